@@ -1,1 +1,45 @@
-//! Placeholder while the crate is laid out.
+//! The nouns of Elenchus, and the traits at its seams.
+//!
+//! Everything else stands on this crate, and this crate stands on nothing: no network, no YAML, no async runtime, no clock.
+//!
+//! | module | what it holds |
+//! | --- | --- |
+//! | [`op`] | [`Event`]: one line of testimony; [`Process`], [`Kind`], [`Invocation`] |
+//! | [`value`] | [`Value`]: what operations carry, whatever the system stores |
+//! | [`history`] | [`History`]: all events in real-time order, paired into [`Operation`]s |
+//! | [`journal`] | the history on disk: append-only, checksummed, readable after `kill -9` |
+//! | [`exchange`] | Jepsen's EDN and JSON lines, in and out |
+//! | [`generator`] | [`Generator`]: what is invoked next |
+//! | [`client`] | [`Client`] and the small traits per data type: how a system is asked |
+//! | [`workload`] | [`Workload`]: what to ask for, and the checks it must pass |
+//! | [`checker`] | [`Checker`], [`Verdict`], [`Anomaly`]: what the testimony proves |
+//! | [`model`] | [`Model`]: a sequential specification |
+//! | [`rng`] | named random streams of one seed |
+//! | [`words`] | the nearest valid word to a wrong one |
+
+pub mod checker;
+pub mod client;
+pub mod exchange;
+pub mod generator;
+pub mod history;
+pub mod journal;
+pub mod model;
+pub mod op;
+pub mod rng;
+pub mod symbol;
+pub mod time;
+pub mod value;
+pub mod words;
+pub mod workload;
+
+pub use checker::{Anomaly, CheckSpec, Checker, Finding, Verdict};
+pub use client::{BoxFuture, Client, Connection, DataType, Failure, Register, Target};
+pub use generator::{Context, Generator, Poll, WorkerSet};
+pub use history::{History, HistoryError, Operation};
+pub use model::{Model, Step};
+pub use op::{Event, EventIndex, Invocation, Kind, NodeIndex, Process, Worker};
+pub use rng::{Rng, Seed};
+pub use symbol::Symbol;
+pub use time::Nanos;
+pub use value::Value;
+pub use workload::Workload;

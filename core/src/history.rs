@@ -1,0 +1,158 @@
+//! All the testimony, in real-time order.
+
+use rustc_hash::FxHashMap;
+use thiserror::Error;
+
+use crate::{Event, EventIndex, Kind, NodeIndex, Process, Symbol, Value};
+
+/// What a run recorded: events in the order in which they happened.
+///
+/// Between two events the order is the evidence: if one operation's completion stands before another's invocation, it was over before
+/// the other began. Times are for people and plots; no checker of order reads them.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct History {
+    /// The events; an [`EventIndex`] is a position here.
+    pub events: Vec<Event>,
+    /// Names of the nodes that [`Event::node`] points to.
+    pub nodes: Vec<String>,
+}
+
+/// An invocation together with what became of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Operation<'h> {
+    /// Who asked.
+    pub process: Process,
+    /// The function.
+    pub f: Symbol,
+    /// The independent object, where there are several.
+    pub key: Option<&'h Value>,
+    /// What was asked.
+    pub input: &'h Value,
+    /// What was told, when [`Operation::kind`] is `ok`.
+    pub output: Option<&'h Value>,
+    /// `Ok`, `Fail` or `Info`; an operation that never returned is `Info`.
+    pub kind: Kind,
+    /// Where it begins.
+    pub invoked: EventIndex,
+    /// Where it ends; none when it never returned.
+    pub completed: Option<EventIndex>,
+    /// The node asked.
+    pub node: Option<NodeIndex>,
+}
+
+/// A history that no run could have recorded.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum HistoryError {
+    /// A process, which does one thing at a time, asked again before it was answered.
+    #[error("event {second}: process {process} invokes while its operation of event {first} is still open; a process does one thing at a time")]
+    DoubleInvoke {
+        /// The process.
+        process: Process,
+        /// Its open invocation.
+        first: EventIndex,
+        /// The one too many.
+        second: EventIndex,
+    },
+    /// An answer without a question.
+    #[error("event {event}: process {process} completes an operation that it never invoked")]
+    Unasked {
+        /// The process.
+        process: Process,
+        /// The answer.
+        event: EventIndex,
+    },
+    /// More events than can be numbered.
+    #[error("the history has {0} events; at most 2^32 - 1 can be judged")]
+    TooLong(usize),
+}
+
+impl History {
+    /// A history of these events, on unnamed nodes.
+    pub fn new(events: Vec<Event>) -> History {
+        History { events, nodes: Vec::new() }
+    }
+
+    /// The event at an index.
+    pub fn event(&self, index: EventIndex) -> &Event {
+        &self.events[index.0 as usize]
+    }
+
+    /// The operations of clients, in order of invocation: each invocation paired with its completion. The nemesis' events are left out.
+    /// O(n).
+    ///
+    /// # Errors
+    /// When a process invokes twice without an answer, or is answered without asking.
+    pub fn operations(&self) -> Result<Vec<Operation<'_>>, HistoryError> {
+        if self.events.len() >= u32::MAX as usize {
+            return Err(HistoryError::TooLong(self.events.len()));
+        }
+        let mut operations: Vec<Operation<'_>> = Vec::with_capacity(self.events.len() / 2);
+        let mut open: FxHashMap<u32, usize> = FxHashMap::default();
+        for (position, event) in self.events.iter().enumerate() {
+            let Process::Client(id) = event.process else { continue };
+            let index = EventIndex(position as u32);
+            if event.kind == Kind::Invoke {
+                if let Some(first) = open.insert(id, operations.len()) {
+                    return Err(HistoryError::DoubleInvoke { process: event.process, first: operations[first].invoked, second: index });
+                }
+                operations.push(Operation {
+                    process: event.process,
+                    f: event.f,
+                    key: event.key.as_ref(),
+                    input: &event.value,
+                    output: None,
+                    kind: Kind::Info,
+                    invoked: index,
+                    completed: None,
+                    node: event.node,
+                });
+            } else {
+                let asked = open.remove(&id).ok_or(HistoryError::Unasked { process: event.process, event: index })?;
+                let operation = &mut operations[asked];
+                operation.kind = event.kind;
+                operation.completed = Some(index);
+                operation.output = (event.kind == Kind::Ok).then_some(&event.value);
+            }
+        }
+        Ok(operations)
+    }
+
+    /// The name of a node, or its number where the history has no names.
+    pub fn node_name(&self, node: NodeIndex) -> String {
+        self.nodes.get(usize::from(node.0)).cloned().unwrap_or_else(|| format!("node {}", node.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Nanos;
+
+    fn event(process: Process, kind: Kind) -> Event {
+        Event { time: Nanos::ZERO, process, kind, f: Symbol::of("read"), key: None, value: Value::Nil, error: None, node: None }
+    }
+
+    #[test]
+    fn pairs_invocations_with_completions() {
+        let (a, b) = (Process::Client(0), Process::Client(1));
+        let history = History::new(vec![
+            event(a, Kind::Invoke),
+            event(Process::Nemesis, Kind::Info),
+            event(b, Kind::Invoke),
+            event(b, Kind::Ok),
+        ]);
+        let operations = history.operations().unwrap();
+        assert_eq!(operations.len(), 2);
+        assert_eq!((operations[0].kind, operations[0].completed), (Kind::Info, None));
+        assert_eq!((operations[1].kind, operations[1].completed), (Kind::Ok, Some(EventIndex(3))));
+    }
+
+    #[test]
+    fn refuses_what_no_run_records() {
+        let a = Process::Client(0);
+        let twice = History::new(vec![event(a, Kind::Invoke), event(a, Kind::Invoke)]);
+        assert!(matches!(twice.operations(), Err(HistoryError::DoubleInvoke { .. })));
+        let unasked = History::new(vec![event(a, Kind::Ok)]);
+        assert!(matches!(unasked.operations(), Err(HistoryError::Unasked { .. })));
+    }
+}

@@ -1,0 +1,272 @@
+//! What operations carry.
+
+use std::fmt;
+
+use serde::de::{MapAccess, SeqAccess, Visitor};
+use serde::ser::{SerializeMap, SerializeSeq};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// How deeply lists and maps may nest in anything that is read from outside.
+pub const MAX_DEPTH: usize = 64;
+
+/// Any datum an operation may ask for or be told: the union of what JSON and Jepsen's EDN can say.
+///
+/// EDN keywords, symbols and strings all become [`Value::Text`]; sets and vectors both become [`Value::List`].
+#[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Value {
+    /// Nothing: an absent key, an unknown result.
+    #[default]
+    Nil,
+    /// A truth value.
+    Bool(bool),
+    /// A whole number.
+    Int(i64),
+    /// A number with a fraction.
+    Float(Float),
+    /// A string, keyword or symbol.
+    Text(Box<str>),
+    /// An ordered sequence.
+    List(Vec<Value>),
+    /// Pairs in the order in which they were written.
+    Map(Vec<(Value, Value)>),
+}
+
+/// A floating-point number with a total order, so that values can be keys.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Float(u64);
+
+impl Float {
+    /// Wraps a number.
+    pub fn new(number: f64) -> Float {
+        Float(number.to_bits())
+    }
+
+    /// The number.
+    pub fn get(self) -> f64 {
+        f64::from_bits(self.0)
+    }
+}
+
+impl PartialOrd for Float {
+    fn partial_cmp(&self, other: &Float) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Float {
+    fn cmp(&self, other: &Float) -> std::cmp::Ordering {
+        self.get().total_cmp(&other.get())
+    }
+}
+
+impl Value {
+    /// A text value.
+    pub fn text(text: impl Into<Box<str>>) -> Value {
+        Value::Text(text.into())
+    }
+
+    /// A list of two: how compare-and-set names what it expects and what it writes.
+    pub fn pair(first: impl Into<Value>, second: impl Into<Value>) -> Value {
+        Value::List(vec![first.into(), second.into()])
+    }
+
+    /// Whether this is [`Value::Nil`].
+    pub fn is_nil(&self) -> bool {
+        matches!(self, Value::Nil)
+    }
+
+    /// The whole number, if it is one.
+    pub fn as_int(&self) -> Option<i64> {
+        match self {
+            Value::Int(number) => Some(*number),
+            _ => None,
+        }
+    }
+
+    /// The text, if it is one.
+    pub fn as_text(&self) -> Option<&str> {
+        match self {
+            Value::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The elements, if it is a list.
+    pub fn as_list(&self) -> Option<&[Value]> {
+        match self {
+            Value::List(items) => Some(items),
+            _ => None,
+        }
+    }
+
+    /// Both elements, if it is a list of exactly two.
+    pub fn as_pair(&self) -> Option<(&Value, &Value)> {
+        match self.as_list() {
+            Some([first, second]) => Some((first, second)),
+            _ => None,
+        }
+    }
+
+    /// The value under a text key, if it is a map that has it.
+    pub fn get(&self, key: &str) -> Option<&Value> {
+        match self {
+            Value::Map(pairs) => pairs.iter().find(|(k, _)| k.as_text() == Some(key)).map(|(_, v)| v),
+            _ => None,
+        }
+    }
+}
+
+impl From<i64> for Value {
+    fn from(number: i64) -> Value {
+        Value::Int(number)
+    }
+}
+
+impl From<bool> for Value {
+    fn from(truth: bool) -> Value {
+        Value::Bool(truth)
+    }
+}
+
+impl From<&str> for Value {
+    fn from(text: &str) -> Value {
+        Value::Text(text.into())
+    }
+}
+
+impl From<String> for Value {
+    fn from(text: String) -> Value {
+        Value::Text(text.into())
+    }
+}
+
+impl From<Vec<Value>> for Value {
+    fn from(items: Vec<Value>) -> Value {
+        Value::List(items)
+    }
+}
+
+impl fmt::Display for Value {
+    /// EDN without keywords: `nil`, `1`, `"a"`, `[1 2]`, `{"k" 1}`.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Value::Nil => out.write_str("nil"),
+            Value::Bool(truth) => write!(out, "{truth}"),
+            Value::Int(number) => write!(out, "{number}"),
+            Value::Float(number) => write!(out, "{:?}", number.get()),
+            Value::Text(text) => write!(out, "{text:?}"),
+            Value::List(items) => {
+                out.write_str("[")?;
+                for (i, item) in items.iter().enumerate() {
+                    write!(out, "{}{item}", if i == 0 { "" } else { " " })?;
+                }
+                out.write_str("]")
+            }
+            Value::Map(pairs) => {
+                out.write_str("{")?;
+                for (i, (key, value)) in pairs.iter().enumerate() {
+                    write!(out, "{}{key} {value}", if i == 0 { "" } else { ", " })?;
+                }
+                out.write_str("}")
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Value {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, out)
+    }
+}
+
+impl Serialize for Value {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Value::Nil => serializer.serialize_unit(),
+            Value::Bool(truth) => serializer.serialize_bool(*truth),
+            Value::Int(number) => serializer.serialize_i64(*number),
+            Value::Float(number) => serializer.serialize_f64(number.get()),
+            Value::Text(text) => serializer.serialize_str(text),
+            Value::List(items) => {
+                let mut seq = serializer.serialize_seq(Some(items.len()))?;
+                for item in items {
+                    seq.serialize_element(item)?;
+                }
+                seq.end()
+            }
+            Value::Map(pairs) => {
+                let mut map = serializer.serialize_map(Some(pairs.len()))?;
+                for (key, value) in pairs {
+                    match key.as_text() {
+                        Some(text) => map.serialize_entry(text, value)?,
+                        // JSON knows only text keys: others are written as EDN writes them.
+                        None => map.serialize_entry(&key.to_string(), value)?,
+                    }
+                }
+                map.end()
+            }
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Value {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(ValueVisitor)
+    }
+}
+
+struct ValueVisitor;
+
+impl<'de> Visitor<'de> for ValueVisitor {
+    type Value = Value;
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("a value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Nil)
+    }
+
+    fn visit_none<E>(self) -> Result<Value, E> {
+        Ok(Value::Nil)
+    }
+
+    fn visit_bool<E>(self, truth: bool) -> Result<Value, E> {
+        Ok(Value::Bool(truth))
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<Value, E> {
+        Ok(Value::Int(number))
+    }
+
+    fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<Value, E> {
+        i64::try_from(number)
+            .map(Value::Int)
+            .map_err(|_| E::custom(format!("{number} does not fit a signed 64-bit integer")))
+    }
+
+    fn visit_f64<E>(self, number: f64) -> Result<Value, E> {
+        Ok(Value::Float(Float::new(number)))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Value, E> {
+        Ok(Value::Text(text.into()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
+        let mut items = Vec::new();
+        while let Some(item) = seq.next_element()? {
+            items.push(item);
+        }
+        Ok(Value::List(items))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
+        let mut pairs = Vec::new();
+        while let Some((key, value)) = map.next_entry()? {
+            pairs.push((key, value));
+        }
+        Ok(Value::Map(pairs))
+    }
+}

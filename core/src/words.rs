@@ -1,0 +1,27 @@
+//! The nearest valid word to a wrong one.
+
+/// The candidate nearest to `word`, if one is near enough that a person may have meant it: within a third of its length in edits
+/// (insert, delete, replace), or sharing its start.
+pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let budget = (word.chars().count() / 3).max(1);
+    candidates
+        .into_iter()
+        .map(|candidate| (strsim::damerau_levenshtein(&word.to_lowercase(), &candidate.to_lowercase()), candidate))
+        .filter(|(distance, candidate)| *distance <= budget || (word.len() >= 3 && candidate.starts_with(word)))
+        .min()
+        .map(|(_, candidate)| candidate)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::nearest;
+
+    #[test]
+    fn finds_what_was_meant() {
+        let words = ["register", "set", "queue", "partition"];
+        assert_eq!(nearest("regsiter", words), Some("register"));
+        assert_eq!(nearest("partitions", words), Some("partition"));
+        assert_eq!(nearest("part", words), Some("partition"));
+        assert_eq!(nearest("banana", words), None);
+    }
+}
