@@ -112,10 +112,7 @@ impl WorkerSet {
 
     /// The lowest worker in it.
     pub fn first(&self) -> Option<Worker> {
-        self.bits
-            .iter()
-            .position(|&word| word != 0)
-            .map(|at| Worker((at * 64) as u16 + self.bits[at].trailing_zeros() as u16))
+        self.bits.iter().position(|&word| word != 0).map(|at| Worker((at * 64) as u16 + self.bits[at].trailing_zeros() as u16))
     }
 
     /// Those in both sets.
@@ -129,9 +126,10 @@ impl WorkerSet {
 
     /// The workers, lowest first.
     pub fn iter(&self) -> impl Iterator<Item = Worker> + '_ {
-        self.bits.iter().enumerate().flat_map(|(at, &word)| {
-            (0..64).filter(move |bit| word & (1 << bit) != 0).map(move |bit| Worker((at * 64) as u16 + bit as u16))
-        })
+        self.bits
+            .iter()
+            .enumerate()
+            .flat_map(|(at, &word)| (0..64).filter(move |bit| word & (1 << bit) != 0).map(move |bit| Worker((at * 64) as u16 + bit as u16)))
     }
 }
 

@@ -44,7 +44,9 @@ pub struct Operation<'h> {
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum HistoryError {
     /// A process, which does one thing at a time, asked again before it was answered.
-    #[error("event {second}: process {process} invokes while its operation of event {first} is still open; a process does one thing at a time")]
+    #[error(
+        "event {second}: process {process} invokes while its operation of event {first} is still open; a process does one thing at a time"
+    )]
     DoubleInvoke {
         /// The process.
         process: Process,
@@ -89,7 +91,9 @@ impl History {
         let mut operations: Vec<Operation<'_>> = Vec::with_capacity(self.events.len() / 2);
         let mut open: FxHashMap<u32, usize> = FxHashMap::default();
         for (position, event) in self.events.iter().enumerate() {
-            let Process::Client(id) = event.process else { continue };
+            let Process::Client(id) = event.process else {
+                continue;
+            };
             let index = EventIndex(position as u32);
             if event.kind == Kind::Invoke {
                 if let Some(first) = open.insert(id, operations.len()) {
@@ -135,12 +139,8 @@ mod tests {
     #[test]
     fn pairs_invocations_with_completions() {
         let (a, b) = (Process::Client(0), Process::Client(1));
-        let history = History::new(vec![
-            event(a, Kind::Invoke),
-            event(Process::Nemesis, Kind::Info),
-            event(b, Kind::Invoke),
-            event(b, Kind::Ok),
-        ]);
+        let history =
+            History::new(vec![event(a, Kind::Invoke), event(Process::Nemesis, Kind::Info), event(b, Kind::Invoke), event(b, Kind::Ok)]);
         let operations = history.operations().unwrap();
         assert_eq!(operations.len(), 2);
         assert_eq!((operations[0].kind, operations[0].completed), (Kind::Info, None));

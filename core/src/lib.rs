@@ -7,6 +7,7 @@
 //! | [`op`] | [`Event`]: one line of testimony; [`Process`], [`Kind`], [`Invocation`] |
 //! | [`value`] | [`Value`]: what operations carry, whatever the system stores |
 //! | [`history`] | [`History`]: all events in real-time order, paired into [`Operation`]s |
+//! | [`fault`] | [`FaultWindow`]: when what was broken, read back from the history |
 //! | [`journal`] | the history on disk: append-only, checksummed, readable after `kill -9` |
 //! | [`exchange`] | Jepsen's EDN and JSON lines, in and out |
 //! | [`generator`] | [`Generator`]: what is invoked next |
@@ -20,6 +21,7 @@
 pub mod checker;
 pub mod client;
 pub mod exchange;
+pub mod fault;
 pub mod generator;
 pub mod history;
 pub mod journal;
@@ -34,12 +36,13 @@ pub mod workload;
 
 pub use checker::{Anomaly, CheckSpec, Checker, Finding, Verdict};
 pub use client::{BoxFuture, Client, Connection, DataType, Failure, Register, Target};
+pub use fault::{FaultEvent, FaultPhase, FaultWindow};
 pub use generator::{Context, Generator, Poll, WorkerSet};
 pub use history::{History, HistoryError, Operation};
 pub use model::{Model, Step};
 pub use op::{Event, EventIndex, Invocation, Kind, NodeIndex, Process, Worker};
 pub use rng::{Rng, Seed};
 pub use symbol::Symbol;
-pub use time::Nanos;
+pub use time::{Nanos, Span};
 pub use value::Value;
 pub use workload::Workload;

@@ -241,9 +241,7 @@ impl<'de> Visitor<'de> for ValueVisitor {
     }
 
     fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<Value, E> {
-        i64::try_from(number)
-            .map(Value::Int)
-            .map_err(|_| E::custom(format!("{number} does not fit a signed 64-bit integer")))
+        i64::try_from(number).map(Value::Int).map_err(|_| E::custom(format!("{number} does not fit a signed 64-bit integer")))
     }
 
     fn visit_f64<E>(self, number: f64) -> Result<Value, E> {
