@@ -1,1 +1,215 @@
-//! The history on disk.
+//! The history on disk: append-only, checksummed, readable after `kill -9`.
+//!
+//! A journal is eight bytes of magic, then frames: `length: u32`, `crc32: u32`, and `length` bytes of payload (integers little-endian). A payload is
+//! the lz4 compression of a postcard-encoded block: the nodes' names, once, or a batch of events stored column by column. A frame is written with one
+//! `write`, so a killed writer leaves whole frames and at most one torn tail, which the reader drops and reports.
+
+mod block;
+
+use std::io::{self, Read, Write};
+
+use thiserror::Error;
+
+use crate::{Event, History};
+use block::Block;
+
+/// The first bytes of every journal; the last two are the format's version.
+const MAGIC: &[u8; 8] = b"ELENCH01";
+
+/// The largest frame that is written or believed: 64 MiB, before and after decompression.
+const FRAME_MAX: usize = 64 << 20;
+
+/// How many events a frame holds at most.
+const EVENTS_PER_FRAME: usize = 16 * 1024;
+
+/// Why a journal could not be read.
+#[derive(Debug, Error)]
+pub enum JournalError {
+    /// The operating system refused.
+    #[error("the journal could not be read: {0}")]
+    Io(#[from] io::Error),
+    /// The file is something else.
+    #[error("this is not an Elenchus journal: it does not begin with `ELENCH01`")]
+    NotAJournal,
+}
+
+/// Appends events to a journal.
+#[derive(Debug)]
+pub struct JournalWriter<W> {
+    sink: W,
+}
+
+impl<W: Write> JournalWriter<W> {
+    /// Begins a journal on an empty sink.
+    ///
+    /// # Errors
+    /// When the sink refuses the header.
+    pub fn new(mut sink: W, nodes: &[String]) -> io::Result<JournalWriter<W>> {
+        sink.write_all(MAGIC)?;
+        let mut writer = JournalWriter { sink };
+        writer.frame(&Block::Nodes(nodes.to_vec()))?;
+        Ok(writer)
+    }
+
+    /// Appends events, in frames of bounded size, and hands them to the operating system: they outlive the process from here on.
+    ///
+    /// # Errors
+    /// When the sink refuses, or a single batch of values is larger than a frame may be.
+    pub fn append(&mut self, events: &[Event]) -> io::Result<()> {
+        for batch in events.chunks(EVENTS_PER_FRAME) {
+            self.frame(&block::encode(batch))?;
+        }
+        self.sink.flush()
+    }
+
+    fn frame(&mut self, block: &Block) -> io::Result<()> {
+        let plain = postcard::to_stdvec(block).map_err(io::Error::other)?;
+        let payload = lz4_flex::compress_prepend_size(&plain);
+        if plain.len() > FRAME_MAX || payload.len() > FRAME_MAX {
+            return Err(io::Error::other(format!("a batch of events takes {} bytes; at most {FRAME_MAX} fit a frame", plain.len())));
+        }
+        let mut frame = Vec::with_capacity(8 + payload.len());
+        frame.extend_from_slice(&(payload.len() as u32).to_le_bytes());
+        frame.extend_from_slice(&crc32fast::hash(&payload).to_le_bytes());
+        frame.extend_from_slice(&payload);
+        self.sink.write_all(&frame)
+    }
+}
+
+/// A journal as it was found.
+#[derive(Debug, PartialEq)]
+pub struct Journal {
+    /// Every event of every whole frame.
+    pub history: History,
+    /// Bytes after the last whole frame: 0 when the writer ended in order, else what a kill tore off.
+    pub torn_bytes: u64,
+}
+
+/// Reads a journal up to its last whole frame.
+///
+/// # Errors
+/// When the source cannot be read or is no journal. A torn or damaged tail is no error.
+pub fn read(mut source: impl Read) -> Result<Journal, JournalError> {
+    let mut bytes = Vec::new();
+    source.read_to_end(&mut bytes)?;
+    let mut rest = bytes.strip_prefix(MAGIC.as_slice()).ok_or(JournalError::NotAJournal)?;
+    let mut history = History::default();
+    while let Some((block, after)) = next_block(rest) {
+        match block {
+            Block::Nodes(nodes) => history.nodes = nodes,
+            Block::Events(columns) => match block::decode(&columns, &mut history.events) {
+                Some(()) => {}
+                None => break,
+            },
+        }
+        rest = after;
+    }
+    Ok(Journal { history, torn_bytes: rest.len() as u64 })
+}
+
+/// Whether bytes begin as a journal does.
+pub fn is_journal(head: &[u8]) -> bool {
+    head.starts_with(MAGIC)
+}
+
+fn next_block(bytes: &[u8]) -> Option<(Block, &[u8])> {
+    let (length, rest) = take_u32(bytes)?;
+    let (checksum, rest) = take_u32(rest)?;
+    let payload = rest.get(..length as usize)?;
+    let plain_size = take_u32(payload)?.0 as usize;
+    if crc32fast::hash(payload) != checksum || plain_size > FRAME_MAX {
+        return None;
+    }
+    let plain = lz4_flex::decompress_size_prepended(payload).ok()?;
+    Some((postcard::from_bytes(&plain).ok()?, &rest[length as usize..]))
+}
+
+fn take_u32(bytes: &[u8]) -> Option<(u32, &[u8])> {
+    let (head, rest) = bytes.split_first_chunk::<4>()?;
+    Some((u32::from_le_bytes(*head), rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::value::Float;
+    use crate::{Kind, Nanos, NodeIndex, Process, Symbol, Value};
+
+    fn any_value() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Nil),
+            any::<bool>().prop_map(Value::Bool),
+            any::<i64>().prop_map(Value::Int),
+            any::<f64>().prop_map(|number| Value::Float(Float::new(number))),
+            ".{0,8}".prop_map(|text| Value::Text(text.into())),
+        ];
+        leaf.prop_recursive(3, 16, 4, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::List),
+                prop::collection::vec((inner.clone(), inner), 0..3).prop_map(Value::Map),
+            ]
+        })
+    }
+
+    fn any_event() -> impl Strategy<Value = Event> {
+        let who = prop_oneof![any::<u32>().prop_map(|id| Process::Client(id % (u32::MAX - 1))), Just(Process::Nemesis)];
+        let kind = prop::sample::select(vec![Kind::Invoke, Kind::Ok, Kind::Fail, Kind::Info]);
+        (
+            any::<u64>(),
+            who,
+            kind,
+            "[a-z]{1,6}",
+            prop::option::of(any_value()),
+            any_value(),
+            prop::option::of(".{0,9}"),
+            prop::option::of(0u16..99),
+        )
+            .prop_map(|(time, process, kind, f, key, value, error, node)| Event {
+                time: Nanos(time),
+                process,
+                kind,
+                f: Symbol::intern(&f),
+                key,
+                value,
+                error: error.map(Into::into),
+                node: node.map(NodeIndex),
+            })
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_written_is_read(events in prop::collection::vec(any_event(), 0..40), split in 0usize..40) {
+            let (first, second) = events.split_at(split.min(events.len()));
+            let mut file = Vec::new();
+            let mut writer = JournalWriter::new(&mut file, &["n1".to_owned()]).unwrap();
+            writer.append(first).unwrap();
+            writer.append(second).unwrap();
+            let journal = read(file.as_slice()).unwrap();
+            prop_assert_eq!(journal.history, History { events, nodes: vec!["n1".to_owned()] });
+            prop_assert_eq!(journal.torn_bytes, 0);
+        }
+
+        #[test]
+        fn a_torn_or_damaged_journal_is_read_up_to_the_damage(events in prop::collection::vec(any_event(), 1..20), at in any::<prop::sample::Index>(), flip in any::<bool>()) {
+            let mut file = Vec::new();
+            let mut writer = JournalWriter::new(&mut file, &[]).unwrap();
+            for event in &events {
+                writer.append(std::slice::from_ref(event)).unwrap();
+            }
+            let at = MAGIC.len() + at.index(file.len() - MAGIC.len());
+            if flip { file[at] ^= 0x10 } else { file.truncate(at) }
+            let found = read(file.as_slice()).unwrap().history.events;
+            prop_assert!(events.starts_with(&found));
+        }
+
+        #[test]
+        fn garbage_is_refused_or_empty(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _ = read(bytes.as_slice());
+            let mut with_magic = MAGIC.to_vec();
+            with_magic.extend(bytes);
+            let _ = read(with_magic.as_slice());
+        }
+    }
+}
