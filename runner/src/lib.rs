@@ -1,0 +1,4 @@
+//! One plan, a real cluster, a verdict.
+
+pub mod conductor;
+pub mod store;

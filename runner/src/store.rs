@@ -1,0 +1,126 @@
+//! Where a run leaves what it recorded: `store/<name>/<time>/`, and a link `latest` to the newest.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use elenchus_core::History;
+use elenchus_core::exchange::{self, ReadError};
+use thiserror::Error;
+
+/// Why the store could not be used.
+#[derive(Debug, Error)]
+pub enum StoreError {
+    /// The operating system refused.
+    #[error("{path}: {source}; the store must be a directory that this user may write to (`--store DIR` names another)")]
+    Io {
+        /// What was to be made, written or read.
+        path: PathBuf,
+        /// What it said.
+        source: io::Error,
+    },
+}
+
+/// One run's directory.
+#[derive(Clone, Debug)]
+pub struct RunDir {
+    path: PathBuf,
+}
+
+impl RunDir {
+    /// Makes the directory of a new run, and points `latest` to it.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn create(store: &Path, name: &str, started: SystemTime) -> Result<RunDir, StoreError> {
+        let runs = store.join(file_name(name));
+        let stamp = humantime::format_rfc3339_millis(started).to_string().replace(':', "");
+        let path = runs.join(&stamp);
+        fs::create_dir_all(&path).map_err(at(&path))?;
+        let latest = runs.join("latest");
+        // The link is replaced in one step, so that a reader never finds none.
+        let fresh = runs.join(format!(".latest-{}", std::process::id()));
+        let _ = fs::remove_file(&fresh);
+        std::os::unix::fs::symlink(&stamp, &fresh).map_err(at(&fresh))?;
+        fs::rename(&fresh, &latest).map_err(at(&latest))?;
+        Ok(RunDir { path })
+    }
+
+    /// The directory of a run that is over.
+    pub fn open(path: &Path) -> RunDir {
+        RunDir { path: path.to_owned() }
+    }
+
+    /// The directory.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The journal of the history.
+    pub fn history(&self) -> PathBuf {
+        self.path.join("history.journal")
+    }
+
+    /// The plan as it was resolved.
+    pub fn plan(&self) -> PathBuf {
+        self.path.join("plan.yaml")
+    }
+
+    /// Facts about the run that the report repeats: seed, versions, command.
+    pub fn facts(&self) -> PathBuf {
+        self.path.join("run.json")
+    }
+
+    /// The ledger of injected faults.
+    pub fn ledger(&self) -> PathBuf {
+        self.path.join("faults.jsonl")
+    }
+
+    /// The nodes' log files, one directory a node.
+    pub fn logs(&self) -> PathBuf {
+        self.path.join("logs")
+    }
+
+    /// Writes one of the run's files.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write(&self, file: &Path, content: &str) -> Result<(), StoreError> {
+        fs::write(file, content).map_err(at(file))
+    }
+
+    /// Reads the history back, up to the last event that reached the disk.
+    ///
+    /// # Errors
+    /// When there is none, or it is damaged.
+    pub fn read_history(&self) -> Result<History, ReadError> {
+        exchange::read(&self.history())
+    }
+}
+
+fn at(path: &Path) -> impl FnOnce(io::Error) -> StoreError + '_ {
+    move |source| StoreError::Io { path: path.to_owned(), source }
+}
+
+/// A plan's name as one harmless path component.
+fn file_name(name: &str) -> String {
+    let safe: String = name.chars().map(|c| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '-' }).collect();
+    let safe = safe.trim_matches('.').to_owned();
+    if safe.is_empty() { "unnamed".to_owned() } else { safe }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn latest_is_the_newest() {
+        let store = tempfile::tempdir().unwrap();
+        let first = RunDir::create(store.path(), "a/../b", SystemTime::UNIX_EPOCH).unwrap();
+        let second = RunDir::create(store.path(), "a/../b", SystemTime::now()).unwrap();
+        assert!(first.path().is_dir() && first.path().starts_with(store.path()));
+        let latest = fs::canonicalize(store.path().join("a-..-b/latest")).unwrap();
+        assert_eq!(latest, fs::canonicalize(second.path()).unwrap());
+    }
+}
