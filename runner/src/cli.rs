@@ -1,0 +1,158 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use elenchus_core::Span;
+
+/// Breaks a distributed system on purpose, and proves whether it kept its promises.
+#[derive(Debug, Parser)]
+#[command(name = "elenchus", version, max_term_width = 100, after_help = EXIT_STATUS)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// Say more: -v what is done, -vv every command on every node (RUST_LOG says it in detail).
+    #[arg(short, long, action = clap::ArgAction::Count, global = true)]
+    pub verbose: u8,
+    /// Say nothing but the verdict's exit status and errors.
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+}
+
+const EXIT_STATUS: &str = "Exit status: 0 valid, 1 invalid, 2 unknown, 3 the test could not run, 64 bad usage or plan.";
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the test that a plan describes, and judge it.
+    Run(RunArgs),
+    /// Judge a history, or a run in the store, without running anything.
+    Check(CheckArgs),
+    /// Connect to every node of a plan and say what is missing.
+    Doctor(DoctorArgs),
+    /// Undo the faults that a killed run left behind.
+    Heal(HealArgs),
+    /// Nodes on this machine, reached over SSH like any others.
+    #[command(subcommand)]
+    Lab(LabCommand),
+    /// Print the JSON Schema of plans, for editors.
+    Schema,
+    /// Print shell completions.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Which plan, and what of it to change.
+#[derive(Debug, Args)]
+pub struct PlanArgs {
+    /// The plan, a YAML file.
+    pub plan: PathBuf,
+    /// Set a value of the plan, like `--set load.rate=200`; may be repeated.
+    #[arg(long = "set", value_name = "PATH=VALUE")]
+    pub overrides: Vec<String>,
+}
+
+/// Arguments of `run`.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// The plan.
+    #[command(flatten)]
+    pub plan: PlanArgs,
+    /// Decide every operation and every fault by this number, as an earlier run printed it.
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// Drive clients for this long, like `90s`, whatever the plan says.
+    #[arg(long)]
+    pub duration: Option<Span>,
+    /// Print what would be done, node by node, and do nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Keep runs in this directory.
+    #[arg(long, value_name = "DIR")]
+    pub store: Option<PathBuf>,
+    /// Where results go besides the store.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// Where results go.
+#[derive(Debug, Default, Args)]
+pub struct OutputArgs {
+    /// Write a JUnit report to this file.
+    #[arg(long, value_name = "FILE")]
+    pub junit: Option<PathBuf>,
+    /// Print the results as one JSON object on standard output.
+    #[arg(long)]
+    pub json: bool,
+    /// Print annotations that a CI service shows beside the code.
+    #[arg(long, value_enum)]
+    pub annotations: Option<Annotations>,
+}
+
+/// A CI service's way of annotating.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Annotations {
+    /// GitHub Actions' workflow commands.
+    Github,
+}
+
+/// Arguments of `check`.
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// A history (EDN, JSON lines or a journal), or a run's directory in the store.
+    pub history: PathBuf,
+    /// Judge by this model of a single object: cas-register, register, mutex …
+    #[arg(long, default_value = "cas-register")]
+    pub model: String,
+    /// Read values `[key value]` as belonging to independent keys, as Jepsen's independent workloads write them.
+    #[arg(long)]
+    pub independent: bool,
+    /// Give up after this long, like `60s`.
+    #[arg(long, value_name = "SPAN")]
+    pub time_limit: Option<Span>,
+    /// Where results go.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// Arguments of `doctor`.
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    /// The plan.
+    #[command(flatten)]
+    pub plan: PlanArgs,
+}
+
+/// Arguments of `heal`.
+#[derive(Debug, Args)]
+pub struct HealArgs {
+    /// The plan whose nodes are to be healed.
+    #[command(flatten)]
+    pub plan: PlanArgs,
+}
+
+/// Commands of the lab.
+#[derive(Debug, Subcommand)]
+pub enum LabCommand {
+    /// Start a lab that stays up.
+    Up {
+        /// How many nodes.
+        #[arg(long, default_value_t = 5)]
+        nodes: u16,
+    },
+    /// Say which lab is up.
+    Status,
+    /// Enter a node of the lab that is up.
+    Shell {
+        /// The node: n1, n2 …
+        node: String,
+        /// A command to run instead of a shell.
+        #[arg(trailing_var_arg = true)]
+        command: Vec<String>,
+    },
+    /// End the lab that is up.
+    Down,
+}
