@@ -1,0 +1,93 @@
+//! What must hold of a definition before it may touch a node.
+
+use std::collections::BTreeMap;
+
+use super::{Definition, SystemError, Troubles};
+
+/// A file mode written in octal.
+pub(super) fn octal(definition: &Definition, mode: &str) -> Result<u32, SystemError> {
+    u32::from_str_radix(mode, 8).ok().filter(|mode| *mode <= 0o7777).ok_or_else(|| wrong(definition, format!("`{mode}` is not a file mode; write it in octal, like \"0644\"")))
+}
+
+fn wrong(definition: &Definition, message: String) -> SystemError {
+    SystemError::Definition { system: definition.name.clone(), message }
+}
+
+/// What no type can say of a definition.
+pub(super) fn definition(definition: &Definition) -> Result<(), SystemError> {
+    let plain = |text: &str| !text.is_empty() && text.chars().all(|char| char.is_ascii_lowercase() || char.is_ascii_digit() || char == '-');
+    if !plain(&definition.name) {
+        return Err(wrong(definition, "a name is of lower-case letters, digits and `-`".into()));
+    }
+    let signal = definition.stop.signal.as_str();
+    if signal.is_empty() || !signal.chars().all(|char| char.is_ascii_alphanumeric()) || signal.starts_with("SIG") {
+        return Err(wrong(definition, format!("stop.signal is `{signal}`; a signal's short name like TERM or INT was expected")));
+    }
+    if definition.start.command.trim().is_empty() {
+        return Err(wrong(definition, "start.command is empty; the command line that runs it in the foreground was expected".into()));
+    }
+    if let Some(name) = definition.start.environment.keys().find(|name| !name.chars().all(|char| char.is_ascii_alphanumeric() || char == '_')) {
+        return Err(wrong(definition, format!("start.environment: `{name}` is not the name of a variable")));
+    }
+    for mode in definition.upload.iter().map(|upload| &upload.mode).chain(definition.files.iter().map(|file| &file.mode)) {
+        octal(definition, mode)?;
+    }
+    Troubles::new(definition).map(drop)
+}
+
+/// The definition's options with those that a plan sets.
+pub(super) fn options(definition: &Definition, set: &BTreeMap<String, String>) -> Result<BTreeMap<String, String>, SystemError> {
+    let mut options = definition.options.clone();
+    for (name, value) in set {
+        if options.insert(name.clone(), value.clone()).is_none() {
+            let nearest = elenchus_core::words::nearest(name, definition.options.keys().map(String::as_str));
+            let hint = nearest.map(|word| format!("; did you mean `{word}`?")).unwrap_or_default();
+            let known: Vec<&str> = definition.options.keys().map(String::as_str).collect();
+            return Err(wrong(definition, format!("it has no option `{name}`{hint} (its options: {})", known.join(", "))));
+        }
+    }
+    Ok(options)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::super::System;
+    use super::*;
+
+    fn nodes() -> Vec<(String, String)> {
+        (1..=5).map(|number| (format!("n{number}"), format!("10.0.0.{number}"))).collect()
+    }
+
+    fn complaint(yaml: &str, set: &[(&str, &str)]) -> String {
+        let definition: Definition = serde_yaml::from_str(yaml).unwrap();
+        let set = set.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
+        System::new(definition, &set, Path::new("."), &nodes()).expect_err(yaml).to_string()
+    }
+
+    #[test]
+    fn the_shipped_systems_hold() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/systems");
+        for name in ["etcd", "specimen"] {
+            let text = std::fs::read_to_string(folder.join(format!("{name}.yaml"))).unwrap();
+            let definition: Definition = serde_yaml::from_str(&text).unwrap();
+            assert_eq!(definition.name, name);
+            let system = System::new(definition, &BTreeMap::new(), &folder, &nodes()).unwrap();
+            let command = &system.on("n2").unwrap().daemon.command;
+            assert!(command.contains("n5=") && command.contains("10.0.0.5"), "{command}");
+        }
+    }
+
+    #[test]
+    fn wrong_definitions_are_refused_in_words() {
+        let start = "start: {command: sleep 1}";
+        assert!(complaint(&format!("name: x\noptions: {{defect: none}}\n{start}"), &[("defct", "a")]).contains("did you mean `defect`?"));
+        assert!(complaint(&format!("name: X Y\n{start}"), &[]).contains("lower-case"));
+        assert!(complaint(&format!("name: x\ndata: [/]\n{start}"), &[]).contains("data[0] is `/`"));
+        assert!(complaint(&format!("name: x\noptions: {{d: \"\"}}\ndata: ['/srv/{{{{ options.d }}}}']\n{start}"), &[]).contains("two folders deep"));
+        assert!(complaint(&format!("name: x\nfiles: [{{path: /a/b, mode: rw, content: ''}}]\n{start}"), &[]).contains("octal"));
+        assert!(complaint(&format!("name: x\nstop: {{signal: SIGTERM}}\n{start}"), &[]).contains("TERM"));
+        assert!(complaint(&format!("name: x\ntroubles: [{{name: a, pattern: '('}}]\n{start}"), &[]).contains("troubles[0].pattern"));
+    }
+}

@@ -1,0 +1,306 @@
+//! Shell scripts that supervise one daemon on a node: start, stop, kill, pause, resume, and who is there.
+//!
+//! They are plain text made by pure functions, for POSIX `sh` as root, so that they can be read, journaled and tried by hand. A process belongs to the daemon
+//! when it is in the session that was started for it, or when its command line matches the pattern. The pidfile holds the session leader's pid *and start
+//! time*: a number that the kernel has since given to somebody else is never signalled.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use elenchus_core::Span;
+
+use super::Stop;
+use crate::command::quote;
+
+/// Stands in every script, so that a script never takes itself, or another script, for a process whose command line matches.
+const MARK: &str = "ELENCHUS_SUPERVISOR";
+
+/// One daemon as it is to run on one node, everything rendered.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Daemon {
+    /// The system's name; names the pidfile and the log.
+    pub name: String,
+    /// The command line, in the foreground.
+    pub command: String,
+    /// Its environment.
+    pub environment: BTreeMap<String, String>,
+    /// The user it runs as, root when absent.
+    pub user: Option<String>,
+    /// Which other processes belong to it: a regular expression over command lines.
+    pub pattern: Option<String>,
+    /// Where the pidfile goes: a directory that does not survive a reboot.
+    pub run_directory: String,
+    /// Where what it prints goes.
+    pub log_directory: String,
+}
+
+impl Daemon {
+    /// The file with the leader's pid and start time.
+    pub fn pidfile(&self) -> String {
+        format!("{}/{}.pid", self.run_directory, self.name)
+    }
+
+    /// The file with what it prints.
+    pub fn log(&self) -> String {
+        format!("{}/{}.log", self.log_directory, self.name)
+    }
+
+    /// Starts it unless it runs, and returns as soon as it has its pidfile.
+    pub fn start(&self) -> String {
+        let exports: String = self.environment.iter().map(|(name, value)| format!("export {name}={}; ", quote(value))).collect();
+        let become_user = match &self.user {
+            Some(user) => format!("setpriv --reuid={user} --regid={user} --init-groups ", user = quote(user)),
+            None => String::new(),
+        };
+        let pidfile = quote(&self.pidfile());
+        // The leader writes its own identity before it becomes the daemon: neither its pid nor its start time change by exec.
+        let leader = format!(
+            "{LOOK}look $$; echo \"$$ $born\" > {pidfile}.new && mv {pidfile}.new {pidfile}; {exports}exec {become_user}/bin/sh -c {command}",
+            command = quote(&self.command)
+        );
+        let tail = format!(
+            "if [ -n \"$(members)\" ]; then exit 0; fi\n\
+             mkdir -p {run} {logs} && rm -f {pidfile} || exit 1\n\
+             setsid /bin/sh -c {leader} </dev/null >>{log} 2>&1 &\n\
+             tries=0\n\
+             until [ -s {pidfile} ]; do\n\
+             \x20 tries=$((tries + 1))\n\
+             \x20 if [ $tries -gt 200 ]; then echo 'it was started, but left no pidfile' >&2; tail -n 5 {log} >&2; exit 1; fi\n\
+             \x20 sleep 0.02\n\
+             done\n",
+            run = quote(&self.run_directory),
+            logs = quote(&self.log_directory),
+            leader = quote(&leader),
+            log = quote(&self.log()),
+        );
+        self.script(&tail)
+    }
+
+    /// Prints `pid state` for each of its processes, nothing when it does not run.
+    pub fn members(&self) -> String {
+        self.script("members\n")
+    }
+
+    /// Kills it with all its children, and prints whom. Succeeds when nothing was there.
+    pub fn kill(&self) -> String {
+        self.script(&format!("members | cut -d' ' -f1\n{}", until_none("members", "kill -KILL $found", 250)))
+    }
+
+    /// Stops all its processes with SIGSTOP, and prints whom.
+    pub fn pause(&self) -> String {
+        let moving = "members | grep -v 'T$'";
+        self.script(&format!("members | cut -d' ' -f1\n{}", until_none(moving, "kill -STOP $found", 250)))
+    }
+
+    /// Lets all its processes go on, and prints whom.
+    pub fn resume(&self) -> String {
+        let stopped = "members | grep 'T$'";
+        self.script(&format!("members | cut -d' ' -f1\n{}", until_none(stopped, "kill -CONT $found", 250)))
+    }
+
+    /// Asks it to end, and kills it when it has not within the grace.
+    pub fn stop(&self, stop: &Stop) -> String {
+        let polls = stop.grace.0.as_millis() / 20;
+        let ask = format!(
+            "found=$(members | cut -d' ' -f1)\n\
+             if [ -n \"$found\" ]; then\n\
+             \x20 kill -{signal} $found 2>/dev/null; kill -CONT $found 2>/dev/null\n\
+             \x20 tries=0\n\
+             \x20 while [ -n \"$(members)\" ] && [ $tries -lt {polls} ]; do tries=$((tries + 1)); sleep 0.02; done\n\
+             fi\n",
+            signal = stop.signal,
+        );
+        self.script(&format!("{ask}{}rm -f {}\n", until_none("members", "kill -KILL $found", 250), quote(&self.pidfile())))
+    }
+
+    /// How long [`Daemon::stop`] may take at most.
+    pub fn stop_limit(stop: &Stop) -> Span {
+        Span(stop.grace.0.saturating_mul(3) + Duration::from_secs(30))
+    }
+
+    fn script(&self, tail: &str) -> String {
+        let by_pattern = match &self.pattern {
+            None => String::new(),
+            Some(pattern) => format!(
+                "  for pid in $(pgrep -f -- {pattern}); do\n\
+                 \x20   look \"$pid\" || continue\n\
+                 \x20   case $state in Z|X|x) continue;; esac\n\
+                 \x20   if [ -n \"$leader\" ] && [ \"$session\" = \"$leader\" ]; then continue; fi\n\
+                 \x20   if grep -aqs -e {MARK} \"/proc/$pid/cmdline\" || grep -qsx pgrep \"/proc/$pid/comm\"; then continue; fi\n\
+                 \x20   echo \"$pid $state\"\n\
+                 \x20 done\n",
+                pattern = quote(pattern)
+            ),
+        };
+        let pidfile = quote(&self.pidfile());
+        format!(
+            ": {MARK}\n{LOOK}\
+             members() {{\n\
+             \x20 leader= since=\n\
+             \x20 if [ -r {pidfile} ]; then read -r leader since < {pidfile}; fi\n\
+             \x20 if [ -n \"$leader\" ] && look \"$leader\" && [ \"$born\" != \"$since\" ]; then leader=; fi\n\
+             \x20 if [ -n \"$leader\" ]; then\n\
+             \x20   for stat in /proc/[0-9]*/stat; do\n\
+             \x20     pid=${{stat#/proc/}}; pid=${{pid%/stat}}\n\
+             \x20     look \"$pid\" && [ \"$session\" = \"$leader\" ] || continue\n\
+             \x20     case $state in Z|X|x) ;; *) echo \"$pid $state\";; esac\n\
+             \x20   done\n\
+             \x20 fi\n\
+             {by_pattern}\
+             \x20 :\n\
+             }}\n{tail}"
+        )
+    }
+}
+
+/// Reads what matters of `/proc/<pid>/stat`. The command's name may hold spaces and brackets, so fields are counted from the last bracket.
+const LOOK: &str = "look() { line=; { read -r line < \"/proc/$1/stat\"; } 2>/dev/null || return 1; \
+                    set -- ${line##*) }; state=$1 session=$4 born=${20}; }\n";
+
+/// Does `act` to what `list` finds until it finds nothing more: processes may fork in between.
+fn until_none(list: &str, act: &str, polls: u32) -> String {
+    format!(
+        "tries=0\n\
+         while :; do\n\
+         \x20 found=$({list} | cut -d' ' -f1)\n\
+         \x20 if [ -z \"$found\" ]; then break; fi\n\
+         \x20 if [ $tries -ge {polls} ]; then echo \"had no effect on:\" $found >&2; exit 1; fi\n\
+         \x20 {act} 2>/dev/null\n\
+         \x20 tries=$((tries + 1)); sleep 0.02\n\
+         done\n"
+    )
+}
+
+/// One process of a daemon.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// Its number on the node.
+    pub pid: u32,
+    /// Its state as `/proc/<pid>/stat` says: `R`, `S`, `D`, `T` (stopped) …
+    pub state: char,
+}
+
+impl Member {
+    /// Reads what [`Daemon::members`] prints.
+    pub fn parse(printed: &str) -> Vec<Member> {
+        printed
+            .lines()
+            .filter_map(|line| {
+                let (pid, state) = line.trim().split_once(' ')?;
+                Some(Member { pid: pid.parse().ok()?, state: state.chars().next()? })
+            })
+            .collect()
+    }
+
+    /// Whether it is stopped by a signal.
+    pub fn is_stopped(&self) -> bool {
+        self.state == 'T'
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    fn sh(script: &str) -> String {
+        let output = Command::new("sh").arg("-c").arg(script).output().expect("sh runs");
+        assert!(output.status.success(), "{script}\n{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    struct Fixture {
+        daemon: Daemon,
+        _directory: tempfile::TempDir,
+    }
+
+    impl Drop for Fixture {
+        fn drop(&mut self) {
+            sh(&self.daemon.kill());
+        }
+    }
+
+    fn fixture(command: &str) -> Fixture {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().to_str().unwrap();
+        let daemon = Daemon {
+            name: "it's".into(),
+            command: command.into(),
+            run_directory: format!("{path}/run"),
+            log_directory: format!("{path}/log"),
+            environment: BTreeMap::from([("GREETING".into(), "it's \"here\"".into())]),
+            ..Daemon::default()
+        };
+        Fixture { daemon, _directory: directory }
+    }
+
+    fn members(daemon: &Daemon) -> Vec<Member> {
+        Member::parse(&sh(&daemon.members()))
+    }
+
+    #[test]
+    fn starts_once_with_its_environment_and_log() {
+        let fixture = fixture("echo \"$GREETING\"; sleep 600 & sleep 600");
+        sh(&fixture.daemon.start());
+        let first = sh("sleep 0.1") + &sh(&format!("cat {}", quote(&fixture.daemon.pidfile())));
+        sh(&fixture.daemon.start());
+        assert_eq!(first, sh(&format!("cat {}", quote(&fixture.daemon.pidfile()))));
+        assert!(members(&fixture.daemon).len() >= 2, "the child belongs to it too");
+        assert_eq!(std::fs::read_to_string(fixture.daemon.log()).unwrap(), "it's \"here\"\n");
+    }
+
+    #[test]
+    fn kill_takes_the_children_even_when_the_leader_is_gone() {
+        let fixture = fixture("sleep 600 & exit 0");
+        sh(&fixture.daemon.start());
+        sh("sleep 0.2");
+        assert_eq!(members(&fixture.daemon).len(), 1);
+        assert_eq!(sh(&fixture.daemon.kill()).lines().count(), 1);
+        assert!(members(&fixture.daemon).is_empty());
+        assert_eq!(sh(&fixture.daemon.kill()), "");
+    }
+
+    #[test]
+    fn pause_and_resume_show_in_the_states() {
+        let fixture = fixture("sleep 600 & sleep 600 & wait");
+        sh(&fixture.daemon.start());
+        sh(&fixture.daemon.pause());
+        let paused = members(&fixture.daemon);
+        assert!(!paused.is_empty() && paused.iter().all(Member::is_stopped), "{paused:?}");
+        sh(&fixture.daemon.resume());
+        assert!(!members(&fixture.daemon).iter().any(Member::is_stopped));
+    }
+
+    #[test]
+    fn stop_asks_first_and_reaches_even_the_paused() {
+        let fixture = fixture("trap 'echo bye; exit 0' TERM; while :; do sleep 0.05; done");
+        sh(&fixture.daemon.start());
+        sh(&fixture.daemon.pause());
+        sh(&fixture.daemon.stop(&Stop::default()));
+        assert!(members(&fixture.daemon).is_empty());
+        assert!(std::fs::read_to_string(fixture.daemon.log()).unwrap().contains("bye"));
+        assert!(!std::path::Path::new(&fixture.daemon.pidfile()).exists());
+    }
+
+    #[test]
+    fn a_reused_pid_is_left_alone() {
+        let fixture = fixture("sleep 600");
+        std::fs::create_dir_all(&fixture.daemon.run_directory).unwrap();
+        std::fs::write(fixture.daemon.pidfile(), format!("{} 1\n", std::process::id())).unwrap();
+        assert!(members(&fixture.daemon).is_empty());
+    }
+
+    #[test]
+    fn the_pattern_finds_what_was_started_otherwise() {
+        let mut fixture = fixture("sleep 600");
+        let odd = format!("sleep 4{}.25", std::process::id());
+        fixture.daemon.pattern = Some(odd.replace('.', "\\."));
+        let mut other = Command::new("sh").arg("-c").arg(format!("exec {odd}")).spawn().unwrap();
+        sh("sleep 0.2");
+        let found = members(&fixture.daemon);
+        assert_eq!(found.iter().map(|member| member.pid).collect::<Vec<_>>(), vec![other.id()]);
+        sh(&fixture.daemon.kill());
+        other.wait().unwrap();
+    }
+}

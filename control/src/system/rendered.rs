@@ -1,0 +1,105 @@
+//! A definition with every template filled in for one node.
+
+use std::collections::BTreeMap;
+
+use super::daemon::Daemon;
+use super::template::Templates;
+use super::{Definition, File, SystemError, Upload};
+
+/// Where pidfiles go on the nodes. It is gone after a reboot, as the processes are.
+const RUN_DIRECTORY: &str = "/run/elenchus";
+/// Where what the system prints goes on the nodes.
+const LOG_DIRECTORY: &str = "/var/log/elenchus";
+
+/// What is to be done on one node, ready to be sent.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rendered {
+    /// When this command succeeds, nothing is installed.
+    pub install_unless: Option<String>,
+    /// Commands to run after the packages are installed.
+    pub install_commands: Vec<String>,
+    /// Files to upload.
+    pub upload: Vec<Upload>,
+    /// Directories to create.
+    pub directories: Vec<String>,
+    /// Files to write.
+    pub files: Vec<File>,
+    /// Directories to empty.
+    pub data: Vec<String>,
+    /// Log files to fetch.
+    pub logs: Vec<String>,
+    /// The check that it serves.
+    pub ready: Option<String>,
+    /// What prints the primary.
+    pub primary: Option<String>,
+    /// How it runs.
+    pub daemon: Daemon,
+}
+
+impl Rendered {
+    pub(super) fn new(definition: &Definition, templates: &Templates<'_>) -> Result<Rendered, SystemError> {
+        let path = |field: &str, text: &String| safe_path(definition, field, templates.render(field, text)?);
+        let one = |field: &str, text: &Option<String>| text.as_ref().map(|text| templates.render(field, text)).transpose();
+        let each = |field: &str, texts: &[String], render: &dyn Fn(&str, &String) -> Result<String, SystemError>| {
+            texts.iter().enumerate().map(|(at, text)| render(&format!("{field}[{at}]"), text)).collect::<Result<Vec<_>, _>>()
+        };
+        let text = |field: &str, text: &String| templates.render(field, text);
+        Ok(Rendered {
+            install_unless: one("install.unless", &definition.install.unless)?,
+            install_commands: each("install.commands", &definition.install.commands, &text)?,
+            upload: definition.upload.iter().enumerate().map(|(at, upload)| upload_of(templates, &path, at, upload)).collect::<Result<_, _>>()?,
+            directories: each("directories", &definition.directories, &path)?,
+            files: definition.files.iter().enumerate().map(|(at, file)| file_of(templates, &path, at, file)).collect::<Result<_, _>>()?,
+            data: each("data", &definition.data, &path)?,
+            logs: each("logs", &definition.logs, &path)?,
+            ready: one("ready.command", &definition.ready.as_ref().map(|ready| ready.command.clone()))?,
+            primary: one("primary", &definition.primary)?,
+            daemon: daemon_of(definition, templates)?,
+        })
+    }
+}
+
+fn upload_of(templates: &Templates<'_>, path: PathOf<'_>, at: usize, upload: &Upload) -> Result<Upload, SystemError> {
+    Ok(Upload {
+        from: templates.render(&format!("upload[{at}].from"), &upload.from)?,
+        to: path(&format!("upload[{at}].to"), &upload.to)?,
+        mode: upload.mode.clone(),
+    })
+}
+
+fn file_of(templates: &Templates<'_>, path: PathOf<'_>, at: usize, file: &File) -> Result<File, SystemError> {
+    Ok(File {
+        path: path(&format!("files[{at}].path"), &file.path)?,
+        mode: file.mode.clone(),
+        content: templates.render(&format!("files[{at}].content"), &file.content)?,
+    })
+}
+
+fn daemon_of(definition: &Definition, templates: &Templates<'_>) -> Result<Daemon, SystemError> {
+    let environment = definition.start.environment.iter();
+    let environment = environment.map(|(name, value)| Ok((name.clone(), templates.render(&format!("start.environment.{name}"), value)?)));
+    Ok(Daemon {
+        name: definition.name.clone(),
+        command: templates.render("start.command", &definition.start.command)?.trim().to_owned(),
+        environment: environment.collect::<Result<BTreeMap<_, _>, SystemError>>()?,
+        user: definition.start.user.clone(),
+        pattern: definition.process.pattern.as_ref().map(|pattern| templates.render("process.pattern", pattern)).transpose()?,
+        run_directory: RUN_DIRECTORY.into(),
+        log_directory: LOG_DIRECTORY.into(),
+    })
+}
+
+type PathOf<'a> = &'a dyn Fn(&str, &String) -> Result<String, SystemError>;
+
+/// These paths are deleted as root: an option that came out empty must not turn `/data/{{ options.x }}` into something dear.
+fn safe_path(definition: &Definition, field: &str, path: String) -> Result<String, SystemError> {
+    let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
+    let plain = path.starts_with('/') && parts.len() >= 2 && !parts.contains(&"..") && !parts.contains(&".");
+    if plain && !path.contains(['\n', '\0']) {
+        return Ok(path);
+    }
+    Err(SystemError::Definition {
+        system: definition.name.clone(),
+        message: format!("{field} is `{path}`; an absolute path at least two folders deep, without `.` and `..`, was expected, because it is deleted after the run"),
+    })
+}

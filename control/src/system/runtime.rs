@@ -1,0 +1,354 @@
+//! Doing on the nodes what a definition says.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+
+use super::daemon::{Daemon, Member};
+use super::template::{Place, Templates};
+use super::{Definition, Rendered, SystemError, Upload, checks};
+use crate::command::{Command, Output, quote};
+use crate::{ControlError, Host};
+
+/// A package may have to come from far away.
+const INSTALL_LIMIT: Duration = Duration::from_secs(600);
+/// Nothing else may take longer on a node.
+const STEP_LIMIT: Duration = Duration::from_secs(30);
+
+/// A node of the cluster under test.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// Its name in the plan.
+    pub name: String,
+    /// The address by which the other nodes and the clients reach it.
+    pub address: String,
+    /// How the control node reaches it.
+    pub host: Host,
+}
+
+/// A system on its nodes.
+#[derive(Clone, Debug)]
+pub struct System {
+    definition: Definition,
+    folder: PathBuf,
+    rendered: BTreeMap<String, Rendered>,
+    names_by_address: BTreeMap<String, String>,
+}
+
+impl System {
+    /// Fills in every template for every node, so that what is wrong is known before anything is touched. `options` are those the plan sets; `folder` is
+    /// where the definition was read from. `nodes` are pairs of name and address.
+    pub fn new(definition: Definition, options: &BTreeMap<String, String>, folder: &Path, nodes: &[(String, String)]) -> Result<System, SystemError> {
+        let options = checks::options(&definition, options)?;
+        checks::definition(&definition)?;
+        let places: Vec<Place> =
+            nodes.iter().enumerate().map(|(index, (name, address))| Place { name: name.clone(), address: address.clone(), index }).collect();
+        let mut rendered = BTreeMap::new();
+        for place in &places {
+            let templates = Templates::new(&definition.name, &options, &places, place);
+            rendered.insert(place.name.clone(), Rendered::new(&definition, &templates)?);
+        }
+        let names_by_address = nodes.iter().map(|(name, address)| (address.clone(), name.clone())).collect();
+        Ok(System { definition, folder: folder.to_owned(), rendered, names_by_address })
+    }
+
+    /// What it was made from.
+    pub fn definition(&self) -> &Definition {
+        &self.definition
+    }
+
+    /// What is to be done on a node.
+    pub fn on(&self, node: &str) -> Result<&Rendered, SystemError> {
+        self.rendered.get(node).ok_or_else(|| SystemError::UnknownNode { system: self.definition.name.clone(), node: node.to_owned() })
+    }
+
+    /// Installs packages, creates users, uploads files. Idempotent.
+    pub async fn install(&self, node: &Node) -> Result<(), SystemError> {
+        let rendered = self.on(&node.name)?;
+        self.install_packages(node, rendered).await?;
+        for user in &self.definition.users {
+            let script = format!("id -u {user} >/dev/null 2>&1 || useradd --system --no-create-home --shell /usr/sbin/nologin {user}", user = quote(user));
+            self.step(node, &format!("create user `{user}`"), Command::sh(&script)).await?;
+        }
+        for upload in &rendered.upload {
+            self.upload(node, upload).await?;
+        }
+        Ok(())
+    }
+
+    async fn install_packages(&self, node: &Node, rendered: &Rendered) -> Result<(), SystemError> {
+        if let Some(unless) = &rendered.install_unless {
+            let there = node.host.output(Command::sh(unless).timeout(STEP_LIMIT)).await;
+            if there.map_err(failed(node, "look for what is installed"))?.status.is_success() {
+                return Ok(());
+            }
+        }
+        if !self.definition.install.packages.is_empty() {
+            let packages: Vec<String> = self.definition.install.packages.iter().map(|package| quote(package)).collect();
+            let install = format!("DEBIAN_FRONTEND=noninteractive apt-get install --yes --quiet --no-install-recommends {}", packages.join(" "));
+            // Package lists may be old or absent: refreshed only when the first try fails.
+            let script = format!("{install} >&2 || {{ apt-get update --quiet >&2 && {install} >&2; }}");
+            self.step(node, "install packages", Command::sh(&script).timeout(INSTALL_LIMIT)).await?;
+        }
+        for command in &rendered.install_commands {
+            self.step(node, "install", Command::sh(command).timeout(INSTALL_LIMIT)).await?;
+        }
+        Ok(())
+    }
+
+    async fn upload(&self, node: &Node, upload: &Upload) -> Result<(), SystemError> {
+        let source = self.find_upload(&upload.from)?;
+        let bytes = tokio::fs::read(&source).await.map_err(|source_error| SystemError::Io { path: source, source: source_error })?;
+        self.make_parent(node, &upload.to).await?;
+        let mode = checks::octal(&self.definition, &upload.mode)?;
+        node.host.write(&bytes, &upload.to, mode).await.map_err(failed(node, &format!("upload `{}` to {}", upload.from, upload.to)))
+    }
+
+    /// The file on the control node that an upload means.
+    fn find_upload(&self, from: &str) -> Result<PathBuf, SystemError> {
+        let beside_us = std::env::current_exe().ok().and_then(|exe| Some(exe.parent()?.join(from)));
+        let mut places = vec![self.folder.join(from)];
+        places.extend(beside_us);
+        if !from.contains('/') {
+            places.extend(std::env::var_os("PATH").iter().flat_map(std::env::split_paths).map(|folder| folder.join(from)));
+        }
+        if let Some(found) = places.iter().find(|place| place.is_file()) {
+            return Ok(found.clone());
+        }
+        let looked: Vec<String> = places.iter().take(2).map(|place| place.display().to_string()).collect();
+        Err(SystemError::Upload {
+            system: self.definition.name.clone(),
+            from: from.to_owned(),
+            message: format!("it is neither at {} nor on the PATH; build it, or set the option that names it", looked.join(" nor at ")),
+        })
+    }
+
+    /// Creates directories and writes files. Idempotent.
+    pub async fn configure(&self, node: &Node) -> Result<(), SystemError> {
+        let rendered = self.on(&node.name)?;
+        let directories: Vec<String> = rendered.directories.iter().chain(&rendered.data).map(|path| quote(path)).collect();
+        if !directories.is_empty() {
+            let mut script = format!("mkdir -p {}", directories.join(" "));
+            if let Some(user) = &self.definition.start.user {
+                script += &format!(" && chown -R {} {}", quote(user), directories.join(" "));
+            }
+            self.step(node, "create directories", Command::sh(&script)).await?;
+        }
+        for file in &rendered.files {
+            self.make_parent(node, &file.path).await?;
+            let mode = checks::octal(&self.definition, &file.mode)?;
+            node.host.write(file.content.as_bytes(), &file.path, mode).await.map_err(failed(node, &format!("write {}", file.path)))?;
+        }
+        Ok(())
+    }
+
+    async fn make_parent(&self, node: &Node, path: &str) -> Result<(), SystemError> {
+        let parent = path.rsplit_once('/').map_or("/", |(parent, _)| parent);
+        self.step(node, &format!("create {parent}"), Command::sh(&format!("mkdir -p {}", quote(parent)))).await.map(drop)
+    }
+
+    /// Starts it unless it runs, and returns at once.
+    pub async fn start(&self, node: &Node) -> Result<(), SystemError> {
+        let script = self.on(&node.name)?.daemon.start();
+        self.step(node, &format!("start `{}`", self.definition.name), Command::sh(&script)).await.map(drop)
+    }
+
+    /// Waits until the ready check succeeds, or says what it last printed and what the system did.
+    pub async fn await_ready(&self, node: &Node) -> Result<(), SystemError> {
+        let (Some(ready), Some(command)) = (&self.definition.ready, &self.on(&node.name)?.ready) else { return Ok(()) };
+        let began = Instant::now();
+        loop {
+            let said = match node.host.output(Command::sh(command).timeout(STEP_LIMIT)).await {
+                Ok(output) if output.status.is_success() => return Ok(()),
+                Ok(output) => last_words(&output),
+                Err(error) => error.to_string(),
+            };
+            if began.elapsed() > ready.within.0 {
+                return Err(SystemError::NotReady {
+                    node: node.name.clone(),
+                    system: self.definition.name.clone(),
+                    within: ready.within.to_string(),
+                    details: format!("the check `{command}` last said: {said}\nthe end of its own log:\n{}", self.tail(node).await),
+                });
+            }
+            tokio::time::sleep(ready.every.0).await;
+        }
+    }
+
+    async fn tail(&self, node: &Node) -> String {
+        let Ok(rendered) = self.on(&node.name) else { return String::new() };
+        let script = format!("tail -n 20 {}", quote(&rendered.daemon.log()));
+        match node.host.output(Command::sh(&script).timeout(STEP_LIMIT)).await {
+            Ok(output) => output.stdout_text(),
+            Err(error) => format!("(it cannot be read: {error})"),
+        }
+    }
+
+    /// Asks it to end, and kills it when it has not within the grace. Succeeds when it did not run.
+    pub async fn stop(&self, node: &Node) -> Result<(), SystemError> {
+        let script = self.on(&node.name)?.daemon.stop(&self.definition.stop);
+        let limit = Daemon::stop_limit(&self.definition.stop).0;
+        self.step(node, &format!("stop `{}`", self.definition.name), Command::sh(&script).timeout(limit)).await.map(drop)
+    }
+
+    /// Kills it and all its children, and returns who they were.
+    pub async fn kill(&self, node: &Node) -> Result<Vec<u32>, SystemError> {
+        let script = self.on(&node.name)?.daemon.kill();
+        Ok(pids(&self.step(node, &format!("kill `{}`", self.definition.name), Command::sh(&script)).await?))
+    }
+
+    /// Stops all its processes with SIGSTOP, and returns who they were.
+    pub async fn pause(&self, node: &Node) -> Result<Vec<u32>, SystemError> {
+        let script = self.on(&node.name)?.daemon.pause();
+        Ok(pids(&self.step(node, &format!("pause `{}`", self.definition.name), Command::sh(&script)).await?))
+    }
+
+    /// Lets all its processes go on, and returns who they are.
+    pub async fn resume(&self, node: &Node) -> Result<Vec<u32>, SystemError> {
+        let script = self.on(&node.name)?.daemon.resume();
+        Ok(pids(&self.step(node, &format!("resume `{}`", self.definition.name), Command::sh(&script)).await?))
+    }
+
+    /// Its processes on a node, with their states.
+    pub async fn processes(&self, node: &Node) -> Result<Vec<Member>, SystemError> {
+        let script = self.on(&node.name)?.daemon.members();
+        let output = self.step(node, &format!("look for processes of `{}`", self.definition.name), Command::sh(&script)).await?;
+        Ok(Member::parse(&output.stdout_text()))
+    }
+
+    /// Whether any of its processes is there.
+    pub async fn is_running(&self, node: &Node) -> Result<bool, SystemError> {
+        Ok(!self.processes(node).await?.is_empty())
+    }
+
+    /// The primary's name as this node sees it, if it sees one.
+    pub async fn primary(&self, node: &Node) -> Result<Option<String>, SystemError> {
+        let Some(command) = &self.on(&node.name)?.primary else { return Ok(None) };
+        let output = self.step(node, "ask for the primary", Command::sh(command).timeout(Duration::from_secs(5))).await?;
+        let said = output.stdout_text();
+        if self.rendered.contains_key(&said) {
+            return Ok(Some(said));
+        }
+        Ok(self.names_by_address.get(&said).cloned())
+    }
+
+    /// Everyone whom some node that answers sees as primary. More than one name is a finding in itself.
+    pub async fn primaries(&self, nodes: &[Node]) -> Vec<String> {
+        let seen = join_all(nodes.iter().map(|node| self.primary(node))).await;
+        let mut names: Vec<String> = seen.into_iter().filter_map(|answer| answer.ok().flatten()).collect();
+        names.sort();
+        names.dedup();
+        names
+    }
+
+    /// Kills it, empties its data directories and forgets its log. Idempotent.
+    pub async fn wipe(&self, node: &Node) -> Result<(), SystemError> {
+        self.kill(node).await?;
+        let rendered = self.on(&node.name)?;
+        let mut script = format!("rm -f {} {}\n", quote(&rendered.daemon.pidfile()), quote(&rendered.daemon.log()));
+        for path in &rendered.data {
+            script += &format!("if [ -d {path} ]; then find {path} -mindepth 1 -delete; fi || exit 1\n", path = quote(path));
+        }
+        self.step(node, "wipe data", Command::sh(&script)).await.map(drop)
+    }
+
+    /// Kills it and takes everything away that was put on the node, except packages and users. Idempotent.
+    pub async fn remove(&self, node: &Node) -> Result<(), SystemError> {
+        self.wipe(node).await?;
+        let mut script: String = self.deposits(node)?.iter().map(|path| format!("rm -rf -- {} || exit 1\n", quote(path))).collect();
+        let daemon = &self.on(&node.name)?.daemon;
+        script += &format!("rmdir {} {} 2>/dev/null || true\n", quote(&daemon.run_directory), quote(&daemon.log_directory));
+        self.step(node, "clean up", Command::sh(&script)).await.map(drop)
+    }
+
+    /// What of it is left on a node, in words: none after [`System::remove`].
+    pub async fn leftovers(&self, node: &Node) -> Result<Vec<String>, SystemError> {
+        let mut left: Vec<String> =
+            self.processes(node).await?.iter().map(|member| format!("{}: process {} of `{}`", node.name, member.pid, self.definition.name)).collect();
+        let rendered = self.on(&node.name)?;
+        let mut paths = self.deposits(node)?;
+        paths.extend([rendered.daemon.pidfile(), rendered.daemon.log()]);
+        let script: String = paths.iter().map(|path| format!("[ ! -e {path} ] || echo {path}\n", path = quote(path))).collect();
+        let output = self.step(node, "look for leftovers", Command::sh(&script)).await?;
+        left.extend(output.stdout_text().lines().map(|path| format!("{}: {path}", node.name)));
+        Ok(left)
+    }
+
+    fn deposits(&self, node: &Node) -> Result<Vec<String>, SystemError> {
+        let rendered = self.on(&node.name)?;
+        let uploads = rendered.upload.iter().map(|upload| upload.to.clone());
+        let files = rendered.files.iter().map(|file| file.path.clone());
+        Ok(uploads.chain(files).chain(rendered.directories.iter().cloned()).chain(rendered.data.iter().cloned()).collect())
+    }
+
+    /// Brings a clean system up on all nodes at once: whatever was there is wiped first.
+    pub async fn set_up(&self, nodes: &[Node]) -> Result<(), SystemError> {
+        at_once(nodes, |node| async move {
+            self.install(node).await?;
+            self.wipe(node).await?;
+            self.configure(node).await
+        })
+        .await?;
+        at_once(nodes, |node| self.start(node)).await?;
+        at_once(nodes, |node| self.await_ready(node)).await?;
+        Ok(())
+    }
+
+    /// Stops it on all nodes at once and leaves them clean. Fetch the logs before.
+    pub async fn tear_down(&self, nodes: &[Node]) -> Result<(), SystemError> {
+        at_once(nodes, |node| async move {
+            self.stop(node).await?;
+            self.remove(node).await?;
+            let left = self.processes(node).await?;
+            if left.is_empty() {
+                return Ok(());
+            }
+            let processes = left.iter().map(|member| member.pid.to_string()).collect::<Vec<_>>().join(", ");
+            Err(SystemError::StillRunning { node: node.name.clone(), system: self.definition.name.clone(), processes })
+        })
+        .await
+        .map(drop)
+    }
+
+    pub(super) async fn step(&self, node: &Node, step: &str, command: Command) -> Result<Output, SystemError> {
+        node.host.run(command).await.map_err(failed(node, step))
+    }
+}
+
+/// Does something on all nodes at once. All are waited for; when several fail, the error names each.
+pub async fn at_once<'a, T, Doing>(nodes: &'a [Node], act: impl Fn(&'a Node) -> Doing) -> Result<Vec<T>, SystemError>
+where
+    Doing: Future<Output = Result<T, SystemError>>,
+{
+    let (mut done, mut failures) = (Vec::new(), Vec::new());
+    for outcome in join_all(nodes.iter().map(act)).await {
+        match outcome {
+            Ok(value) => done.push(value),
+            Err(error) => failures.push(error),
+        }
+    }
+    match failures.len() {
+        0 => Ok(done),
+        1 => Err(failures.remove(0)),
+        _ => Err(SystemError::Several(failures)),
+    }
+}
+
+pub(super) fn failed(node: &Node, step: &str) -> impl FnOnce(ControlError) -> SystemError {
+    let (step, node) = (step.to_owned(), node.name.clone());
+    move |source| SystemError::Step { step, node, source: Box::new(source) }
+}
+
+fn pids(output: &Output) -> Vec<u32> {
+    output.stdout_text().lines().filter_map(|line| line.trim().parse().ok()).collect()
+}
+
+fn last_words(output: &Output) -> String {
+    match output.last_words() {
+        said if said.is_empty() => format!("nothing ({})", output.status),
+        said => said,
+    }
+}
