@@ -98,6 +98,27 @@ impl Daemon {
         self.script(&format!("members | cut -d' ' -f1\n{}", until_none(stopped, "kill -CONT $found", 250)))
     }
 
+    /// Fails unless it runs.
+    pub fn assert_running(&self) -> String {
+        self.script("if [ -z \"$(members)\" ]; then echo 'it does not run' >&2; exit 1; fi\n")
+    }
+
+    /// Fails while any process of it is there.
+    pub fn assert_gone(&self) -> String {
+        self.script("found=$(members)\nif [ -n \"$found\" ]; then echo 'it still runs:' $found >&2; exit 1; fi\n")
+    }
+
+    /// Fails unless it is there and every process of it is stopped.
+    pub fn assert_paused(&self) -> String {
+        let moving = "found=$(members | grep -v 'T$')\nif [ -n \"$found\" ]; then echo 'it still moves:' $found >&2; exit 1; fi\n";
+        self.script(&format!("if [ -z \"$(members)\" ]; then echo 'it does not run' >&2; exit 1; fi\n{moving}"))
+    }
+
+    /// Fails while any process of it is stopped. One that was killed meanwhile is not.
+    pub fn assert_not_paused(&self) -> String {
+        self.script("found=$(members | grep 'T$')\nif [ -n \"$found\" ]; then echo 'it is still stopped:' $found >&2; exit 1; fi\n")
+    }
+
     /// Asks it to end, and kills it when it has not within the grace.
     pub fn stop(&self, stop: &Stop) -> String {
         let polls = stop.grace.0.as_millis() / 20;
@@ -268,7 +289,9 @@ mod tests {
         sh(&fixture.daemon.pause());
         let paused = members(&fixture.daemon);
         assert!(!paused.is_empty() && paused.iter().all(Member::is_stopped), "{paused:?}");
+        sh(&fixture.daemon.assert_paused());
         sh(&fixture.daemon.resume());
+        sh(&fixture.daemon.assert_not_paused());
         assert!(!members(&fixture.daemon).iter().any(Member::is_stopped));
     }
 

@@ -1,0 +1,294 @@
+//! One SSH connection to a host. The only file that names russh's client.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use russh::client::{self, Handle};
+use russh::keys::agent::client::AgentClient;
+use russh::keys::known_hosts::{check_known_hosts_path, known_host_keys_path, learn_known_hosts_path};
+use russh::keys::{PrivateKey, PrivateKeyWithHashAlg, PublicKey, PublicKeyOrCertificate, decode_secret_key, load_secret_key};
+use russh::{ChannelMsg, Sig};
+use russh_sftp::client::SftpSession;
+use tokio::net::TcpStream;
+
+use crate::command::{Exit, Output};
+use crate::config::{HostConfig, HostKeyPolicy, Key};
+use crate::error::{ControlError, short};
+
+/// How often an idle connection is asked whether it still lives; after three silent times it is given up.
+const KEEPALIVE: Duration = Duration::from_secs(5);
+
+/// An authenticated connection, shared by many commands.
+pub(crate) struct Connection {
+    host: String,
+    handle: Handle<Verifier>,
+    /// The connection it is tunnelled through, which must live as long.
+    _jump: Option<Box<Connection>>,
+}
+
+impl Connection {
+    /// Connects and logs in, within the configured time.
+    pub(crate) async fn open(host: &str, config: &HostConfig) -> Result<Connection, ControlError> {
+        let limit = config.connect_timeout;
+        tokio::time::timeout(limit, Box::pin(connect(host, config)))
+            .await
+            .unwrap_or_else(|_| Err(unreachable(host, config, format!("no answer within {limit:?}"))))
+    }
+
+    /// Whether it is known to be dead.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.handle.is_closed()
+    }
+
+    /// Opens a channel for one command. An error means that nothing was sent.
+    pub(crate) async fn channel(&self) -> Result<Channel, ControlError> {
+        let channel = self.handle.channel_open_session().await.map_err(|error| ControlError::Connect {
+            host: self.host.clone(),
+            address: "the open connection".to_owned(),
+            reason: error.to_string(),
+        })?;
+        Ok(Channel { host: self.host.clone(), channel })
+    }
+
+    /// Ends the connection in order.
+    pub(crate) async fn close(&self) {
+        let _ = self.handle.disconnect(russh::Disconnect::ByApplication, "done", "en").await;
+    }
+}
+
+/// A channel on which nothing was asked yet.
+pub(crate) struct Channel {
+    host: String,
+    channel: russh::Channel<client::Msg>,
+}
+
+impl Channel {
+    /// Runs a command line to its end.
+    pub(crate) async fn exec(self, line: &str, stdin: &[u8]) -> Result<Output, ControlError> {
+        let Channel { host, channel } = self;
+        let lost = || ControlError::ConnectionLost { host: host.clone(), command: short(line) };
+        channel.exec(false, line).await.map_err(|_| lost())?;
+        let (mut answers, questions) = channel.split();
+        let feed = async {
+            // A command that ends without reading its input is no error.
+            let _ = questions.data(stdin).await;
+            let _ = questions.eof().await;
+            std::future::pending::<()>().await
+        };
+        let collect = async {
+            let (mut stdout, mut stderr, mut status) = (Vec::new(), Vec::new(), None);
+            while let Some(message) = answers.wait().await {
+                match message {
+                    ChannelMsg::Data { data } => stdout.extend_from_slice(&data),
+                    ChannelMsg::ExtendedData { data, ext: 1 } => stderr.extend_from_slice(&data),
+                    ChannelMsg::ExitStatus { exit_status } => status = Some(Exit::Code(exit_status)),
+                    ChannelMsg::ExitSignal { signal_name, .. } => status = Some(Exit::Signal(signal_word(&signal_name))),
+                    ChannelMsg::Close => break,
+                    _ => {}
+                }
+            }
+            status.map(|status| Output { stdout, stderr, status })
+        };
+        tokio::select! {
+            output = collect => output.ok_or_else(lost),
+            () = feed => Err(lost()),
+        }
+    }
+
+    /// Starts SFTP on it.
+    pub(crate) async fn sftp(self) -> Result<SftpSession, ControlError> {
+        let refused = |reason: String| ControlError::Copy { host: self.host.clone(), file: "files".to_owned(), reason: format!("SFTP: {reason}") };
+        self.channel.request_subsystem(true, "sftp").await.map_err(|error| refused(error.to_string()))?;
+        SftpSession::new(self.channel.into_stream()).await.map_err(|error| refused(error.to_string()))
+    }
+}
+
+fn signal_word(signal: &Sig) -> String {
+    match signal {
+        Sig::Custom(name) => name.clone(),
+        known => format!("{known:?}"),
+    }
+}
+
+fn unreachable(host: &str, config: &HostConfig, reason: String) -> ControlError {
+    ControlError::Connect { host: host.to_owned(), address: format!("{}:{}", config.address, config.port), reason }
+}
+
+async fn connect(host: &str, config: &HostConfig) -> Result<Connection, ControlError> {
+    let settings = Arc::new(client::Config {
+        nodelay: true,
+        keepalive_interval: Some(KEEPALIVE),
+        keepalive_max: 3,
+        ..client::Config::default()
+    });
+    let objection = Arc::new(Mutex::new(None));
+    let verifier = Verifier {
+        address: config.address.clone(),
+        port: config.port,
+        policy: config.host_key.clone(),
+        objection: objection.clone(),
+    };
+    let (handle, jump) = match &config.jump {
+        None => {
+            let stream = TcpStream::connect((config.address.as_str(), config.port))
+                .await
+                .map_err(|error| unreachable(host, config, error.to_string()))?;
+            let _ = stream.set_nodelay(true);
+            (client::connect_stream(settings, stream, verifier).await, None)
+        }
+        Some(jump_config) => {
+            let jump = Box::new(Box::pin(connect(&format!("{host} (jump host)"), jump_config)).await?);
+            let tunnel = jump
+                .handle
+                .channel_open_direct_tcpip(config.address.clone(), u32::from(config.port), "127.0.0.1", 0)
+                .await
+                .map_err(|error| unreachable(host, config, format!("the jump host cannot reach it: {error}")))?;
+            (client::connect_stream(settings, tunnel.into_stream(), verifier).await, Some(jump))
+        }
+    };
+    let mut handle = handle.map_err(|error| {
+        let objection = objection.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take();
+        match objection {
+            Some(reason) => ControlError::HostKey { host: host.to_owned(), reason },
+            None => unreachable(host, config, error.to_string()),
+        }
+    })?;
+    log_in(host, config, &mut handle).await?;
+    Ok(Connection { host: host.to_owned(), handle, _jump: jump })
+}
+
+async fn log_in(host: &str, config: &HostConfig, handle: &mut Handle<Verifier>) -> Result<(), ControlError> {
+    let refused = |reason: String| ControlError::Auth { host: host.to_owned(), user: config.user.clone(), reason };
+    let broken = |error: russh::Error| refused(format!("the connection broke: {error}"));
+    let mut tried = Vec::new();
+    if let Some(key) = &config.auth.key {
+        let (key, name) = load(key).map_err(refused)?;
+        let hash = handle.best_supported_rsa_hash().await.map_err(broken)?.flatten();
+        let proof = PrivateKeyWithHashAlg::new(Arc::new(key), hash);
+        if handle.authenticate_publickey(&config.user, proof).await.map_err(broken)?.success() {
+            return Ok(());
+        }
+        tried.push(name);
+    }
+    if config.auth.agent {
+        match with_agent(config, handle).await {
+            Ok(true) => return Ok(()),
+            Ok(false) => tried.push("the agent's keys".to_owned()),
+            Err(reason) => tried.push(format!("the agent ({reason})")),
+        }
+    }
+    if let Some(password) = &config.auth.password {
+        if handle.authenticate_password(&config.user, password.reveal()).await.map_err(broken)?.success() {
+            return Ok(());
+        }
+        tried.push("the password".to_owned());
+    }
+    if tried.is_empty() {
+        return Err(refused("no way to log in was given; set `key`, `agent` or `password` under `ssh`".to_owned()));
+    }
+    Err(refused(format!("tried {}; is the public key in its ~/.ssh/authorized_keys?", tried.join(", "))))
+}
+
+fn load(key: &Key) -> Result<(PrivateKey, String), String> {
+    match key {
+        Key::File(path) => load_secret_key(path, None)
+            .map(|loaded| (loaded, format!("key {}", path.display())))
+            .map_err(|error| format!("key {} cannot be used: {error}; keys with a passphrase need the agent", path.display())),
+        Key::Text(text) => decode_secret_key(text.reveal(), None)
+            .map(|loaded| (loaded, "the given key".to_owned()))
+            .map_err(|error| format!("the given key cannot be used: {error}")),
+    }
+}
+
+async fn with_agent(config: &HostConfig, handle: &mut Handle<Verifier>) -> Result<bool, String> {
+    let mut agent = AgentClient::connect_env().await.map_err(|error| format!("not reachable at SSH_AUTH_SOCK: {error}"))?;
+    let identities = agent.request_identities().await.map_err(|error| error.to_string())?;
+    for identity in identities {
+        let hash = handle.best_supported_rsa_hash().await.map_err(|error| error.to_string())?.flatten();
+        let key = identity.public_key().into_owned();
+        let tried = handle.authenticate_publickey_with(&config.user, key, hash, &mut agent).await;
+        if tried.is_ok_and(|result| result.success()) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Decides whether to believe the host.
+pub(crate) struct Verifier {
+    address: String,
+    port: u16,
+    policy: HostKeyPolicy,
+    objection: Arc<Mutex<Option<String>>>,
+}
+
+impl client::Handler for Verifier {
+    type Error = russh::Error;
+
+    async fn check_server_key(&mut self, offered: &PublicKeyOrCertificate) -> Result<bool, russh::Error> {
+        let verdict = match offered {
+            PublicKeyOrCertificate::PublicKey { key, .. } => self.judge(key),
+            PublicKeyOrCertificate::Certificate(_) if matches!(self.policy, HostKeyPolicy::Off) => Ok(()),
+            PublicKeyOrCertificate::Certificate(_) => Err("it offers a host certificate, which Elenchus cannot check".to_owned()),
+        };
+        let believed = verdict.is_ok();
+        *self.objection.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = verdict.err();
+        Ok(believed)
+    }
+}
+
+impl Verifier {
+    fn judge(&self, key: &PublicKey) -> Result<(), String> {
+        match &self.policy {
+            HostKeyPolicy::Off => Ok(()),
+            HostKeyPolicy::Pinned(pinned) => {
+                let pinned = PublicKey::from_openssh(pinned).map_err(|error| format!("the pinned host key is no key: {error}"))?;
+                if pinned.key_data() == key.key_data() { Ok(()) } else { Err("its host key is not the one that was pinned".to_owned()) }
+            }
+            HostKeyPolicy::Strict { known_hosts } => match self.known(known_hosts, key)? {
+                true => Ok(()),
+                false => Err(format!(
+                    "its host key ({}) is not known; add it with `ssh-keyscan -p {} {} >> ~/.ssh/known_hosts` after checking it, or set `ssh.host_key: accept-new`",
+                    key.fingerprint(Default::default()),
+                    self.port,
+                    self.address
+                )),
+            },
+            HostKeyPolicy::AcceptNew { known_hosts } => {
+                if self.known(known_hosts, key)? {
+                    return Ok(());
+                }
+                let Some(file) = known_hosts.first() else { return Ok(()) };
+                learn_known_hosts_path(&self.address, self.port, key, file)
+                    .map_err(|error| format!("its host key cannot be remembered in {}: {error}", file.display()))
+            }
+        }
+    }
+
+    /// Whether a file knows the host by this key.
+    ///
+    /// # Errors
+    /// When a file knows the host by another key only.
+    fn known(&self, files: &[PathBuf], key: &PublicKey) -> Result<bool, String> {
+        for file in files.iter().filter(|file| file.exists()) {
+            match check_known_hosts_path(&self.address, self.port, key, file) {
+                Ok(true) => return Ok(true),
+                Ok(false) => {}
+                Err(russh::keys::Error::KeyChanged { line }) => {
+                    return Err(format!(
+                        "its host key has CHANGED: {}:{line} has another one. Someone may be listening in, or the host was reinstalled; if so, remove that line",
+                        file.display()
+                    ));
+                }
+                Err(error) => return Err(format!("{} cannot be read: {error}", file.display())),
+            }
+            // A key of another type for the same host must not let a stranger in as "new".
+            let others = known_host_keys_path(&self.address, self.port, file).map_err(|error| error.to_string())?;
+            if let Some((line, _)) = others.first() {
+                return Err(format!("its host key is of another type than the one that {}:{line} has for it", file.display()));
+            }
+        }
+        Ok(false)
+    }
+}
