@@ -73,50 +73,50 @@ impl Daemon {
             leader = quote(&leader),
             log = quote(&self.log()),
         );
-        self.script(&tail)
+        self.script("start", &tail)
     }
 
     /// Prints `pid state` for each of its processes, nothing when it does not run.
     pub fn members(&self) -> String {
-        self.script("members\n")
+        self.script("list", "members\n")
     }
 
     /// Kills it with all its children, and prints whom. Succeeds when nothing was there.
     pub fn kill(&self) -> String {
-        self.script(&format!("members | cut -d' ' -f1\n{}", until_none("members", "kill -KILL $found", 250)))
+        self.script("kill", &format!("members | cut -d' ' -f1\n{}", until_none("members", "kill -KILL $found", 250)))
     }
 
     /// Stops all its processes with SIGSTOP, and prints whom.
     pub fn pause(&self) -> String {
         let moving = "members | grep -v 'T$'";
-        self.script(&format!("members | cut -d' ' -f1\n{}", until_none(moving, "kill -STOP $found", 250)))
+        self.script("pause", &format!("members | cut -d' ' -f1\n{}", until_none(moving, "kill -STOP $found", 250)))
     }
 
     /// Lets all its processes go on, and prints whom.
     pub fn resume(&self) -> String {
         let stopped = "members | grep 'T$'";
-        self.script(&format!("members | cut -d' ' -f1\n{}", until_none(stopped, "kill -CONT $found", 250)))
+        self.script("resume", &format!("members | cut -d' ' -f1\n{}", until_none(stopped, "kill -CONT $found", 250)))
     }
 
     /// Fails unless it runs.
     pub fn assert_running(&self) -> String {
-        self.script("if [ -z \"$(members)\" ]; then echo 'it does not run' >&2; exit 1; fi\n")
+        self.script("is-running", "if [ -z \"$(members)\" ]; then echo 'it does not run' >&2; exit 1; fi\n")
     }
 
     /// Fails while any process of it is there.
     pub fn assert_gone(&self) -> String {
-        self.script("found=$(members)\nif [ -n \"$found\" ]; then echo 'it still runs:' $found >&2; exit 1; fi\n")
+        self.script("is-gone", "found=$(members)\nif [ -n \"$found\" ]; then echo 'it still runs:' $found >&2; exit 1; fi\n")
     }
 
     /// Fails unless it is there and every process of it is stopped.
     pub fn assert_paused(&self) -> String {
         let moving = "found=$(members | grep -v 'T$')\nif [ -n \"$found\" ]; then echo 'it still moves:' $found >&2; exit 1; fi\n";
-        self.script(&format!("if [ -z \"$(members)\" ]; then echo 'it does not run' >&2; exit 1; fi\n{moving}"))
+        self.script("is-paused", &format!("if [ -z \"$(members)\" ]; then echo 'it does not run' >&2; exit 1; fi\n{moving}"))
     }
 
     /// Fails while any process of it is stopped. One that was killed meanwhile is not.
     pub fn assert_not_paused(&self) -> String {
-        self.script("found=$(members | grep 'T$')\nif [ -n \"$found\" ]; then echo 'it is still stopped:' $found >&2; exit 1; fi\n")
+        self.script("is-not-paused", "found=$(members | grep 'T$')\nif [ -n \"$found\" ]; then echo 'it is still stopped:' $found >&2; exit 1; fi\n")
     }
 
     /// Asks it to end, and kills it when it has not within the grace.
@@ -131,7 +131,7 @@ impl Daemon {
              fi\n",
             signal = stop.signal,
         );
-        self.script(&format!("{ask}{}rm -f {}\n", until_none("members", "kill -KILL $found", 250), quote(&self.pidfile())))
+        self.script("stop", &format!("{ask}{}rm -f {}\n", until_none("members", "kill -KILL $found", 250), quote(&self.pidfile())))
     }
 
     /// How long [`Daemon::stop`] may take at most.
@@ -139,7 +139,8 @@ impl Daemon {
         Span(stop.grace.0.saturating_mul(3) + Duration::from_secs(30))
     }
 
-    fn script(&self, tail: &str) -> String {
+    /// `verb` is the first line, which is what error messages show of a script.
+    fn script(&self, verb: &str, tail: &str) -> String {
         let by_pattern = match &self.pattern {
             None => String::new(),
             Some(pattern) => format!(
@@ -153,9 +154,9 @@ impl Daemon {
                 pattern = quote(pattern)
             ),
         };
-        let pidfile = quote(&self.pidfile());
+        let (pidfile, name) = (quote(&self.pidfile()), quote(&self.name));
         format!(
-            ": {MARK}\n{LOOK}\
+            ": {MARK} {verb} {name}\n{LOOK}\
              members() {{\n\
              \x20 leader= since=\n\
              \x20 if [ -r {pidfile} ]; then read -r leader since < {pidfile}; fi\n\
