@@ -1,0 +1,37 @@
+//! What can go wrong with a fault, in words.
+
+use std::path::PathBuf;
+
+use elenchus_control::ControlError;
+use elenchus_control::system::SystemError;
+use thiserror::Error;
+
+/// Why a fault could not be planned, injected or healed.
+#[derive(Debug, Error)]
+pub enum NemesisError {
+    /// A line of the plan does not fit the cluster.
+    #[error("nemesis[{line}]: {message}")]
+    Line {
+        /// Which line of the plan's list, from 0.
+        line: usize,
+        /// What is wrong and what was expected.
+        message: String,
+    },
+    /// The fault cannot be done to this cluster now.
+    #[error("{0}")]
+    Refused(String),
+    /// A step failed on one or more nodes.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Nodes(Vec<ControlError>),
+    /// The system under test.
+    #[error(transparent)]
+    System(#[from] SystemError),
+    /// The ledger on the control node.
+    #[error("the fault ledger {}: {source}; no fault is injected that could not be healed after a crash", path.display())]
+    Ledger {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+}
