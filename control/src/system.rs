@@ -8,10 +8,12 @@
 //! under `/run/elenchus`. Everything in that session belongs to the system, so that kill and pause reach its children too.
 
 mod checks;
+mod cleaning;
 pub mod daemon;
 mod definition;
 mod error;
 mod logs;
+mod processes;
 mod rendered;
 mod runtime;
 mod template;

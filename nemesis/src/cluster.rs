@@ -33,7 +33,9 @@ impl Cluster {
     }
 
     pub(crate) fn system(&self) -> Result<&System, NemesisError> {
-        self.system.as_ref().ok_or_else(|| NemesisError::Refused("no system is defined, so there are no processes to find; name one in the plan".into()))
+        self.system
+            .as_ref()
+            .ok_or_else(|| NemesisError::Refused("no system is defined, so there are no processes to find; name one in the plan".into()))
     }
 
     /// The positions of the nodes that some node sees as primary.

@@ -133,3 +133,6 @@ impl Run<'_> {
         with(&mut self.active.lock().unwrap_or_else(|poisoned| poisoned.into_inner()))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -105,7 +105,10 @@ impl Fault for Partition {
             return Err(format!("a partition of this shape takes {least} nodes or more; the plan has {}", nodes.len()));
         }
         if self.direction != Direction::Both && matches!(self.shape, Shape::MajoritiesRing | Shape::Bridge) {
-            return Err("a majorities-ring or a bridge has no first side to be deaf or unheard; leave `direction` out, or take another shape".into());
+            return Err(
+                "a majorities-ring or a bridge has no first side to be deaf or unheard; leave `direction` out, or take another shape"
+                    .into(),
+            );
         }
         Ok(())
     }
@@ -195,7 +198,12 @@ fn on_the_deaf(cluster: &Cluster, grudge: &Grudge, script: impl Fn(&[IpAddr]) ->
         let Some(node) = cluster.nodes.get(deaf) else { continue };
         let unheard = unheard.iter().filter_map(|&other| cluster.nodes.get(other));
         let sources = unheard.map(|other| {
-            let unreadable = |_| NemesisError::Refused(format!("{}'s address `{}` is a name; a partition needs its IP address in the plan", other.name, other.address));
+            let unreadable = |_| {
+                NemesisError::Refused(format!(
+                    "{}'s address `{}` is a name; a partition needs its IP address in the plan",
+                    other.name, other.address
+                ))
+            };
             other.address.parse().map_err(unreadable)
         });
         errands.push(Errand { node: node.name.clone(), script: script(&sources.collect::<Result<Vec<IpAddr>, _>>()?) });

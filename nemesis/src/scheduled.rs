@@ -95,7 +95,10 @@ impl Scheduled {
             return Err("`every` and `for` must be longer than nothing".into());
         }
         if self.lasting >= self.every {
-            return Err(format!("`for: {}` must be shorter than `every: {}`, so that there is a time without the fault", self.lasting, self.every));
+            return Err(format!(
+                "`for: {}` must be shorter than `every: {}`, so that there is a time without the fault",
+                self.lasting, self.every
+            ));
         }
         fault.check(nodes).map_err(|why| format!("{}: {why}", fault.name()))
     }

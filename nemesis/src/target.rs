@@ -27,7 +27,9 @@ impl Targets {
     /// Whether these can be had of a cluster of such nodes, and else why not.
     pub fn check(&self, nodes: &[String]) -> Result<(), String> {
         match self {
-            Targets::Minority if nodes.len() < 3 => Err(format!("a minority of {} nodes is nobody; it takes three nodes or more", nodes.len())),
+            Targets::Minority if nodes.len() < 3 => {
+                Err(format!("a minority of {} nodes is nobody; it takes three nodes or more", nodes.len()))
+            }
             Targets::Nodes(names) if names.is_empty() => Err("`nodes` is empty; name at least one".into()),
             Targets::Nodes(names) => positions(nodes, names).map(drop),
             _ if nodes.is_empty() => Err("the plan has no nodes".into()),
@@ -63,7 +65,8 @@ pub(crate) fn positions(nodes: &[String], names: &[String]) -> Result<Vec<usize>
     let mut found = Vec::new();
     for name in names {
         let at = nodes.iter().position(|node| node == name).ok_or_else(|| {
-            let hint = words::nearest(name, nodes.iter().map(String::as_str)).map(|word| format!("; did you mean `{word}`?")).unwrap_or_default();
+            let hint =
+                words::nearest(name, nodes.iter().map(String::as_str)).map(|word| format!("; did you mean `{word}`?")).unwrap_or_default();
             format!("there is no node `{name}`{hint} (nodes: {})", nodes.join(", "))
         })?;
         found.push(at);

@@ -104,7 +104,12 @@ mod tests {
     #[test]
     fn fixed_intervals_are_fixed() {
         let mut fixed = line(15_000, 8_000, Interval::Fixed);
-        let starts = |line: &Scheduled| plan(std::slice::from_ref(line), &nodes(), Seed(1), Duration::from_secs(60)).iter().map(|one| one.at.as_secs()).collect::<Vec<_>>();
+        let starts = |line: &Scheduled| {
+            plan(std::slice::from_ref(line), &nodes(), Seed(1), Duration::from_secs(60))
+                .iter()
+                .map(|one| one.at.as_secs())
+                .collect::<Vec<_>>()
+        };
         assert_eq!(starts(&fixed), [7, 22, 37, 52]);
         fixed.after = Some(Span::secs(0));
         assert_eq!(starts(&fixed), [0, 15, 30, 45]);

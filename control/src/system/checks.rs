@@ -6,7 +6,10 @@ use super::{Definition, SystemError, Troubles};
 
 /// A file mode written in octal.
 pub(super) fn octal(definition: &Definition, mode: &str) -> Result<u32, SystemError> {
-    u32::from_str_radix(mode, 8).ok().filter(|mode| *mode <= 0o7777).ok_or_else(|| wrong(definition, format!("`{mode}` is not a file mode; write it in octal, like \"0644\"")))
+    u32::from_str_radix(mode, 8)
+        .ok()
+        .filter(|mode| *mode <= 0o7777)
+        .ok_or_else(|| wrong(definition, format!("`{mode}` is not a file mode; write it in octal, like \"0644\"")))
 }
 
 fn wrong(definition: &Definition, message: String) -> SystemError {
@@ -26,7 +29,9 @@ pub(super) fn definition(definition: &Definition) -> Result<(), SystemError> {
     if definition.start.command.trim().is_empty() {
         return Err(wrong(definition, "start.command is empty; the command line that runs it in the foreground was expected".into()));
     }
-    if let Some(name) = definition.start.environment.keys().find(|name| !name.chars().all(|char| char.is_ascii_alphanumeric() || char == '_')) {
+    if let Some(name) =
+        definition.start.environment.keys().find(|name| !name.chars().all(|char| char.is_ascii_alphanumeric() || char == '_'))
+    {
         return Err(wrong(definition, format!("start.environment: `{name}` is not the name of a variable")));
     }
     for mode in definition.upload.iter().map(|upload| &upload.mode).chain(definition.files.iter().map(|file| &file.mode)) {
@@ -85,7 +90,10 @@ mod tests {
         assert!(complaint(&format!("name: x\noptions: {{defect: none}}\n{start}"), &[("defct", "a")]).contains("did you mean `defect`?"));
         assert!(complaint(&format!("name: X Y\n{start}"), &[]).contains("lower-case"));
         assert!(complaint(&format!("name: x\ndata: [/]\n{start}"), &[]).contains("data[0] is `/`"));
-        assert!(complaint(&format!("name: x\noptions: {{d: \"\"}}\ndata: ['/srv/{{{{ options.d }}}}']\n{start}"), &[]).contains("two folders deep"));
+        assert!(
+            complaint(&format!("name: x\noptions: {{d: \"\"}}\ndata: ['/srv/{{{{ options.d }}}}']\n{start}"), &[])
+                .contains("two folders deep")
+        );
         assert!(complaint(&format!("name: x\nfiles: [{{path: /a/b, mode: rw, content: ''}}]\n{start}"), &[]).contains("octal"));
         assert!(complaint(&format!("name: x\nstop: {{signal: SIGTERM}}\n{start}"), &[]).contains("TERM"));
         assert!(complaint(&format!("name: x\ntroubles: [{{name: a, pattern: '('}}]\n{start}"), &[]).contains("troubles[0].pattern"));

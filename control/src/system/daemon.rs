@@ -116,7 +116,10 @@ impl Daemon {
 
     /// Fails while any process of it is stopped. One that was killed meanwhile is not.
     pub fn assert_not_paused(&self) -> String {
-        self.script("is-not-paused", "found=$(members | grep 'T$')\nif [ -n \"$found\" ]; then echo 'it is still stopped:' $found >&2; exit 1; fi\n")
+        self.script(
+            "is-not-paused",
+            "found=$(members | grep 'T$')\nif [ -n \"$found\" ]; then echo 'it is still stopped:' $found >&2; exit 1; fi\n",
+        )
     }
 
     /// Asks it to end, and kills it when it has not within the grace.

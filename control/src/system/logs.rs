@@ -97,9 +97,8 @@ impl System {
         tokio::fs::create_dir_all(&here).await.map_err(|source| SystemError::Io { path: here.clone(), source })?;
         let mut fetched = Vec::new();
         for remote in listed.lines() {
-            let bytes = node.host.read(remote).await.map_err(failed(node, &format!("fetch {remote}")))?;
             let local = free_name(&here, remote, &fetched);
-            tokio::fs::write(&local, bytes).await.map_err(|source| SystemError::Io { path: local.clone(), source })?;
+            node.host.download(remote, &local, |_, _| {}).await.map_err(failed(node, &format!("fetch {remote}")))?;
             fetched.push(local);
         }
         Ok(fetched)
@@ -107,10 +106,12 @@ impl System {
 }
 
 fn glob(path: &str) -> String {
-    path.split_inclusive(['*', '?']).map(|part| match part.strip_suffix(['*', '?']) {
-        Some(literal) => format!("{}{}", quote(literal), &part[literal.len()..]),
-        None => quote(part),
-    }).collect()
+    path.split_inclusive(['*', '?'])
+        .map(|part| match part.strip_suffix(['*', '?']) {
+            Some(literal) => format!("{}{}", quote(literal), &part[literal.len()..]),
+            None => quote(part),
+        })
+        .collect()
 }
 
 /// Two logs of one name get the folder they came from in front.

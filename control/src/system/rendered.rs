@@ -47,7 +47,12 @@ impl Rendered {
         Ok(Rendered {
             install_unless: one("install.unless", &definition.install.unless)?,
             install_commands: each("install.commands", &definition.install.commands, &text)?,
-            upload: definition.upload.iter().enumerate().map(|(at, upload)| upload_of(templates, &path, at, upload)).collect::<Result<_, _>>()?,
+            upload: definition
+                .upload
+                .iter()
+                .enumerate()
+                .map(|(at, upload)| upload_of(templates, &path, at, upload))
+                .collect::<Result<_, _>>()?,
             directories: each("directories", &definition.directories, &path)?,
             files: definition.files.iter().enumerate().map(|(at, file)| file_of(templates, &path, at, file)).collect::<Result<_, _>>()?,
             data: each("data", &definition.data, &path)?,
@@ -100,6 +105,8 @@ fn safe_path(definition: &Definition, field: &str, path: String) -> Result<Strin
     }
     Err(SystemError::Definition {
         system: definition.name.clone(),
-        message: format!("{field} is `{path}`; an absolute path at least two folders deep, without `.` and `..`, was expected, because it is deleted after the run"),
+        message: format!(
+            "{field} is `{path}`; an absolute path at least two folders deep, without `.` and `..`, was expected, because it is deleted after the run"
+        ),
     })
 }

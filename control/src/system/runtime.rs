@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 
-use super::daemon::{Daemon, Member};
 use super::template::{Place, Templates};
 use super::{Definition, Rendered, SystemError, Upload, checks};
 use crate::command::{Command, Output, quote};
@@ -32,20 +31,28 @@ pub struct Node {
 /// A system on its nodes.
 #[derive(Clone, Debug)]
 pub struct System {
-    definition: Definition,
+    pub(super) definition: Definition,
     folder: PathBuf,
-    rendered: BTreeMap<String, Rendered>,
-    names_by_address: BTreeMap<String, String>,
+    pub(super) rendered: BTreeMap<String, Rendered>,
+    pub(super) names_by_address: BTreeMap<String, String>,
 }
 
 impl System {
     /// Fills in every template for every node, so that what is wrong is known before anything is touched. `options` are those the plan sets; `folder` is
     /// where the definition was read from. `nodes` are pairs of name and address.
-    pub fn new(definition: Definition, options: &BTreeMap<String, String>, folder: &Path, nodes: &[(String, String)]) -> Result<System, SystemError> {
+    pub fn new(
+        definition: Definition,
+        options: &BTreeMap<String, String>,
+        folder: &Path,
+        nodes: &[(String, String)],
+    ) -> Result<System, SystemError> {
         let options = checks::options(&definition, options)?;
         checks::definition(&definition)?;
-        let places: Vec<Place> =
-            nodes.iter().enumerate().map(|(index, (name, address))| Place { name: name.clone(), address: address.clone(), index }).collect();
+        let places: Vec<Place> = nodes
+            .iter()
+            .enumerate()
+            .map(|(index, (name, address))| Place { name: name.clone(), address: address.clone(), index })
+            .collect();
         let mut rendered = BTreeMap::new();
         for place in &places {
             let templates = Templates::new(&definition.name, &options, &places, place);
@@ -70,7 +77,10 @@ impl System {
         let rendered = self.on(&node.name)?;
         self.install_packages(node, rendered).await?;
         for user in &self.definition.users {
-            let script = format!("id -u {user} >/dev/null 2>&1 || useradd --system --no-create-home --shell /usr/sbin/nologin {user}", user = quote(user));
+            let script = format!(
+                "id -u {user} >/dev/null 2>&1 || useradd --system --no-create-home --shell /usr/sbin/nologin {user}",
+                user = quote(user)
+            );
             self.step(node, &format!("create user `{user}`"), Command::sh(&script)).await?;
         }
         for upload in &rendered.upload {
@@ -88,7 +98,8 @@ impl System {
         }
         if !self.definition.install.packages.is_empty() {
             let packages: Vec<String> = self.definition.install.packages.iter().map(|package| quote(package)).collect();
-            let install = format!("DEBIAN_FRONTEND=noninteractive apt-get install --yes --quiet --no-install-recommends {}", packages.join(" "));
+            let install =
+                format!("DEBIAN_FRONTEND=noninteractive apt-get install --yes --quiet --no-install-recommends {}", packages.join(" "));
             // Package lists may be old or absent: refreshed only when the first try fails.
             let script = format!("{install} >&2 || {{ apt-get update --quiet >&2 && {install} >&2; }}");
             self.step(node, "install packages", Command::sh(&script).timeout(INSTALL_LIMIT)).await?;
@@ -101,10 +112,12 @@ impl System {
 
     async fn upload(&self, node: &Node, upload: &Upload) -> Result<(), SystemError> {
         let source = self.find_upload(&upload.from)?;
-        let bytes = tokio::fs::read(&source).await.map_err(|source_error| SystemError::Io { path: source, source: source_error })?;
         self.make_parent(node, &upload.to).await?;
         let mode = checks::octal(&self.definition, &upload.mode)?;
-        node.host.write(&bytes, &upload.to, mode).await.map_err(failed(node, &format!("upload `{}` to {}", upload.from, upload.to)))
+        node.host
+            .upload(&source, &upload.to, mode, |_, _| {})
+            .await
+            .map_err(failed(node, &format!("upload `{}` to {}", upload.from, upload.to)))
     }
 
     /// The file on the control node that an upload means.
@@ -187,103 +200,6 @@ impl System {
         }
     }
 
-    /// Asks it to end, and kills it when it has not within the grace. Succeeds when it did not run.
-    pub async fn stop(&self, node: &Node) -> Result<(), SystemError> {
-        let script = self.on(&node.name)?.daemon.stop(&self.definition.stop);
-        let limit = Daemon::stop_limit(&self.definition.stop).0;
-        self.step(node, &format!("stop `{}`", self.definition.name), Command::sh(&script).timeout(limit)).await.map(drop)
-    }
-
-    /// Kills it and all its children, and returns who they were.
-    pub async fn kill(&self, node: &Node) -> Result<Vec<u32>, SystemError> {
-        let script = self.on(&node.name)?.daemon.kill();
-        Ok(pids(&self.step(node, &format!("kill `{}`", self.definition.name), Command::sh(&script)).await?))
-    }
-
-    /// Stops all its processes with SIGSTOP, and returns who they were.
-    pub async fn pause(&self, node: &Node) -> Result<Vec<u32>, SystemError> {
-        let script = self.on(&node.name)?.daemon.pause();
-        Ok(pids(&self.step(node, &format!("pause `{}`", self.definition.name), Command::sh(&script)).await?))
-    }
-
-    /// Lets all its processes go on, and returns who they are.
-    pub async fn resume(&self, node: &Node) -> Result<Vec<u32>, SystemError> {
-        let script = self.on(&node.name)?.daemon.resume();
-        Ok(pids(&self.step(node, &format!("resume `{}`", self.definition.name), Command::sh(&script)).await?))
-    }
-
-    /// Its processes on a node, with their states.
-    pub async fn processes(&self, node: &Node) -> Result<Vec<Member>, SystemError> {
-        let script = self.on(&node.name)?.daemon.members();
-        let output = self.step(node, &format!("look for processes of `{}`", self.definition.name), Command::sh(&script)).await?;
-        Ok(Member::parse(&output.stdout_text()))
-    }
-
-    /// Whether any of its processes is there.
-    pub async fn is_running(&self, node: &Node) -> Result<bool, SystemError> {
-        Ok(!self.processes(node).await?.is_empty())
-    }
-
-    /// The primary's name as this node sees it, if it sees one.
-    pub async fn primary(&self, node: &Node) -> Result<Option<String>, SystemError> {
-        let Some(command) = &self.on(&node.name)?.primary else { return Ok(None) };
-        let output = self.step(node, "ask for the primary", Command::sh(command).timeout(Duration::from_secs(5))).await?;
-        let said = output.stdout_text();
-        if self.rendered.contains_key(&said) {
-            return Ok(Some(said));
-        }
-        Ok(self.names_by_address.get(&said).cloned())
-    }
-
-    /// Everyone whom some node that answers sees as primary. More than one name is a finding in itself.
-    pub async fn primaries(&self, nodes: &[Node]) -> Vec<String> {
-        let seen = join_all(nodes.iter().map(|node| self.primary(node))).await;
-        let mut names: Vec<String> = seen.into_iter().filter_map(|answer| answer.ok().flatten()).collect();
-        names.sort();
-        names.dedup();
-        names
-    }
-
-    /// Kills it, empties its data directories and forgets its log. Idempotent.
-    pub async fn wipe(&self, node: &Node) -> Result<(), SystemError> {
-        self.kill(node).await?;
-        let rendered = self.on(&node.name)?;
-        let mut script = format!("rm -f {} {}\n", quote(&rendered.daemon.pidfile()), quote(&rendered.daemon.log()));
-        for path in &rendered.data {
-            script += &format!("if [ -d {path} ]; then find {path} -mindepth 1 -delete; fi || exit 1\n", path = quote(path));
-        }
-        self.step(node, "wipe data", Command::sh(&script)).await.map(drop)
-    }
-
-    /// Kills it and takes everything away that was put on the node, except packages and users. Idempotent.
-    pub async fn remove(&self, node: &Node) -> Result<(), SystemError> {
-        self.wipe(node).await?;
-        let mut script: String = self.deposits(node)?.iter().map(|path| format!("rm -rf -- {} || exit 1\n", quote(path))).collect();
-        let daemon = &self.on(&node.name)?.daemon;
-        script += &format!("rmdir {} {} 2>/dev/null || true\n", quote(&daemon.run_directory), quote(&daemon.log_directory));
-        self.step(node, "clean up", Command::sh(&script)).await.map(drop)
-    }
-
-    /// What of it is left on a node, in words: none after [`System::remove`].
-    pub async fn leftovers(&self, node: &Node) -> Result<Vec<String>, SystemError> {
-        let mut left: Vec<String> =
-            self.processes(node).await?.iter().map(|member| format!("{}: process {} of `{}`", node.name, member.pid, self.definition.name)).collect();
-        let rendered = self.on(&node.name)?;
-        let mut paths = self.deposits(node)?;
-        paths.extend([rendered.daemon.pidfile(), rendered.daemon.log()]);
-        let script: String = paths.iter().map(|path| format!("[ ! -e {path} ] || echo {path}\n", path = quote(path))).collect();
-        let output = self.step(node, "look for leftovers", Command::sh(&script)).await?;
-        left.extend(output.stdout_text().lines().map(|path| format!("{}: {path}", node.name)));
-        Ok(left)
-    }
-
-    fn deposits(&self, node: &Node) -> Result<Vec<String>, SystemError> {
-        let rendered = self.on(&node.name)?;
-        let uploads = rendered.upload.iter().map(|upload| upload.to.clone());
-        let files = rendered.files.iter().map(|file| file.path.clone());
-        Ok(uploads.chain(files).chain(rendered.directories.iter().cloned()).chain(rendered.data.iter().cloned()).collect())
-    }
-
     /// Brings a clean system up on all nodes at once: whatever was there is wiped first.
     pub async fn set_up(&self, nodes: &[Node]) -> Result<(), SystemError> {
         at_once(nodes, |node| async move {
@@ -340,10 +256,6 @@ where
 pub(super) fn failed(node: &Node, step: &str) -> impl FnOnce(ControlError) -> SystemError {
     let (step, node) = (step.to_owned(), node.name.clone());
     move |source| SystemError::Step { step, node, source: Box::new(source) }
-}
-
-fn pids(output: &Output) -> Vec<u32> {
-    output.stdout_text().lines().filter_map(|line| line.trim().parse().ok()).collect()
 }
 
 fn last_words(output: &Output) -> String {

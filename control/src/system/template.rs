@@ -59,7 +59,10 @@ impl<'a> Templates<'a> {
             return format!("{what}{excerpt}");
         }
         let options: Vec<&str> = self.scope.options.keys().map(String::as_str).collect();
-        format!("{what}{excerpt}; templates know node, nodes, peers (each with name, address, index), system, and options: {}", options.join(", "))
+        format!(
+            "{what}{excerpt}; templates know node, nodes, peers (each with name, address, index), system, and options: {}",
+            options.join(", ")
+        )
     }
 }
 

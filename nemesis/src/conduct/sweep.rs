@@ -66,7 +66,9 @@ impl Run<'_> {
                 let doubt = self.struck(late.id);
                 self.say(fault, late.id, &late.deed, FaultPhase::Heal, Kind::Ok, doubt);
             }
-            Err(error) => self.outcome(|outcome| outcome.unhealed.push(format!("{} {} ({}): {error}", fault.name(), late.id, late.deed.what))),
+            Err(error) => {
+                self.outcome(|outcome| outcome.unhealed.push(format!("{} {} ({}): {error}", fault.name(), late.id, late.deed.what)))
+            }
         }
     }
 }

@@ -21,7 +21,8 @@ pub(super) fn cut(id: u32, sources: &[IpAddr]) -> String {
     let own = chain(id);
     let mut script = format!(": cut {own}\nset -e\n");
     for (tool, sources) in by_tool(sources) {
-        script += &format!("t='{tool} -w 10'\n$t -N {CHAIN} 2>/dev/null || $t -S {CHAIN} >/dev/null\n$t -N {own} 2>/dev/null || $t -F {own}\n");
+        script +=
+            &format!("t='{tool} -w 10'\n$t -N {CHAIN} 2>/dev/null || $t -S {CHAIN} >/dev/null\n$t -N {own} 2>/dev/null || $t -F {own}\n");
         for source in sources {
             script += &format!("$t -A {own} -s {source} -j DROP\n");
         }
@@ -34,7 +35,8 @@ pub(super) fn cut(id: u32, sources: &[IpAddr]) -> String {
 /// Fails unless each of these is dropped, and before anything else is decided.
 pub(super) fn assert_cut(id: u32, sources: &[IpAddr]) -> String {
     let own = chain(id);
-    let mut script = format!(": is-cut {own}\n") + "need() { printf '%s\\n' \"$rules\" | grep -qxF -e \"$1\" || { echo \"the rule '$1' is not there\" >&2; exit 1; }; }\n";
+    let mut script = format!(": is-cut {own}\n")
+        + "need() { printf '%s\\n' \"$rules\" | grep -qxF -e \"$1\" || { echo \"the rule '$1' is not there\" >&2; exit 1; }; }\n";
     for (tool, sources) in by_tool(sources) {
         script += &format!("rules=$({tool} -w 10 -S) || exit 1\nneed '-A {CHAIN} -j {own}'\n");
         for source in sources {
@@ -164,7 +166,11 @@ mod tests {
 
     #[test]
     fn a_rule_put_before_ours_is_noticed() {
-        let script = format!("( {} ) || exit 1\niptables -I INPUT 1 -j ACCEPT\n( {} ) 2>&1 | grep -q 'comes before'", cut(3, &sources()), assert_cut(3, &sources()));
+        let script = format!(
+            "( {} ) || exit 1\niptables -I INPUT 1 -j ACCEPT\n( {} ) 2>&1 | grep -q 'comes before'",
+            cut(3, &sources()),
+            assert_cut(3, &sources())
+        );
         holds(&script);
     }
 
