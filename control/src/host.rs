@@ -113,7 +113,8 @@ impl Host {
     /// # Errors
     /// As [`Host::upload`].
     pub async fn download(&self, remote: &str, local: &Path, progress: impl FnMut(u64, u64)) -> Result<(), ControlError> {
-        let mut file = tokio::fs::File::create(local).await.map_err(|error| self.copy_error(&local.display().to_string(), error.to_string()))?;
+        let mut file =
+            tokio::fs::File::create(local).await.map_err(|error| self.copy_error(&local.display().to_string(), error.to_string()))?;
         self.get(remote, &mut file, progress).await?;
         file.flush().await.map_err(|error| self.copy_error(&local.display().to_string(), error.to_string()))
     }
@@ -218,7 +219,11 @@ impl Host {
         }
         file.shutdown().await.map_err(|error| failed(error.to_string()))?;
         let _ = sftp.close().await;
-        let place = format!("mkdir -p \"$(dirname {to})\" && chmod {mode:o} {from} && mv -f {from} {to}", to = quote(remote), from = quote(&staged));
+        let place = format!(
+            "mkdir -p \"$(dirname {to})\" && chmod {mode:o} {from} && mv -f {from} {to}",
+            to = quote(remote),
+            from = quote(&staged)
+        );
         let owned = if self.shared.config.sudo == Sudo::None { place } else { format!("chown 0:0 {} && {place}", quote(&staged)) };
         self.run(Command::sh(&owned)).await.map(drop)
     }

@@ -7,12 +7,14 @@
 //! | [`host`] | [`Host`]: one node over one kept-alive SSH connection |
 //! | `ssh` | the SSH client, the only file that names russh's |
 //! | [`sshd`] | the SSH server of the lab's nodes |
+//! | [`lab`] | nodes on this machine, made of Linux namespaces |
 //! | [`system`] | installing, starting and stopping the system under test |
 
 pub mod command;
 pub mod config;
 pub mod error;
 pub mod host;
+pub mod lab;
 mod ssh;
 pub mod sshd;
 pub mod system;

@@ -98,7 +98,8 @@ impl Channel {
 
     /// Starts SFTP on it.
     pub(crate) async fn sftp(self) -> Result<SftpSession, ControlError> {
-        let refused = |reason: String| ControlError::Copy { host: self.host.clone(), file: "files".to_owned(), reason: format!("SFTP: {reason}") };
+        let refused =
+            |reason: String| ControlError::Copy { host: self.host.clone(), file: "files".to_owned(), reason: format!("SFTP: {reason}") };
         self.channel.request_subsystem(true, "sftp").await.map_err(|error| refused(error.to_string()))?;
         SftpSession::new(self.channel.into_stream()).await.map_err(|error| refused(error.to_string()))
     }
@@ -116,19 +117,11 @@ fn unreachable(host: &str, config: &HostConfig, reason: String) -> ControlError 
 }
 
 async fn connect(host: &str, config: &HostConfig) -> Result<Connection, ControlError> {
-    let settings = Arc::new(client::Config {
-        nodelay: true,
-        keepalive_interval: Some(KEEPALIVE),
-        keepalive_max: 3,
-        ..client::Config::default()
-    });
+    let settings =
+        Arc::new(client::Config { nodelay: true, keepalive_interval: Some(KEEPALIVE), keepalive_max: 3, ..client::Config::default() });
     let objection = Arc::new(Mutex::new(None));
-    let verifier = Verifier {
-        address: config.address.clone(),
-        port: config.port,
-        policy: config.host_key.clone(),
-        objection: objection.clone(),
-    };
+    let verifier =
+        Verifier { address: config.address.clone(), port: config.port, policy: config.host_key.clone(), objection: objection.clone() };
     let (handle, jump) = match &config.jump {
         None => {
             let stream = TcpStream::connect((config.address.as_str(), config.port))

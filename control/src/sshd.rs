@@ -72,7 +72,8 @@ pub fn generate_key() -> Result<KeyPair, SshdError> {
 /// # Errors
 /// When a key cannot be used, or the listener breaks.
 pub async fn serve(listener: TcpListener, config: SshdConfig) -> Result<std::convert::Infallible, SshdError> {
-    let host_key = decode_secret_key(&config.host_key, None).map_err(|error| SshdError::Key { which: "host", reason: error.to_string() })?;
+    let host_key =
+        decode_secret_key(&config.host_key, None).map_err(|error| SshdError::Key { which: "host", reason: error.to_string() })?;
     let authorized = PublicKey::from_openssh(&config.authorized_key)
         .map_err(|error| SshdError::Key { which: "authorized", reason: error.to_string() })?;
     let settings = Arc::new(server::Config {
@@ -209,7 +210,9 @@ async fn attend(mut child: Child, channel: Channel<Msg>, session: Handle) {
     let id = said.id();
     let status = status.ok();
     let _ = match status.map(|status| (status.code(), status.signal())) {
-        Some((_, Some(signal))) => session.exit_signal_request(id, Sig::Custom(signal_name(signal)), false, String::new(), String::new()).await,
+        Some((_, Some(signal))) => {
+            session.exit_signal_request(id, Sig::Custom(signal_name(signal)), false, String::new(), String::new()).await
+        }
         Some((Some(code), _)) => session.exit_status_request(id, code as u32).await,
         _ => session.exit_status_request(id, 255).await,
     };
@@ -264,5 +267,6 @@ async fn pump(
 }
 
 fn signal_name(signal: i32) -> String {
-    nix::sys::signal::Signal::try_from(signal).map_or_else(|_| signal.to_string(), |known| known.as_str().trim_start_matches("SIG").to_owned())
+    nix::sys::signal::Signal::try_from(signal)
+        .map_or_else(|_| signal.to_string(), |known| known.as_str().trim_start_matches("SIG").to_owned())
 }

@@ -213,10 +213,9 @@ impl System {
         Ok(())
     }
 
-    /// Stops it on all nodes at once and leaves them clean. Fetch the logs before.
+    /// Kills it on all nodes at once and leaves them clean: its data is deleted, so there is nothing to end gracefully. Fetch the logs before.
     pub async fn tear_down(&self, nodes: &[Node]) -> Result<(), SystemError> {
         at_once(nodes, |node| async move {
-            self.stop(node).await?;
             self.remove(node).await?;
             let left = self.processes(node).await?;
             if left.is_empty() {

@@ -144,7 +144,9 @@ async fn host_keys_are_checked() {
         Host::new("here", config.clone()).run(Command::new("true")).await.unwrap();
         let other = elenchus_control::sshd::generate_key().unwrap().public_openssh;
         std::fs::write(&known, format!("[127.0.0.1]:{} {other}\n", config.port)).unwrap();
-        for policy in [HostKeyPolicy::Strict { known_hosts: vec![known.clone()] }, HostKeyPolicy::AcceptNew { known_hosts: vec![known.clone()] }] {
+        for policy in
+            [HostKeyPolicy::Strict { known_hosts: vec![known.clone()] }, HostKeyPolicy::AcceptNew { known_hosts: vec![known.clone()] }]
+        {
             config.host_key = policy;
             let changed = Host::new("here", config.clone()).run(Command::new("true")).await.unwrap_err();
             assert!(matches!(changed, ControlError::HostKey { .. }) && changed.to_string().contains("CHANGED"), "{changed}");

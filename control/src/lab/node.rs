@@ -1,0 +1,254 @@
+//! The nodes: starting them from inside the lab, and being one.
+
+use std::io::{self, BufRead, BufReader, Write};
+use std::net::IpAddr;
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::mpsc;
+
+use nix::sched::{CloneFlags, unshare};
+use nix::unistd::sethostname;
+use serde::{Deserialize, Serialize};
+
+use super::enter::{BRIDGE, LabNet, ROLE};
+use super::netlink::Netlink;
+use super::root;
+use super::supervise::Signals;
+use super::{LabError, LabOptions, MAX_NODES, NodeSshd, PREFIX, START_LIMIT, address, host_config};
+use crate::config::HostConfig;
+use crate::sshd::{self, KeyPair, SshdConfig};
+
+/// What a node's processes are told, as JSON in this environment variable.
+const SPEC: &str = "ELENCHUS_LAB_NODE";
+
+/// What a node says when its keeper has its own namespaces.
+const UNSHARED: &str = "unshared";
+
+/// What a node says when its SSH server answers.
+const UP: &str = "up";
+
+/// Everything a node needs to know.
+#[derive(Clone, Serialize, Deserialize)]
+pub(super) struct NodeSpec {
+    pub(super) name: String,
+    pub(super) address: IpAddr,
+    /// Names and addresses of all nodes.
+    pub(super) hosts: Vec<(String, IpAddr)>,
+    pub(super) host_key: String,
+    pub(super) authorized_key: String,
+    pub(super) share: Vec<std::path::PathBuf>,
+    /// Whether the root may be an overlay, with users and sudo.
+    pub(super) is_root: bool,
+    pub(super) openssh: bool,
+}
+
+impl NodeSpec {
+    fn from_env() -> io::Result<NodeSpec> {
+        let text = std::env::var(SPEC).map_err(io::Error::other)?;
+        serde_json::from_str(&text).map_err(io::Error::other)
+    }
+}
+
+/// A node that is up.
+#[derive(Clone, Debug)]
+pub struct LabNode {
+    /// n1, n2 …
+    pub name: String,
+    /// Its address in the lab's network.
+    pub address: IpAddr,
+    /// How it is reached over SSH.
+    pub host: HostConfig,
+    /// The process, as the control node sees it, whose namespaces are the node's.
+    pub keeper_pid: u32,
+}
+
+/// Nodes that are up, until this is dropped.
+pub struct Lab {
+    /// The nodes, in order.
+    pub nodes: Vec<LabNode>,
+    keepers: Vec<Child>,
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        for keeper in &mut self.keepers {
+            let _ = keeper.kill();
+        }
+        for keeper in &mut self.keepers {
+            let _ = keeper.wait();
+        }
+    }
+}
+
+impl LabNet {
+    /// Starts nodes, all at once, and waits until each one's SSH server answers.
+    ///
+    /// # Errors
+    /// When a node does not come up; the others are ended.
+    pub fn start(&self, options: &LabOptions) -> Result<Lab, LabError> {
+        if options.nodes == 0 || options.nodes > MAX_NODES {
+            return Err(LabError::Options(format!("a lab has from 1 to {MAX_NODES} nodes, not {}", options.nodes)));
+        }
+        if options.sshd == NodeSshd::OpenSsh && !self.is_root {
+            return Err(LabError::Options(
+                "OpenSSH cannot run in a lab without root (it must change users); run as root, or leave the lab's `sshd` embedded"
+                    .to_owned(),
+            ));
+        }
+        let login = new_key()?;
+        let hosts: Vec<(String, IpAddr)> = (1..=options.nodes).map(|number| (format!("n{number}"), address(number))).collect();
+        let mut lab = Lab { nodes: Vec::new(), keepers: Vec::new() };
+        let mut voices = Vec::new();
+        for (name, address) in &hosts {
+            let host_key = new_key()?;
+            let spec = NodeSpec {
+                name: name.clone(),
+                address: *address,
+                hosts: hosts.clone(),
+                host_key: host_key.private_openssh,
+                authorized_key: login.public_openssh.clone(),
+                share: options.share.clone(),
+                is_root: self.is_root,
+                openssh: options.sshd == NodeSshd::OpenSsh,
+            };
+            let mut keeper = start_keeper(&spec).map_err(LabError::setup(format!("starting {name}")))?;
+            voices.push(Voice::new(name, keeper.stdout.take()));
+            let host = host_config(*address, &login.private_openssh, &host_key.public_openssh);
+            lab.nodes.push(LabNode { name: name.clone(), address: *address, host, keeper_pid: keeper.id() });
+            lab.keepers.push(keeper);
+        }
+        for (voice, keeper) in voices.iter().zip(&mut lab.keepers) {
+            voice.expect(UNSHARED)?;
+            connect(&voice.node, keeper.id()).map_err(LabError::setup(format!("the link to {}", voice.node)))?;
+            // The keeper goes on when its input ends.
+            drop(keeper.stdin.take());
+        }
+        for voice in &voices {
+            voice.expect(UP)?;
+        }
+        Ok(lab)
+    }
+}
+
+fn new_key() -> Result<KeyPair, LabError> {
+    sshd::generate_key().map_err(|error| LabError::Options(error.to_string()))
+}
+
+fn start_keeper(spec: &NodeSpec) -> io::Result<Child> {
+    Command::new("/proc/self/exe")
+        .env(ROLE, "node")
+        .env(SPEC, serde_json::to_string(spec)?)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+}
+
+/// Plugs a node into the bridge.
+fn connect(node: &str, keeper_pid: u32) -> io::Result<()> {
+    let mut netlink = Netlink::open()?;
+    let port = format!("port-{node}");
+    netlink.add_veth(&port, "eth0", keeper_pid)?;
+    netlink.set_master(&port, BRIDGE)?;
+    netlink.set_up(&port)
+}
+
+/// What a node says while it starts, line by line.
+struct Voice {
+    node: String,
+    lines: mpsc::Receiver<String>,
+}
+
+impl Voice {
+    fn new(node: &str, stdout: Option<ChildStdout>) -> Voice {
+        let (sender, lines) = mpsc::channel();
+        if let Some(stdout) = stdout {
+            std::thread::spawn(move || {
+                for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                    if sender.send(line).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+        Voice { node: node.to_owned(), lines }
+    }
+
+    fn expect(&self, word: &str) -> Result<(), LabError> {
+        let reason = match self.lines.recv_timeout(START_LIMIT) {
+            Ok(said) if said == word => return Ok(()),
+            Ok(said) => said,
+            Err(mpsc::RecvTimeoutError::Timeout) => format!("it was not `{word}` within {START_LIMIT:?}"),
+            Err(mpsc::RecvTimeoutError::Disconnected) => format!("it ended before it was `{word}`; its message stands above"),
+        };
+        Err(LabError::Node { node: self.node.clone(), reason })
+    }
+}
+
+fn say(word: &str) -> io::Result<()> {
+    let mut out = io::stdout();
+    writeln!(out, "{word}")?;
+    out.flush()
+}
+
+/// The keeper: in the node's namespaces, except that of processes, whose first one it starts.
+pub(super) fn keep() -> io::Result<i32> {
+    let signals = Signals::block()?;
+    let mut spaces =
+        CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWPID | CloneFlags::CLONE_NEWUTS | CloneFlags::CLONE_NEWIPC;
+    spaces |= CloneFlags::CLONE_NEWCGROUP;
+    unshare(spaces)?;
+    say(UNSHARED)?;
+    io::copy(&mut io::stdin(), &mut io::sink())?;
+    let child = Command::new("/proc/self/exe").env(ROLE, "node-init").stdin(Stdio::null()).spawn()?;
+    signals.attend(&child)
+}
+
+/// Process 1 of a node: sets it up, starts its SSH server, and buries the dead.
+pub(super) fn init() -> io::Result<i32> {
+    nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGKILL)?;
+    let signals = Signals::block()?;
+    let spec = NodeSpec::from_env()?;
+    sethostname(&spec.name)?;
+    let mut netlink = Netlink::open()?;
+    netlink.set_up("lo")?;
+    netlink.set_up("eth0")?;
+    netlink.add_address("eth0", spec.address, PREFIX)?;
+    root::build(&spec)?;
+    // A session of its own, without the terminal: Ctrl-C on the control node is not for the nodes.
+    let mut server = Command::new("/proc/self/exe");
+    server.env_clear().env(ROLE, "node-sshd").env(SPEC, serde_json::to_string(&spec)?).stdin(Stdio::null()).current_dir("/root");
+    server.env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin").env("HOME", "/root").env("LANG", "C.UTF-8");
+    let child = server.spawn()?;
+    signals.attend(&child)
+}
+
+/// A node's SSH server.
+pub(super) fn serve() -> io::Result<i32> {
+    let spec = NodeSpec::from_env()?;
+    let _ = nix::unistd::setsid();
+    // The nodes' commands are not part of the lab's machinery.
+    if spec.openssh {
+        return serve_openssh();
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let listener = tokio::net::TcpListener::bind("0.0.0.0:22").await?;
+        say(UP)?;
+        let config = SshdConfig { host_key: spec.host_key, authorized_key: spec.authorized_key };
+        match sshd::serve(listener, config).await {
+            Ok(never) => match never {},
+            Err(error) => Err(io::Error::other(error)),
+        }
+    })
+}
+
+fn serve_openssh() -> io::Result<i32> {
+    let mut server = Command::new("/usr/sbin/sshd").args(["-D", "-e", "-f", root::SSHD_CONFIG]).stdout(Stdio::null()).spawn()?;
+    let answers = (0..1000).any(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+        std::net::TcpStream::connect("127.0.0.1:22").is_ok()
+    });
+    if answers {
+        say(UP)?;
+    }
+    Ok(server.wait()?.code().unwrap_or(1))
+}

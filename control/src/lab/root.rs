@@ -1,0 +1,183 @@
+//! The files of a node: a root of its own, in which nothing it writes is seen elsewhere.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::{PermissionsExt, chown, symlink};
+use std::path::{Path, PathBuf};
+
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use nix::unistd::pivot_root;
+
+use super::node::NodeSpec;
+
+/// Where the new root is built: every system has this directory, and the node's own one covers it later.
+const WORK: &str = "/tmp";
+
+/// OpenSSH's configuration in a node.
+pub(super) const SSHD_CONFIG: &str = "/etc/ssh/elenchus_sshd_config";
+
+/// The node's ordinary user, who may become root by `sudo` where it is installed.
+const USER: &str = "elenchus";
+
+/// That user's number.
+const USER_ID: u32 = 1999;
+
+/// Makes a new root and moves into it. Needs a mount namespace of its own.
+pub(super) fn build(spec: &NodeSpec) -> io::Result<()> {
+    mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>)?;
+    // What is shared may lie below what will be covered, so it is held first.
+    let held = hold(&spec.share)?;
+    mount(Some("tmpfs"), WORK, Some("tmpfs"), MsFlags::empty(), Some("mode=755"))?;
+    let root = Path::new(WORK).join("root");
+    fs::create_dir(&root)?;
+    let overlaid = spec.is_root && overlay(&root).is_ok();
+    if !overlaid {
+        compose(&root)?;
+    }
+    for dir in ["proc", "sys", "dev", "run", "tmp", ".old"] {
+        fs::create_dir_all(root.join(dir))?;
+    }
+    bind("/dev", &root.join("dev"), false)?;
+    mount(Some("proc"), &root.join("proc"), Some("proc"), MsFlags::empty(), None::<&str>)?;
+    // Of the node's own network namespace, so that /sys/class/net shows its links only.
+    mount(Some("sysfs"), &root.join("sys"), Some("sysfs"), MsFlags::empty(), None::<&str>)?;
+    mount(Some("tmpfs"), &root.join("run"), Some("tmpfs"), MsFlags::empty(), Some("mode=755"))?;
+    mount(Some("tmpfs"), &root.join("tmp"), Some("tmpfs"), MsFlags::empty(), Some("mode=1777"))?;
+    for (descriptor, path) in &held {
+        let inside = root.join(path.strip_prefix("/").unwrap_or(path));
+        fs::create_dir_all(&inside)?;
+        bind(descriptor_path(descriptor), &inside, true)?;
+    }
+    pivot_root(&root, &root.join(".old"))?;
+    std::env::set_current_dir("/")?;
+    umount2("/.old", MntFlags::MNT_DETACH)?;
+    fs::remove_dir("/.old")?;
+    settle(spec)
+}
+
+fn hold(share: &[PathBuf]) -> io::Result<Vec<(fs::File, PathBuf)>> {
+    share.iter().map(|path| Ok((fs::File::open(path)?, path.clone()))).collect()
+}
+
+fn descriptor_path(file: &fs::File) -> PathBuf {
+    PathBuf::from(format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(file)))
+}
+
+/// Binds a tree of the host.
+fn bind(from: impl AsRef<Path>, to: &Path, read_only: bool) -> io::Result<()> {
+    mount(Some(from.as_ref()), to, None::<&str>, MsFlags::MS_BIND | MsFlags::MS_REC, None::<&str>)?;
+    if read_only {
+        // In a user namespace, flags that the original mount has may not be dropped, so the ones that are usual are kept when plain read-only is refused.
+        let read_only = MsFlags::MS_REMOUNT | MsFlags::MS_BIND | MsFlags::MS_RDONLY;
+        mount(None::<&str>, to, None::<&str>, read_only, None::<&str>)
+            .or_else(|_| mount(None::<&str>, to, None::<&str>, read_only | MsFlags::MS_NOSUID | MsFlags::MS_NODEV, None::<&str>))?;
+    }
+    Ok(())
+}
+
+/// The host's root below, the node's writes above.
+fn overlay(root: &Path) -> io::Result<()> {
+    let (upper, work) = (Path::new(WORK).join("upper"), Path::new(WORK).join("work"));
+    fs::create_dir(&upper)?;
+    fs::create_dir(&work)?;
+    let options = format!("lowerdir=/,upperdir={},workdir={}", upper.display(), work.display());
+    Ok(mount(Some("overlay"), root, Some("overlay"), MsFlags::empty(), Some(options.as_str()))?)
+}
+
+/// Programs by read-only binds, a copy of `/etc`, and empty directories for the rest.
+fn compose(root: &Path) -> io::Result<()> {
+    mount(Some("tmpfs"), root, Some("tmpfs"), MsFlags::empty(), Some("mode=755"))?;
+    for dir in ["usr", "opt", "bin", "sbin", "lib", "lib64", "lib32", "libx32"] {
+        let (host, inside) = (Path::new("/").join(dir), root.join(dir));
+        match fs::symlink_metadata(&host) {
+            Ok(metadata) if metadata.is_symlink() => symlink(fs::read_link(&host)?, &inside)?,
+            Ok(_) if dir == "opt" => fs::create_dir(&inside)?,
+            Ok(_) => {
+                fs::create_dir(&inside)?;
+                bind(&host, &inside, true)?;
+            }
+            Err(_) => {}
+        }
+    }
+    copy_readable(Path::new("/etc"), &root.join("etc"))?;
+    for dir in ["root", "home", "srv", "mnt", "var/lib", "var/log", "var/cache", "var/tmp", "var/spool"] {
+        fs::create_dir_all(root.join(dir))?;
+    }
+    symlink("/run", root.join("var/run"))
+}
+
+/// Copies a tree, without what this user may not read.
+fn copy_readable(from: &Path, to: &Path) -> io::Result<()> {
+    fs::create_dir_all(to)?;
+    let Ok(entries) = fs::read_dir(from) else { return Ok(()) };
+    for entry in entries.flatten() {
+        let (source, target) = (entry.path(), to.join(entry.file_name()));
+        match entry.file_type() {
+            Ok(kind) if kind.is_dir() => copy_readable(&source, &target)?,
+            Ok(kind) if kind.is_symlink() => symlink(fs::read_link(&source)?, &target)?,
+            Ok(kind) if kind.is_file() => drop(fs::copy(&source, &target)),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Names, keys and users.
+fn settle(spec: &NodeSpec) -> io::Result<()> {
+    write("/etc/hostname", &format!("{}\n", spec.name), 0o644)?;
+    let hosts: String = spec.hosts.iter().map(|(name, address)| format!("{address} {name}\n")).collect();
+    write("/etc/hosts", &format!("127.0.0.1 localhost\n::1 localhost\n{hosts}"), 0o644)?;
+    for dir in ["/run/lock", "/run/sshd", "/root"] {
+        fs::create_dir_all(dir)?;
+    }
+    if spec.is_root {
+        add_user(spec)?;
+        authorize(Path::new("/root"), spec, 0)?;
+    }
+    if spec.openssh {
+        write("/etc/ssh/elenchus_host_key", &spec.host_key, 0o600)?;
+        let config = "Port 22\nHostKey /etc/ssh/elenchus_host_key\nPermitRootLogin prohibit-password\nPasswordAuthentication no\nUsePAM no\nUseDNS no\n\
+                      StrictModes no\nPidFile none\nLogLevel ERROR\nMaxStartups 200\nSubsystem sftp internal-sftp\n";
+        write(SSHD_CONFIG, config, 0o644)?;
+    }
+    Ok(())
+}
+
+fn add_user(spec: &NodeSpec) -> io::Result<()> {
+    append("/etc/passwd", &format!("{USER}:x:{USER_ID}:{USER_ID}::/home/{USER}:/bin/sh\n"))?;
+    append("/etc/group", &format!("{USER}:x:{USER_ID}:\n"))?;
+    append("/etc/shadow", &format!("{USER}:*:19000:0:99999:7:::\n"))?;
+    let home = PathBuf::from(format!("/home/{USER}"));
+    fs::create_dir_all(&home)?;
+    chown(&home, Some(USER_ID), Some(USER_ID))?;
+    authorize(&home, spec, USER_ID)?;
+    if Path::new("/etc/sudoers.d").is_dir() {
+        write(&format!("/etc/sudoers.d/{USER}"), &format!("{USER} ALL=(ALL:ALL) NOPASSWD: ALL\n"), 0o440)?;
+    }
+    Ok(())
+}
+
+fn authorize(home: &Path, spec: &NodeSpec, owner: u32) -> io::Result<()> {
+    let dir = home.join(".ssh");
+    fs::create_dir_all(&dir)?;
+    let file = dir.join("authorized_keys");
+    write(&file.to_string_lossy(), &format!("{}\n", spec.authorized_key), 0o600)?;
+    chown(&dir, Some(owner), Some(owner))?;
+    chown(&file, Some(owner), Some(owner))
+}
+
+/// Writes a file anew: what the name pointed to before, a link perhaps, is left alone.
+fn write(path: &str, text: &str, mode: u32) -> io::Result<()> {
+    let _ = fs::remove_file(path);
+    if let Some(dir) = Path::new(path).parent() {
+        fs::create_dir_all(dir)?;
+    }
+    fs::write(path, text)?;
+    fs::set_permissions(path, fs::Permissions::from_mode(mode))
+}
+
+fn append(path: &str, line: &str) -> io::Result<()> {
+    let before = fs::read_to_string(path).unwrap_or_default();
+    let separator = if before.is_empty() || before.ends_with('\n') { "" } else { "\n" };
+    fs::write(path, format!("{before}{separator}{line}"))
+}

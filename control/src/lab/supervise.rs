@@ -1,0 +1,62 @@
+//! Waiting for a child as a parent should: forwarding signals to it, and burying what it leaves behind.
+
+use std::io;
+use std::process::Child;
+
+use nix::errno::Errno;
+use nix::sys::signal::{SigSet, Signal, kill};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::Pid;
+
+/// The exit status of a process that this signal killed, as shells give it.
+const SIGNALLED: i32 = 128;
+
+/// Signals that are taken one by one instead of interrupting.
+pub(super) struct Signals(SigSet);
+
+impl Signals {
+    /// Blocks the signals that a parent must see. Children that are spawned after this do not inherit the block.
+    pub(super) fn block() -> io::Result<Signals> {
+        let mut set = SigSet::empty();
+        for signal in [Signal::SIGCHLD, Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT] {
+            set.add(signal);
+        }
+        set.thread_block()?;
+        Ok(Signals(set))
+    }
+
+    /// Waits for the child to end and returns its exit status. Signals are passed on to it; other children, which a process 1 inherits, are reaped.
+    pub(super) fn attend(&self, child: &Child) -> io::Result<i32> {
+        let child = Pid::from_raw(child.id() as i32);
+        loop {
+            match self.0.wait()? {
+                Signal::SIGCHLD => {
+                    if let Some(status) = reap(child)? {
+                        return Ok(status);
+                    }
+                }
+                signal => match kill(child, signal) {
+                    Ok(()) | Err(Errno::ESRCH) => {}
+                    Err(error) => return Err(error.into()),
+                },
+            }
+        }
+    }
+}
+
+/// Reaps all that ended; the awaited one's exit status, if it is among them.
+fn reap(awaited: Pid) -> io::Result<Option<i32>> {
+    let mut found = None;
+    loop {
+        let (pid, status) = match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
+            Ok(WaitStatus::Exited(pid, status)) => (pid, status),
+            Ok(WaitStatus::Signaled(pid, signal, _)) => (pid, SIGNALLED + signal as i32),
+            Ok(WaitStatus::StillAlive) | Err(Errno::ECHILD) => return Ok(found),
+            Ok(_) | Err(Errno::EINTR) => continue,
+            Err(error) => return Err(error.into()),
+        };
+        if pid == awaited {
+            found = Some(status);
+        }
+    }
+}
