@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 use std::hash::Hash;
 
-use crate::Operation;
+use crate::{Operation, Value};
 
 /// What an operation did to a state.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,4 +60,56 @@ pub trait Model: Send + Sync {
     fn splits_by_key(&self) -> bool {
         true
     }
+
+    /// Whether this is an operation of such an object at all: a function it knows with an argument it understands. A history with any other
+    /// cannot be judged.
+    fn admits(&self, operation: &Operation<'_>) -> bool {
+        let _ = operation;
+        true
+    }
+
+    /// Whether `operation` never changes any state, whatever it is told: a read. Engines place such operations wherever they first fit.
+    /// `false` is always safe.
+    fn observes(&self, operation: &Operation<'_>) -> bool {
+        let _ = operation;
+        false
+    }
+
+    /// Whether [`Model::step`] looks at who asked. Where it does not (the default), operations that ask and were told the same are
+    /// interchangeable. Beyond `f`, `input`, `output` and, if this says so, `process`, a step must read nothing of the operation.
+    fn minds_process(&self) -> bool {
+        false
+    }
+
+    /// What the operation is about, for models where all operations about one thing can be erased from any possible sequence and leave
+    /// it possible: the element of a queue, the values a register takes. None (always safe) where nothing can be erased.
+    fn subjects(&self, operation: &Operation<'_>) -> Option<Vec<Value>> {
+        let _ = operation;
+        None
+    }
+
+    /// This model as a register, if it is one: there is a faster search for those.
+    fn as_register(&self) -> Option<&dyn RegisterModel> {
+        None
+    }
+}
+
+/// What an operation does to a register.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access<'v> {
+    /// It was told this value; none where it was told nothing.
+    Read(Option<&'v Value>),
+    /// It overwrites whatever is there.
+    Write(&'v Value),
+    /// It found the first value and put the second in its place.
+    Cas(&'v Value, &'v Value),
+}
+
+/// A [`Model`] whose state is one value that operations read, overwrite, or compare and set.
+pub trait RegisterModel: Send + Sync {
+    /// The value before anything happened.
+    fn initial_value(&self) -> Value;
+
+    /// What the operation does; none where it is no operation of a register. Must agree with [`Model::step`].
+    fn access<'v>(&self, operation: &Operation<'v>) -> Option<Access<'v>>;
 }

@@ -1,0 +1,115 @@
+//! Linearizability: is there an order of the operations, true to real time, in which the object behaves as its model says?
+//!
+//! Three nouns: a [`Model`], a [`History`], a [`Judgement`].
+//!
+//! ```
+//! use elenchus_checkers::linearizable::{self, Options};
+//! use elenchus_checkers::models::Register;
+//! use elenchus_core::{Event, History, Kind, Nanos, Process, Symbol, Value, Verdict};
+//!
+//! let event = |process, kind, f, value: i64| Event {
+//!     time: Nanos::ZERO, process: Process::Client(process), kind, f: Symbol::of(f),
+//!     key: None, value: Value::Int(value), error: None, node: None,
+//! };
+//! let history = History::new(vec![
+//!     event(0, Kind::Invoke, "write", 1), event(0, Kind::Ok, "write", 1),
+//!     event(0, Kind::Invoke, "write", 2), event(0, Kind::Ok, "write", 2),
+//!     event(1, Kind::Invoke, "read", 0), event(1, Kind::Ok, "read", 1), // stale
+//! ]);
+//! let judgement = linearizable::check(&Register::default(), &history, &Options::default()).unwrap();
+//! assert_eq!(judgement.verdict, Verdict::Invalid);
+//! assert_eq!(judgement.failures[0].operations.len(), 3);
+//! ```
+//!
+//! Failed operations did not happen. Crashed ones (`info`, or never returned) may have taken effect at any time after their invocation, or
+//! never; what nobody was told constrains nothing. Events of the nemesis are ignored.
+
+mod argument;
+mod bags;
+mod bits;
+mod budget;
+mod checker;
+mod decide;
+mod frontier;
+mod judgement;
+mod keys;
+mod minimal;
+mod outcome;
+mod problem;
+mod search;
+mod steps;
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+use elenchus_core::{EventIndex, History, HistoryError, Kind, Model, Symbol};
+use rayon::prelude::*;
+use thiserror::Error;
+
+pub use checker::Linearizable;
+pub use judgement::{Failure, Judgement, Options, Undecided};
+
+use budget::Budget;
+use decide::decide;
+use judgement::KeyJudgement;
+use keys::{Part, parts};
+
+/// Why a history cannot be judged at all.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum CheckError {
+    /// No run could have recorded it.
+    #[error(transparent)]
+    Malformed(#[from] HistoryError),
+    /// It has an operation that the model does not know.
+    #[error("event {event}: the model knows no operation `{f}` with this argument and result; check that the right model was chosen")]
+    Foreign {
+        /// Its invocation.
+        event: EventIndex,
+        /// Its function.
+        f: Symbol,
+    },
+}
+
+/// Judges a history. Keys are independent objects where the model says so, and are judged in parallel, the longest first.
+///
+/// # Errors
+/// When no run could have recorded the history, or it has operations that the model does not know.
+pub fn check<M: Model>(model: &M, history: &History, options: &Options) -> Result<Judgement, CheckError> {
+    let deadline = options.time.map(|time| Instant::now() + time);
+    let operations = history.operations()?;
+    if let Some(foreign) = operations.iter().find(|operation| operation.kind != Kind::Fail && !model.admits(operation)) {
+        return Err(CheckError::Foreign { event: foreign.invoked, f: foreign.f });
+    }
+    let mut parts = parts(model, operations);
+    parts.sort_by_key(|part| std::cmp::Reverse(part.operations.len()));
+    let workers = rayon::current_num_threads().min(parts.len()).max(1);
+    let budget = Budget::new(options.memory / workers, deadline);
+    let next = AtomicUsize::new(0);
+    let mut judged: Vec<(usize, KeyJudgement)> = (0..workers)
+        .into_par_iter()
+        .flat_map_iter(|_| {
+            let mut mine = Vec::new();
+            while let Some((at, part)) = Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|at| Some((at, parts.get(at)?))) {
+                mine.push((at, judge(model, part, &budget, options)));
+            }
+            mine
+        })
+        .collect();
+    judged.sort_by_key(|(at, _)| parts[*at].order);
+    Ok(Judgement::of(judged.into_iter().map(|(_, judgement)| judgement)))
+}
+
+/// Judges one object.
+fn judge<M: Model>(model: &M, part: &Part<'_>, budget: &Budget, options: &Options) -> KeyJudgement {
+    let problem = problem::Problem::new(model, part.operations.iter().copied());
+    let searched = decide(model, &problem, budget);
+    let mut judgement = KeyJudgement::new(&problem, &searched);
+    match searched.outcome {
+        outcome::Outcome::Linearizable => {}
+        outcome::Outcome::Exhausted { why, moments } => judgement.undecided = Some(Undecided::new(part, &problem, why, moments)),
+        outcome::Outcome::Broken(broken) => {
+            judgement.failure = Some(judgement::explain(model, part, &problem, &broken, &searched.spent, options));
+        }
+    }
+    judgement
+}

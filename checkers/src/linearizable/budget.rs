@@ -1,0 +1,72 @@
+//! What a search may spend.
+
+use std::time::Instant;
+
+/// Limits on one search. All of it is optional: without limits a search ends when it has decided.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Budget {
+    /// When it must end.
+    pub(crate) deadline: Option<Instant>,
+    /// Bytes it may hold.
+    pub(crate) bytes: usize,
+    /// Configurations it may visit: a limit that does not depend on the machine.
+    pub(crate) visits: u64,
+}
+
+impl Budget {
+    /// No limits but these bytes and this moment.
+    pub(crate) fn new(bytes: usize, deadline: Option<Instant>) -> Budget {
+        Budget { deadline, bytes, visits: u64::MAX }
+    }
+
+    /// Why the search must end now, if it must.
+    pub(crate) fn exceeded(&self, spent: &Spent) -> Option<Exceeded> {
+        if spent.visits > self.visits {
+            Some(Exceeded::Visits)
+        } else if spent.bytes > self.bytes {
+            Some(Exceeded::Memory)
+        } else if self.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            Some(Exceeded::Time)
+        } else {
+            None
+        }
+    }
+}
+
+/// What a search has spent.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Spent {
+    /// Configurations visited.
+    pub(crate) visits: u64,
+    /// Bytes held now.
+    pub(crate) bytes: usize,
+    /// Bytes held at most.
+    pub(crate) peak_bytes: usize,
+    /// Configurations kept between two completions, at most.
+    pub(crate) peak_configurations: usize,
+}
+
+/// The limit that ended a search.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exceeded {
+    /// [`Budget::visits`].
+    Visits,
+    /// [`Budget::bytes`].
+    Memory,
+    /// [`Budget::deadline`].
+    Time,
+    /// More operations open at once than a search can tell apart.
+    Concurrency,
+}
+
+impl Exceeded {
+    /// In words, after "because".
+    pub(crate) fn why(self) -> &'static str {
+        match self {
+            Exceeded::Visits => "the search visited as many configurations as it may",
+            Exceeded::Memory => "the memory budget ran out",
+            Exceeded::Time => "the time budget ran out",
+            Exceeded::Concurrency => "more than 1,024 operations are open at once",
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! [`check`] as a [`Checker`].
+
+use elenchus_core::{Anomaly, Checker, Finding, History, Model, Verdict};
+use serde_json::json;
+
+use super::{CheckError, Failure, Judgement, Options, check};
+
+/// Decides linearizability against one model.
+pub struct Linearizable {
+    model: &'static str,
+    judge: Box<dyn Fn(&History, &Options) -> Result<Judgement, CheckError> + Send + Sync>,
+    options: Options,
+}
+
+impl Linearizable {
+    /// A checker for a model, which findings call by this name.
+    pub fn new<M: Model + 'static>(name: &'static str, model: M, options: Options) -> Linearizable {
+        Linearizable { model: name, judge: Box::new(move |history, options| check(&model, history, options)), options }
+    }
+}
+
+impl Checker for Linearizable {
+    fn name(&self) -> &'static str {
+        "linearizable"
+    }
+
+    fn check(&self, history: &History) -> Finding {
+        match (self.judge)(history, &self.options) {
+            Ok(judgement) => self.finding(judgement),
+            Err(error) => Finding {
+                checker: self.name().to_owned(),
+                verdict: Verdict::Unknown,
+                summary: format!("The history cannot be judged: {error}."),
+                anomalies: Vec::new(),
+                details: json!({ "model": self.model }),
+            },
+        }
+    }
+}
+
+impl Linearizable {
+    fn finding(&self, judgement: Judgement) -> Finding {
+        Finding {
+            checker: self.name().to_owned(),
+            verdict: judgement.verdict,
+            summary: self.summary(&judgement),
+            details: self.details(&judgement),
+            anomalies: judgement.failures.into_iter().map(|failure| self.anomaly(failure)).collect(),
+        }
+    }
+
+    fn summary(&self, judgement: &Judgement) -> String {
+        let Judgement { operations, keys, failures, undecided, .. } = judgement;
+        match judgement.verdict {
+            Verdict::Valid => {
+                format!("All {operations} operations on {keys} object(s) have an order that is true to real time and to a {}.", self.model)
+            }
+            Verdict::Invalid => format!("{} of {keys} object(s) behaved as no {} can.", failures.len(), self.model),
+            Verdict::Unknown => {
+                let (first, more) = (&undecided[0], undecided.len() - 1);
+                let rest = if more == 0 { String::new() } else { format!(", and {more} more object(s) likewise") };
+                let object = first.key.as_ref().map_or(String::new(), |key| format!(" of key {key}"));
+                format!("Undecided: {} after {} of {} operations{object}{rest}.", first.why, first.completed, first.operations)
+            }
+        }
+    }
+
+    fn anomaly(&self, failure: Failure) -> Anomaly {
+        Anomaly {
+            name: "nonlinearizable".to_owned(),
+            description: format!(
+                "These {} operations have no order that is true to real time and to a {}; it breaks where operation {} returns, at event {}.",
+                failure.operations.len(),
+                self.model,
+                failure.operation,
+                failure.completion
+            ),
+            key: failure.key,
+            operations: failure.operations,
+            argument: failure.argument,
+        }
+    }
+
+    fn details(&self, judgement: &Judgement) -> serde_json::Value {
+        let failures: Vec<_> = judgement
+            .failures
+            .iter()
+            .map(|failure| {
+                json!({
+                    "key": failure.key,
+                    "operation": failure.operation,
+                    "completion": failure.completion,
+                    "prefix": failure.prefix,
+                    "counterexample": failure.operations,
+                    "minimal": failure.is_minimal,
+                })
+            })
+            .collect();
+        let undecided: Vec<_> = judgement
+            .undecided
+            .iter()
+            .map(|key| json!({ "key": key.key, "why": key.why, "completed": key.completed, "operations": key.operations }))
+            .collect();
+        json!({
+            "model": self.model,
+            "algorithm": judgement.algorithms.join(", "),
+            "operations": judgement.operations,
+            "keys": judgement.keys,
+            "visits": judgement.visits,
+            "peak_bytes": judgement.peak_bytes,
+            "peak_configurations": judgement.peak_configurations,
+            "failures": failures,
+            "undecided": undecided,
+        })
+    }
+}

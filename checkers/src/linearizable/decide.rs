@@ -1,0 +1,21 @@
+//! Which search decides a problem.
+
+use elenchus_core::Model;
+
+use super::bits::{Bits, Wide};
+use super::budget::{Budget, Exceeded, Spent};
+use super::outcome::{Outcome, Searched};
+use super::problem::Problem;
+use super::search::search;
+
+/// Decides a problem with the search that suits it.
+pub(crate) fn decide<M: Model>(model: &M, problem: &Problem<'_>, budget: &Budget) -> Searched {
+    match problem.concurrency() {
+        open if open <= u64::WIDTH => search::<M, u64>(model, problem, budget),
+        open if open <= u128::WIDTH => search::<M, u128>(model, problem, budget),
+        open if open <= Wide::WIDTH => search::<M, Wide>(model, problem, budget),
+        _ => {
+            Searched { outcome: Outcome::Exhausted { why: Exceeded::Concurrency, moments: 0 }, spent: Spent::default(), algorithm: "none" }
+        }
+    }
+}

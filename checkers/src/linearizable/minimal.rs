@@ -1,0 +1,144 @@
+//! Counterexamples from which nothing can be taken away.
+//!
+//! An operation is taken away by setting it *free*: it may then take effect at any time or never. That only adds linearizations, so a
+//! history that stays broken was broken by the operations that remain bound, whatever all the others did. Free observations constrain
+//! nothing and vanish. Where the model knows what operations are about ([`Model::subjects`]), free operations that share no subject with
+//! a bound one vanish too.
+
+use elenchus_core::{EventIndex, Kind, Model, Operation, Value};
+use rustc_hash::FxHashSet;
+
+use super::budget::Budget;
+use super::decide::decide;
+use super::outcome::Outcome;
+use super::problem::Problem;
+
+/// Configurations that all attempts together may visit, and operations that they may lay out: limits that do not depend on the machine.
+const VISITS: u64 = 3_000_000;
+const LAID_OUT: usize = 50_000_000;
+
+/// What was found by taking operations away.
+pub(crate) struct Minimal<'h> {
+    /// The operations that remain bound, in order of invocation. Those that had not returned where it breaks are crashed.
+    pub(crate) operations: Vec<Operation<'h>>,
+    /// Whether every one of them is known to be needed: false when the effort ran out first.
+    pub(crate) is_minimal: bool,
+}
+
+/// Takes away what can be taken away from a problem that cannot be linearized up to the completion of `broken`.
+pub(crate) fn minimise<'h, M: Model>(model: &M, problem: &Problem<'h>, broken: u32, spent_visits: u64) -> Minimal<'h> {
+    let end = problem.operation(broken).completed.unwrap_or(EventIndex(u32::MAX));
+    let mut reduction = Reduction {
+        model,
+        prefix: prefix(problem, end),
+        visits_left: VISITS,
+        laid_out: 0,
+        per_attempt: 20_000 + 4 * spent_visits.min(VISITS),
+        gave_up: false,
+    };
+    let mut bound: Vec<u32> = (0..reduction.prefix.len() as u32).collect();
+    reduction.forget_unreturned(&mut bound);
+    let mut chunk = bound.len().div_ceil(2).max(1);
+    loop {
+        let before = bound.len();
+        reduction.pass(&mut bound, chunk);
+        if chunk > 1 {
+            chunk = chunk.div_ceil(2).min(bound.len().max(1));
+        } else if bound.len() == before || reduction.spent() {
+            break;
+        }
+    }
+    let operations = bound.iter().map(|&position| reduction.prefix[position as usize]).collect();
+    Minimal { operations, is_minimal: !reduction.gave_up }
+}
+
+/// The operations invoked before `end`; those that had not returned by then may or may not have taken effect.
+fn prefix<'h>(problem: &Problem<'h>, end: EventIndex) -> Vec<Operation<'h>> {
+    let begun = problem.operations.iter().filter(|operation| operation.invoked < end);
+    begun
+        .map(|operation| match operation.completed {
+            Some(completed) if completed <= end => *operation,
+            _ => Operation { kind: Kind::Info, output: None, completed: None, ..*operation },
+        })
+        .collect()
+}
+
+struct Reduction<'a, 'h, M> {
+    model: &'a M,
+    prefix: Vec<Operation<'h>>,
+    visits_left: u64,
+    laid_out: usize,
+    per_attempt: u64,
+    gave_up: bool,
+}
+
+impl<'h, M: Model> Reduction<'_, 'h, M> {
+    /// Sets free all that had not returned, if that can be done at once: it usually can.
+    fn forget_unreturned(&mut self, bound: &mut Vec<u32>) {
+        let returned: Vec<u32> = bound.iter().copied().filter(|&position| self.prefix[position as usize].kind == Kind::Ok).collect();
+        if returned.len() < bound.len() && self.stays_broken(&returned) {
+            *bound = returned;
+        }
+    }
+
+    /// Tries to do without each run of `chunk` operations, from the end.
+    fn pass(&mut self, bound: &mut Vec<u32>, chunk: usize) {
+        let mut end = bound.len();
+        while end > 0 && !self.spent() {
+            let start = end.saturating_sub(chunk);
+            let rest: Vec<u32> = bound[..start].iter().chain(&bound[end..]).copied().collect();
+            if !rest.is_empty() && self.stays_broken(&rest) {
+                *bound = rest;
+            }
+            end = start;
+        }
+    }
+
+    fn spent(&mut self) -> bool {
+        let spent = self.visits_left == 0 || self.laid_out > LAID_OUT;
+        self.gave_up |= spent;
+        spent
+    }
+
+    /// Whether no linearization exists when only these operations are bound.
+    fn stays_broken(&mut self, bound: &[u32]) -> bool {
+        let operations = self.with_others_free(bound);
+        self.laid_out += self.prefix.len();
+        let problem = Problem::new(self.model, operations);
+        let visits = self.per_attempt.min(self.visits_left);
+        let searched = decide(self.model, &problem, &Budget { deadline: None, bytes: 1 << 30, visits });
+        self.visits_left = self.visits_left.saturating_sub(searched.spent.visits);
+        self.gave_up |= matches!(searched.outcome, Outcome::Exhausted { .. });
+        matches!(searched.outcome, Outcome::Broken(_))
+    }
+
+    fn with_others_free(&self, bound: &[u32]) -> Vec<Operation<'h>> {
+        let subjects = self.subjects(bound);
+        let mut next = bound.iter().copied().peekable();
+        let mut operations = Vec::with_capacity(bound.len());
+        for (position, operation) in self.prefix.iter().enumerate() {
+            if next.next_if_eq(&(position as u32)).is_some() {
+                operations.push(*operation);
+            } else if !self.model.observes(operation) && self.concerns(operation, subjects.as_ref()) {
+                operations.push(Operation { kind: Kind::Info, invoked: EventIndex(0), completed: None, ..*operation });
+            }
+        }
+        operations
+    }
+
+    /// What the bound operations are about; none where one of them is about everything.
+    fn subjects(&self, bound: &[u32]) -> Option<FxHashSet<Value>> {
+        let mut subjects = FxHashSet::default();
+        for &position in bound {
+            subjects.extend(self.model.subjects(&self.prefix[position as usize])?);
+        }
+        Some(subjects)
+    }
+
+    fn concerns(&self, operation: &Operation<'_>, subjects: Option<&FxHashSet<Value>>) -> bool {
+        match (subjects, self.model.subjects(operation)) {
+            (Some(subjects), Some(own)) => own.iter().any(|subject| subjects.contains(subject)),
+            _ => true,
+        }
+    }
+}

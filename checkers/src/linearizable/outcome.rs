@@ -1,0 +1,46 @@
+//! How a search for one object ends.
+
+use super::budget::{Exceeded, Spent};
+
+/// What a search found.
+#[derive(Clone, Debug)]
+pub(crate) enum Outcome {
+    /// There is a linearization.
+    Linearizable,
+    /// There is none.
+    Broken(Broken),
+    /// A limit ended the search.
+    Exhausted {
+        /// Which.
+        why: Exceeded,
+        /// How many moments were passed when it ended.
+        moments: usize,
+    },
+}
+
+/// Where no linearization can go on.
+#[derive(Clone, Debug)]
+pub(crate) struct Broken {
+    /// The position of the operation whose completion cannot be reached.
+    pub(crate) operation: u32,
+    /// Some of the furthest configurations.
+    pub(crate) reached: Vec<Reached>,
+}
+
+/// A configuration from which the failing operation cannot complete.
+#[derive(Clone, Debug)]
+pub(crate) struct Reached {
+    /// The object's state, in words.
+    pub(crate) state: String,
+    /// The open operations that have not taken effect.
+    pub(crate) pending: Vec<u32>,
+}
+
+/// An outcome with what it took.
+#[derive(Clone, Debug)]
+pub(crate) struct Searched {
+    pub(crate) outcome: Outcome,
+    pub(crate) spent: Spent,
+    /// Which algorithm decided.
+    pub(crate) algorithm: &'static str,
+}

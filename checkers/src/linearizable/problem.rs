@@ -1,0 +1,77 @@
+//! One object's operations, as the search wants them.
+
+use elenchus_core::{EventIndex, Kind, Model, Operation};
+
+/// What happens next in real time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Moment {
+    /// The operation with this position may take effect from here on.
+    Call(u32),
+    /// The operation with this position has taken effect before here.
+    Return(u32),
+}
+
+/// The operations on one object that may have taken effect, and the order of their beginnings and ends.
+///
+/// Failed operations did not happen and are left out, as are observations that nobody was told: they constrain nothing.
+/// A crashed operation has a [`Moment::Call`] and no [`Moment::Return`].
+#[derive(Clone, Debug)]
+pub(crate) struct Problem<'h> {
+    pub(crate) operations: Vec<Operation<'h>>,
+    pub(crate) moments: Vec<Moment>,
+}
+
+impl<'h> Problem<'h> {
+    /// Lays out operations, which stand in order of invocation.
+    pub(crate) fn new<M: Model + ?Sized>(model: &M, operations: impl IntoIterator<Item = Operation<'h>>) -> Problem<'h> {
+        let operations: Vec<Operation<'h>> = operations
+            .into_iter()
+            .filter(|operation| match operation.kind {
+                Kind::Ok => true,
+                Kind::Fail => false,
+                Kind::Info | Kind::Invoke => !model.observes(operation),
+            })
+            .collect();
+        let mut at: Vec<(EventIndex, Moment)> = Vec::with_capacity(operations.len() * 2);
+        for (position, operation) in operations.iter().enumerate() {
+            at.push((operation.invoked, Moment::Call(position as u32)));
+            if let (Kind::Ok, Some(completed)) = (operation.kind, operation.completed) {
+                at.push((completed, Moment::Return(position as u32)));
+            }
+        }
+        at.sort_unstable_by_key(|&(index, _)| index);
+        Problem { operations, moments: at.into_iter().map(|(_, moment)| moment).collect() }
+    }
+
+    /// The operation at a position.
+    pub(crate) fn operation(&self, position: u32) -> &Operation<'h> {
+        &self.operations[position as usize]
+    }
+
+    /// How many operations that returned were open at once, at most.
+    pub(crate) fn concurrency(&self) -> usize {
+        let (mut open, mut most) = (0_usize, 0);
+        for &moment in &self.moments {
+            match moment {
+                Moment::Call(position) if self.operation(position).kind == Kind::Ok => {
+                    open += 1;
+                    most = most.max(open);
+                }
+                Moment::Call(_) => {}
+                Moment::Return(_) => open -= 1,
+            }
+        }
+        most
+    }
+
+    /// Where in [`Problem::moments`] each operation returns; `u32::MAX` for the crashed ones.
+    pub(crate) fn returns(&self) -> Vec<u32> {
+        let mut returns = vec![u32::MAX; self.operations.len()];
+        for (at, &moment) in self.moments.iter().enumerate() {
+            if let Moment::Return(position) = moment {
+                returns[position as usize] = at as u32;
+            }
+        }
+        returns
+    }
+}

@@ -1,0 +1,294 @@
+//! The search for any model: just-in-time linearization over the window of open operations.
+//!
+//! Moments are passed in real-time order. Between two of them stands the *frontier*: every [`Configuration`] (state, open operations that
+//! have taken effect, crashed operations used) that the object may be in. When an operation returns, each configuration in which it has
+//! not taken effect is extended by open operations until it has, and not further: what comes after can wait (Lowe, *Testing for
+//! linearizability*, 2017). An empty frontier is the proof that there is no linearization.
+//!
+//! What keeps the frontier small:
+//! - an observation is satisfied the moment it fits a state, for it never changes one;
+//! - of open operations that are alike, the one that returns first goes first;
+//! - crashed operations that are alike are counted, not told apart, and never used where they change nothing;
+//! - dominated configurations are dropped (see [`Frontier`]).
+//!
+//! A beam of a few configurations runs first: when the history is linearizable it nearly always says so at once. A beam that had to
+//! drop a configuration proves nothing by running empty, and a wider one takes its place.
+
+use elenchus_core::{Kind, Model};
+
+use super::bags::{Bags, EMPTY};
+use super::bits::Bits;
+use super::budget::{Budget, Exceeded, Spent};
+use super::frontier::{Configuration, Frontier};
+use super::outcome::{Broken, Outcome, Reached, Searched};
+use super::problem::{Moment, Problem};
+use super::steps::{ClassId, IMPOSSIBLE, StateId, Steps};
+
+/// Widths of the beams, tried in turn; the last is no beam at all.
+const BEAMS: [usize; 5] = [2, 16, 128, 1024, usize::MAX];
+
+/// How many of the furthest configurations a failure reports.
+const REPORTED: usize = 8;
+
+/// How many visits pass between two looks at the budget.
+const BREATH: u64 = 1024;
+
+/// Decides a problem whose concurrency fits the width of `B`.
+pub(crate) fn search<M: Model, B: Bits>(model: &M, problem: &Problem<'_>, budget: &Budget) -> Searched {
+    let mut search = Search::<M, B>::new(model, problem, *budget);
+    for beam in BEAMS {
+        search.reset(beam);
+        let outcome = search.run();
+        let proves_nothing = search.cut && matches!(outcome, Outcome::Broken(_));
+        if !proves_nothing {
+            return Searched { outcome, spent: search.spent, algorithm: "just-in-time" };
+        }
+    }
+    unreachable!("the last beam drops nothing")
+}
+
+struct Search<'a, 'h, M: Model, B> {
+    problem: &'a Problem<'h>,
+    returns: Vec<u32>,
+    steps: Steps<'a, M>,
+    bags: Bags,
+    budget: Budget,
+    spent: Spent,
+    beam: usize,
+    /// Whether a configuration was dropped for want of room in the beam.
+    cut: bool,
+
+    /// The operation in each taken slot.
+    slots: Vec<u32>,
+    /// The slot of each open operation.
+    slot_of: Vec<u16>,
+    taken: B,
+    /// The taken slots whose operations only observe.
+    observing: B,
+    /// Per slot: slots of operations that are alike and return sooner.
+    twins: Vec<B>,
+    /// Classes of crashed operations so far and how many each has.
+    crashed: Vec<(ClassId, u32)>,
+
+    configurations: Vec<Configuration<B>>,
+    passed: Frontier<B>,
+    visited: Frontier<B>,
+    /// Configurations to extend, by how many crashed operations they used.
+    agenda: Vec<Vec<Configuration<B>>>,
+}
+
+impl<'a, 'h, M: Model, B: Bits> Search<'a, 'h, M, B> {
+    fn new(model: &'a M, problem: &'a Problem<'h>, budget: Budget) -> Self {
+        Search {
+            problem,
+            returns: problem.returns(),
+            steps: Steps::new(model, &problem.operations),
+            bags: Bags::new(),
+            budget,
+            spent: Spent::default(),
+            beam: usize::MAX,
+            cut: false,
+            slots: vec![0; B::WIDTH],
+            slot_of: vec![0; problem.operations.len()],
+            taken: B::default(),
+            observing: B::default(),
+            twins: vec![B::default(); B::WIDTH],
+            crashed: Vec::new(),
+            configurations: Vec::new(),
+            passed: Frontier::new(),
+            visited: Frontier::new(),
+            agenda: Vec::new(),
+        }
+    }
+
+    /// Starts again, with another width.
+    fn reset(&mut self, beam: usize) {
+        (self.beam, self.cut) = (beam, false);
+        (self.taken, self.observing) = (B::default(), B::default());
+        self.twins.fill(B::default());
+        self.crashed.clear();
+        self.configurations.clear();
+        self.configurations.push(Configuration { state: 0, used: EMPTY, done: B::default() });
+    }
+
+    fn run(&mut self) -> Outcome {
+        let problem = self.problem;
+        for (at, &moment) in problem.moments.iter().enumerate() {
+            match moment {
+                Moment::Call(position) if problem.operation(position).kind == Kind::Ok => self.open(position),
+                Moment::Call(position) => self.crash(position),
+                Moment::Return(position) => {
+                    if let Err(why) = self.complete(position) {
+                        return Outcome::Exhausted { why, moments: at };
+                    }
+                    if self.configurations.is_empty() {
+                        return Outcome::Broken(Broken { operation: position, reached: self.furthest() });
+                    }
+                    self.close(position);
+                }
+            }
+        }
+        Outcome::Linearizable
+    }
+
+    /// An operation that will return begins.
+    fn open(&mut self, position: u32) {
+        let slot = self.taken.free().expect("the concurrency of the problem fits the width");
+        let (bit, class) = (B::one(slot), self.steps.class(position));
+        (self.slots[slot], self.slot_of[position as usize]) = (position, slot as u16);
+        self.twins[slot] = B::default();
+        for other in self.taken.each().filter(|&other| self.steps.class(self.slots[other]) == class) {
+            if self.returns[self.slots[other] as usize] < self.returns[position as usize] {
+                self.twins[slot] = self.twins[slot].or(B::one(other));
+            } else {
+                self.twins[other] = self.twins[other].or(bit);
+            }
+        }
+        self.taken = self.taken.or(bit);
+        if self.steps.observes(class) {
+            self.observing = self.observing.or(bit);
+            for configuration in &mut self.configurations {
+                if self.steps.next(configuration.state, class) != IMPOSSIBLE {
+                    configuration.done = configuration.done.or(bit);
+                }
+            }
+        }
+    }
+
+    /// An operation that never returns begins.
+    fn crash(&mut self, position: u32) {
+        let class = self.steps.class(position);
+        match self.crashed.iter_mut().find(|(known, _)| *known == class) {
+            Some((_, count)) => *count += 1,
+            None => self.crashed.push((class, 1)),
+        }
+    }
+
+    /// Frees the slot of an operation that every configuration has done.
+    fn close(&mut self, position: u32) {
+        let bit = B::one(usize::from(self.slot_of[position as usize]));
+        self.taken = self.taken.without(bit);
+        self.observing = self.observing.without(bit);
+        for slot in self.taken.each() {
+            self.twins[slot] = self.twins[slot].without(bit);
+        }
+        for configuration in &mut self.configurations {
+            configuration.done = configuration.done.without(bit);
+        }
+    }
+
+    /// Extends every configuration until the operation has taken effect.
+    fn complete(&mut self, position: u32) -> Result<(), Exceeded> {
+        let bit = B::one(usize::from(self.slot_of[position as usize]));
+        if self.configurations.iter().all(|configuration| !configuration.done.and(bit).is_empty()) {
+            return Ok(());
+        }
+        self.passed.clear();
+        self.visited.clear();
+        for configuration in std::mem::take(&mut self.configurations) {
+            self.offer(configuration, bit);
+        }
+        while let Some(configuration) = self.agenda.iter_mut().find_map(Vec::pop) {
+            if self.passed.len() >= self.beam {
+                self.cut = true;
+                self.agenda.iter_mut().for_each(Vec::clear);
+                break;
+            }
+            if !self.visited.holds(configuration, self.observing) {
+                continue;
+            }
+            self.breathe()?;
+            self.extend(configuration, bit);
+        }
+        self.passed.collect_into(&mut self.configurations);
+        if self.configurations.len() > self.beam {
+            self.narrow();
+        }
+        self.spent.peak_configurations = self.spent.peak_configurations.max(self.configurations.len());
+        Ok(())
+    }
+
+    /// Takes note of a configuration: for after the completion if the operation is done in it, else to be extended.
+    fn offer(&mut self, configuration: Configuration<B>, bit: B) {
+        if !configuration.done.and(bit).is_empty() {
+            self.passed.add(configuration, self.observing, &self.bags);
+        } else if self.visited.add(configuration, self.observing, &self.bags) {
+            let cost = self.bags.total(configuration.used) as usize;
+            if self.agenda.len() <= cost {
+                self.agenda.resize_with(cost + 1, Vec::new);
+            }
+            self.agenda[cost].push(configuration);
+        }
+    }
+
+    /// Takes every step that is possible from a configuration.
+    fn extend(&mut self, from: Configuration<B>, bit: B) {
+        let open = self.taken.without(self.observing).without(from.done);
+        for slot in open.each() {
+            if !self.twins[slot].without(from.done).is_empty() {
+                continue;
+            }
+            let state = self.steps.next(from.state, self.steps.class(self.slots[slot]));
+            if state != IMPOSSIBLE {
+                let done = self.settle(state, from.done.or(B::one(slot)));
+                self.offer(Configuration { state, done, used: from.used }, bit);
+            }
+        }
+        for crashed in 0..self.crashed.len() {
+            let (class, available) = self.crashed[crashed];
+            let state = self.steps.next(from.state, class);
+            if state != IMPOSSIBLE && state != from.state && self.bags.count(from.used, class) < available {
+                let used = self.bags.plus(from.used, class);
+                let done = self.settle(state, from.done);
+                self.offer(Configuration { state, done, used }, bit);
+            }
+        }
+    }
+
+    /// Satisfies the open observations that fit a state.
+    fn settle(&mut self, state: StateId, mut done: B) -> B {
+        for slot in self.observing.without(done).each() {
+            if self.steps.next(state, self.steps.class(self.slots[slot])) != IMPOSSIBLE {
+                done = done.or(B::one(slot));
+            }
+        }
+        done
+    }
+
+    /// Keeps only the most promising configurations: few crashed operations used, many observations satisfied.
+    fn narrow(&mut self) {
+        self.cut = true;
+        let (bags, observing) = (&self.bags, self.observing);
+        self.configurations.sort_by_key(|configuration| {
+            (bags.total(configuration.used), std::cmp::Reverse(configuration.done.and(observing).count()), configuration.done.count())
+        });
+        self.configurations.truncate(self.beam);
+    }
+
+    /// Counts a visit and now and then looks at the budget.
+    fn breathe(&mut self) -> Result<(), Exceeded> {
+        self.spent.visits += 1;
+        if self.spent.visits % BREATH != 0 {
+            return Ok(());
+        }
+        self.spent.bytes = self.steps.bytes() + self.bags.bytes() + self.passed.bytes() + self.visited.bytes();
+        self.spent.peak_bytes = self.spent.peak_bytes.max(self.spent.bytes);
+        self.budget.exceeded(&self.spent).map_or(Ok(()), Err)
+    }
+
+    /// Where the search stood when no configuration was left.
+    fn furthest(&mut self) -> Vec<Reached> {
+        let mut visited = Vec::new();
+        self.visited.collect_into(&mut visited);
+        visited.sort_by_key(|configuration| (self.bags.total(configuration.used), std::cmp::Reverse(configuration.done.count())));
+        let mut seen: Vec<StateId> = Vec::new();
+        visited.retain(|configuration| {
+            !seen.contains(&configuration.state) && seen.len() < REPORTED && {
+                seen.push(configuration.state);
+                true
+            }
+        });
+        let pending = |done: B| self.taken.without(done).each().map(|slot| self.slots[slot]).collect();
+        visited.iter().map(|at| Reached { state: self.steps.describe(at.state), pending: pending(at.done) }).collect()
+    }
+}

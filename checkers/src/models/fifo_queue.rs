@@ -1,0 +1,44 @@
+//! First in, first out.
+
+use std::collections::VecDeque;
+
+use elenchus_core::{Model, Operation, Step, Value};
+
+use super::unordered_queue::{admits, subjects};
+
+/// A queue: `enqueue v`, `dequeue → v`, where nil means that it was empty.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct FifoQueue;
+
+impl Model for FifoQueue {
+    type State = VecDeque<Value>;
+
+    fn initial(&self) -> Self::State {
+        VecDeque::new()
+    }
+
+    fn step(&self, queue: &Self::State, operation: &Operation<'_>) -> Step<Self::State> {
+        if operation.f == "enqueue" {
+            let mut queue = queue.clone();
+            queue.push_back(operation.input.clone());
+            return Step::To(queue);
+        }
+        match (queue.front(), operation.output) {
+            (None, None | Some(Value::Nil)) => Step::Same,
+            (Some(head), told) if told.is_none_or(|told| told == head) => Step::To(queue.iter().skip(1).cloned().collect()),
+            _ => Step::Impossible,
+        }
+    }
+
+    fn admits(&self, operation: &Operation<'_>) -> bool {
+        admits(operation, "enqueue", "dequeue")
+    }
+
+    fn observes(&self, operation: &Operation<'_>) -> bool {
+        operation.output == Some(&Value::Nil) && operation.f == "dequeue"
+    }
+
+    fn subjects(&self, operation: &Operation<'_>) -> Option<Vec<Value>> {
+        subjects(operation, "enqueue")
+    }
+}

@@ -1,0 +1,44 @@
+//! A store of texts that are appended to.
+
+use elenchus_core::{Model, Operation, Step};
+
+/// One key of a store: `get → text`, `put text`, `append text`. A key never written holds the empty text.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct AppendStore;
+
+impl Model for AppendStore {
+    type State = Box<str>;
+
+    fn initial(&self) -> Box<str> {
+        "".into()
+    }
+
+    fn step(&self, text: &Box<str>, operation: &Operation<'_>) -> Step<Box<str>> {
+        let given = operation.input.as_text().unwrap_or_default();
+        match (operation.f.as_str(), operation.output) {
+            ("put", _) if given == &**text => Step::Same,
+            ("put", _) => Step::To(given.into()),
+            ("append", _) if given.is_empty() => Step::Same,
+            ("append", _) => Step::To(format!("{text}{given}").into()),
+            (_, None) => Step::Same,
+            (_, Some(told)) if told.as_text().unwrap_or_default() == &**text => Step::Same,
+            _ => Step::Impossible,
+        }
+    }
+
+    fn describe(&self, text: &Box<str>) -> String {
+        format!("{text:?}")
+    }
+
+    fn admits(&self, operation: &Operation<'_>) -> bool {
+        match operation.f.as_str() {
+            "put" | "append" => operation.input.as_text().is_some(),
+            "get" => operation.output.is_none_or(|told| told.is_nil() || told.as_text().is_some()),
+            _ => false,
+        }
+    }
+
+    fn observes(&self, operation: &Operation<'_>) -> bool {
+        operation.f == "get"
+    }
+}

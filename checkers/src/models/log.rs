@@ -1,0 +1,37 @@
+//! A list that only grows.
+
+use elenchus_core::{Model, Operation, Step, Value};
+
+/// A log: `append v`, `read → all in order`, where nil is no entries.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Log;
+
+impl Model for Log {
+    type State = Vec<Value>;
+
+    fn initial(&self) -> Self::State {
+        Vec::new()
+    }
+
+    fn step(&self, log: &Self::State, operation: &Operation<'_>) -> Step<Self::State> {
+        match (operation.f.as_str(), operation.output) {
+            ("append", _) => Step::To(log.iter().chain([operation.input]).cloned().collect()),
+            (_, None) => Step::Same,
+            (_, Some(Value::List(all))) if all == log => Step::Same,
+            (_, Some(Value::Nil)) if log.is_empty() => Step::Same,
+            _ => Step::Impossible,
+        }
+    }
+
+    fn admits(&self, operation: &Operation<'_>) -> bool {
+        match operation.f.as_str() {
+            "append" => true,
+            "read" => operation.output.is_none_or(|told| matches!(told, Value::List(_) | Value::Nil)),
+            _ => false,
+        }
+    }
+
+    fn observes(&self, operation: &Operation<'_>) -> bool {
+        operation.f == "read"
+    }
+}

@@ -1,0 +1,43 @@
+//! Least first.
+
+use elenchus_core::{Model, Operation, Step, Value};
+
+use super::unordered_queue::{admits, subjects};
+
+/// A priority queue: `insert v`, `delete-min → v`, where nil means that it was empty.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PriorityQueue;
+
+impl Model for PriorityQueue {
+    /// From the greatest to the least.
+    type State = Vec<Value>;
+
+    fn initial(&self) -> Self::State {
+        Vec::new()
+    }
+
+    fn step(&self, queue: &Self::State, operation: &Operation<'_>) -> Step<Self::State> {
+        if operation.f == "insert" {
+            let mut queue = queue.clone();
+            queue.insert(queue.partition_point(|other| other > operation.input), operation.input.clone());
+            return Step::To(queue);
+        }
+        match (queue.split_last(), operation.output) {
+            (None, None | Some(Value::Nil)) => Step::Same,
+            (Some((least, rest)), told) if told.is_none_or(|told| told == least) => Step::To(rest.to_vec()),
+            _ => Step::Impossible,
+        }
+    }
+
+    fn admits(&self, operation: &Operation<'_>) -> bool {
+        admits(operation, "insert", "delete-min")
+    }
+
+    fn observes(&self, operation: &Operation<'_>) -> bool {
+        operation.output == Some(&Value::Nil) && operation.f == "delete-min"
+    }
+
+    fn subjects(&self, operation: &Operation<'_>) -> Option<Vec<Value>> {
+        subjects(operation, "insert")
+    }
+}

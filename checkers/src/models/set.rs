@@ -1,0 +1,50 @@
+//! Distinct elements.
+
+use std::collections::BTreeSet;
+
+use elenchus_core::{Model, Operation, Step, Value};
+
+/// A set: `add v`, `remove v`, `contains v → true or false`, `read → all`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Set;
+
+impl Model for Set {
+    type State = BTreeSet<Value>;
+
+    fn initial(&self) -> Self::State {
+        BTreeSet::new()
+    }
+
+    fn step(&self, set: &Self::State, operation: &Operation<'_>) -> Step<Self::State> {
+        let element = operation.input;
+        let told = |fits: bool| if fits { Step::Same } else { Step::Impossible };
+        match (operation.f.as_str(), operation.output) {
+            ("add", _) if set.contains(element) => Step::Same,
+            ("add", _) => Step::To(set.iter().chain([element]).cloned().collect()),
+            ("remove", _) if !set.contains(element) => Step::Same,
+            ("remove", _) => Step::To(set.iter().filter(|other| *other != element).cloned().collect()),
+            (_, None) => Step::Same,
+            ("contains", Some(Value::Bool(is_in))) => told(set.contains(element) == *is_in),
+            ("read", Some(Value::List(all))) => told(all.iter().collect::<BTreeSet<_>>().into_iter().eq(set)),
+            ("read", Some(Value::Nil)) => told(set.is_empty()),
+            _ => Step::Impossible,
+        }
+    }
+
+    fn admits(&self, operation: &Operation<'_>) -> bool {
+        match (operation.f.as_str(), operation.output) {
+            ("add" | "remove", _) | ("contains" | "read", None) => true,
+            ("contains", Some(told)) => matches!(told, Value::Bool(_)),
+            ("read", Some(told)) => matches!(told, Value::List(_) | Value::Nil),
+            _ => false,
+        }
+    }
+
+    fn observes(&self, operation: &Operation<'_>) -> bool {
+        matches!(operation.f.as_str(), "contains" | "read")
+    }
+
+    fn subjects(&self, operation: &Operation<'_>) -> Option<Vec<Value>> {
+        (operation.f != "read").then(|| vec![operation.input.clone()])
+    }
+}

@@ -1,0 +1,42 @@
+//! Last in, first out.
+
+use elenchus_core::{Model, Operation, Step, Value};
+
+use super::unordered_queue::{admits, subjects};
+
+/// A stack: `push v`, `pop → v`, where nil means that it was empty.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Stack;
+
+impl Model for Stack {
+    type State = Vec<Value>;
+
+    fn initial(&self) -> Self::State {
+        Vec::new()
+    }
+
+    fn step(&self, stack: &Self::State, operation: &Operation<'_>) -> Step<Self::State> {
+        if operation.f == "push" {
+            let mut stack = stack.clone();
+            stack.push(operation.input.clone());
+            return Step::To(stack);
+        }
+        match (stack.split_last(), operation.output) {
+            (None, None | Some(Value::Nil)) => Step::Same,
+            (Some((top, rest)), told) if told.is_none_or(|told| told == top) => Step::To(rest.to_vec()),
+            _ => Step::Impossible,
+        }
+    }
+
+    fn admits(&self, operation: &Operation<'_>) -> bool {
+        admits(operation, "push", "pop")
+    }
+
+    fn observes(&self, operation: &Operation<'_>) -> bool {
+        operation.output == Some(&Value::Nil) && operation.f == "pop"
+    }
+
+    fn subjects(&self, operation: &Operation<'_>) -> Option<Vec<Value>> {
+        subjects(operation, "push")
+    }
+}

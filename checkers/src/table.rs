@@ -1,0 +1,156 @@
+//! The table of checkers, and how plans name them.
+
+use std::time::Duration;
+
+use elenchus_core::words::nearest;
+use elenchus_core::{CheckSpec, Checker, Value};
+use serde_json::Map;
+use thiserror::Error;
+
+use crate::linearizable::Options;
+use crate::models::MODELS;
+
+/// A checker that plans can name.
+pub struct CheckerEntry {
+    /// Its name.
+    pub name: &'static str,
+    /// What it decides, in one sentence.
+    pub about: &'static str,
+    /// The options it knows.
+    pub options: &'static [&'static str],
+    /// Makes it. The options were seen to be known; their values were not.
+    build: fn(&CheckSpec) -> Result<Box<dyn Checker>, BuildError>,
+}
+
+/// Every checker by name.
+pub const ALL: &[CheckerEntry] = &[CheckerEntry {
+    name: "linearizable",
+    about: "whether every object behaves as its model, in an order true to real time",
+    options: &["model", "initial", "time-limit", "memory", "minimise"],
+    build: linearizable,
+}];
+
+/// Why a check cannot be made as it was asked for.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum BuildError {
+    /// No checker has this name.
+    #[error("there is no checker `{name}`{}", suggestion(.nearest))]
+    UnknownChecker {
+        /// What was asked for.
+        name: String,
+        /// What may have been meant.
+        nearest: Option<&'static str>,
+    },
+    /// The checker has no such option.
+    #[error("checker `{checker}` has no option `{option}`{}", suggestion(.nearest))]
+    UnknownOption {
+        /// The checker.
+        checker: &'static str,
+        /// What was asked for.
+        option: String,
+        /// What may have been meant.
+        nearest: Option<&'static str>,
+    },
+    /// No model has this name.
+    #[error("there is no model `{name}`{}", suggestion(.nearest))]
+    UnknownModel {
+        /// What was asked for.
+        name: String,
+        /// What may have been meant.
+        nearest: Option<&'static str>,
+    },
+    /// An option has a value that it cannot have.
+    #[error("option `{option}` is {found}; expected {expected}")]
+    BadValue {
+        /// The option.
+        option: &'static str,
+        /// Its value.
+        found: String,
+        /// What it may be.
+        expected: &'static str,
+    },
+}
+
+fn suggestion(nearest: &Option<&'static str>) -> String {
+    nearest.map_or(String::new(), |word| format!("; did you mean `{word}`?"))
+}
+
+/// Makes the checker that a workload or plan asks for.
+///
+/// # Errors
+/// When the checker, one of its options or an option's value is not known; the nearest known word is suggested.
+pub fn build(spec: &CheckSpec) -> Result<Box<dyn Checker>, BuildError> {
+    let entry = ALL.iter().find(|entry| entry.name == spec.checker).ok_or_else(|| BuildError::UnknownChecker {
+        name: spec.checker.clone(),
+        nearest: nearest(&spec.checker, ALL.iter().map(|entry| entry.name)),
+    })?;
+    if let Some(option) = spec.options.keys().find(|option| !entry.options.contains(&option.as_str())) {
+        return Err(BuildError::UnknownOption {
+            checker: entry.name,
+            option: option.clone(),
+            nearest: nearest(option, entry.options.iter().copied()),
+        });
+    }
+    (entry.build)(spec)
+}
+
+fn linearizable(spec: &CheckSpec) -> Result<Box<dyn Checker>, BuildError> {
+    let options = &spec.options;
+    let name = option(options, "model", "the name of a model", |value| value.as_str().map(str::to_owned))?;
+    let name = name.unwrap_or_else(|| "cas-register".to_owned());
+    let model = MODELS
+        .iter()
+        .find(|model| model.name == name)
+        .ok_or_else(|| BuildError::UnknownModel { nearest: nearest(&name, MODELS.iter().map(|model| model.name)), name: name.clone() })?;
+    let initial = option(options, "initial", "a value", |value| serde_json::from_value::<Value>(value.clone()).ok())?;
+    let defaults = Options::default();
+    let seconds = |value: &serde_json::Value| value.as_f64().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    let bytes = |value: &serde_json::Value| value.as_u64().and_then(|bytes| usize::try_from(bytes).ok());
+    let limits = Options {
+        time: option(options, "time-limit", "a number of seconds", seconds)?,
+        memory: option(options, "memory", "a number of bytes", bytes)?.unwrap_or(defaults.memory),
+        minimise: option(options, "minimise", "true or false", serde_json::Value::as_bool)?.unwrap_or(defaults.minimise),
+    };
+    Ok(Box::new((model.linearizable)(initial, limits)))
+}
+
+/// The value of an option as what it should be; none where it was not given.
+fn option<T>(
+    options: &Map<String, serde_json::Value>,
+    name: &'static str,
+    expected: &'static str,
+    read: impl Fn(&serde_json::Value) -> Option<T>,
+) -> Result<Option<T>, BuildError> {
+    match options.get(name) {
+        None => Ok(None),
+        Some(value) => match read(value) {
+            Some(read) => Ok(Some(read)),
+            None => Err(BuildError::BadValue { option: name, found: value.to_string(), expected }),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(spec: CheckSpec) -> String {
+        build(&spec).err().expect("refused").to_string()
+    }
+
+    #[test]
+    fn builds_every_checker_by_default() {
+        for entry in ALL {
+            assert_eq!(build(&CheckSpec::new(entry.name)).unwrap().name(), entry.name);
+        }
+    }
+
+    #[test]
+    fn suggests_what_was_meant() {
+        assert_eq!(refusal(CheckSpec::new("linearisable")), "there is no checker `linearisable`; did you mean `linearizable`?");
+        let check = CheckSpec::new("linearizable");
+        assert_eq!(refusal(check.clone().with("modle", "x")), "checker `linearizable` has no option `modle`; did you mean `model`?");
+        assert_eq!(refusal(check.clone().with("model", "cas-regster")), "there is no model `cas-regster`; did you mean `cas-register`?");
+        assert_eq!(refusal(check.with("model", 3)), "option `model` is 3; expected the name of a model");
+    }
+}

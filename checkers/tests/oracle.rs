@@ -1,0 +1,172 @@
+//! The checker against an oracle that tries every order, on many short random histories of every model.
+
+mod common;
+
+use common::{Choice, Vocabulary, history, only, oracle};
+use elenchus_checkers::linearizable::{Options, check};
+use elenchus_checkers::models::*;
+use elenchus_core::{Model, Value, Verdict};
+use proptest::prelude::*;
+
+fn choices() -> impl Strategy<Value = Vec<Choice>> {
+    let choice =
+        (0..4_u8, any::<u8>(), any::<u8>(), any::<u8>()).prop_map(|(process, input, told, fate)| Choice { process, input, told, fate });
+    proptest::collection::vec(choice, 2..18)
+}
+
+fn ints(numbers: impl IntoIterator<Item = i64>) -> Vec<Value> {
+    numbers.into_iter().map(Value::Int).collect()
+}
+
+fn nil_and(numbers: impl IntoIterator<Item = i64>) -> Vec<Value> {
+    std::iter::once(Value::Nil).chain(ints(numbers)).collect()
+}
+
+/// Compares the two on random histories, and confirms every counterexample.
+fn agrees<M: Model>(model: &M, vocabulary: &Vocabulary) {
+    let cases = std::env::var("ELENCHUS_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(2_000);
+    let (mut valid, mut invalid) = (0, 0);
+    let config = ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() };
+    let mut runner = proptest::test_runner::TestRunner::new(config);
+    let tally = std::cell::RefCell::new((&mut valid, &mut invalid));
+    let outcome = runner.run(&choices(), |choices| {
+        let history = history(model, vocabulary, &choices);
+        let expected = oracle(model, &history);
+        let judgement = check(model, &history, &Options::default()).expect("judged");
+        prop_assert_eq!(judgement.verdict == Verdict::Valid, expected, "{:#?}", &history.events);
+        let mut tally = tally.borrow_mut();
+        if expected {
+            *tally.0 += 1;
+        } else {
+            *tally.1 += 1;
+            let failure = &judgement.failures[0];
+            prop_assert!(failure.is_minimal);
+            prop_assert!(!failure.argument.is_empty());
+            prop_assert!(!oracle(model, &only(&history, &failure.operations)), "{:?} of {:#?}", failure.operations, &history.events);
+            let prefix = elenchus_core::History::new(history.events[..failure.completion.0 as usize].to_vec());
+            prop_assert!(oracle(model, &prefix), "the shortest prefix is shorter than {}", failure.completion);
+        }
+        Ok(())
+    });
+    drop(tally);
+    if let Err(disagreement) = outcome {
+        panic!("{disagreement}");
+    }
+    assert!(valid > cases / 20 && invalid > cases / 20, "one-sided: {valid} valid, {invalid} invalid");
+}
+
+#[test]
+fn register() {
+    let writes = (0..3).map(|number| ("write", Value::Int(number)));
+    let inputs = writes.chain([("read", Value::Nil), ("read", Value::Nil)]).collect();
+    agrees(&Register::default(), &Vocabulary { inputs, outputs: nil_and(0..3) });
+}
+
+#[test]
+fn cas_register() {
+    let writes = (0..3).map(|number| ("write", Value::Int(number)));
+    let cas = (0..9).map(|pair| ("cas", Value::pair(pair / 3, pair % 3)));
+    let reads = std::iter::repeat_n(("read", Value::Nil), 5);
+    agrees(&CasRegister::new(Value::Int(0)), &Vocabulary { inputs: writes.chain(cas).chain(reads).collect(), outputs: ints(0..3) });
+}
+
+#[test]
+fn cas_register_that_says_whether_it_was_set() {
+    let writes = (0..2).map(|number| ("write", Value::Int(number)));
+    let cas = (0..4).map(|pair| ("cas", Value::pair(pair / 2, pair % 2)));
+    let outputs = vec![Value::Bool(true), Value::Bool(false), Value::Int(0), Value::Int(1)];
+    agrees(&CasRegister::new(Value::Int(0)), &Vocabulary { inputs: writes.chain(cas).chain([("read", Value::Nil)]).collect(), outputs });
+}
+
+#[test]
+fn mutex() {
+    let vocabulary = || Vocabulary { inputs: vec![("acquire", Value::Nil), ("release", Value::Nil)], outputs: vec![Value::Nil] };
+    agrees(&Mutex, &vocabulary());
+    agrees(&OwnedMutex::exclusive(), &vocabulary());
+    agrees(&OwnedMutex::reentrant(), &vocabulary());
+}
+
+#[test]
+fn fenced_mutex() {
+    agrees(&FencedMutex, &Vocabulary { inputs: vec![("acquire", Value::Nil), ("release", Value::Nil)], outputs: ints(0..4) });
+}
+
+#[test]
+fn semaphore() {
+    let inputs = vec![("acquire", Value::Nil), ("acquire", Value::Int(2)), ("release", Value::Nil), ("release", Value::Int(2))];
+    agrees(&Semaphore::new(3), &Vocabulary { inputs, outputs: vec![Value::Nil] });
+}
+
+#[test]
+fn counter() {
+    let inputs = vec![("add", Value::Int(2)), ("increment", Value::Nil), ("decrement", Value::Nil), ("read", Value::Nil)];
+    agrees(&Counter::default(), &Vocabulary { inputs, outputs: ints(-2..5) });
+}
+
+#[test]
+fn queues() {
+    let inputs = || (0..3).map(|number| ("enqueue", Value::Int(number))).chain(std::iter::repeat_n(("dequeue", Value::Nil), 3)).collect();
+    agrees(&FifoQueue, &Vocabulary { inputs: inputs(), outputs: nil_and(0..3) });
+    agrees(&UnorderedQueue, &Vocabulary { inputs: inputs(), outputs: nil_and(0..3) });
+}
+
+#[test]
+fn stack() {
+    let inputs = (0..3).map(|number| ("push", Value::Int(number))).chain(std::iter::repeat_n(("pop", Value::Nil), 3)).collect();
+    agrees(&Stack, &Vocabulary { inputs, outputs: nil_and(0..3) });
+}
+
+#[test]
+fn priority_queue() {
+    let inputs = (0..3).map(|number| ("insert", Value::Int(number))).chain(std::iter::repeat_n(("delete-min", Value::Nil), 3)).collect();
+    agrees(&PriorityQueue, &Vocabulary { inputs, outputs: nil_and(0..3) });
+}
+
+#[test]
+fn set_by_element() {
+    let element = |number| [("add", Value::Int(number)), ("remove", Value::Int(number)), ("contains", Value::Int(number))];
+    agrees(&Set, &Vocabulary { inputs: (0..2).flat_map(element).collect(), outputs: vec![Value::Bool(true), Value::Bool(false)] });
+}
+
+#[test]
+fn set_read_whole() {
+    let inputs = (0..2).map(|number| ("add", Value::Int(number))).chain([("remove", Value::Int(0)), ("read", Value::Nil)]).collect();
+    let outputs = [vec![], vec![0], vec![1], vec![1, 0]].map(|numbers| Value::List(ints(numbers))).to_vec();
+    agrees(&Set, &Vocabulary { inputs, outputs });
+}
+
+#[test]
+fn log() {
+    let inputs = vec![("append", Value::Int(0)), ("append", Value::Int(1)), ("read", Value::Nil), ("read", Value::Nil)];
+    let lists = [vec![], vec![0], vec![1], vec![0, 1], vec![1, 0], vec![0, 0], vec![1, 1], vec![0, 1, 0], vec![1, 0, 1]];
+    agrees(&Log, &Vocabulary { inputs, outputs: lists.map(|numbers| Value::List(ints(numbers))).to_vec() });
+}
+
+#[test]
+fn kv() {
+    let inputs = vec![("put", Value::from("a")), ("append", Value::from("b")), ("append", Value::from("c")), ("get", Value::Nil)];
+    let texts = ["", "a", "b", "c", "ab", "ac", "bc", "cb", "abc", "acb", "bb", "cc"];
+    agrees(&AppendStore, &Vocabulary { inputs, outputs: texts.map(Value::from).to_vec() });
+}
+
+#[test]
+fn multi_register() {
+    let write = |key: &str, number: i64| Value::List(vec!["write".into(), key.into(), number.into()]);
+    let read = |key: &str, told: Value| Value::List(vec!["read".into(), key.into(), told]);
+    let txn = |micros: Vec<Value>| ("txn", Value::List(micros));
+    let both = |x: Value, y: Value| Value::List(vec![read("x", x), read("y", y)]);
+    let inputs = vec![
+        ("write", Value::Map(vec![("x".into(), 1.into())])),
+        ("write", Value::Map(vec![("x".into(), 0.into()), ("y".into(), 1.into())])),
+        txn(vec![write("y", 0)]),
+        ("read", Value::Map(vec![("x".into(), Value::Nil)])),
+    ];
+    // Outputs must fit their function: those of reads are maps, and a txn here only writes.
+    let outputs = (0..2).map(|number| Value::Map(vec![("x".into(), number.into())]));
+    let outputs: Vec<Value> = outputs.chain([Value::Map(vec![("x".into(), 1.into()), ("y".into(), 1.into())])]).collect();
+    let inputs: Vec<_> = inputs.into_iter().filter(|(f, _)| *f != "txn").collect();
+    agrees(&MultiRegister::new(Value::Int(0)), &Vocabulary { inputs, outputs });
+    let outputs = (0..4_i64).map(|pair| both((pair / 2).into(), (pair % 2).into())).chain([Value::List(vec![write("x", 1)])]).collect();
+    let inputs = vec![txn(vec![write("x", 1)]), txn(vec![read("x", Value::Nil), read("y", Value::Nil)]), txn(vec![write("x", 1)])];
+    agrees(&MultiRegister::new(Value::Int(0)), &Vocabulary { inputs, outputs });
+}
