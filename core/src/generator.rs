@@ -50,6 +50,20 @@ pub trait Generator: Send {
     fn update(&mut self, _context: &Context, _worker: Worker, _event: &Event) {}
 }
 
+impl Generator for Box<dyn Generator> {
+    fn poll(&mut self, context: &Context) -> Poll {
+        self.as_mut().poll(context)
+    }
+
+    fn take(&mut self, context: &Context) -> Invocation {
+        self.as_mut().take(context)
+    }
+
+    fn update(&mut self, context: &Context, worker: Worker, event: &Event) {
+        self.as_mut().update(context, worker, event);
+    }
+}
+
 /// What a generator may know of the run.
 #[derive(Clone, Copy, Debug)]
 pub struct Context {
@@ -115,6 +129,17 @@ impl WorkerSet {
         self.bits.iter().position(|&word| word != 0).map(|at| Worker((at * 64) as u16 + self.bits[at].trailing_zeros() as u16))
     }
 
+    /// The lowest worker from this number on, or else the lowest of all.
+    pub fn first_from(&self, number: u16) -> Option<Worker> {
+        let from = usize::from(number);
+        let word = self.bits.get(from / 64).map_or(0, |word| word & (u64::MAX << (from % 64)));
+        if word != 0 {
+            return Some(Worker((from / 64 * 64) as u16 + word.trailing_zeros() as u16));
+        }
+        let later = self.bits.iter().enumerate().skip(from / 64 + 1).find(|(_, word)| **word != 0);
+        later.map(|(at, word)| Worker((at * 64) as u16 + word.trailing_zeros() as u16)).or_else(|| self.first())
+    }
+
     /// Those in both sets.
     pub fn intersection(&self, other: &WorkerSet) -> WorkerSet {
         let mut both = *self;
@@ -162,6 +187,8 @@ mod tests {
         assert!(set.contains(Worker(69)) && !set.contains(Worker(70)));
         let odd: WorkerSet = [Worker(69), Worker(71)].into_iter().collect();
         assert_eq!(set.intersection(&odd).iter().collect::<Vec<_>>(), vec![Worker(69)]);
-        assert!(WorkerSet::EMPTY.is_empty());
+        assert_eq!(odd.first_from(70), Some(Worker(71)));
+        assert_eq!(odd.first_from(72), Some(Worker(69)));
+        assert!(WorkerSet::EMPTY.is_empty() && WorkerSet::EMPTY.first_from(3).is_none());
     }
 }

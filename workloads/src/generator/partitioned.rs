@@ -1,0 +1,169 @@
+//! Who does what.
+
+use elenchus_core::{Context, Event, Generator, Invocation, Poll, Worker, WorkerSet};
+
+/// A part of the workers, and what they do.
+struct Part {
+    workers: WorkerSet,
+    of: Box<dyn Generator>,
+}
+
+/// Several parts that do not share workers: ready when one is, done when all are.
+#[derive(Default)]
+struct Parts {
+    parts: Vec<Part>,
+    ready: usize,
+    /// Where the search for a ready part begins, so that none waits for ever.
+    turn: usize,
+}
+
+impl Parts {
+    fn poll(&mut self, context: &Context) -> Poll {
+        let mut soonest = Poll::Done;
+        for step in 0..self.parts.len() {
+            let at = (self.turn + step) % self.parts.len();
+            let part = &mut self.parts[at];
+            match (part.of.poll(&context.only(&part.workers)), soonest) {
+                (Poll::Ready, _) => {
+                    self.ready = at;
+                    return Poll::Ready;
+                }
+                (Poll::At(moment), Poll::At(other)) => soonest = Poll::At(moment.min(other)),
+                (Poll::At(moment), _) => soonest = Poll::At(moment),
+                (Poll::Pending, Poll::Done) => soonest = Poll::Pending,
+                _ => {}
+            }
+        }
+        soonest
+    }
+
+    fn take(&mut self, context: &Context) -> Invocation {
+        self.turn = self.ready + 1;
+        let part = &mut self.parts[self.ready];
+        part.of.take(&context.only(&part.workers))
+    }
+
+    fn update(&mut self, context: &Context, worker: Worker, event: &Event) {
+        for part in self.parts.iter_mut().filter(|part| part.workers.contains(worker)) {
+            part.of.update(&context.only(&part.workers), worker, event);
+        }
+    }
+}
+
+/// A copy of a generator for every worker, each at its own pace.
+pub struct EachProcess<F> {
+    make: F,
+    parts: Option<Parts>,
+}
+
+impl<F: FnMut(Worker) -> Box<dyn Generator> + Send> EachProcess<F> {
+    /// What this function makes for a worker, for every one.
+    pub fn new(make: F) -> EachProcess<F> {
+        EachProcess { make, parts: None }
+    }
+}
+
+impl<F: FnMut(Worker) -> Box<dyn Generator> + Send> Generator for EachProcess<F> {
+    fn poll(&mut self, context: &Context) -> Poll {
+        let parts = self.parts.get_or_insert_with(|| Parts {
+            parts: context.workers.iter().map(|worker| Part { workers: [worker].into_iter().collect(), of: (self.make)(worker) }).collect(),
+            ..Parts::default()
+        });
+        parts.poll(context)
+    }
+
+    fn take(&mut self, context: &Context) -> Invocation {
+        match &mut self.parts {
+            Some(parts) => parts.take(context),
+            None => unreachable!("polled ready, so the copies were made"),
+        }
+    }
+
+    fn update(&mut self, context: &Context, worker: Worker, event: &Event) {
+        if let Some(parts) = &mut self.parts {
+            parts.update(context, worker, event);
+        }
+    }
+}
+
+/// Some workers for this, some for that, and the others for the rest.
+pub struct Reserve {
+    counts: Vec<usize>,
+    of: Vec<Box<dyn Generator>>,
+    parts: Option<Parts>,
+}
+
+impl Reserve {
+    /// For each pair so many workers, from the lowest; `rest` for all others.
+    pub fn new(reserved: Vec<(usize, Box<dyn Generator>)>, rest: impl Generator + 'static) -> Reserve {
+        let (counts, mut of): (Vec<usize>, Vec<Box<dyn Generator>>) = reserved.into_iter().unzip();
+        of.push(Box::new(rest));
+        Reserve { counts, of, parts: None }
+    }
+}
+
+impl Generator for Reserve {
+    fn poll(&mut self, context: &Context) -> Poll {
+        if self.parts.is_none() {
+            let mut workers = context.workers.iter();
+            let counts = self.counts.iter().copied().chain([usize::MAX]);
+            let parts = counts
+                .zip(self.of.drain(..))
+                .map(|(count, of)| Part { workers: workers.by_ref().take(count).collect(), of })
+                .filter(|part| !part.workers.is_empty())
+                .collect();
+            self.parts = Some(Parts { parts, ..Parts::default() });
+        }
+        self.parts.as_mut().map_or(Poll::Done, |parts| parts.poll(context))
+    }
+
+    fn take(&mut self, context: &Context) -> Invocation {
+        match &mut self.parts {
+            Some(parts) => parts.take(context),
+            None => unreachable!("polled ready, so the parts were made"),
+        }
+    }
+
+    fn update(&mut self, context: &Context, worker: Worker, event: &Event) {
+        if let Some(parts) = &mut self.parts {
+            parts.update(context, worker, event);
+        }
+    }
+}
+
+/// Only workers that speak to some nodes.
+pub struct OnNodes {
+    nodes: Vec<usize>,
+    of: Box<dyn Generator>,
+}
+
+impl OnNodes {
+    /// A generator for the workers of these nodes, by position.
+    pub fn new(nodes: Vec<usize>, of: impl Generator + 'static) -> OnNodes {
+        OnNodes { nodes, of: Box::new(of) }
+    }
+
+    fn narrow(&self, context: &Context) -> Context {
+        let speaks = |worker: &Worker| self.nodes.contains(&(usize::from(worker.0) % context.nodes.max(1)));
+        context.only(&context.workers.iter().filter(speaks).collect())
+    }
+}
+
+impl Generator for OnNodes {
+    fn poll(&mut self, context: &Context) -> Poll {
+        let narrow = self.narrow(context);
+        if narrow.workers.is_empty() { Poll::Done } else { self.of.poll(&narrow) }
+    }
+
+    fn take(&mut self, context: &Context) -> Invocation {
+        let narrow = self.narrow(context);
+        self.of.take(&narrow)
+    }
+
+    fn update(&mut self, context: &Context, worker: Worker, event: &Event) {
+        let narrow = self.narrow(context);
+        if narrow.workers.contains(worker) {
+            self.of.update(&narrow, worker, event);
+        }
+    }
+}

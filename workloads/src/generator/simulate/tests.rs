@@ -1,0 +1,140 @@
+//! Every combinator, as its name says.
+
+use std::time::Duration;
+
+use elenchus_core::{Generator, Kind, Nanos, Seed, Symbol, Value};
+use proptest::prelude::*;
+
+use super::{Moment, simulate};
+use crate::generator::source::Made;
+use crate::generator::{
+    Any, Cycle, Delay, EachProcess, FlipFlop, Limit, Log, Mix, OnNodes, Phases, Reserve, Sleep, Source, Stagger, TimeLimit, UntilOk,
+};
+
+const MS: u64 = 1_000_000;
+
+/// Operations `name` 0, 1, 2 …
+fn ops(name: &'static str) -> Source<impl FnMut() -> Made + Send> {
+    let mut next = 0;
+    Source::new(move || {
+        next += 1;
+        Made { f: Symbol::of(name), key: None, value: Value::Int(next - 1) }
+    })
+}
+
+fn boxed(generator: impl Generator + 'static) -> Box<dyn Generator> {
+    Box::new(generator)
+}
+
+/// Plays on 4 workers and 2 nodes for 10 s, each operation taking 5 ms.
+fn play(mut generator: impl Generator) -> Vec<Moment> {
+    simulate(&mut generator, 4, 2, Nanos(10_000 * MS), |_| (Nanos(5 * MS), Kind::Ok))
+}
+
+fn names(moments: &[Moment]) -> String {
+    moments.iter().map(|moment| moment.invocation.f.as_str()).collect()
+}
+
+#[test]
+fn limit_is_exact() {
+    assert_eq!(play(Limit::new(7, ops("a"))).len(), 7);
+    assert_eq!(play(Limit::new(0, ops("a"))).len(), 0);
+}
+
+#[test]
+fn a_time_limit_ends_it() {
+    let moments = play(TimeLimit::new(Duration::from_millis(23), ops("a")));
+    assert_eq!(moments.len(), 5 * 4, "at 0, 5, 10, 15 and 20 ms, by four workers");
+}
+
+#[test]
+fn rates_hold_whatever_the_latency() {
+    for latency in [MS / 10, 3 * MS] {
+        let mut poisson = Stagger::new(1000.0, Seed(1).stream("t"), ops("a"));
+        let mut equal = Delay::new(1000.0, ops("a"));
+        let count =
+            |generator: &mut dyn Generator| simulate(generator, 4, 2, Nanos(20_000 * MS), |_| (Nanos(latency), Kind::Ok)).len() as f64;
+        assert!((count(&mut poisson) / 20_000.0 - 1.0).abs() < 0.02);
+        assert!((count(&mut equal) / 20_000.0 - 1.0).abs() < 0.001);
+    }
+}
+
+#[test]
+fn a_mix_follows_its_weights() {
+    let mix = Mix::new(vec![(3, boxed(ops("a"))), (1, boxed(ops("b"))), (0, boxed(ops("c")))], Seed(1).stream("t"));
+    let named = names(&play(mix));
+    let share = named.matches('a').count() as f64 / named.len() as f64;
+    assert!((share - 0.75).abs() < 0.02 && !named.contains('c'), "{share}");
+}
+
+#[test]
+fn turns_and_cycles() {
+    assert_eq!(names(&play(Limit::new(5, FlipFlop::new(vec![boxed(ops("a")), boxed(ops("b"))])))), "ababa");
+    let cycle = Cycle::new(|| boxed(Phases::new(vec![boxed(Limit::new(2, ops("a"))), boxed(Limit::new(1, ops("b")))])));
+    assert_eq!(names(&play(Limit::new(6, cycle))), "aabaab");
+}
+
+#[test]
+fn any_takes_whoever_is_ready() {
+    let moments = play(Limit::new(3, Any::new(vec![boxed(Delay::new(10.0, ops("a"))), boxed(Delay::new(20.0, ops("b")))])));
+    assert_eq!((names(&moments).as_str(), moments[2].time), ("abb", Nanos(50 * MS)));
+}
+
+#[test]
+fn phases_do_not_overlap() {
+    let phases = Phases::new(vec![
+        boxed(Limit::new(5, ops("a"))),
+        boxed(Log::new("half-way")),
+        boxed(Sleep::new(Duration::from_millis(100))),
+        boxed(Limit::new(5, ops("b"))),
+    ]);
+    let moments = play(phases);
+    assert_eq!(names(&moments), "aaaaabbbbb");
+    assert!(moments[5].time.0 >= moments[4].end.0 + 100 * MS);
+}
+
+#[test]
+fn each_process_has_its_own() {
+    let moments = play(EachProcess::new(|_| boxed(Limit::new(3, ops("a")))));
+    for worker in 0..4 {
+        let mine: Vec<_> = moments.iter().filter(|m| m.invocation.worker.0 == worker).map(|m| m.invocation.value.clone()).collect();
+        assert_eq!(mine, vec![Value::Int(0), Value::Int(1), Value::Int(2)]);
+    }
+}
+
+#[test]
+fn reserve_keeps_workers_apart() {
+    let moments = play(Limit::new(100, Reserve::new(vec![(1, boxed(ops("a")))], ops("b"))));
+    assert!(moments.iter().all(|m| (m.invocation.worker.0 == 0) == (m.invocation.f == "a")));
+    assert!(names(&moments).contains('a') && names(&moments).contains('b'));
+}
+
+#[test]
+fn on_nodes_uses_their_workers_only() {
+    let moments = play(Limit::new(10, OnNodes::new(vec![1], ops("a"))));
+    assert!(moments.len() == 10 && moments.iter().all(|m| m.invocation.worker.0 % 2 == 1));
+    assert!(play(OnNodes::new(vec![], ops("a"))).is_empty());
+}
+
+#[test]
+fn until_ok_stops_at_success() {
+    let mut tries = 0;
+    let moments = simulate(&mut UntilOk::new(ops("a")), 1, 1, Nanos(10_000 * MS), |_| {
+        tries += 1;
+        (Nanos(MS), if tries == 4 { Kind::Ok } else { Kind::Info })
+    });
+    assert_eq!(moments.len(), 4);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    #[test]
+    fn one_seed_one_stream(seed in any::<u64>(), workers in 1usize..9) {
+        let run = || {
+            let spec = crate::RegisterSpec::default();
+            let mut generator = Limit::new(300, crate::WorkloadSpec::Register(spec).build().unwrap().generator(Seed(seed)));
+            simulate(&mut generator, workers, 3, Nanos(1_000 * MS), |op| (Nanos(1 + op.value.as_int().unwrap_or(3) as u64), Kind::Ok))
+        };
+        prop_assert_eq!(run(), run());
+    }
+}
