@@ -1,0 +1,149 @@
+//! etcd's v3 API, by the JSON gateway that every etcd serves beside gRPC.
+//!
+//! Values are stored as JSON text; a key that does not exist holds nil. Keys and values are base64 on the wire
+//! (<https://etcd.io/docs/latest/dev-guide/api_grpc_gateway>).
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use elenchus_core::{BoxFuture, Client, Connection, DataType, Failure, Register, Target, Value};
+use reqwest::Method;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value as Json, json};
+
+use crate::http::{Answer, Http};
+
+/// Settings of the etcd client.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct EtcdSpec {
+    /// Port that etcd serves clients on.
+    pub port: u16,
+    /// How it is read.
+    pub reads: EtcdReads,
+}
+
+impl Default for EtcdSpec {
+    fn default() -> EtcdSpec {
+        EtcdSpec { port: 2379, reads: EtcdReads::Linearizable }
+    }
+}
+
+/// What a read of etcd asks for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum EtcdReads {
+    /// The newest value, confirmed by a quorum.
+    #[default]
+    Linearizable,
+    /// What the asked node has, which may be old.
+    Serializable,
+}
+
+/// Errors by which etcd proves that a request did nothing, and why. All others prove nothing: a request that timed out or lost its leader
+/// may be in the log, and `server stopped` is also said to requests that were proposed already.
+const PROVES_NOTHING_HAPPENED: &[(&str, &str)] = &[
+    (
+        "etcdserver: too many requests",
+        "refused by the back-pressure check before it is proposed (server/etcdserver/v3_server.go, processInternalRaftRequestOnce)",
+    ),
+    ("etcdserver: request is too large", "refused by the size check before it is proposed (same place)"),
+    (
+        "etcdserver: mvcc: database space exceeded",
+        "refused by the quota check, before it is proposed or, by every replica alike, when it is applied",
+    ),
+    ("etcdserver: not capable", "refused by the API's version check"),
+];
+
+pub(crate) struct Etcd {
+    spec: EtcdSpec,
+}
+
+impl Etcd {
+    pub(crate) fn new(spec: EtcdSpec) -> Etcd {
+        Etcd { spec }
+    }
+}
+
+impl Client for Etcd {
+    fn offers(&self) -> &'static [DataType] {
+        &[DataType::Register]
+    }
+
+    fn connect<'a>(&'a self, target: &'a Target) -> BoxFuture<'a, Result<Box<dyn Connection>, Failure>> {
+        Box::pin(async move {
+            let http = Http::new(&target.address, self.spec.port)?;
+            Ok(Box::new(Session { http, serializable: self.spec.reads == EtcdReads::Serializable }) as Box<dyn Connection>)
+        })
+    }
+}
+
+struct Session {
+    http: Http,
+    serializable: bool,
+}
+
+impl Session {
+    async fn ask(&self, path: &str, body: Json) -> Result<Json, Failure> {
+        let answer = self.http.ask(Method::POST, path, Some(&body)).await?;
+        if answer.status.is_success() { Ok(answer.body) } else { Err(failure(&answer)) }
+    }
+}
+
+fn failure(answer: &Answer) -> Failure {
+    let complaint = answer.complaint();
+    let proved = PROVES_NOTHING_HAPPENED.iter().any(|(error, _)| complaint.contains(error));
+    if proved { Failure::Fail(complaint) } else { Failure::Info(complaint) }
+}
+
+fn key_text(key: &Value) -> String {
+    STANDARD.encode(key.as_text().map_or_else(|| key.to_string(), str::to_owned))
+}
+
+fn value_text(value: &Value) -> Result<String, Failure> {
+    let text = serde_json::to_vec(value).map_err(|error| Failure::Fail(format!("{value} cannot be stored: {error}")))?;
+    Ok(STANDARD.encode(text))
+}
+
+/// The value of a range response.
+fn first_value(body: &Json) -> Result<Value, Failure> {
+    let Some(found) = body.get("kvs").and_then(|kvs| kvs.get(0)) else { return Ok(Value::Nil) };
+    // An empty value is left out of the JSON; nothing this client writes is empty.
+    let text = found.get("value").and_then(Json::as_str).and_then(|text| STANDARD.decode(text).ok());
+    text.and_then(|text| serde_json::from_slice(&text).ok())
+        .ok_or_else(|| Failure::Info(format!("a value that this client did not write: {found}")))
+}
+
+impl Connection for Session {
+    fn register(&mut self) -> Option<&mut dyn Register> {
+        Some(self)
+    }
+}
+
+impl Register for Session {
+    fn read<'a>(&'a mut self, key: &'a Value) -> BoxFuture<'a, Result<Value, Failure>> {
+        Box::pin(async move {
+            let body = self.ask("/v3/kv/range", json!({ "key": key_text(key), "serializable": self.serializable })).await?;
+            first_value(&body)
+        })
+    }
+
+    fn write<'a>(&'a mut self, key: &'a Value, value: &'a Value) -> BoxFuture<'a, Result<(), Failure>> {
+        Box::pin(async move { self.ask("/v3/kv/put", json!({ "key": key_text(key), "value": value_text(value)? })).await.map(drop) })
+    }
+
+    fn compare_and_set<'a>(&'a mut self, key: &'a Value, old: &'a Value, new: &'a Value) -> BoxFuture<'a, Result<bool, Failure>> {
+        Box::pin(async move {
+            let key = key_text(key);
+            // A key that does not exist has version 0 and no value to compare.
+            let compare = match old {
+                Value::Nil => json!({ "key": key, "target": "VERSION", "result": "EQUAL", "version": "0" }),
+                old => json!({ "key": key, "target": "VALUE", "result": "EQUAL", "value": value_text(old)? }),
+            };
+            let put = json!({ "requestPut": { "key": key, "value": value_text(new)? } });
+            let body = self.ask("/v3/kv/txn", json!({ "compare": [compare], "success": [put] })).await?;
+            // The gateway leaves `false` out.
+            Ok(body.get("succeeded").and_then(Json::as_bool).unwrap_or(false))
+        })
+    }
+}
