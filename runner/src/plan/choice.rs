@@ -1,0 +1,138 @@
+//! Values that may be written short (`etcd`) or long (`{etcd: {reads: serializable}}`).
+//!
+//! Serde's untagged enums would do it and lose the place of every error; these visitors keep it.
+
+use std::fmt;
+
+use elenchus_clients::ClientSpec;
+use schemars::JsonSchema;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{self, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+
+use super::{SshSettings, SystemOptions};
+
+/// A client: a name, or a name with settings.
+#[derive(Clone, Debug, JsonSchema)]
+#[schemars(untagged)]
+pub enum ClientChoice {
+    /// By name, with its default settings.
+    Named(String),
+    /// With settings.
+    Set(ClientSpec),
+}
+
+/// A system: a name or file, or either with options.
+#[derive(Clone, Debug, JsonSchema)]
+#[schemars(untagged)]
+pub enum SystemChoice {
+    /// By name or file, with its default options.
+    Named(String),
+    /// With options.
+    Set(SystemSettings),
+}
+
+/// A system with options.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SystemSettings {
+    /// Its name, or the file that defines it.
+    pub name: String,
+    /// Options that its definition has, and their values here.
+    #[serde(default)]
+    pub options: SystemOptions,
+}
+
+impl SystemChoice {
+    /// The name or file, and the options.
+    pub fn parts(&self) -> (&str, SystemOptions) {
+        match self {
+            SystemChoice::Named(name) => (name, SystemOptions::new()),
+            SystemChoice::Set(settings) => (&settings.name, settings.options.clone()),
+        }
+    }
+}
+
+/// A node: an address, or an address with more.
+#[derive(Clone, Debug, JsonSchema)]
+#[schemars(untagged)]
+pub enum NodeEntry {
+    /// An address, which is its name too.
+    Address(String),
+    /// With a name or a login of its own.
+    Set(Box<NodeSettings>),
+}
+
+/// A node with a name or a login of its own.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NodeSettings {
+    /// Its name in the test; its address when absent.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// The address by which the other nodes and the clients reach it.
+    pub address: String,
+    /// The address by which the control node reaches it, where that is another.
+    #[serde(default)]
+    pub ssh_address: Option<String>,
+    /// How to log in, where it differs from the plan's `ssh`.
+    #[serde(default)]
+    pub ssh: Option<SshSettings>,
+}
+
+impl NodeEntry {
+    /// All that was said, in full.
+    pub fn settings(&self) -> NodeSettings {
+        match self {
+            NodeEntry::Address(address) => NodeSettings { name: None, address: address.clone(), ssh_address: None, ssh: None },
+            NodeEntry::Set(settings) => settings.as_ref().clone(),
+        }
+    }
+}
+
+/// Reads a text as one thing and a map as another.
+struct TextOr<T> {
+    expecting: &'static str,
+    text: fn(&str) -> T,
+    map: std::marker::PhantomData<T>,
+}
+
+trait FromMap<'de>: Sized {
+    fn from_map<A: MapAccess<'de>>(map: A) -> Result<Self, A::Error>;
+}
+
+impl<'de, T: FromMap<'de>> Visitor<'de> for TextOr<T> {
+    type Value = T;
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(self.expecting)
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<T, E> {
+        Ok((self.text)(text))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
+        T::from_map(map)
+    }
+}
+
+macro_rules! text_or_map {
+    ($type:ty, $expecting:literal, $text:expr, $map:ty => $from:expr) => {
+        impl<'de> FromMap<'de> for $type {
+            fn from_map<A: MapAccess<'de>>(map: A) -> Result<Self, A::Error> {
+                <$map>::deserialize(MapAccessDeserializer::new(map)).map($from)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $type {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                deserializer.deserialize_any(TextOr { expecting: $expecting, text: $text, map: std::marker::PhantomData })
+            }
+        }
+    };
+}
+
+text_or_map!(ClientChoice, "a client's name, or its name with settings", |text| ClientChoice::Named(text.to_owned()), ClientSpec => ClientChoice::Set);
+text_or_map!(SystemChoice, "a system's name or file, or a map with `name` and `options`", |text| SystemChoice::Named(text.to_owned()), SystemSettings => SystemChoice::Set);
+text_or_map!(NodeEntry, "a node's address, or a map with `name` and `address`", |text| NodeEntry::Address(text.to_owned()), NodeSettings => |set| NodeEntry::Set(Box::new(set)));
