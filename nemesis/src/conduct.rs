@@ -51,6 +51,8 @@ struct Active {
     id: u32,
     fault: &'static str,
     deed: Deed,
+    /// Its heal has begun: it no longer keeps others from healing its nodes.
+    ending: bool,
 }
 
 /// Whether all lines can be carried out on this cluster, and else why not.
@@ -108,7 +110,12 @@ impl Run<'_> {
                 return;
             }
             let id = self.next_id.fetch_add(1, Ordering::Relaxed);
-            if let Some(deed) = self.inject(fault, id, &planned.aim).await {
+            let Some(deed) = self.resolve(fault, id, planned.aim).await else { continue };
+            // Finding the primary takes its time, and a fault must not begin after the end.
+            if *stop.borrow() {
+                return;
+            }
+            if self.inject(fault, id, &deed).await {
                 self.stopped_before(planned.until, &mut stop).await;
                 self.heal(fault, id, &deed).await;
             }

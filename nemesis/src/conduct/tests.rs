@@ -86,7 +86,8 @@ async fn told(fault: Faulty, stuck: bool) -> (Vec<(Kind, Option<String>)>, usize
         active: Mutex::default(),
         outcome: Mutex::default(),
     };
-    if let Some(deed) = run.inject(&fault, 1, &Aim::Deed(deed())).await {
+    let deed = run.resolve(&fault, 1, Aim::Deed(deed())).await.expect("it is decided");
+    if run.inject(&fault, 1, &deed).await {
         assert_eq!(ledger.outstanding().len(), 1, "it is in the ledger while it is in force");
         fault.heal.store(stuck, Ordering::Relaxed);
         run.heal(&fault, 1, &deed).await;
@@ -122,4 +123,27 @@ async fn what_is_not_healed_is_fail_and_stays_in_the_ledger() {
     let (said, left, _) = told(Faulty::default(), true).await;
     assert_eq!(said[3], (Kind::Fail, Some("heal failed".into())));
     assert_eq!((said.len(), left), (4, 1));
+}
+
+#[tokio::test]
+async fn what_two_injections_share_is_healed_with_the_later() {
+    let store = tempfile::tempdir().unwrap();
+    let ledger = Ledger::open(store.path()).unwrap();
+    let cluster = Cluster::new(Vec::new(), None);
+    let active =
+        |id, nodes: &[usize]| Active { id, fault: "faulty", deed: Deed { nodes: nodes.to_vec(), ..Deed::default() }, ending: false };
+    let (first, second) = (active(1, &[0, 1]), active(2, &[1, 2]));
+    let run = Run {
+        cluster: &cluster,
+        names: Vec::new(),
+        ledger: &ledger,
+        record: &|_, _, _, _| {},
+        began: Instant::now(),
+        next_id: AtomicU32::new(3),
+        active: Mutex::new(vec![first.clone(), second.clone()]),
+        outcome: Mutex::default(),
+    };
+    // Neither is struck in between: both heals are under way at once.
+    assert_eq!(run.not_held_by_others(&Faulty::default(), 1, &first.deed).nodes, [0]);
+    assert_eq!(run.not_held_by_others(&Faulty::default(), 2, &second.deed).nodes, [1, 2]);
 }

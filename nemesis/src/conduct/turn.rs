@@ -5,7 +5,6 @@ use std::time::Duration;
 use elenchus_core::{FaultEvent, FaultPhase, Kind, Symbol};
 
 use super::{Active, Run};
-use crate::cluster::listed;
 use crate::{Aim, Armed, Deed, Fault, NemesisError};
 
 /// A node may be out of reach for a moment just because of what is being healed.
@@ -13,49 +12,56 @@ const HEAL_TRIES: u32 = 3;
 const HEAL_PAUSE: Duration = Duration::from_secs(1);
 
 impl Run<'_> {
-    /// Injects, and returns what must be healed; nothing when nothing was done.
-    pub(super) async fn inject(&self, fault: &dyn Fault, id: u32, aim: &Aim) -> Option<Deed> {
-        let deed = match self.resolve(fault, aim).await {
-            Ok(deed) => deed,
-            Err(error) => {
-                let deed = Deed { what: "the primary".into(), ..Deed::default() };
-                self.say(fault, id, &deed, FaultPhase::Inject, Kind::Invoke, None);
-                self.not_done(fault, id, &deed, &error);
-                return None;
-            }
+    /// Decides what the seed left to the moment. Nothing when it cannot be decided, which is told.
+    pub(super) async fn resolve(&self, fault: &dyn Fault, id: u32, aim: Aim) -> Option<Deed> {
+        let error = match aim {
+            Aim::Deed(deed) => return Some(deed),
+            Aim::Primaries => match self.cluster.primaries().await {
+                Ok(primaries) if primaries.is_empty() => NemesisError::Refused("no node says who is primary".into()),
+                Ok(primaries) => return Some(fault.at_primaries(&self.names, &primaries)),
+                Err(error) => error,
+            },
         };
-        // From here on a heal of another injection leaves these nodes alone.
-        self.active(|active| active.push(Active { id, fault: fault.name(), deed: deed.clone() }));
+        let deed = Deed { what: "the primary".into(), ..Deed::default() };
         self.say(fault, id, &deed, FaultPhase::Inject, Kind::Invoke, None);
-        if let Err(error) = self.arm(fault, id, &deed) {
+        self.not_done(fault, id, &deed, &error);
+        None
+    }
+
+    /// Injects, and returns whether there is something to be healed.
+    pub(super) async fn inject(&self, fault: &dyn Fault, id: u32, deed: &Deed) -> bool {
+        // From here on a heal of another injection leaves these nodes alone.
+        self.active(|active| active.push(Active { id, fault: fault.name(), deed: deed.clone(), ending: false }));
+        self.say(fault, id, deed, FaultPhase::Inject, Kind::Invoke, None);
+        if let Err(error) = self.arm(fault, id, deed) {
             self.active(|active| active.retain(|other| other.id != id));
-            self.not_done(fault, id, &deed, &error);
-            return None;
+            self.not_done(fault, id, deed, &error);
+            return false;
         }
-        if let Err(error) = fault.inject(self.cluster, id, &deed).await {
+        if let Err(error) = fault.inject(self.cluster, id, deed).await {
             return self.undo(fault, id, deed, error).await;
         }
-        let (kind, doubt) = match fault.verify(self.cluster, id, &deed).await {
+        let (kind, doubt) = match fault.verify(self.cluster, id, deed).await {
             Ok(()) => (Kind::Ok, None),
             Err(error) => (Kind::Info, Some(format!("not verified: {error}"))),
         };
-        self.say(fault, id, &deed, FaultPhase::Inject, kind, doubt);
+        self.say(fault, id, deed, FaultPhase::Inject, kind, doubt);
         self.outcome(|outcome| outcome.injected += 1);
-        Some(deed)
+        true
     }
 
     /// It may have been done on some of the nodes: it counts as not done only when it is seen to be undone on all.
-    async fn undo(&self, fault: &dyn Fault, id: u32, deed: Deed, error: NemesisError) -> Option<Deed> {
-        match self.heal_and_verify(fault, id, &deed).await {
+    async fn undo(&self, fault: &dyn Fault, id: u32, deed: &Deed, error: NemesisError) -> bool {
+        match self.heal_and_verify(fault, id, deed).await {
             Ok(()) => {
                 self.struck(id);
-                self.not_done(fault, id, &deed, &error);
-                None
+                self.not_done(fault, id, deed, &error);
+                false
             }
             Err(undoing) => {
-                self.say(fault, id, &deed, FaultPhase::Inject, Kind::Info, Some(format!("{error}; nor could it be undone: {undoing}")));
+                self.say(fault, id, deed, FaultPhase::Inject, Kind::Info, Some(format!("{error}; nor could it be undone: {undoing}")));
                 self.outcome(|outcome| outcome.injected += 1);
-                Some(deed)
+                true
             }
         }
     }
@@ -92,31 +98,22 @@ impl Run<'_> {
         fault.verify_healed(self.cluster, id, &ours).await
     }
 
-    /// The deed without the nodes that another injection of the same fault holds: they are healed with that one. Cuts of the network do not share anything.
-    fn not_held_by_others(&self, fault: &dyn Fault, id: u32, deed: &Deed) -> Deed {
-        let held = self.active(|active| {
-            let others = active.iter().filter(|other| other.id != id && other.fault == fault.name());
-            others.flat_map(|other| other.deed.nodes.clone()).collect::<Vec<_>>()
-        });
+    /// The deed without the nodes that another injection of the same fault still holds: they are healed with that one. Of two that end together, the later to ask
+    /// heals what they share. Cuts of the network do not share anything.
+    pub(super) fn not_held_by_others(&self, fault: &dyn Fault, id: u32, deed: &Deed) -> Deed {
         let mut ours = deed.clone();
-        if ours.grudge.is_empty() {
-            ours.nodes.retain(|node| !held.contains(node));
+        if !deed.grudge.is_empty() {
+            return ours;
         }
-        ours
-    }
-
-    async fn resolve(&self, fault: &dyn Fault, aim: &Aim) -> Result<Deed, NemesisError> {
-        match aim {
-            Aim::Deed(deed) => Ok(deed.clone()),
-            Aim::Primaries => {
-                let primaries = self.cluster.primaries().await?;
-                if primaries.is_empty() {
-                    return Err(NemesisError::Refused("no node says who is primary".into()));
-                }
-                tracing::debug!("primaries: {}", listed(&self.names, &primaries));
-                Ok(fault.at_primaries(&self.names, &primaries))
+        self.active(|active| {
+            for own in active.iter_mut().filter(|own| own.id == id) {
+                own.ending = true;
             }
-        }
+            let others = active.iter().filter(|other| !other.ending && other.fault == fault.name());
+            let held: Vec<usize> = others.flat_map(|other| other.deed.nodes.iter().copied()).collect();
+            ours.nodes.retain(|node| !held.contains(node));
+        });
+        ours
     }
 
     fn arm(&self, fault: &dyn Fault, id: u32, deed: &Deed) -> Result<(), NemesisError> {
