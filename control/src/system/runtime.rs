@@ -169,7 +169,7 @@ impl System {
         self.step(node, &format!("start `{}`", self.definition.name), Command::sh(&script)).await.map(drop)
     }
 
-    /// Waits until the ready check succeeds, or says what it last printed and what the system did.
+    /// Waits until the ready check succeeds, or says what it last printed and what the system did. One that has ended is not waited for.
     pub async fn await_ready(&self, node: &Node) -> Result<(), SystemError> {
         let (Some(ready), Some(command)) = (&self.definition.ready, &self.on(&node.name)?.ready) else { return Ok(()) };
         let began = Instant::now();
@@ -179,12 +179,14 @@ impl System {
                 Ok(output) => last_words(&output),
                 Err(error) => error.to_string(),
             };
-            if began.elapsed() > ready.within.0 {
+            let has_ended = !self.is_running(node).await?;
+            if has_ended || began.elapsed() > ready.within.0 {
+                let end = if has_ended { "it has ended; " } else { "" };
                 return Err(SystemError::NotReady {
                     node: node.name.clone(),
                     system: self.definition.name.clone(),
                     within: ready.within.to_string(),
-                    details: format!("the check `{command}` last said: {said}\nthe end of its own log:\n{}", self.tail(node).await),
+                    details: format!("{end}the check `{command}` last said: {said}\nthe end of its own log:\n{}", self.tail(node).await),
                 });
             }
             tokio::time::sleep(ready.every.0).await;
