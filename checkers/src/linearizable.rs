@@ -36,6 +36,7 @@ mod keys;
 mod minimal;
 mod outcome;
 mod problem;
+mod register;
 mod search;
 mod steps;
 

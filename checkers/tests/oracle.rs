@@ -2,6 +2,8 @@
 
 mod common;
 
+use std::cell::Cell;
+
 use common::{Choice, Vocabulary, history, only, oracle};
 use elenchus_checkers::linearizable::{Options, check};
 use elenchus_checkers::models::*;
@@ -25,20 +27,18 @@ fn nil_and(numbers: impl IntoIterator<Item = i64>) -> Vec<Value> {
 /// Compares the two on random histories, and confirms every counterexample.
 fn agrees<M: Model>(model: &M, vocabulary: &Vocabulary) {
     let cases = std::env::var("ELENCHUS_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(2_000);
-    let (mut valid, mut invalid) = (0, 0);
     let config = ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() };
     let mut runner = proptest::test_runner::TestRunner::new(config);
-    let tally = std::cell::RefCell::new((&mut valid, &mut invalid));
+    let (valid, invalid) = (Cell::new(0), Cell::new(0));
     let outcome = runner.run(&choices(), |choices| {
         let history = history(model, vocabulary, &choices);
         let expected = oracle(model, &history);
         let judgement = check(model, &history, &Options::default()).expect("judged");
         prop_assert_eq!(judgement.verdict == Verdict::Valid, expected, "{:#?}", &history.events);
-        let mut tally = tally.borrow_mut();
         if expected {
-            *tally.0 += 1;
+            valid.set(valid.get() + 1);
         } else {
-            *tally.1 += 1;
+            invalid.set(invalid.get() + 1);
             let failure = &judgement.failures[0];
             prop_assert!(failure.is_minimal);
             prop_assert!(!failure.argument.is_empty());
@@ -48,7 +48,7 @@ fn agrees<M: Model>(model: &M, vocabulary: &Vocabulary) {
         }
         Ok(())
     });
-    drop(tally);
+    let (valid, invalid) = (valid.get(), invalid.get());
     if let Err(disagreement) = outcome {
         panic!("{disagreement}");
     }
@@ -151,22 +151,14 @@ fn kv() {
 
 #[test]
 fn multi_register() {
-    let write = |key: &str, number: i64| Value::List(vec!["write".into(), key.into(), number.into()]);
-    let read = |key: &str, told: Value| Value::List(vec!["read".into(), key.into(), told]);
-    let txn = |micros: Vec<Value>| ("txn", Value::List(micros));
-    let both = |x: Value, y: Value| Value::List(vec![read("x", x), read("y", y)]);
-    let inputs = vec![
-        ("write", Value::Map(vec![("x".into(), 1.into())])),
-        ("write", Value::Map(vec![("x".into(), 0.into()), ("y".into(), 1.into())])),
-        txn(vec![write("y", 0)]),
-        ("read", Value::Map(vec![("x".into(), Value::Nil)])),
-    ];
-    // Outputs must fit their function: those of reads are maps, and a txn here only writes.
-    let outputs = (0..2).map(|number| Value::Map(vec![("x".into(), number.into())]));
-    let outputs: Vec<Value> = outputs.chain([Value::Map(vec![("x".into(), 1.into()), ("y".into(), 1.into())])]).collect();
-    let inputs: Vec<_> = inputs.into_iter().filter(|(f, _)| *f != "txn").collect();
+    let micro = |f: &str, key: &str, value: Value| Value::List(vec![f.into(), key.into(), value]);
+    let map = |pairs: &[(&str, i64)]| Value::Map(pairs.iter().map(|&(key, value)| (key.into(), value.into())).collect());
+    let inputs = vec![("write", map(&[("x", 1)])), ("write", map(&[("x", 0), ("y", 1)])), ("read", map(&[("x", 0)]))];
+    let outputs = vec![map(&[("x", 0)]), map(&[("x", 1)]), map(&[("x", 1), ("y", 1)])];
     agrees(&MultiRegister::new(Value::Int(0)), &Vocabulary { inputs, outputs });
-    let outputs = (0..4_i64).map(|pair| both((pair / 2).into(), (pair % 2).into())).chain([Value::List(vec![write("x", 1)])]).collect();
-    let inputs = vec![txn(vec![write("x", 1)]), txn(vec![read("x", Value::Nil), read("y", Value::Nil)]), txn(vec![write("x", 1)])];
+
+    let txn = |x, y| Value::List(vec![micro("read", "x", x), micro("r", "y", y), micro("write", "y", 1.into())]);
+    let outputs = (0..4_i64).map(|pair| txn((pair / 2).into(), (pair % 2).into())).collect();
+    let inputs = vec![("txn", txn(Value::Nil, Value::Nil)), ("write", map(&[("x", 1), ("y", 0)])), ("write", map(&[("x", 0)]))];
     agrees(&MultiRegister::new(Value::Int(0)), &Vocabulary { inputs, outputs });
 }

@@ -5,10 +5,12 @@ use serde_json::json;
 
 use super::{CheckError, Failure, Judgement, Options, check};
 
+type Judge = dyn Fn(&History, &Options) -> Result<Judgement, CheckError> + Send + Sync;
+
 /// Decides linearizability against one model.
 pub struct Linearizable {
     model: &'static str,
-    judge: Box<dyn Fn(&History, &Options) -> Result<Judgement, CheckError> + Send + Sync>,
+    judge: Box<Judge>,
     options: Options,
 }
 

@@ -6,16 +6,22 @@ use super::bits::{Bits, Wide};
 use super::budget::{Budget, Exceeded, Spent};
 use super::outcome::{Outcome, Searched};
 use super::problem::Problem;
+use super::register;
 use super::search::search;
 
 /// Decides a problem with the search that suits it.
 pub(crate) fn decide<M: Model>(model: &M, problem: &Problem<'_>, budget: &Budget) -> Searched {
     match problem.concurrency() {
-        open if open <= u64::WIDTH => search::<M, u64>(model, problem, budget),
-        open if open <= u128::WIDTH => search::<M, u128>(model, problem, budget),
-        open if open <= Wide::WIDTH => search::<M, Wide>(model, problem, budget),
+        open if open <= u64::WIDTH => of_width::<M, u64>(model, problem, budget),
+        open if open <= u128::WIDTH => of_width::<M, u128>(model, problem, budget),
+        open if open <= Wide::WIDTH => of_width::<M, Wide>(model, problem, budget),
         _ => {
             Searched { outcome: Outcome::Exhausted { why: Exceeded::Concurrency, moments: 0 }, spent: Spent::default(), algorithm: "none" }
         }
     }
+}
+
+fn of_width<M: Model, B: Bits>(model: &M, problem: &Problem<'_>, budget: &Budget) -> Searched {
+    let special = model.as_register().and_then(|register| register::decide::<B>(register, problem, budget));
+    special.unwrap_or_else(|| search::<M, B>(model, problem, budget))
 }

@@ -1,45 +1,29 @@
 //! Sets of configurations from which those that others make superfluous are left out.
 
+use std::hash::Hash;
+
 use rustc_hash::FxHashMap;
 
-use super::bags::{BagId, Bags};
-use super::bits::Bits;
-use super::steps::StateId;
-
-/// One way the object may have come so far.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Configuration<B> {
-    /// The state it left.
-    pub(crate) state: StateId,
-    /// The crashed operations it used.
-    pub(crate) used: BagId,
-    /// The open operations that have taken effect.
-    pub(crate) done: B,
-}
-
-#[derive(Clone, Copy)]
-struct Entry<B> {
-    observed: B,
-    used: BagId,
+struct Link<E> {
+    entry: E,
     next: u32,
 }
 
 const END: u32 = u32::MAX;
 
-/// Configurations, none of which dominates another.
+/// Configurations, none of which dominates another: whatever can still follow a dominated one can follow the one that dominates it.
 ///
-/// One dominates another when it has the same state and the same effects done, has satisfied every observation that the other has, and has
-/// used no crashed operation more often: whatever can still follow the other can follow it.
-pub(crate) struct Frontier<B> {
-    /// Per state and effects done: where its chain of entries begins.
-    chains: FxHashMap<(StateId, B), u32>,
-    entries: Vec<Entry<B>>,
+/// A configuration is a key, which must be equal for one to dominate another, and an entry, which is compared.
+pub(crate) struct Frontier<K, E> {
+    /// Per key: where its chain of entries begins.
+    chains: FxHashMap<K, u32>,
+    links: Vec<Link<E>>,
     len: usize,
 }
 
-impl<B: Bits> Frontier<B> {
-    pub(crate) fn new() -> Frontier<B> {
-        Frontier { chains: FxHashMap::default(), entries: Vec::new(), len: 0 }
+impl<K: Copy + Ord + Hash, E: Copy + Ord> Frontier<K, E> {
+    pub(crate) fn new() -> Frontier<K, E> {
+        Frontier { chains: FxHashMap::default(), links: Vec::new(), len: 0 }
     }
 
     /// Empties it. Keeps its memory, unless that is far more than was needed.
@@ -49,7 +33,7 @@ impl<B: Bits> Frontier<B> {
         } else {
             self.chains.clear();
         }
-        self.entries.clear();
+        self.links.clear();
         self.len = 0;
     }
 
@@ -58,69 +42,63 @@ impl<B: Bits> Frontier<B> {
         self.len
     }
 
-    /// Adds a configuration and drops those it dominates; false if one already here dominates it.
-    pub(crate) fn add(&mut self, new: Configuration<B>, observing: B, bags: &Bags) -> bool {
-        let observed = new.done.and(observing);
-        let chain = self.chains.entry((new.state, new.done.without(observing))).or_insert(END);
-        let mut at = *chain;
-        while at != END {
-            let entry = self.entries[at as usize];
-            if observed.within(entry.observed) && bags.within(entry.used, new.used) {
-                return false;
-            }
-            at = entry.next;
+    /// Adds a configuration and drops those it dominates; false if one already here dominates it. An entry must dominate itself.
+    pub(crate) fn add(&mut self, key: K, new: E, dominates: impl Fn(&E, &E) -> bool) -> bool {
+        if self.dominated(key, &new, &dominates) {
+            return false;
         }
+        let chain = self.chains.entry(key).or_insert(END);
         let (mut before, mut at) = (END, *chain);
         while at != END {
-            let entry = self.entries[at as usize];
-            if entry.observed.within(observed) && bags.within(new.used, entry.used) {
+            let next = self.links[at as usize].next;
+            if dominates(&new, &self.links[at as usize].entry) {
                 match before {
-                    END => *chain = entry.next,
-                    _ => self.entries[before as usize].next = entry.next,
+                    END => *chain = next,
+                    _ => self.links[before as usize].next = next,
                 }
                 self.len -= 1;
             } else {
                 before = at;
             }
-            at = entry.next;
+            at = next;
         }
-        let place = self.entries.len() as u32;
-        self.entries.push(Entry { observed, used: new.used, next: *chain });
+        let place = self.links.len() as u32;
+        self.links.push(Link { entry: new, next: *chain });
         *chain = place;
         self.len += 1;
         true
     }
 
+    /// Whether a configuration here dominates this one.
+    pub(crate) fn dominated(&self, key: K, entry: &E, dominates: impl Fn(&E, &E) -> bool) -> bool {
+        self.entries(key).any(|other| dominates(other, entry))
+    }
+
     /// Whether this very configuration is still here.
-    pub(crate) fn holds(&self, which: Configuration<B>, observing: B) -> bool {
-        let observed = which.done.and(observing);
-        let mut at = self.chains.get(&(which.state, which.done.without(observing))).copied().unwrap_or(END);
-        while at != END {
-            let entry = self.entries[at as usize];
-            if entry.observed == observed && entry.used == which.used {
-                return true;
-            }
-            at = entry.next;
-        }
-        false
+    pub(crate) fn holds(&self, key: K, entry: &E) -> bool {
+        self.entries(key).any(|other| other == entry)
     }
 
     /// Copies the configurations out, in an order that depends on nothing but them.
-    pub(crate) fn collect_into(&self, out: &mut Vec<Configuration<B>>) {
+    pub(crate) fn collect_into(&self, out: &mut Vec<(K, E)>) {
         out.clear();
-        for (&(state, effects), &first) in &self.chains {
-            let mut at = first;
-            while at != END {
-                let entry = self.entries[at as usize];
-                out.push(Configuration { state, used: entry.used, done: effects.or(entry.observed) });
-                at = entry.next;
-            }
+        for &key in self.chains.keys() {
+            out.extend(self.entries(key).map(|&entry| (key, entry)));
         }
-        out.sort_unstable_by_key(|configuration| (configuration.state, configuration.done, configuration.used));
+        out.sort_unstable();
     }
 
     /// Roughly the bytes held.
     pub(crate) fn bytes(&self) -> usize {
-        self.chains.capacity() * (size_of::<(StateId, B)>() + 8) + self.entries.capacity() * size_of::<Entry<B>>()
+        self.chains.capacity() * (size_of::<K>() + 8) + self.links.capacity() * size_of::<Link<E>>()
+    }
+
+    fn entries(&self, key: K) -> impl Iterator<Item = &E> {
+        let mut at = self.chains.get(&key).copied().unwrap_or(END);
+        std::iter::from_fn(move || {
+            let link = self.links.get(at as usize)?;
+            at = link.next;
+            Some(&link.entry)
+        })
     }
 }

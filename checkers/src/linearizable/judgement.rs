@@ -59,7 +59,7 @@ pub struct Failure {
     pub key: Option<Value>,
     /// The invocation of the operation at which it breaks.
     pub operation: EventIndex,
-    /// That operation's completion: the history up to here is the shortest that cannot be linearized.
+    /// That operation's completion: no shorter prefix shows the failure. What operations open here were told later is taken as known.
     pub completion: EventIndex,
     /// How many of the object's operations had begun by then.
     pub prefix: usize,

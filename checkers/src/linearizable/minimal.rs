@@ -58,7 +58,8 @@ fn prefix<'h>(problem: &Problem<'h>, end: EventIndex) -> Vec<Operation<'h>> {
     begun
         .map(|operation| match operation.completed {
             Some(completed) if completed <= end => *operation,
-            _ => Operation { kind: Kind::Info, output: None, completed: None, ..*operation },
+            // What it was told later still holds.
+            _ => Operation { kind: Kind::Info, completed: None, ..*operation },
         })
         .collect()
 }

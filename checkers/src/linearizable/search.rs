@@ -16,10 +16,10 @@
 
 use elenchus_core::{Kind, Model};
 
-use super::bags::{Bags, EMPTY};
+use super::bags::{BagId, Bags, EMPTY};
 use super::bits::Bits;
 use super::budget::{Budget, Exceeded, Spent};
-use super::frontier::{Configuration, Frontier};
+use super::frontier::Frontier;
 use super::outcome::{Broken, Outcome, Reached, Searched};
 use super::problem::{Moment, Problem};
 use super::steps::{ClassId, IMPOSSIBLE, StateId, Steps};
@@ -47,6 +47,37 @@ pub(crate) fn search<M: Model, B: Bits>(model: &M, problem: &Problem<'_>, budget
     unreachable!("the last beam drops nothing")
 }
 
+/// One way the object may have come so far.
+#[derive(Clone, Copy, Debug)]
+struct Configuration<B> {
+    /// The state it left.
+    state: StateId,
+    /// The crashed operations it used.
+    used: BagId,
+    /// The open operations that have taken effect.
+    done: B,
+}
+
+/// The state and the effects done, which must be the same for one configuration to dominate another.
+type Key<B> = (StateId, B);
+
+/// The observations satisfied and the crashed operations used: more of the first and fewer of the second dominate.
+type Entry<B> = (B, BagId);
+
+impl<B: Bits> Configuration<B> {
+    fn split(self, observing: B) -> (Key<B>, Entry<B>) {
+        ((self.state, self.done.without(observing)), (self.done.and(observing), self.used))
+    }
+
+    fn join(((state, effects), (observed, used)): (Key<B>, Entry<B>)) -> Configuration<B> {
+        Configuration { state, used, done: effects.or(observed) }
+    }
+}
+
+fn dominates<B: Bits>(bags: &Bags) -> impl Fn(&Entry<B>, &Entry<B>) -> bool + '_ {
+    |one, other| other.0.within(one.0) && bags.within(one.1, other.1)
+}
+
 struct Search<'a, 'h, M: Model, B> {
     problem: &'a Problem<'h>,
     returns: Vec<u32>,
@@ -71,8 +102,9 @@ struct Search<'a, 'h, M: Model, B> {
     crashed: Vec<(ClassId, u32)>,
 
     configurations: Vec<Configuration<B>>,
-    passed: Frontier<B>,
-    visited: Frontier<B>,
+    passed: Frontier<Key<B>, Entry<B>>,
+    visited: Frontier<Key<B>, Entry<B>>,
+    collected: Vec<(Key<B>, Entry<B>)>,
     /// Configurations to extend, by how many crashed operations they used.
     agenda: Vec<Vec<Configuration<B>>>,
 }
@@ -97,6 +129,7 @@ impl<'a, 'h, M: Model, B: Bits> Search<'a, 'h, M, B> {
             configurations: Vec::new(),
             passed: Frontier::new(),
             visited: Frontier::new(),
+            collected: Vec::new(),
             agenda: Vec::new(),
         }
     }
@@ -185,22 +218,26 @@ impl<'a, 'h, M: Model, B: Bits> Search<'a, 'h, M, B> {
         }
         self.passed.clear();
         self.visited.clear();
-        for configuration in std::mem::take(&mut self.configurations) {
+        let mut sources = std::mem::take(&mut self.configurations);
+        for configuration in sources.drain(..) {
             self.offer(configuration, bit);
         }
+        self.configurations = sources;
         while let Some(configuration) = self.agenda.iter_mut().find_map(Vec::pop) {
             if self.passed.len() >= self.beam {
                 self.cut = true;
                 self.agenda.iter_mut().for_each(Vec::clear);
                 break;
             }
-            if !self.visited.holds(configuration, self.observing) {
+            let (key, entry) = configuration.split(self.observing);
+            if !self.visited.holds(key, &entry) {
                 continue;
             }
             self.breathe()?;
             self.extend(configuration, bit);
         }
-        self.passed.collect_into(&mut self.configurations);
+        self.passed.collect_into(&mut self.collected);
+        self.configurations.extend(self.collected.iter().copied().map(Configuration::join));
         if self.configurations.len() > self.beam {
             self.narrow();
         }
@@ -210,9 +247,10 @@ impl<'a, 'h, M: Model, B: Bits> Search<'a, 'h, M, B> {
 
     /// Takes note of a configuration: for after the completion if the operation is done in it, else to be extended.
     fn offer(&mut self, configuration: Configuration<B>, bit: B) {
+        let (key, entry) = configuration.split(self.observing);
         if !configuration.done.and(bit).is_empty() {
-            self.passed.add(configuration, self.observing, &self.bags);
-        } else if self.visited.add(configuration, self.observing, &self.bags) {
+            self.passed.add(key, entry, dominates(&self.bags));
+        } else if self.visited.add(key, entry, dominates(&self.bags)) {
             let cost = self.bags.total(configuration.used) as usize;
             if self.agenda.len() <= cost {
                 self.agenda.resize_with(cost + 1, Vec::new);
@@ -268,7 +306,7 @@ impl<'a, 'h, M: Model, B: Bits> Search<'a, 'h, M, B> {
     /// Counts a visit and now and then looks at the budget.
     fn breathe(&mut self) -> Result<(), Exceeded> {
         self.spent.visits += 1;
-        if self.spent.visits % BREATH != 0 {
+        if !self.spent.visits.is_multiple_of(BREATH) {
             return Ok(());
         }
         self.spent.bytes = self.steps.bytes() + self.bags.bytes() + self.passed.bytes() + self.visited.bytes();
@@ -278,8 +316,8 @@ impl<'a, 'h, M: Model, B: Bits> Search<'a, 'h, M, B> {
 
     /// Where the search stood when no configuration was left.
     fn furthest(&mut self) -> Vec<Reached> {
-        let mut visited = Vec::new();
-        self.visited.collect_into(&mut visited);
+        self.visited.collect_into(&mut self.collected);
+        let mut visited: Vec<Configuration<B>> = self.collected.iter().copied().map(Configuration::join).collect();
         visited.sort_by_key(|configuration| (self.bags.total(configuration.used), std::cmp::Reverse(configuration.done.count())));
         let mut seen: Vec<StateId> = Vec::new();
         visited.retain(|configuration| {

@@ -127,3 +127,110 @@ pub fn only(history: &History, invocations: &[elenchus_core::EventIndex]) -> His
     }
     History::new(history.events.iter().zip(keep).filter(|(_, keep)| *keep).map(|(event, _)| event.clone()).collect())
 }
+
+/// How a simulated register misbehaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Defect {
+    None,
+    /// Now and then a read is told the value before the last.
+    StaleRead,
+    /// Now and then a write is acknowledged and forgotten.
+    LostUpdate,
+}
+
+/// A run of clients against one simulated register.
+#[derive(Clone, Copy, Debug)]
+pub struct Simulation {
+    pub seed: u64,
+    pub operations: usize,
+    pub processes: usize,
+    pub values: i64,
+    pub crash_percent: u64,
+    pub defect: Defect,
+}
+
+/// A small generator of random numbers (xorshift*), apart from the one under test.
+pub struct Dice(u64);
+
+impl Dice {
+    pub fn new(seed: u64) -> Dice {
+        Dice(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
+    }
+
+    pub fn below(&mut self, bound: u64) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) % bound
+    }
+}
+
+enum Seat {
+    Idle,
+    /// Asked, not yet acted upon.
+    Asked(&'static str, Value),
+    /// Acted upon, not yet told.
+    Acted(Kind, &'static str, Value),
+}
+
+/// Plays a simulation: at each turn a random client asks, has its request acted upon, or is told.
+pub fn simulate(simulation: &Simulation) -> History {
+    let mut dice = Dice::new(simulation.seed);
+    let mut events = Vec::with_capacity(simulation.operations * 2);
+    let mut seats: Vec<Seat> = (0..simulation.processes).map(|_| Seat::Idle).collect();
+    let mut names: Vec<u32> = (0..simulation.processes as u32).collect();
+    let (mut held, mut before, mut asked) = (Value::Nil, Value::Nil, 0);
+    while asked < simulation.operations || seats.iter().any(|seat| !matches!(seat, Seat::Idle)) {
+        let at = dice.below(simulation.processes as u64) as usize;
+        let name = names[at];
+        seats[at] = match std::mem::replace(&mut seats[at], Seat::Idle) {
+            Seat::Idle if asked == simulation.operations => Seat::Idle,
+            Seat::Idle => {
+                asked += 1;
+                let mut value = || dice.below(simulation.values as u64) as i64;
+                let pair = Value::pair(value(), value());
+                let (f, input) = match dice.below(3) {
+                    0 => ("read", Value::Nil),
+                    1 => ("write", pair.as_pair().expect("a pair").0.clone()),
+                    _ => ("cas", pair),
+                };
+                events.push(event(name, Kind::Invoke, f, input.clone()));
+                Seat::Asked(f, input)
+            }
+            Seat::Asked(f, input) => {
+                let errs = simulation.defect != Defect::None && dice.below(simulation.operations as u64 / 4 + 1) == 0;
+                let crashes = dice.below(100) < simulation.crash_percent;
+                let (kind, told) = act(&mut held, &mut before, f, &input, errs.then_some(simulation.defect));
+                if crashes {
+                    events.push(event(name, Kind::Info, f, input));
+                    names[at] += simulation.processes as u32;
+                    Seat::Idle
+                } else {
+                    Seat::Acted(kind, f, told)
+                }
+            }
+            Seat::Acted(kind, f, told) => {
+                events.push(event(name, kind, f, told));
+                Seat::Idle
+            }
+        };
+    }
+    History::new(events)
+}
+
+fn act(held: &mut Value, before: &mut Value, f: &str, input: &Value, defect: Option<Defect>) -> (Kind, Value) {
+    match (f, input.as_pair()) {
+        ("read", _) => (Kind::Ok, if defect == Some(Defect::StaleRead) { before.clone() } else { held.clone() }),
+        ("write", _) => {
+            if defect != Some(Defect::LostUpdate) {
+                *before = std::mem::replace(held, input.clone());
+            }
+            (Kind::Ok, input.clone())
+        }
+        (_, Some((old, new))) if *old == *held => {
+            *before = std::mem::replace(held, new.clone());
+            (Kind::Ok, input.clone())
+        }
+        _ => (Kind::Fail, input.clone()),
+    }
+}

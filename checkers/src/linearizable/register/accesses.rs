@@ -1,0 +1,106 @@
+//! A register's operations in numbers.
+
+use elenchus_core::{Access, Kind, RegisterModel, Value};
+use rustc_hash::FxHashMap;
+
+use crate::linearizable::problem::Problem;
+
+/// The number of a value. The initial one is 0.
+pub(crate) type ValueId = u32;
+
+/// No value to be found: what a plain write asks for.
+pub(crate) const ANY: ValueId = u32::MAX;
+
+/// What an operation does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Act {
+    Read(ValueId),
+    Write(ValueId),
+    Cas(ValueId, ValueId),
+}
+
+impl Act {
+    /// The value it must find, or [`ANY`].
+    pub(crate) fn finds(self) -> ValueId {
+        match self {
+            Act::Read(value) | Act::Cas(value, _) => value,
+            Act::Write(_) => ANY,
+        }
+    }
+
+    /// The value that it puts there, if it puts one.
+    pub(crate) fn puts(self) -> Option<ValueId> {
+        match self {
+            Act::Write(value) | Act::Cas(_, value) => Some(value),
+            Act::Read(_) => None,
+        }
+    }
+}
+
+/// Crashed operations that do the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct CrashedClass {
+    /// What it puts there.
+    pub(crate) to: ValueId,
+    /// What it must find, or [`ANY`].
+    pub(crate) from: ValueId,
+}
+
+/// What each operation of a problem does.
+pub(crate) struct Accesses {
+    /// By position.
+    pub(crate) acts: Vec<Act>,
+    /// By number of the value: its words.
+    pub(crate) values: Vec<Value>,
+    /// All classes of crashed operations, sorted by what they put and then what they find, plain writes last.
+    pub(crate) classes: Vec<CrashedClass>,
+    /// By position: the class of a crashed operation.
+    pub(crate) class_of: Vec<u32>,
+    /// By value: how many operations that return, and crashed ones, need to find it.
+    pub(crate) demand: Vec<u32>,
+}
+
+impl Accesses {
+    /// The operations of a problem, if all are those of a register.
+    pub(crate) fn new(model: &dyn RegisterModel, problem: &Problem<'_>) -> Option<Accesses> {
+        let initial = model.initial_value();
+        let mut numbers: FxHashMap<&Value, ValueId> = FxHashMap::from_iter([(&initial, 0)]);
+        let mut acts = Vec::with_capacity(problem.operations.len());
+        let mut values = vec![initial.clone()];
+        for operation in &problem.operations {
+            let mut number = |value| {
+                *numbers.entry(value).or_insert_with(|| {
+                    values.push(Value::clone(value));
+                    values.len() as ValueId - 1
+                })
+            };
+            acts.push(match model.access(operation)? {
+                Access::Read(Some(told)) => Act::Read(number(told)),
+                // Told nothing although it returned: the model admits it, so it fits any value. The general search knows what to do.
+                Access::Read(None) => return None,
+                Access::Write(new) => Act::Write(number(new)),
+                Access::Cas(old, new) if old == new => Act::Read(number(old)),
+                Access::Cas(old, new) => Act::Cas(number(old), number(new)),
+            });
+        }
+        let mut accesses = Accesses { acts, demand: vec![0; values.len()], values, classes: Vec::new(), class_of: Vec::new() };
+        accesses.classify(problem);
+        Some(accesses)
+    }
+
+    fn classify(&mut self, problem: &Problem<'_>) {
+        let class = |act: Act| act.puts().map(|to| CrashedClass { to, from: act.finds() });
+        for (operation, &act) in problem.operations.iter().zip(&self.acts) {
+            if act.finds() != ANY {
+                self.demand[act.finds() as usize] += 1;
+            }
+            if operation.kind != Kind::Ok {
+                self.classes.extend(class(act));
+            }
+        }
+        self.classes.sort_unstable();
+        self.classes.dedup();
+        let number = |act| class(act).and_then(|class| self.classes.binary_search(&class).ok()).unwrap_or_default() as u32;
+        self.class_of = self.acts.iter().map(|&act| number(act)).collect();
+    }
+}

@@ -1,0 +1,574 @@
+//! The search for registers.
+//!
+//! Like the [general one](crate::linearizable::search), with what is true of registers only:
+//!
+//! - *Unseen writes.* A write that is open when another write takes effect can be placed just before it, where nobody sees it. So one blind
+//!   write discharges all open writes at once, and no branch is spent on them. A write so discharged keeps its *token* until it returns: it
+//!   may take effect visibly after all, which only moves it.
+//! - *Idle steps.* A write, or a crashed compare-and-set, that nobody saw is worth trying only as a stepping stone for a compare-and-set.
+//! - *Demand.* A crashed operation is worth using only for those who need its value. Once as many are left unused as there are operations
+//!   that need the value, how many were used is forgotten.
+//! - *Dominance* also knows that a plain crashed write does all that a crashed compare-and-set to the same value does.
+
+use std::cmp::Reverse;
+
+use elenchus_core::Kind;
+
+use super::accesses::{ANY, Accesses, Act, ValueId};
+use crate::linearizable::bags::{BagId, Bags, EMPTY};
+use crate::linearizable::bits::Bits;
+use crate::linearizable::budget::{Budget, Exceeded, Spent};
+use crate::linearizable::frontier::Frontier;
+use crate::linearizable::outcome::{Broken, Outcome, Reached, Searched};
+use crate::linearizable::problem::{Moment, Problem};
+
+/// Widths of the beams, tried in turn; the last is no beam at all.
+const BEAMS: [usize; 5] = [2, 16, 128, 1024, usize::MAX];
+
+/// How many of the furthest configurations a failure reports.
+const REPORTED: usize = 8;
+
+/// How many visits pass between two looks at the budget.
+const BREATH: u64 = 1024;
+
+/// Decides the first `end` moments of a problem whose concurrency fits the width of `B`.
+pub(super) fn search<B: Bits>(problem: &Problem<'_>, accesses: &Accesses, end: usize, budget: &Budget) -> Searched {
+    let mut search = Search::<B>::new(problem, accesses, end, *budget);
+    for beam in BEAMS {
+        search.reset(beam);
+        let outcome = search.run();
+        let proves_nothing = search.cut && matches!(outcome, Outcome::Broken(_));
+        if !proves_nothing {
+            return Searched { outcome, spent: search.spent, algorithm: "register-just-in-time" };
+        }
+    }
+    unreachable!("the last beam drops nothing")
+}
+
+/// One way the register may have come so far.
+#[derive(Clone, Copy, Debug)]
+struct Configuration<B> {
+    /// What it holds.
+    value: ValueId,
+    /// The open operations that have not taken effect.
+    todo: B,
+    /// The open writes that may still take effect visibly.
+    tokens: B,
+    /// The crashed operations used.
+    used: BagId,
+}
+
+/// The value, and the compare-and-sets to do.
+type Key<B> = (ValueId, B);
+
+/// The reads and writes to do, the tokens, and the crashed operations used.
+type Entry<B> = (B, B, BagId);
+
+impl<B: Bits> Configuration<B> {
+    fn split(self, cas: B) -> (Key<B>, Entry<B>) {
+        ((self.value, self.todo.and(cas)), (self.todo.without(cas), self.tokens, self.used))
+    }
+
+    fn join(((value, cas), (todo, tokens, used)): (Key<B>, Entry<B>)) -> Configuration<B> {
+        Configuration { value, todo: cas.or(todo), tokens, used }
+    }
+
+    /// The same when the operation in a slot has returned.
+    fn without(self, slot: B) -> Configuration<B> {
+        Configuration { todo: self.todo.without(slot), tokens: self.tokens.without(slot), ..self }
+    }
+}
+
+struct Search<'a, 'h, B> {
+    problem: &'a Problem<'h>,
+    accesses: &'a Accesses,
+    end: usize,
+    returns: Vec<u32>,
+    bags: Bags,
+    budget: Budget,
+    spent: Spent,
+    beam: usize,
+    /// Whether a configuration was dropped for want of room in the beam.
+    cut: bool,
+
+    /// The operation in each taken slot.
+    slots: Vec<u32>,
+    /// The slot of each open operation.
+    slot_of: Vec<u16>,
+    taken: B,
+    reads: B,
+    writes: B,
+    cas: B,
+    /// By value: the open reads that find it and the open writes that put it.
+    fitting: Vec<B>,
+    /// By class: how many crashed so far.
+    available: Vec<u32>,
+    /// By value: classes of crashed compare-and-sets that find it.
+    crashed_from: Vec<Vec<u32>>,
+    /// Classes of crashed plain writes.
+    crashed_writes: Vec<u32>,
+    /// By value: how many operations need to find it that have not returned.
+    demand: Vec<u32>,
+
+    configurations: Vec<Configuration<B>>,
+    passed: Frontier<Key<B>, Entry<B>>,
+    visited: Frontier<Key<B>, Entry<B>>,
+    /// Visited in a state that nobody saw: only a compare-and-set may follow.
+    idle: Frontier<Key<B>, Entry<B>>,
+    /// Configurations to extend, and whether they are idle, by how many crashed operations they used.
+    agenda: Vec<Vec<(Configuration<B>, bool)>>,
+    collected: Vec<(Key<B>, Entry<B>)>,
+    choices: Vec<(ValueId, usize)>,
+}
+
+impl<'a, 'h, B: Bits> Search<'a, 'h, B> {
+    fn new(problem: &'a Problem<'h>, accesses: &'a Accesses, end: usize, budget: Budget) -> Self {
+        Search {
+            problem,
+            accesses,
+            end,
+            returns: problem.returns(),
+            bags: Bags::new(),
+            budget,
+            spent: Spent::default(),
+            beam: usize::MAX,
+            cut: false,
+            slots: vec![0; B::WIDTH],
+            slot_of: vec![0; problem.operations.len()],
+            taken: B::default(),
+            reads: B::default(),
+            writes: B::default(),
+            cas: B::default(),
+            fitting: vec![B::default(); accesses.values.len()],
+            available: vec![0; accesses.classes.len()],
+            crashed_from: vec![Vec::new(); accesses.values.len()],
+            crashed_writes: Vec::new(),
+            demand: Vec::new(),
+            configurations: Vec::new(),
+            passed: Frontier::new(),
+            visited: Frontier::new(),
+            idle: Frontier::new(),
+            agenda: Vec::new(),
+            collected: Vec::new(),
+            choices: Vec::new(),
+        }
+    }
+
+    /// Starts again, with another width.
+    fn reset(&mut self, beam: usize) {
+        (self.beam, self.cut) = (beam, false);
+        (self.taken, self.reads, self.writes, self.cas) = Default::default();
+        self.fitting.fill(B::default());
+        self.available.fill(0);
+        self.crashed_from.iter_mut().for_each(Vec::clear);
+        self.crashed_writes.clear();
+        self.demand.clone_from(&self.accesses.demand);
+        self.configurations.clear();
+        self.configurations.push(Configuration { value: 0, todo: B::default(), tokens: B::default(), used: EMPTY });
+    }
+
+    fn run(&mut self) -> Outcome {
+        let problem = self.problem;
+        for (at, &moment) in problem.moments[..self.end].iter().enumerate() {
+            match moment {
+                Moment::Call(position) if problem.operation(position).kind == Kind::Ok => self.open(position),
+                Moment::Call(position) => self.crash(position),
+                Moment::Return(position) => {
+                    if let Err(why) = self.complete(position) {
+                        return Outcome::Exhausted { why, moments: at };
+                    }
+                    if self.configurations.is_empty() {
+                        return Outcome::Broken(Broken { operation: position, reached: self.furthest() });
+                    }
+                }
+            }
+        }
+        Outcome::Linearizable
+    }
+
+    fn act(&self, position: u32) -> Act {
+        self.accesses.acts[position as usize]
+    }
+
+    /// An operation that will return begins.
+    fn open(&mut self, position: u32) {
+        let slot = self.taken.free().expect("the concurrency of the problem fits the width");
+        let bit = B::one(slot);
+        (self.slots[slot], self.slot_of[position as usize]) = (position, slot as u16);
+        self.taken = self.taken.or(bit);
+        let act = self.act(position);
+        match act {
+            Act::Read(value) => {
+                self.reads = self.reads.or(bit);
+                self.fitting[value as usize] = self.fitting[value as usize].or(bit);
+            }
+            Act::Write(value) => {
+                self.writes = self.writes.or(bit);
+                self.fitting[value as usize] = self.fitting[value as usize].or(bit);
+            }
+            Act::Cas(..) => self.cas = self.cas.or(bit),
+        }
+        for configuration in &mut self.configurations {
+            let done = match act {
+                Act::Read(value) | Act::Write(value) => configuration.value == value,
+                Act::Cas(..) => false,
+            };
+            if !done {
+                configuration.todo = configuration.todo.or(bit);
+            }
+            if matches!(act, Act::Write(_)) {
+                configuration.tokens = configuration.tokens.or(bit);
+            }
+        }
+    }
+
+    /// An operation that never returns begins. One whose value nobody needs is left out.
+    fn crash(&mut self, position: u32) {
+        let number = self.accesses.class_of[position as usize];
+        let class = self.accesses.classes[number as usize];
+        if self.demand[class.to as usize] == 0 {
+            return;
+        }
+        let available = &mut self.available[number as usize];
+        *available += 1;
+        if *available == 1 {
+            match class.from {
+                ANY => self.crashed_writes.push(number),
+                from => self.crashed_from[from as usize].push(number),
+            }
+        }
+    }
+
+    /// Lets an operation return: every configuration is extended until it has taken effect, and not further.
+    fn complete(&mut self, position: u32) -> Result<(), Exceeded> {
+        let bit = B::one(usize::from(self.slot_of[position as usize]));
+        let act = self.act(position);
+        self.passed.clear();
+        self.visited.clear();
+        self.idle.clear();
+        self.sort_sources(act, bit);
+        self.close_over(act, bit)?;
+        self.close(act, bit);
+        if self.configurations.len() > self.beam {
+            self.narrow();
+        }
+        self.spent.peak_configurations = self.spent.peak_configurations.max(self.configurations.len());
+        Ok(())
+    }
+
+    /// Tells the configurations in which the operation has taken effect from those to be extended.
+    fn sort_sources(&mut self, act: Act, bit: B) {
+        let mut sources = std::mem::take(&mut self.configurations);
+        for from in sources.drain(..) {
+            let is_done = from.todo.and(bit).is_empty();
+            match act {
+                Act::Write(_) if from.tokens.and(bit).is_empty() => self.pass(from),
+                Act::Write(value) => {
+                    if is_done {
+                        let mut unseen = Configuration { tokens: from.tokens.without(bit), ..from };
+                        if from.value == value {
+                            // It may as well be placed here, with all other open writes just before it.
+                            unseen.todo = unseen.todo.without(self.writes);
+                        }
+                        self.pass(unseen);
+                    }
+                    self.visit(from, false);
+                }
+                _ if is_done => self.pass(from),
+                _ => self.visit(from, false),
+            }
+        }
+        self.configurations = sources;
+    }
+
+    fn close_over(&mut self, act: Act, bit: B) -> Result<(), Exceeded> {
+        let mut extended = 0_usize;
+        while let Some((from, is_idle)) = self.agenda.iter_mut().find_map(Vec::pop) {
+            if self.is_enough(extended) {
+                self.cut = true;
+                self.agenda.iter_mut().for_each(Vec::clear);
+                break;
+            }
+            let (key, entry) = from.split(self.cas);
+            let superseded = if is_idle { !self.idle.holds(key, &entry) } else { !self.visited.holds(key, &entry) };
+            if superseded {
+                continue;
+            }
+            extended += 1;
+            self.breathe()?;
+            self.extend(from, is_idle, act, bit);
+        }
+        Ok(())
+    }
+
+    /// Whether the beam has all it can hold, or has looked for it long enough.
+    fn is_enough(&self, extended: usize) -> bool {
+        let (wanted, found) = (self.beam.saturating_mul(2), self.passed.len());
+        found >= wanted || extended > wanted.saturating_mul(if found > 0 { 40 } else { 200 })
+    }
+
+    /// Takes every step that is worth taking from a configuration.
+    fn extend(&mut self, from: Configuration<B>, is_idle: bool, target: Act, bit: B) {
+        if let Act::Write(value) = target {
+            let slot = bit.first();
+            let seen = self.blind_write(from, value, Some(slot));
+            self.pass(seen);
+            if from.todo.and(self.reads.or(self.cas)).is_empty() {
+                return; // Nobody but writes is waiting, and the last write may as well be this one.
+            }
+        }
+        self.open_cas_steps(from, target, bit);
+        self.crashed_cas_steps(from, target, bit);
+        if !is_idle {
+            self.write_steps(from, target, bit);
+        }
+    }
+
+    /// Steps by open compare-and-sets; of those that put the same value, by the one that returns first.
+    fn open_cas_steps(&mut self, from: Configuration<B>, target: Act, bit: B) {
+        let mut choices = std::mem::take(&mut self.choices);
+        choices.clear();
+        for slot in from.todo.and(self.cas).each() {
+            if let Act::Cas(old, new) = self.act(self.slots[slot])
+                && old == from.value
+            {
+                self.choose(&mut choices, new, slot);
+            }
+        }
+        for &(new, slot) in &choices {
+            let to = Configuration { value: new, todo: from.todo.without(B::one(slot)), ..from };
+            self.arrive(self.settled(to), false, target, bit);
+        }
+        self.choices = choices;
+    }
+
+    /// Steps by crashed compare-and-sets. Where nobody was waiting for the value, the next step must be a compare-and-set.
+    fn crashed_cas_steps(&mut self, from: Configuration<B>, target: Act, bit: B) {
+        for at in 0..self.crashed_from[from.value as usize].len() {
+            let class = self.crashed_from[from.value as usize][at];
+            if self.bags.count(from.used, class) < self.available[class as usize] {
+                let (value, used) = (self.accesses.classes[class as usize].to, self.bags.plus(from.used, class));
+                let to = self.settled(Configuration { value, used, ..from });
+                self.arrive(to, to.todo == from.todo, target, bit);
+            }
+        }
+    }
+
+    /// Steps by blind writes: by open ones that have their token, of those that put the same value by the one that returns first; else by
+    /// crashed ones.
+    fn write_steps(&mut self, from: Configuration<B>, target: Act, bit: B) {
+        let own = if matches!(target, Act::Write(_)) { bit } else { B::default() };
+        let mut choices = std::mem::take(&mut self.choices);
+        choices.clear();
+        for slot in from.tokens.without(own).each() {
+            if let Act::Write(value) = self.act(self.slots[slot]) {
+                self.choose(&mut choices, value, slot);
+            }
+        }
+        for &(value, slot) in &choices {
+            let discharges = !from.todo.and(self.writes).without(B::one(slot)).is_empty();
+            if value != from.value || discharges {
+                let to = self.blind_write(from, value, Some(slot));
+                self.arrive_by_write(from, to, target, bit);
+            }
+        }
+        let discharges = !from.todo.and(self.writes).is_empty();
+        for at in 0..self.crashed_writes.len() {
+            let class = self.crashed_writes[at];
+            let value = self.accesses.classes[class as usize].to;
+            let is_spare = self.bags.count(from.used, class) < self.available[class as usize];
+            let is_new = !choices.iter().any(|choice| choice.0 == value);
+            if is_spare && is_new && (discharges || (value != from.value && !self.has_crashed_cas(from, value))) {
+                let to = self.blind_write(from, value, None);
+                let to = Configuration { used: self.bags.plus(from.used, class), ..to };
+                self.arrive_by_write(from, to, target, bit);
+            }
+        }
+        self.choices = choices;
+    }
+
+    /// Whether an unused crashed compare-and-set leads from a configuration to a value: a plain write is then better saved.
+    fn has_crashed_cas(&self, from: Configuration<B>, value: ValueId) -> bool {
+        self.crashed_from[from.value as usize].iter().any(|&class| {
+            self.accesses.classes[class as usize].to == value && self.bags.count(from.used, class) < self.available[class as usize]
+        })
+    }
+
+    fn choose(&self, choices: &mut Vec<(ValueId, usize)>, value: ValueId, slot: usize) {
+        let returns = |slot: usize| self.returns[self.slots[slot] as usize];
+        match choices.iter_mut().find(|choice| choice.0 == value) {
+            Some(known) if returns(slot) < returns(known.1) => known.1 = slot,
+            Some(_) => {}
+            None => choices.push((value, slot)),
+        }
+    }
+
+    /// The configuration after a write that every other open write can hide behind.
+    fn blind_write(&self, from: Configuration<B>, value: ValueId, slot: Option<usize>) -> Configuration<B> {
+        let spent = slot.map_or(B::default(), B::one);
+        self.settled(Configuration { value, todo: from.todo.without(self.writes), tokens: from.tokens.without(spent), used: from.used })
+    }
+
+    /// The same with the open operations done that fit the value.
+    fn settled(&self, at: Configuration<B>) -> Configuration<B> {
+        Configuration { todo: at.todo.without(self.fitting[at.value as usize]), ..at }
+    }
+
+    fn arrive_by_write(&mut self, from: Configuration<B>, to: Configuration<B>, target: Act, bit: B) {
+        let is_seen = to.value == from.value || to.todo.and(self.reads) != from.todo.and(self.reads);
+        self.arrive(to, !is_seen, target, bit);
+    }
+
+    /// Takes note of a configuration: for after the completion if the operation is done in it, else to be extended.
+    fn arrive(&mut self, to: Configuration<B>, is_idle: bool, target: Act, bit: B) {
+        if !matches!(target, Act::Write(_)) && to.todo.and(bit).is_empty() {
+            self.pass(to);
+        } else if !is_idle || self.has_cas(to) {
+            self.visit(to, is_idle);
+        }
+    }
+
+    /// Whether a compare-and-set can follow.
+    fn has_cas(&self, at: Configuration<B>) -> bool {
+        let is_open = |slot: usize| self.act(self.slots[slot]).finds() == at.value;
+        let is_spare = |&class: &u32| self.bags.count(at.used, class) < self.available[class as usize];
+        at.todo.and(self.cas).each().any(is_open) || self.crashed_from[at.value as usize].iter().any(is_spare)
+    }
+
+    fn pass(&mut self, configuration: Configuration<B>) {
+        let (key, entry) = self.forgetful(configuration).split(self.cas);
+        self.passed.add(key, entry, dominates(&self.bags, self.accesses));
+    }
+
+    fn visit(&mut self, configuration: Configuration<B>, is_idle: bool) {
+        let configuration = self.forgetful(configuration);
+        let (key, entry) = configuration.split(self.cas);
+        let dominates = dominates(&self.bags, self.accesses);
+        let is_new = if is_idle {
+            !self.visited.dominated(key, &entry, &dominates) && self.idle.add(key, entry, dominates)
+        } else {
+            self.visited.add(key, entry, dominates)
+        };
+        if is_new {
+            let cost = self.bags.total(configuration.used) as usize;
+            if self.agenda.len() <= cost {
+                self.agenda.resize_with(cost + 1, Vec::new);
+            }
+            self.agenda[cost].push((configuration, is_idle));
+        }
+    }
+
+    /// The same without the uses of crashed operations of which more are left than anybody can need.
+    fn forgetful(&mut self, configuration: Configuration<B>) -> Configuration<B> {
+        let matters = |&(class, used): &(u32, u32)| {
+            let demand = self.demand[self.accesses.classes[class as usize].to as usize];
+            self.available[class as usize].saturating_sub(used) < demand
+        };
+        let pairs = self.bags.pairs(configuration.used);
+        if pairs.iter().all(matters) {
+            return configuration;
+        }
+        let pairs: Vec<(u32, u32)> = pairs.iter().copied().filter(matters).collect();
+        Configuration { used: self.bags.intern(pairs), ..configuration }
+    }
+
+    /// Frees the slot of an operation that has taken effect in every configuration that passed.
+    fn close(&mut self, act: Act, bit: B) {
+        self.taken = self.taken.without(bit);
+        self.reads = self.reads.without(bit);
+        self.writes = self.writes.without(bit);
+        self.cas = self.cas.without(bit);
+        if let Act::Read(value) | Act::Write(value) = act {
+            self.fitting[value as usize] = self.fitting[value as usize].without(bit);
+        }
+        if act.finds() != ANY {
+            self.demand[act.finds() as usize] -= 1;
+        }
+        self.passed.collect_into(&mut self.collected);
+        let mut collected = std::mem::take(&mut self.collected);
+        if collected.len() > 1 {
+            // Without the token of what returned, and with less demand, more may be dominated.
+            self.passed.clear();
+            for &found in &collected {
+                let freed = Configuration::join(found).without(bit);
+                self.pass(freed);
+            }
+            self.passed.collect_into(&mut collected);
+        }
+        self.configurations.extend(collected.iter().map(|&found| Configuration::join(found).without(bit)));
+        self.collected = collected;
+    }
+
+    /// Keeps only the most promising configurations: few crashed operations used, little to do.
+    fn narrow(&mut self) {
+        self.cut = true;
+        let bags = &self.bags;
+        self.configurations.sort_by_key(|at| (bags.total(at.used), at.todo.count(), Reverse(at.tokens.count())));
+        self.configurations.truncate(self.beam);
+    }
+
+    /// Counts a visit and now and then looks at the budget.
+    fn breathe(&mut self) -> Result<(), Exceeded> {
+        self.spent.visits += 1;
+        if !self.spent.visits.is_multiple_of(BREATH) {
+            return Ok(());
+        }
+        self.spent.bytes = self.bags.bytes() + self.passed.bytes() + self.visited.bytes() + self.idle.bytes();
+        self.spent.peak_bytes = self.spent.peak_bytes.max(self.spent.bytes);
+        self.budget.exceeded(&self.spent).map_or(Ok(()), Err)
+    }
+
+    /// Where the search stood when no configuration was left.
+    fn furthest(&mut self) -> Vec<Reached> {
+        self.visited.collect_into(&mut self.collected);
+        let mut visited: Vec<Configuration<B>> = self.collected.iter().copied().map(Configuration::join).collect();
+        visited.sort_by_key(|at| (self.bags.total(at.used), at.todo.count()));
+        let mut seen: Vec<ValueId> = Vec::new();
+        visited.retain(|at| {
+            let is_new = !seen.contains(&at.value) && seen.len() < REPORTED;
+            seen.push(at.value);
+            is_new
+        });
+        let pending = |todo: B| todo.each().map(|slot| self.slots[slot]).collect();
+        let state = |value: ValueId| self.accesses.values[value as usize].to_string();
+        visited.iter().map(|at| Reached { state: state(at.value), pending: pending(at.todo) }).collect()
+    }
+}
+
+/// One entry dominates another when it has less to do, more tokens, and used no more of what crashed.
+fn dominates<B: Bits>(bags: &Bags, accesses: &Accesses) -> impl Fn(&Entry<B>, &Entry<B>) -> bool {
+    move |one, other| one.0.within(other.0) && other.1.within(one.1) && used_no_more(bags, accesses, one.2, other.2)
+}
+
+/// Whether what one used can be matched, value by value, with what the other used: each compare-and-set with its like or a plain write, and
+/// each plain write with a plain write.
+fn used_no_more(bags: &Bags, accesses: &Accesses, one: BagId, other: BagId) -> bool {
+    if one == EMPTY || one == other {
+        return true;
+    }
+    let (one, other) = (bags.pairs(one), bags.pairs(other));
+    let class = |pair: &(u32, u32)| accesses.classes[pair.0 as usize];
+    let mut at = 0;
+    while at < one.len() {
+        let to = class(&one[at]).to;
+        let group = one[at..].iter().take_while(|pair| class(pair).to == to).count();
+        let mut wanted = 0;
+        let mut spare = 0;
+        for pair in other.iter().filter(|pair| class(pair).to == to && class(pair).from == ANY) {
+            spare += pair.1;
+        }
+        for pair in &one[at..at + group] {
+            if class(pair).from == ANY {
+                wanted += pair.1;
+            } else {
+                let like = other.binary_search_by_key(&pair.0, |pair| pair.0).map_or(0, |found| other[found].1);
+                wanted += pair.1.saturating_sub(like);
+            }
+        }
+        if wanted > spare {
+            return false;
+        }
+        at += group;
+    }
+    true
+}

@@ -1,0 +1,81 @@
+//! The searches against each other, on simulated histories too long for the oracle.
+
+mod common;
+
+use common::{Defect, Simulation, simulate};
+use elenchus_checkers::linearizable::{Options, check};
+use elenchus_checkers::models::CasRegister;
+use elenchus_core::{Model, Operation, Step, Value, Verdict};
+
+/// A register that does not say it is one, so that the general search decides.
+struct Plain(CasRegister);
+
+impl Model for Plain {
+    type State = Value;
+
+    fn initial(&self) -> Value {
+        self.0.initial()
+    }
+
+    fn step(&self, state: &Value, operation: &Operation<'_>) -> Step<Value> {
+        self.0.step(state, operation)
+    }
+
+    fn observes(&self, operation: &Operation<'_>) -> bool {
+        self.0.observes(operation)
+    }
+}
+
+fn verdicts(simulation: &Simulation) -> (Verdict, Verdict) {
+    let history = simulate(simulation);
+    let options = Options { minimise: false, ..Options::default() };
+    let special = check(&CasRegister::default(), &history, &options).expect("judged");
+    let general = check(&Plain(CasRegister::default()), &history, &options).expect("judged");
+    if let ([one], [other]) = (&special.failures[..], &general.failures[..]) {
+        assert_eq!(one.completion, other.completion, "they break elsewhere: {simulation:?}");
+    }
+    (special.verdict, general.verdict)
+}
+
+#[test]
+fn an_atomic_register_is_linearizable() {
+    for seed in 0..60 {
+        let simulation = Simulation {
+            seed,
+            operations: 200,
+            processes: 2 + seed as usize % 6,
+            values: 2 + seed as i64 % 4,
+            crash_percent: [0, 2, 10][seed as usize % 3],
+            defect: Defect::None,
+        };
+        assert_eq!(verdicts(&simulation), (Verdict::Valid, Verdict::Valid), "{simulation:?}");
+    }
+}
+
+#[test]
+fn both_searches_find_the_same_defects() {
+    let mut invalid = 0;
+    for seed in 0..600 {
+        let simulation = Simulation {
+            seed,
+            operations: 80,
+            processes: 2 + seed as usize % 5,
+            values: 2 + seed as i64 % 4,
+            crash_percent: [0, 2, 8][seed as usize % 3],
+            defect: [Defect::StaleRead, Defect::LostUpdate][seed as usize / 3 % 2],
+        };
+        let (special, general) = verdicts(&simulation);
+        assert_eq!(special, general, "{simulation:?}");
+        invalid += usize::from(special == Verdict::Invalid);
+    }
+    assert!(invalid > 60, "only {invalid} defects show");
+}
+
+#[test]
+fn a_budget_that_runs_out_is_no_verdict() {
+    let simulation = Simulation { seed: 1, operations: 4_000, processes: 8, values: 5, crash_percent: 10, defect: Defect::StaleRead };
+    let options = Options { memory: 1, ..Options::default() };
+    let judgement = check(&Plain(CasRegister::default()), &simulate(&simulation), &options).expect("judged");
+    assert_eq!(judgement.verdict, Verdict::Unknown);
+    assert_eq!(judgement.undecided[0].why, "the memory budget ran out");
+}
