@@ -31,11 +31,8 @@ pub enum Command {
     Check(CheckArgs),
     /// Connect to every node of a plan and say what is missing.
     Doctor(DoctorArgs),
-    /// Undo the faults that a killed run left behind.
+    /// Undo the faults that a killed run left behind on nodes that outlived it.
     Heal(HealArgs),
-    /// Nodes on this machine, reached over SSH like any others.
-    #[command(subcommand)]
-    Lab(LabCommand),
     /// Print the JSON Schema of plans, for editors.
     Schema,
     /// Print shell completions.
@@ -129,30 +126,6 @@ pub struct DoctorArgs {
 /// Arguments of `heal`.
 #[derive(Debug, Args)]
 pub struct HealArgs {
-    /// The plan whose nodes are to be healed.
-    #[command(flatten)]
-    pub plan: PlanArgs,
-}
-
-/// Commands of the lab.
-#[derive(Debug, Subcommand)]
-pub enum LabCommand {
-    /// Start a lab that stays up.
-    Up {
-        /// How many nodes.
-        #[arg(long, default_value_t = 5)]
-        nodes: u16,
-    },
-    /// Say which lab is up.
-    Status,
-    /// Enter a node of the lab that is up.
-    Shell {
-        /// The node: n1, n2 …
-        node: String,
-        /// A command to run instead of a shell.
-        #[arg(trailing_var_arg = true)]
-        command: Vec<String>,
-    },
-    /// End the lab that is up.
-    Down,
+    /// The run's directory in the store; its plan says how the nodes are reached.
+    pub run: PathBuf,
 }

@@ -15,8 +15,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use elenchus_core::{
-    Client, Context, Event, Failure, FaultEvent, Generator, Invocation, Kind, Nanos, NodeIndex, Poll, Process, Symbol, Target, Value, Worker,
-    WorkerSet, Workload,
+    Client, Context, Event, Failure, FaultEvent, Generator, Invocation, Kind, Nanos, NodeIndex, Poll, Process, Symbol, Target, Value,
+    Worker, WorkerSet, Workload,
 };
 use parking_lot::Mutex;
 use tokio::sync::Notify;
@@ -117,8 +117,7 @@ impl Conductor {
             faults: BTreeMap::new(),
             wake_at: None,
         };
-        let shared =
-            Arc::new(Shared { cast, began: Instant::now(), state: Mutex::new(state), moved: Notify::new(), quiet: Notify::new() });
+        let shared = Arc::new(Shared { cast, began: Instant::now(), state: Mutex::new(state), moved: Notify::new(), quiet: Notify::new() });
         for worker in 0..count {
             tokio::spawn(work(shared.clone(), Worker(worker as u16)));
         }
@@ -198,7 +197,10 @@ impl Conductor {
     pub async fn finish(&self) -> Result<(), RecorderError> {
         let writing = self.shared.state.lock().recorder.close();
         match writing {
-            Some(handle) => tokio::task::spawn_blocking(move || handle.join()).await.map_err(|_| RecorderError::Lost)?.map_err(|_| RecorderError::Lost)?,
+            Some(handle) => tokio::task::spawn_blocking(move || handle.join())
+                .await
+                .map_err(|_| RecorderError::Lost)?
+                .map_err(|_| RecorderError::Lost)?,
             None => Ok(()),
         }
     }

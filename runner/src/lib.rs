@@ -1,6 +1,23 @@
 //! One plan, a real cluster, a verdict.
+//!
+//! | module | what it holds |
+//! | --- | --- |
+//! | [`cli`] | the command line |
+//! | [`plan`] | YAML to a plan in which every name was found |
+//! | [`run`] | a run from its beginning to its verdict |
+//! | [`conductor`] | generator to workers to history |
+//! | [`doctor`] | what is missing before a plan can run |
+//! | [`judge`] | history to findings |
+//! | [`progress`] | what a person sees meanwhile |
+//! | [`report`] | findings to pages, charts, JUnit, JSON |
+//! | [`store`] | where all of it is kept |
 
 pub mod cli;
 pub mod conductor;
+pub mod doctor;
+pub mod judge;
 pub mod plan;
+pub mod progress;
+pub mod report;
+pub mod run;
 pub mod store;

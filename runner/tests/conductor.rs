@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use elenchus_core::{
-    BoxFuture, CheckSpec, Client, Connection, Context, DataType, Failure, Generator, History, Invocation, Kind, Poll, Process, Register, Seed,
-    Symbol, Target, Value, Workload, exchange,
+    BoxFuture, CheckSpec, Client, Connection, Context, DataType, Failure, Generator, History, Invocation, Kind, Poll, Process, Register,
+    Seed, Symbol, Target, Value, Workload, exchange,
 };
 use elenchus_runner::conductor::{Cast, Conductor, Recorder};
 

@@ -31,7 +31,12 @@ impl PlanError {
     /// An error at a place of a text.
     pub(super) fn at(text: &str, name: &str, location: Location, message: impl Into<String>) -> PlanError {
         let place = (location != Location::UNKNOWN).then(|| place(text, location.line() as usize, location.column() as usize));
-        PlanError { message: message.into(), help: None, source_text: Some(NamedSource::new(name, text.to_owned()).with_language("yaml")), place }
+        PlanError {
+            message: message.into(),
+            help: None,
+            source_text: Some(NamedSource::new(name, text.to_owned()).with_language("yaml")),
+            place,
+        }
     }
 
     /// What the YAML reader said, with the nearest valid word where it met an unknown one.

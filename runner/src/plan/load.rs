@@ -35,7 +35,8 @@ impl Plan {
             return Err(unreadable(format!("it has {size} bytes; at most {SIZE_MAX} are read")));
         }
         let bytes = std::fs::read(path).map_err(|error| unreadable(error.to_string()))?;
-        let text = String::from_utf8(bytes).map_err(|error| unreadable(format!("byte {} is not UTF-8", error.utf8_error().valid_up_to())))?;
+        let text =
+            String::from_utf8(bytes).map_err(|error| unreadable(format!("byte {} is not UTF-8", error.utf8_error().valid_up_to())))?;
         let folder = path.parent().map_or_else(Default::default, Path::to_owned);
         Plan::parse(&text, &name, overrides).map(|loaded| Loaded { folder, ..loaded })
     }
@@ -92,7 +93,8 @@ fn hide(tree: &mut Json) {
 
 /// Applies one `path=value`.
 fn set(tree: &mut Json, change: &str) -> Result<(), PlanError> {
-    let wrong = |why: String| PlanError::plain(format!("--set {change}: {why}")).help("write a path and a value, like `--set load.rate=200`");
+    let wrong =
+        |why: String| PlanError::plain(format!("--set {change}: {why}")).help("write a path and a value, like `--set load.rate=200`");
     let (path, value) = change.split_once('=').ok_or_else(|| wrong("there is no `=`".to_owned()))?;
     let value: Json = serde_yaml::from_str(value).map_err(|error| wrong(error.without_snippet().to_string()))?;
     let mut place = tree;

@@ -16,10 +16,8 @@ use super::load::Loaded;
 use super::{ClientChoice, Control, DURATION_MAX, LabSshd, PlanError, SystemOptions, default_client};
 
 /// The systems that come with Elenchus.
-const SYSTEMS: &[(&str, &str)] = &[
-    ("etcd", include_str!("../../../examples/systems/etcd.yaml")),
-    ("specimen", include_str!("../../../examples/systems/specimen.yaml")),
-];
+const SYSTEMS: &[(&str, &str)] =
+    &[("etcd", include_str!("../../../examples/systems/etcd.yaml")), ("specimen", include_str!("../../../examples/systems/specimen.yaml"))];
 
 /// A plan in which every name was found and every value makes sense.
 #[derive(Clone, Debug)]
@@ -94,18 +92,29 @@ impl Loaded {
         let nodes = self.nodes(env)?;
         let system = self.system()?;
         let client = self.client(system.as_ref())?;
-        plan.workload.value.build().map_err(|why| self.error(plan.workload.referenced, format!("workload {}: {why}", plan.workload.value.name())))?;
+        plan.workload
+            .value
+            .build()
+            .map_err(|why| self.error(plan.workload.referenced, format!("workload {}: {why}", plan.workload.value.name())))?;
         let load = &plan.load;
-        self.must((1..=MAX_WORKERS).contains(&load.concurrency.value), load.concurrency.referenced, || format!("`concurrency` must be from 1 to {MAX_WORKERS}"))?;
+        self.must((1..=MAX_WORKERS).contains(&load.concurrency.value), load.concurrency.referenced, || {
+            format!("`concurrency` must be from 1 to {MAX_WORKERS}")
+        })?;
         if let Some(rate) = &load.rate {
-            self.must(rate.value.is_finite() && rate.value > 0.0, rate.referenced, || "`rate` must be more than 0 operations a second; leave it out for as many as can be".into())?;
+            self.must(rate.value.is_finite() && rate.value > 0.0, rate.referenced, || {
+                "`rate` must be more than 0 operations a second; leave it out for as many as can be".into()
+            })?;
         }
-        self.must(!load.duration.value.0.is_zero() && load.duration.value.0 <= DURATION_MAX, load.duration.referenced, || "`duration` must be longer than nothing and at most a week".into())?;
+        self.must(!load.duration.value.0.is_zero() && load.duration.value.0 <= DURATION_MAX, load.duration.referenced, || {
+            "`duration` must be longer than nothing and at most a week".into()
+        })?;
         self.must(!load.timeout.value.0.is_zero(), load.timeout.referenced, || "`timeout` must be longer than nothing".into())?;
         let is_controlled = plan.control == Control::Ssh;
         let names: Vec<String> = nodes.iter().map(|node| node.name.clone()).collect();
         for line in &plan.nemesis {
-            self.must(is_controlled, line.referenced, || "with `control: none` nothing can be broken; remove the faults, or reach the nodes over SSH".into())?;
+            self.must(is_controlled, line.referenced, || {
+                "with `control: none` nothing can be broken; remove the faults, or reach the nodes over SSH".into()
+            })?;
             line.value.check(&names).map_err(|why| self.error(line.referenced, why))?;
         }
         if let (false, Some(system)) = (is_controlled, &plan.system) {
@@ -156,17 +165,22 @@ impl Loaded {
 
     fn nodes(&self, env: Env<'_>) -> Result<Vec<ResolvedNode>, PlanError> {
         if let Some(lab) = &self.plan.lab {
-            return Ok((1..=lab.value.nodes).map(|number| ResolvedNode { name: format!("n{number}"), address: None, host: None }).collect());
+            return Ok((1..=lab.value.nodes)
+                .map(|number| ResolvedNode { name: format!("n{number}"), address: None, host: None })
+                .collect());
         }
         if self.plan.nodes.is_empty() {
-            return Err(PlanError::plain(format!("{}: the plan has no nodes", self.name)).help("add `lab: {nodes: 5}` for nodes on this machine, or `nodes:` with a list of addresses"));
+            return Err(PlanError::plain(format!("{}: the plan has no nodes", self.name))
+                .help("add `lab: {nodes: 5}` for nodes on this machine, or `nodes:` with a list of addresses"));
         }
         let mut nodes: Vec<ResolvedNode> = Vec::new();
         for entry in &self.plan.nodes {
             let settings = entry.value.settings();
             let name = settings.name.unwrap_or_else(|| settings.address.clone());
             self.must(!settings.address.trim().is_empty(), entry.referenced, || "a node needs an address".into())?;
-            self.must(nodes.iter().all(|node| node.name != name), entry.referenced, || format!("two nodes are called `{name}`; give one another `name`"))?;
+            self.must(nodes.iter().all(|node| node.name != name), entry.referenced, || {
+                format!("two nodes are called `{name}`; give one another `name`")
+            })?;
             let login = settings.ssh.unwrap_or_default();
             let host = login
                 .host_config(&self.plan.ssh, settings.ssh_address.as_deref().unwrap_or(&settings.address), env)
@@ -184,12 +198,14 @@ impl Loaded {
             Some((known, text)) => ((*text).to_owned(), format!("the system `{known}`"), PathBuf::from(".")),
             None if name.ends_with(".yaml") || name.ends_with(".yml") || name.contains('/') => {
                 let path = self.folder.join(name);
-                let text = std::fs::read_to_string(&path).map_err(|error| at(format!("the system's definition {} cannot be read: {error}", path.display())))?;
+                let text = std::fs::read_to_string(&path)
+                    .map_err(|error| at(format!("the system's definition {} cannot be read: {error}", path.display())))?;
                 (text, path.display().to_string(), path.parent().map(Path::to_owned).unwrap_or_default())
             }
             None => {
                 let known = SYSTEMS.iter().map(|(known, _)| *known);
-                let error = at(format!("there is no system `{name}`; there are {}, or name a .yaml file that defines one", list(known.clone())));
+                let error =
+                    at(format!("there is no system `{name}`; there are {}, or name a .yaml file that defines one", list(known.clone())));
                 return Err(match words::nearest(name, known) {
                     Some(near) => error.help(format!("did you mean `{near}`?")),
                     None => error,

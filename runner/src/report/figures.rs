@@ -1,0 +1,148 @@
+//! Numbers from a history: latencies, rates, availability.
+
+use std::collections::BTreeMap;
+
+use elenchus_core::{FaultWindow, History, Kind, Nanos, NodeIndex, Operation};
+use hdrhistogram::Histogram;
+
+/// How many slices of time the charts have at most.
+const SLICES: u64 = 120;
+
+/// The longest latency that is told apart: an hour, in microseconds.
+const LATENCY_MAX_US: u64 = 3_600_000_000;
+
+/// What happened in one slice of time.
+pub(super) struct Slice {
+    /// Its middle, in seconds.
+    pub(super) at_s: f64,
+    /// Operations a second that ended in ok, fail and info.
+    pub(super) rates: [f64; 3],
+    /// Latencies of ok operations in milliseconds: half, 95 % and 99 % are below, and the longest; none where there were none.
+    pub(super) latency_ms: Option<[f64; 4]>,
+}
+
+/// Rates and latencies over time. Linear in the history; memory bounded by the number of slices.
+pub(super) fn slices(history: &History, operations: &[Operation<'_>]) -> Vec<Slice> {
+    let end = history.events.last().map_or(1, |event| event.time.0).max(1);
+    let width = (end / SLICES + 1).max(100_000_000);
+    let count = (end / width + 1) as usize;
+    let mut counts = vec![[0u64; 3]; count];
+    let mut latencies: Vec<Histogram<u64>> = (0..count).map(|_| histogram()).collect();
+    for operation in operations {
+        let Some(completed) = operation.completed else { continue };
+        let (from, to) = (history.event(operation.invoked).time, history.event(completed).time);
+        let at = (to.0 / width) as usize;
+        counts[at][outcome(operation.kind)] += 1;
+        if operation.kind == Kind::Ok {
+            latencies[at].saturating_record((to - from).0 / 1000);
+        }
+    }
+    let seconds = width as f64 / 1e9;
+    (0..count)
+        .map(|at| Slice {
+            at_s: (at as f64 + 0.5) * seconds,
+            rates: counts[at].map(|count| count as f64 / seconds),
+            latency_ms: (!latencies[at].is_empty()).then(|| quantiles(&latencies[at])),
+        })
+        .collect()
+}
+
+fn histogram() -> Histogram<u64> {
+    match Histogram::new_with_max(LATENCY_MAX_US, 2) {
+        Ok(histogram) => histogram,
+        Err(_) => unreachable!("the bounds are valid"),
+    }
+}
+
+fn quantiles(histogram: &Histogram<u64>) -> [f64; 4] {
+    [histogram.value_at_quantile(0.5), histogram.value_at_quantile(0.95), histogram.value_at_quantile(0.99), histogram.max()]
+        .map(|us| us as f64 / 1000.0)
+}
+
+/// 0, 1, 2 for ok, fail, info.
+fn outcome(kind: Kind) -> usize {
+    match kind {
+        Kind::Ok => 0,
+        Kind::Fail => 1,
+        _ => 2,
+    }
+}
+
+/// What one node did during one fault, or when there was none.
+pub(super) struct Availability {
+    pub(super) when: String,
+    pub(super) node: String,
+    pub(super) ok: u64,
+    pub(super) fail: u64,
+    pub(super) info: u64,
+    /// Of ok operations, in milliseconds.
+    pub(super) median_ms: Option<f64>,
+    pub(super) p99_ms: Option<f64>,
+}
+
+/// How every node served while each kind of fault was in force, and while none was. An operation counts where it was invoked.
+pub(super) fn availability(history: &History, operations: &[Operation<'_>], windows: &[FaultWindow]) -> Vec<Availability> {
+    let mut cells: BTreeMap<(usize, u16), ([u64; 3], Histogram<u64>)> = BTreeMap::new();
+    let kinds = fault_names(windows);
+    for operation in operations {
+        let (Some(completed), Some(NodeIndex(node))) = (operation.completed, operation.node) else { continue };
+        let (from, to) = (history.event(operation.invoked).time, history.event(completed).time);
+        let mut under: Vec<usize> = windows
+            .iter()
+            .filter(|window| covers(window, from))
+            .filter_map(|window| kinds.iter().position(|name| *name == window.fault.as_str()))
+            .collect();
+        under.sort_unstable();
+        under.dedup();
+        if under.is_empty() {
+            under.push(kinds.len());
+        }
+        for kind in under {
+            let (counts, latencies) = cells.entry((kind, node)).or_insert_with(|| ([0; 3], histogram()));
+            counts[outcome(operation.kind)] += 1;
+            if operation.kind == Kind::Ok {
+                latencies.saturating_record((to - from).0 / 1000);
+            }
+        }
+    }
+    cells
+        .into_iter()
+        .map(|((kind, node), ([ok, fail, info], latencies))| {
+            let quantiles = (!latencies.is_empty()).then(|| quantiles(&latencies));
+            Availability {
+                when: kinds.get(kind).map_or("no fault".to_owned(), |name| (*name).to_owned()),
+                node: history.node_name(NodeIndex(node)),
+                ok,
+                fail,
+                info,
+                median_ms: quantiles.map(|values| values[0]),
+                p99_ms: quantiles.map(|values| values[2]),
+            }
+        })
+        .collect()
+}
+
+fn covers(window: &FaultWindow, moment: Nanos) -> bool {
+    window.injected != Some(Kind::Fail) && window.from <= moment && window.to.is_none_or(|to| moment < to)
+}
+
+fn fault_names(windows: &[FaultWindow]) -> Vec<&'static str> {
+    let mut names: Vec<&'static str> = windows.iter().map(|window| window.fault.as_str()).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+/// The commonest reasons why operations did not succeed, with how often and what became of them.
+pub(super) fn errors(history: &History) -> Vec<(String, &'static str, u64)> {
+    let mut counts: BTreeMap<(&str, &'static str), u64> = BTreeMap::new();
+    for event in history.events.iter().filter(|event| event.process != elenchus_core::Process::Nemesis) {
+        if let Some(error) = &event.error {
+            *counts.entry((error, event.kind.as_str())).or_default() += 1;
+        }
+    }
+    let mut errors: Vec<_> = counts.into_iter().map(|((error, kind), count)| (error.to_owned(), kind, count)).collect();
+    errors.sort_by_key(|(_, _, count)| std::cmp::Reverse(*count));
+    errors.truncate(12);
+    errors
+}

@@ -1,0 +1,125 @@
+//! The page.
+
+use askama::Template;
+use elenchus_core::{Finding, Kind, Verdict};
+
+use super::charts::Chart;
+use super::figures::{self, Availability};
+use super::{ReportError, Run, counterexample};
+
+/// How many injections the page lists.
+const FAULTS: usize = 500;
+
+#[derive(Template)]
+#[template(path = "report.html")]
+struct Page<'a> {
+    run: &'a Run,
+    verdict: &'static str,
+    headline: String,
+    findings: Vec<FindingView<'a>>,
+    charts: Vec<&'a Chart>,
+    faults: Vec<FaultRow>,
+    availability: Vec<Availability>,
+    errors: Vec<(String, &'static str, u64)>,
+}
+
+struct FindingView<'a> {
+    finding: &'a Finding,
+    anomalies: Vec<AnomalyView<'a>>,
+}
+
+struct AnomalyView<'a> {
+    name: &'a str,
+    description: &'a str,
+    argument: &'a [String],
+    picture: Option<&'a str>,
+    operations: Vec<(String, String, String, String)>,
+}
+
+struct FaultRow {
+    from: String,
+    to: String,
+    fault: &'static str,
+    what: String,
+    injected: &'static str,
+    healed: &'static str,
+}
+
+/// The whole page, which needs nothing else.
+pub(super) fn page(run: &Run, charts: &[Chart]) -> Result<String, ReportError> {
+    let operations = run.history.operations().unwrap_or_default();
+    let windows = run.history.fault_windows();
+    let mut pictures = charts.iter().filter(|chart| chart.name.starts_with("counterexample"));
+    let findings = run.findings.iter().map(|finding| FindingView {
+        finding,
+        anomalies: finding
+            .anomalies
+            .iter()
+            .take(20)
+            .map(|anomaly| AnomalyView {
+                name: &anomaly.name,
+                description: &anomaly.description,
+                argument: &anomaly.argument,
+                picture: if anomaly.operations.is_empty() { None } else { pictures.next().map(|chart| chart.svg.as_str()) },
+                operations: counterexample::shown(anomaly, &operations)
+                    .into_iter()
+                    .map(|operation| {
+                        let time = |index| format!("{:.6}", run.history.event(index).time.as_secs_f64());
+                        let node = operation.node.map(|node| run.history.node_name(node)).unwrap_or_default();
+                        let ended = operation
+                            .completed
+                            .map_or("never".to_owned(), |completed| format!("{} {}", time(completed), operation.kind.as_str()));
+                        (format!("{} {node}", operation.process), time(operation.invoked), ended, counterexample::told(operation))
+                    })
+                    .collect(),
+            })
+            .collect(),
+    });
+    let page = Page {
+        run,
+        verdict: run.verdict().as_str(),
+        headline: headline(run),
+        findings: findings.collect(),
+        charts: charts.iter().filter(|chart| !chart.name.starts_with("counterexample")).collect(),
+        faults: windows
+            .iter()
+            .take(FAULTS)
+            .map(|window| FaultRow {
+                from: format!("{:.1}", window.from.as_secs_f64()),
+                to: window.to.map_or("–".to_owned(), |to| format!("{:.1}", to.as_secs_f64())),
+                fault: window.fault.as_str(),
+                what: window.what.clone(),
+                injected: proved(window.injected),
+                healed: proved(window.healed),
+            })
+            .collect(),
+        availability: figures::availability(&run.history, &operations, &windows),
+        errors: figures::errors(&run.history),
+    };
+    page.render().map_err(|error| ReportError::Made(error.to_string()))
+}
+
+fn proved(kind: Option<Kind>) -> &'static str {
+    match kind {
+        Some(Kind::Ok) => "verified",
+        Some(Kind::Info) => "not verified",
+        Some(Kind::Fail) => "failed",
+        _ => "–",
+    }
+}
+
+/// The verdict in words.
+pub(super) fn headline(run: &Run) -> String {
+    let gravest = run.findings.iter().find(|finding| finding.verdict == run.verdict());
+    let summary = gravest.map_or("nothing was checked", |finding| finding.summary.as_str());
+    match run.verdict() {
+        Verdict::Valid => format!("Every promise that was checked held: {summary}."),
+        Verdict::Unknown => format!("Nothing was decided: {summary}."),
+        Verdict::Invalid => format!("A promise was broken: {summary}."),
+    }
+}
+
+/// Text as HTML shows it.
+pub(super) fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}

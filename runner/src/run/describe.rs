@@ -1,0 +1,74 @@
+//! What a run would do, for `--dry-run`.
+
+use std::fmt::Write as _;
+
+use elenchus_core::Seed;
+use elenchus_nemesis::Aim;
+
+use super::{RunError, nodes};
+use crate::plan::Resolved;
+
+/// The plan's steps, node by node, and the faults that this seed decides.
+///
+/// # Errors
+/// When the system's definition makes no sense.
+pub fn describe(plan: &Resolved, seed: u64) -> Result<String, RunError> {
+    let mut text = format!("{}: seed {seed}\n", plan.name);
+    let made_of = if plan.lab.is_some() { " of a lab" } else { "" };
+    let _ = writeln!(text, "\nnodes{made_of}:");
+    let mut reached = Vec::new();
+    for (at, node) in plan.nodes.iter().enumerate() {
+        // A lab's addresses are known beforehand.
+        let address = node.address.clone().unwrap_or_else(|| format!("10.77.0.{}", at + 1));
+        let _ = writeln!(text, "  {} at {address}", node.name);
+        let config = node.host.clone().unwrap_or_else(|| elenchus_control::config::HostConfig::new(&address));
+        reached.push(nodes::node(&node.name, &address, config));
+    }
+    if let Some(system) = nodes::system(plan, &reached)? {
+        for node in &reached {
+            let _ = writeln!(text, "\non {}:", node.name);
+            steps(system.on(&node.name)?, &mut text);
+        }
+    }
+    let rate = plan.rate_hz.map_or("as fast as they can".to_owned(), |rate| format!("{rate} operations a second"));
+    let _ = writeln!(
+        text,
+        "\nclients: {} of them for {}, workload {}, {rate}, each operation at most {}",
+        plan.concurrency,
+        plan.duration,
+        plan.workload.name(),
+        plan.timeout
+    );
+    let names: Vec<String> = plan.nodes.iter().map(|node| node.name.clone()).collect();
+    let faults = elenchus_nemesis::plan(&plan.nemesis, &names, Seed(seed), plan.duration.0);
+    let _ = writeln!(text, "\nfaults: {}", faults.len());
+    for fault in faults {
+        let _ = writeln!(
+            text,
+            "  {:>7.1} s to {:>7.1} s  {}: {}",
+            fault.at.as_secs_f64(),
+            fault.until.as_secs_f64(),
+            fault.fault,
+            aim(&fault.aim)
+        );
+    }
+    Ok(text)
+}
+
+fn steps(todo: &elenchus_control::system::Rendered, text: &mut String) {
+    let mut say = |what: &str, of: &str| drop(writeln!(text, "  {what:<8} {}", of.split_whitespace().collect::<Vec<_>>().join(" ")));
+    todo.install_unless.iter().for_each(|test| say("install", &format!("unless {test}")));
+    todo.upload.iter().for_each(|upload| say("upload", &format!("{} to {}", upload.from, upload.to)));
+    todo.data.iter().for_each(|path| say("empty", path));
+    todo.directories.iter().for_each(|path| say("create", path));
+    todo.files.iter().for_each(|file| say("write", &file.path));
+    say("start", &todo.daemon.command);
+    todo.ready.iter().for_each(|check| say("await", check));
+}
+
+fn aim(aim: &Aim) -> &str {
+    match aim {
+        Aim::Deed(deed) => &deed.what,
+        Aim::Primaries => "whoever is primary then",
+    }
+}
