@@ -165,6 +165,11 @@ impl Conductor {
         self.shared.state.lock().faults.values().cloned().collect()
     }
 
+    /// Whether what happens is still written down: false once the history cannot be written, which [`Conductor::finish`] explains.
+    pub fn is_recording(&self) -> bool {
+        self.shared.state.lock().recorder.is_writing()
+    }
+
     /// Records what the nemesis says.
     pub fn testify(&self, kind: Kind, fault: Symbol, said: &FaultEvent, error: Option<String>) {
         let mut state = self.shared.state.lock();

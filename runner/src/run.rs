@@ -2,6 +2,7 @@
 
 mod describe;
 mod faults;
+mod interrupt;
 pub(crate) mod nodes;
 
 use std::sync::Arc;
@@ -22,6 +23,7 @@ use crate::judge;
 use crate::plan::{PlanError, Resolved};
 use crate::report::{Facts, Run};
 use crate::store::{RunDir, StoreError};
+use interrupt::Interrupt;
 
 /// Why a test could not run, or not be judged.
 #[derive(Debug, Error)]
@@ -53,6 +55,9 @@ pub enum RunError {
     /// The workload or the client makes no sense.
     #[error("{0}")]
     Mismatch(String),
+    /// The user ended the run before there was anything to judge.
+    #[error("interrupted before the clients began; what was started has been stopped")]
+    Interrupted,
     /// The report cannot be written.
     #[error(transparent)]
     Report(#[from] crate::report::ReportError),
@@ -102,9 +107,15 @@ pub async fn run(plan: &Resolved, net: Option<&LabNet>, facts: Facts, reporter: 
     let system = nodes::system(plan, &nodes)?;
     let cluster = Cluster::new(nodes, system);
     elenchus_nemesis::check(&plan.nemesis, &cluster)?;
+    if plan.lab.is_none() && !plan.nemesis.is_empty() {
+        // What a run that was killed left broken, if there was one.
+        elenchus_nemesis::heal_all(&Cluster::new(cluster.nodes.clone(), None)).await?;
+    }
 
     let mut findings = Vec::new();
-    let ran = drive(plan, &cluster, workload.clone(), client, &dir, &facts, reporter).await;
+    let interrupt = Interrupt::listen();
+    let stage = Stage { plan, seed: Seed(facts.seed), cluster: &cluster, workload: workload.clone(), client, dir: &dir };
+    let ran = drive(stage, &interrupt, reporter).await;
     if let Some(system) = &cluster.system {
         reporter(RunEvent::Phase("fetching logs and cleaning up"));
         findings.extend(logs(system, &cluster.nodes, &dir).await);
@@ -141,21 +152,26 @@ struct Driven {
     findings: Vec<Finding>,
 }
 
-/// Starts the system, drives the clients and the nemesis, and heals.
-async fn drive(
-    plan: &Resolved,
-    cluster: &Cluster,
+/// What a run is made of.
+struct Stage<'a> {
+    plan: &'a Resolved,
+    seed: Seed,
+    cluster: &'a Cluster,
     workload: Arc<dyn elenchus_core::Workload>,
     client: Arc<dyn elenchus_core::Client>,
-    dir: &RunDir,
-    facts: &Facts,
-    reporter: Reporter<'_>,
-) -> Result<Driven, RunError> {
+    dir: &'a RunDir,
+}
+
+/// Starts the system, drives the clients and the nemesis, and heals.
+async fn drive(stage: Stage<'_>, interrupt: &Interrupt, reporter: Reporter<'_>) -> Result<Driven, RunError> {
+    let Stage { plan, seed, cluster, workload, client, dir } = stage;
     if let Some(system) = &cluster.system {
         reporter(RunEvent::Phase("starting the system"));
-        system.set_up(&cluster.nodes).await?;
+        tokio::select! {
+            up = system.set_up(&cluster.nodes) => up?,
+            () = interrupt.wait() => return Err(RunError::Interrupted),
+        }
     }
-    let seed = Seed(facts.seed);
     let targets = cluster.nodes.iter().map(|node| Target { node: node.name.clone(), address: node.address.clone() }).collect();
     let cast = Cast { workload: workload.clone(), client, targets, concurrency: plan.concurrency, timeout: plan.timeout.0 };
     let conductor = Conductor::new(cast, Recorder::create(&dir.history(), &cluster.names())?);
@@ -173,8 +189,9 @@ async fn drive(
     let clients = async {
         let interrupted = tokio::select! {
             () = conductor.play(main_phase(plan, workload.as_ref(), seed)) => false,
-            () = interrupted() => true,
-            () = show(&conductor, plan.duration.0, reporter) => unreachable!("shown for ever"),
+            () = interrupt.wait() => true,
+            // The reason is known when the recording is finished.
+            () = show(&conductor, plan.duration.0, reporter) => true,
         };
         conductor.stop();
         reporter(RunEvent::Phase("healing"));
@@ -201,25 +218,13 @@ fn main_phase(plan: &Resolved, workload: &dyn elenchus_core::Workload, seed: See
     }
 }
 
-/// Shows progress for ever.
+/// Shows progress, for as long as the history can be recorded.
 async fn show(conductor: &Conductor, duration: Duration, reporter: Reporter<'_>) {
     let mut ticks = tokio::time::interval(Duration::from_millis(200));
-    loop {
+    while conductor.is_recording() {
         ticks.tick().await;
         let elapsed = Duration::from(conductor.now().since(Nanos::ZERO));
         reporter(RunEvent::Progress { tally: conductor.tally(), elapsed, duration, faults: conductor.faults_in_force() });
-    }
-}
-
-/// Waits for Ctrl-C or the order to terminate.
-async fn interrupted() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
     }
 }
 

@@ -92,6 +92,11 @@ impl Recorder {
         }
     }
 
+    /// Whether the thread is there that writes.
+    pub fn is_writing(&self) -> bool {
+        self.thread.as_ref().is_some_and(|thread| !thread.is_finished())
+    }
+
     /// Ends the recording; the thread's result says whether everything was written.
     pub fn close(&mut self) -> Option<JoinHandle<Result<(), RecorderError>>> {
         self.batches = None;

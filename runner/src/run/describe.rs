@@ -56,7 +56,9 @@ pub fn describe(plan: &Resolved, seed: u64) -> Result<String, RunError> {
 }
 
 fn steps(todo: &elenchus_control::system::Rendered, text: &mut String) {
-    let mut say = |what: &str, of: &str| drop(writeln!(text, "  {what:<8} {}", of.split_whitespace().collect::<Vec<_>>().join(" ")));
+    let mut say = |what: &str, of: &str| {
+        let _ = writeln!(text, "  {what:<8} {}", of.split_whitespace().collect::<Vec<_>>().join(" "));
+    };
     todo.install_unless.iter().for_each(|test| say("install", &format!("unless {test}")));
     todo.upload.iter().for_each(|upload| say("upload", &format!("{} to {}", upload.from, upload.to)));
     todo.data.iter().for_each(|path| say("empty", path));
