@@ -1,0 +1,143 @@
+//! How records lie in the file: a magic word, then frames of `length, crc32(length), crc32(payload), payload`, integers little-endian.
+//!
+//! The length has a checksum of its own, so that damage to it cannot pass for a frame that was cut off: whatever single byte is damaged is
+//! noticed, and only a file that really ends too early is taken for the trace of a crash.
+
+use super::Record;
+
+pub(super) const MAGIC: &[u8; 8] = b"specimen";
+const HEADER: usize = 12;
+
+/// What a file holds.
+#[derive(Debug, PartialEq)]
+pub(super) struct Contents {
+    pub(super) records: Vec<Record>,
+    /// How many bytes of the file are whole. What is beyond was cut off by a crash before anything relied on it.
+    pub(super) whole: usize,
+}
+
+/// Where a file is damaged, and how.
+#[derive(Debug, PartialEq)]
+pub(super) struct Damage {
+    pub(super) offset: usize,
+    pub(super) what: &'static str,
+}
+
+/// Appends the record's frame.
+pub(super) fn encode(record: &Record, bytes: &mut Vec<u8>) -> serde_json::Result<()> {
+    let payload = serde_json::to_vec(record)?;
+    let length = u32::try_from(payload.len()).map_err(serde::ser::Error::custom)?.to_le_bytes();
+    bytes.extend(length);
+    bytes.extend(crc32fast::hash(&length).to_le_bytes());
+    bytes.extend(crc32fast::hash(&payload).to_le_bytes());
+    bytes.extend(payload);
+    Ok(())
+}
+
+/// Reads a whole file.
+pub(super) fn decode(file: &[u8]) -> Result<Contents, Damage> {
+    if file.len() < MAGIC.len() && MAGIC.starts_with(file) {
+        return Ok(Contents { records: Vec::new(), whole: 0 });
+    }
+    if !file.starts_with(MAGIC) {
+        return Err(Damage { offset: 0, what: "it does not begin as a specimen's log does" });
+    }
+    let mut records = Vec::new();
+    let mut offset = MAGIC.len();
+    while let Some((record, length)) = next(&file[offset..]).map_err(|what| Damage { offset, what })? {
+        records.push(record);
+        offset += length;
+    }
+    Ok(Contents { records, whole: offset })
+}
+
+/// The record that the bytes begin with and the length of its frame; nothing when they end within it.
+fn next(bytes: &[u8]) -> Result<Option<(Record, usize)>, &'static str> {
+    let Some((header, rest)) = bytes.split_at_checked(HEADER) else { return Ok(None) };
+    // A file system may have made the file longer before it wrote what belongs there.
+    if bytes.iter().all(|&byte| byte == 0) {
+        return Ok(None);
+    }
+    let word = |at: usize| u32::from_le_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
+    if crc32fast::hash(&header[..4]) != word(4) {
+        return Err("the checksum of a record's length does not match");
+    }
+    let length = word(0) as usize;
+    let Some(payload) = rest.get(..length) else { return Ok(None) };
+    if crc32fast::hash(payload) != word(8) {
+        return Err("the checksum of a record does not match");
+    }
+    let record = serde_json::from_slice(payload).map_err(|_| "a record is whole but makes no sense to this version")?;
+    Ok(Some((record, HEADER + length)))
+}
+
+#[cfg(test)]
+mod tests {
+    use openraft::{CommittedLeaderId, EntryPayload, LogId, Vote};
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+    use crate::raft::{Change, Entry};
+
+    fn record() -> impl Strategy<Value = Record> {
+        let entry = |index, value: u8| Entry {
+            log_id: LogId::new(CommittedLeaderId::new(3, 1), index),
+            payload: EntryPayload::Normal(Change::Put { key: "k".into(), value: json!({ "v": value }) }),
+        };
+        prop_oneof![
+            any::<u8>().prop_map(|term| Record::Vote(Vote::new(term.into(), 2))),
+            (any::<u32>(), prop::collection::vec(any::<u8>(), 1..4)).prop_map(move |(index, values)| Record::Entries(
+                values.into_iter().map(|value| entry(index.into(), value)).collect()
+            )),
+            any::<u32>().prop_map(|since| Record::Truncate { since: since.into() }),
+            any::<u32>().prop_map(|index| Record::Committed(LogId::new(CommittedLeaderId::new(3, 1), index.into()))),
+        ]
+    }
+
+    /// A file, and where each of its frames ends.
+    fn file(records: &[Record]) -> (Vec<u8>, Vec<usize>) {
+        let mut bytes = MAGIC.to_vec();
+        let ends = records
+            .iter()
+            .map(|record| {
+                encode(record, &mut bytes).unwrap();
+                bytes.len()
+            })
+            .collect();
+        (bytes, ends)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+
+        #[test]
+        fn a_file_cut_at_any_byte_holds_the_frames_that_are_whole(records in prop::collection::vec(record(), 0..6)) {
+            let (bytes, ends) = file(&records);
+            for cut in 0..=bytes.len() {
+                let contents = decode(&bytes[..cut]).unwrap();
+                let whole = ends.iter().filter(|&&end| end <= cut).count();
+                prop_assert_eq!(&contents.records[..], &records[..whole]);
+                prop_assert_eq!(contents.whole, if cut < MAGIC.len() { 0 } else { ends[..whole].last().copied().unwrap_or(MAGIC.len()) });
+            }
+        }
+
+        #[test]
+        fn any_damaged_byte_is_noticed(records in prop::collection::vec(record(), 1..5), flip in 1..=255u8) {
+            let (bytes, _) = file(&records);
+            for at in 0..bytes.len() {
+                let mut damaged = bytes.clone();
+                damaged[at] ^= flip;
+                prop_assert!(decode(&damaged).is_err(), "byte {} of {}", at, bytes.len());
+            }
+        }
+
+        #[test]
+        fn zeros_at_the_end_are_what_was_never_written(records in prop::collection::vec(record(), 0..4), zeros in 0..40usize) {
+            let (mut bytes, _) = file(&records);
+            let whole = bytes.len();
+            bytes.resize(whole + zeros, 0);
+            prop_assert_eq!(decode(&bytes), Ok(Contents { records, whole }));
+        }
+    }
+}

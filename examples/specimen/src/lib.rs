@@ -1,0 +1,45 @@
+//! The specimen: a small replicated key-value service to try Elenchus on, with defects that are switched on by name.
+//!
+//! Every node holds all keys. One of them leads; Raft (by openraft) replicates what it is told, and an operation is acknowledged when a majority has
+//! it on disk. Reads are confirmed by a majority too, so that without a [`Defect`] the service is linearizable.
+//!
+//! ```text
+//! client ──HTTP──> routes ─> service ──(not the leader)──> the leader's service
+//!                               │ (the leader)
+//!                            openraft ──network──> the other nodes' openraft
+//!                             │     │
+//!                       log_store  state
+//!                             │
+//!                          journal ─> one append-only file
+//! ```
+//!
+//! | request | answer |
+//! | --- | --- |
+//! | `GET /v1/keys/{key}` | `{"value": …}`, null for a key never set |
+//! | `PUT /v1/keys/{key}` with `{"value": …}` | `{}` |
+//! | `POST /v1/keys/{key}/cas` with `{"expect": …, "value": …}` | `{"swapped": true}` or `{"swapped": false}` |
+//! | `GET /v1/status` | the node's own view, a [`Status`] |
+//!
+//! What cannot be done is answered with a status of 4xx or 503 and `{"error": "…", "effect": "none"}`, or `"unknown"` where it may still happen.
+
+mod bootstrap;
+mod command;
+mod defect;
+mod early_ack;
+mod journal;
+mod log_store;
+mod members;
+mod network;
+mod node;
+mod raft;
+mod routes;
+mod service;
+mod state;
+mod status;
+
+pub use command::{Command, Query, Serve, run};
+pub use defect::Defect;
+pub use journal::JournalError;
+pub use members::{Members, MembersError};
+pub use node::{NodeError, Settings, serve};
+pub use status::Status;

@@ -1,0 +1,34 @@
+//! The types that openraft is used with.
+
+use std::io::Cursor;
+
+use openraft::EmptyNode;
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+
+/// What is replicated: one change of one key.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) enum Change {
+    Put { key: String, value: Json },
+    CompareAndSet { key: String, expect: Json, value: Json },
+}
+
+/// What applying a change (or an entry without one) did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Applied {
+    /// Whether the value was set: false only for a compare-and-set that found another value.
+    pub(crate) swapped: bool,
+}
+
+openraft::declare_raft_types!(
+    pub(crate) Types:
+        D = Change,
+        R = Applied,
+        Node = EmptyNode,
+);
+
+pub(crate) type Raft = openraft::Raft<Types>;
+pub(crate) type Entry = openraft::Entry<Types>;
+pub(crate) type LogId = openraft::LogId<u64>;
+pub(crate) type Vote = openraft::Vote<u64>;
+pub(crate) type StorageError = openraft::StorageError<u64>;

@@ -1,0 +1,109 @@
+//! The keys and their values, and how Raft drives them.
+
+use std::collections::HashMap;
+use std::io::Cursor;
+use std::sync::Arc;
+
+use openraft::storage::{RaftStateMachine, Snapshot};
+use openraft::{AnyError, EmptyNode, EntryPayload, OptionalSend, RaftSnapshotBuilder, SnapshotMeta, StorageIOError, StoredMembership};
+use parking_lot::RwLock;
+use serde_json::Value as Json;
+
+use crate::raft::{Applied, Change, Entry, LogId, StorageError, Types};
+
+/// The keys and their values.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Values(HashMap<String, Json>);
+
+impl Values {
+    /// The value of the key, null where it was never set.
+    pub(crate) fn get(&self, key: &str) -> Json {
+        self.0.get(key).cloned().unwrap_or(Json::Null)
+    }
+
+    pub(crate) fn apply(&mut self, change: Change) -> Applied {
+        match change {
+            Change::CompareAndSet { key, expect, .. } if self.get(&key) != expect => return Applied { swapped: false },
+            Change::Put { key, value } | Change::CompareAndSet { key, value, .. } => self.0.insert(key, value),
+        };
+        Applied { swapped: true }
+    }
+}
+
+#[derive(Debug, Default)]
+struct Held {
+    values: Values,
+    applied: Option<LogId>,
+    membership: StoredMembership<u64, EmptyNode>,
+}
+
+/// The state that follows from the committed entries. Clones share it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct State(Arc<RwLock<Held>>);
+
+impl State {
+    pub(crate) fn get(&self, key: &str) -> Json {
+        self.0.read().values.get(key)
+    }
+
+    /// A copy of all values.
+    pub(crate) fn values(&self) -> Values {
+        self.0.read().values.clone()
+    }
+}
+
+impl RaftStateMachine<Types> for State {
+    type SnapshotBuilder = State;
+
+    async fn applied_state(&mut self) -> Result<(Option<LogId>, StoredMembership<u64, EmptyNode>), StorageError> {
+        let held = self.0.read();
+        Ok((held.applied, held.membership.clone()))
+    }
+
+    async fn apply<I>(&mut self, entries: I) -> Result<Vec<Applied>, StorageError>
+    where
+        I: IntoIterator<Item = Entry> + OptionalSend,
+        I::IntoIter: OptionalSend,
+    {
+        let mut held = self.0.write();
+        let apply = |entry: Entry| {
+            held.applied = Some(entry.log_id);
+            match entry.payload {
+                EntryPayload::Blank => Applied { swapped: false },
+                EntryPayload::Normal(change) => held.values.apply(change),
+                EntryPayload::Membership(membership) => {
+                    held.membership = StoredMembership::new(Some(entry.log_id), membership);
+                    Applied { swapped: false }
+                }
+            }
+        };
+        Ok(entries.into_iter().map(apply).collect())
+    }
+
+    async fn get_snapshot_builder(&mut self) -> State {
+        self.clone()
+    }
+
+    async fn begin_receiving_snapshot(&mut self) -> Result<Box<Cursor<Vec<u8>>>, StorageError> {
+        Err(no_snapshots())
+    }
+
+    async fn install_snapshot(&mut self, _: &SnapshotMeta<u64, EmptyNode>, _: Box<Cursor<Vec<u8>>>) -> Result<(), StorageError> {
+        Err(no_snapshots())
+    }
+
+    async fn get_current_snapshot(&mut self) -> Result<Option<Snapshot<Types>>, StorageError> {
+        Ok(None)
+    }
+}
+
+impl RaftSnapshotBuilder<Types> for State {
+    async fn build_snapshot(&mut self) -> Result<Snapshot<Types>, StorageError> {
+        Err(no_snapshots())
+    }
+}
+
+/// Nobody asks for a snapshot: the policy is never to make one, and no log is ever purged, so that every node can be brought up to date by entries.
+fn no_snapshots() -> StorageError {
+    StorageIOError::read_snapshot(None, AnyError::error("the specimen keeps its whole log and makes no snapshots")).into()
+}

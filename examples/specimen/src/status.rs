@@ -1,0 +1,35 @@
+//! What a node tells of itself.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// A node's own view.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// Its name.
+    pub name: String,
+    /// Who leads, as far as it knows.
+    pub leader: Option<String>,
+    /// Its Raft term.
+    pub term: u64,
+    /// `leader`, `follower`, `candidate` or `learner` (which every node is until it has heard of the cluster).
+    pub role: String,
+    /// Whether it has a vote or a log.
+    pub initialized: bool,
+    /// The index of its last log entry.
+    pub last: Option<u64>,
+    /// The index of the last entry it has applied.
+    pub applied: Option<u64>,
+    /// The defect that is switched on.
+    pub defect: Option<String>,
+}
+
+/// Asks the node at this address (`host:port`) for its view.
+///
+/// # Errors
+/// When it does not answer within two seconds, or not as a specimen does.
+pub(crate) async fn status(http: &reqwest::Client, address: &str) -> reqwest::Result<Status> {
+    let answer = http.get(format!("http://{address}/v1/status")).timeout(Duration::from_secs(2)).send().await?;
+    answer.error_for_status()?.json().await
+}

@@ -1,0 +1,204 @@
+//! A cluster of processes, and a client of it.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus};
+use std::time::Duration;
+
+use elenchus_specimen::Status;
+use reqwest::Method;
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::COMMAND;
+use crate::link::Link;
+
+/// How long to wait for what must happen at last, on a machine that does other things too.
+const AT_LAST: Duration = Duration::from_secs(60);
+
+/// Nodes `n1`, `n2`, … Ends them when dropped.
+pub(crate) struct Cluster {
+    directory: TempDir,
+    defect: Option<&'static str>,
+    addresses: BTreeMap<String, String>,
+    links: BTreeMap<(String, String), Link>,
+    running: BTreeMap<String, Child>,
+    http: reqwest::Client,
+}
+
+impl Cluster {
+    /// A cluster whose nodes all have this defect, with a leader.
+    pub(crate) async fn start(size: usize, defect: Option<&'static str>) -> Cluster {
+        let mut cluster = Cluster::prepare(size, defect).await;
+        cluster.start_all();
+        cluster.leader().await;
+        cluster
+    }
+
+    /// A cluster of which no node runs.
+    pub(crate) async fn prepare(size: usize, defect: Option<&'static str>) -> Cluster {
+        let held: Vec<TcpListener> = (0..size).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
+        let addresses: BTreeMap<String, String> =
+            held.iter().enumerate().map(|(at, port)| (format!("n{}", at + 1), port.local_addr().unwrap().to_string())).collect();
+        let mut links = BTreeMap::new();
+        for from in addresses.keys() {
+            for (to, address) in addresses.iter().filter(|(to, _)| *to != from) {
+                links.insert((from.clone(), to.clone()), Link::to(address.clone()).await);
+            }
+        }
+        let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(10)).build().unwrap();
+        Cluster { directory: tempfile::tempdir().unwrap(), defect, addresses, links, running: BTreeMap::new(), http }
+    }
+
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.addresses.keys().cloned().collect()
+    }
+
+    pub(crate) fn start_all(&mut self) {
+        self.names().iter().for_each(|name| self.start_node(name));
+    }
+
+    pub(crate) fn start_node(&mut self, name: &str) {
+        let peers: Vec<String> = self
+            .addresses
+            .iter()
+            .map(|(to, address)| {
+                let address = self.links.get(&(name.to_owned(), to.clone())).map_or(address, |link| &link.address);
+                format!("{to}={address}")
+            })
+            .collect();
+        let data = self.directory.path().join(name);
+        let mut line = vec!["specimen".to_owned(), "serve".into(), "--name".into(), name.into(), "--peers".into(), peers.join(",")];
+        line.extend(["--listen".into(), self.addresses[name].clone(), "--data".into(), data.to_str().unwrap().into()]);
+        line.extend(self.defect.iter().flat_map(|defect| ["--defect".to_owned(), (*defect).into()]));
+        let output = File::options().create(true).append(true).open(self.output_path(name)).unwrap();
+        let child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "node", "--nocapture"])
+            .env(COMMAND, line.join("\n"))
+            .stdout(output.try_clone().unwrap())
+            .stderr(output)
+            .spawn()
+            .unwrap();
+        self.running.insert(name.to_owned(), child);
+    }
+
+    /// `kill -9`.
+    pub(crate) fn kill(&mut self, names: &[&str]) {
+        let mut killed: Vec<Child> = names.iter().filter_map(|name| self.running.remove(*name)).collect();
+        killed.iter_mut().for_each(|child| child.kill().unwrap());
+        killed.iter_mut().for_each(|child| drop(child.wait().unwrap()));
+    }
+
+    /// SIGTERM.
+    pub(crate) async fn stop(&mut self, name: &str) -> ExitStatus {
+        let child = &self.running[name];
+        kill_process(Pid::from_child(child), Signal::TERM).unwrap();
+        self.ended(name).await
+    }
+
+    /// Waits until the node's process has ended by itself.
+    pub(crate) async fn ended(&mut self, name: &str) -> ExitStatus {
+        let mut child = self.running.remove(name).unwrap();
+        tokio::task::spawn_blocking(move || child.wait().unwrap()).await.unwrap()
+    }
+
+    fn output_path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(format!("{name}.output"))
+    }
+
+    /// What the node has printed so far.
+    pub(crate) fn output(&self, name: &str) -> String {
+        std::fs::read_to_string(self.output_path(name)).unwrap()
+    }
+
+    pub(crate) fn log(&self, name: &str) -> PathBuf {
+        Path::new(self.directory.path()).join(name).join("specimen.log")
+    }
+
+    /// Cuts the node off from every other, or heals that.
+    pub(crate) fn isolate(&self, name: &str, cut: bool) {
+        self.links.iter().filter(|((from, to), _)| from == name || to == name).for_each(|(_, link)| link.set_cut(cut));
+    }
+
+    /// Sends a request to a node. None: it did not answer.
+    pub(crate) async fn ask(&self, name: &str, method: Method, path: &str, body: Option<Value>) -> Option<(u16, Value)> {
+        let request = self.http.request(method, format!("http://{}{path}", self.addresses[name]));
+        let request = if let Some(body) = body { request.json(&body) } else { request };
+        let answer = request.send().await.ok()?;
+        Some((answer.status().as_u16(), answer.json().await.ok()?))
+    }
+
+    pub(crate) async fn read(&self, name: &str, key: &str) -> Option<(u16, Value)> {
+        self.ask(name, Method::GET, &format!("/v1/keys/{key}"), None).await
+    }
+
+    pub(crate) async fn write(&self, name: &str, key: &str, value: Value) -> Option<(u16, Value)> {
+        self.ask(name, Method::PUT, &format!("/v1/keys/{key}"), Some(json!({ "value": value }))).await
+    }
+
+    pub(crate) async fn cas(&self, name: &str, key: &str, expect: Value, value: Value) -> Option<(u16, Value)> {
+        self.ask(name, Method::POST, &format!("/v1/keys/{key}/cas"), Some(json!({ "expect": expect, "value": value }))).await
+    }
+
+    pub(crate) async fn status(&self, name: &str) -> Option<Status> {
+        let (_, status) = self.ask(name, Method::GET, "/v1/status", None).await?;
+        serde_json::from_value(status).ok()
+    }
+
+    /// The leader on which all running nodes agree, once they do.
+    pub(crate) async fn leader(&self) -> String {
+        let running: Vec<&str> = self.running.keys().map(String::as_str).collect();
+        self.leader_of(&running).await
+    }
+
+    /// The leader, one of them, on which these nodes agree, once they do.
+    pub(crate) async fn leader_of(&self, names: &[&str]) -> String {
+        let agreed = self.at_last("one leader", async || {
+            let mut leaders = Vec::new();
+            for name in names {
+                leaders.push(self.status(name).await?.leader?);
+            }
+            leaders.dedup();
+            (leaders.len() == 1 && names.contains(&leaders[0].as_str())).then(|| leaders.remove(0))
+        });
+        agreed.await
+    }
+
+    /// Reads until it succeeds.
+    pub(crate) async fn read_at_last(&self, name: &str, key: &str) -> Value {
+        let read = async || self.read(name, key).await.and_then(|(code, body)| (code == 200).then(|| body["value"].clone()));
+        self.at_last("a read", read).await
+    }
+
+    /// Tries until there is something.
+    pub(crate) async fn at_last<T>(&self, what: &str, attempt: impl AsyncFn() -> Option<T>) -> T {
+        let tries = async {
+            loop {
+                if let Some(result) = attempt().await {
+                    return result;
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        match tokio::time::timeout(AT_LAST, tries).await {
+            Ok(result) => result,
+            Err(_) => {
+                let outputs: Vec<String> = self.names().iter().map(|name| format!("--- {name}\n{}", self.output(name))).collect();
+                panic!("no {what} in {AT_LAST:?}\n{}", outputs.join("\n"))
+            }
+        }
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        for child in self.running.values_mut() {
+            // It may have ended already.
+            drop(child.kill());
+            drop(child.wait());
+        }
+    }
+}
