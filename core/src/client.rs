@@ -12,9 +12,13 @@ use crate::Value;
 /// A future that can be made behind `dyn`.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// Why an operation did not end well. The two are as different as can be: a checker that trusts a wrong `Fail` lies.
+/// Why an operation did not end well. `Fail` and `Info` are as different as can be: a checker that trusts a wrong `Fail` lies.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Failure {
+    /// The system served it, and its answer is no: a compare-and-set that found another value. Nothing happened. It is recorded as a `fail`
+    /// without an error, so that whoever counts availability can tell it from a system that did not serve.
+    #[error("the answer is no")]
+    No,
     /// It certainly did not happen and never will: the system's own answer proves it, or nothing was ever sent.
     #[error("{0}")]
     Fail(String),
@@ -27,6 +31,7 @@ impl Failure {
     /// The same failure of an operation that changes nothing. A read whose outcome is unknown has no effect to be unknown of, so it fails.
     pub fn of_read(self) -> Failure {
         match self {
+            Failure::No => Failure::No,
             Failure::Fail(why) | Failure::Info(why) => Failure::Fail(why),
         }
     }

@@ -23,8 +23,8 @@ use tokio::sync::Notify;
 
 pub use recorder::{Recorder, RecorderError};
 
-/// How long a worker whose connection was refused waits before it takes another operation, so that a dead node does not fill the history.
-const RECONNECT_PAUSE: Duration = Duration::from_millis(100);
+/// How long a worker that was not served waits before it takes another operation, so that a dead node does not fill the history.
+const UNSERVED_PAUSE: Duration = Duration::from_millis(100);
 
 /// Who plays, against what.
 pub struct Cast {
@@ -285,6 +285,7 @@ impl Shared {
     fn complete(&self, state: &mut State, invocation: Invocation, outcome: Result<Value, Failure>) {
         match outcome {
             Ok(value) => self.note(state, &invocation, Kind::Ok, value, None),
+            Err(Failure::No) => self.note(state, &invocation, Kind::Fail, invocation.value.clone(), None),
             Err(Failure::Fail(why)) => self.note(state, &invocation, Kind::Fail, invocation.value.clone(), Some(why)),
             Err(Failure::Info(why)) => {
                 self.note(state, &invocation, Kind::Info, invocation.value.clone(), Some(why));
@@ -327,11 +328,11 @@ async fn work(shared: Arc<Shared>, worker: Worker) {
         };
         let outcome = player.perform(&shared.cast, &invocation).await;
         if let Err(failure) = &outcome {
-            let refused = player.is_refused();
+            let unserved = !matches!(failure, Failure::No);
             tracing::debug!(worker = worker.0, f = %invocation.f, %failure, "operation did not end well");
             shared.complete(&mut shared.state.lock(), invocation, outcome);
-            if refused {
-                tokio::time::sleep(RECONNECT_PAUSE).await;
+            if unserved {
+                tokio::time::sleep(UNSERVED_PAUSE).await;
             }
             let mut state = shared.state.lock();
             state.free.insert(worker);

@@ -1,5 +1,6 @@
 //! What a run leaves for people and machines to read. Everything here is made from a [`Run`], and nothing here decides anything.
 
+mod availability;
 mod charts;
 mod ci;
 mod counterexample;
@@ -7,6 +8,7 @@ mod figures;
 mod html;
 mod results;
 mod terminal;
+mod timeline;
 
 use std::path::PathBuf;
 

@@ -146,7 +146,7 @@ impl Workload for Register {
                     let (old, new) = invocation.value.as_pair().ok_or_else(|| refuse("cas needs the old value and the new"))?;
                     match register.compare_and_set(key, old, new).await? {
                         true => Ok(invocation.value.clone()),
-                        false => Err(refuse("the value is another")),
+                        false => Err(Failure::No),
                     }
                 }
                 other => Err(refuse(&format!("the register workload has no `{other}`"))),

@@ -48,10 +48,8 @@ impl Player {
         if self.connection.is_none() {
             let connected = tokio::time::timeout_at(deadline, cast.client.connect(&self.target)).await;
             self.connection = Some(match connected {
-                Ok(connected) => connected.map_err(|failure| match failure {
-                    // Nothing was asked yet.
-                    Failure::Fail(why) | Failure::Info(why) => Failure::Fail(why),
-                })?,
+                // Nothing was asked yet, so nothing happened, as with a read.
+                Ok(connected) => connected.map_err(Failure::of_read)?,
                 Err(_) => return Err(Failure::Fail(format!("no connection to {} within {:?}", self.target.node, cast.timeout))),
             });
         }
@@ -66,10 +64,5 @@ impl Player {
             }
             other => other,
         }
-    }
-
-    /// Whether there is no connection.
-    pub(super) fn is_refused(&self) -> bool {
-        self.connection.is_none()
     }
 }

@@ -1,10 +1,10 @@
 //! Charts over time, as SVG that follows the page's colours.
 
-use elenchus_core::FaultWindow;
+use elenchus_core::{FaultWindow, Symbol};
 use plotters::prelude::*;
 
 use super::figures::{self, Slice};
-use super::{ReportError, Run, counterexample};
+use super::{ReportError, Run, counterexample, timeline};
 
 /// A drawing.
 pub(super) struct Chart {
@@ -12,6 +12,8 @@ pub(super) struct Chart {
     pub(super) name: String,
     /// What it shows.
     pub(super) title: String,
+    /// What its colours mean: a CSS colour and a word for each.
+    pub(super) legend: Vec<(&'static str, String)>,
     pub(super) svg: String,
 }
 
@@ -48,22 +50,41 @@ pub(super) fn draw(run: &Run) -> Result<Vec<Chart>, ReportError> {
     let windows = run.history.fault_windows();
     let end_s = run.history.events.last().map_or(1.0, |event| event.time.as_secs_f64()).max(0.1);
     let mut charts = counterexample::draw(run, &operations);
+    let shades = legend(&windows);
+    let with_shades =
+        |lines: &[(&'static str, &str)]| lines.iter().map(|(color, name)| (*color, (*name).to_owned())).chain(shades.clone()).collect();
     let made = |error: Box<dyn std::error::Error>| ReportError::Made(error.to_string());
     let latency = latency(&slices, &windows, end_s).map_err(made)?;
     charts.push(Chart {
         name: "latency".to_owned(),
-        title: "Latency of successful operations (ms): median, 95 %, 99 %, longest".to_owned(),
+        title: "Latency of successful operations, in milliseconds".to_owned(),
+        legend: with_shades(&[("#0072b2", "median"), ("#e69f00", "95 %"), ("#d55e00", "99 %"), ("#cc79a7", "longest")]),
         svg: latency,
     });
     let rate = rate(&slices, &windows, end_s).map_err(made)?;
-    charts.push(Chart { name: "rate".to_owned(), title: "Operations a second: ok, fail, in doubt".to_owned(), svg: rate });
+    let [ok, fail, info] = timeline::OUTCOMES;
+    let outcomes = [(ok, "ok"), (fail, "fail"), (info, "in doubt")];
+    charts.push(Chart {
+        name: "rate".to_owned(),
+        title: "Operations a second, by how they ended".to_owned(),
+        legend: with_shades(&outcomes),
+        svg: rate,
+    });
+    let (svg, hidden) = timeline::draw(&run.history, &operations);
+    let more = if hidden == 0 { String::new() } else { format!("; {hidden} more are not shown") };
+    charts.push(Chart {
+        name: "timeline".to_owned(),
+        title: format!("Every process' operations, one lane a worker{more}"),
+        legend: outcomes.map(|(color, name)| (color, name.to_owned())).to_vec(),
+        svg,
+    });
     Ok(charts)
 }
 
 fn latency(slices: &[Slice], windows: &[FaultWindow], end_s: f64) -> Result<String, Box<dyn std::error::Error>> {
-    let points: Vec<(f64, [f64; 4])> = slices.iter().filter_map(|slice| slice.latency_ms.map(|ms| (slice.at_s, ms))).collect();
-    let top = points.iter().map(|(_, ms)| ms[3]).fold(1.0, f64::max) * 1.5;
-    let bottom = points.iter().map(|(_, ms)| ms[0]).fold(top, f64::min).max(0.01) / 1.5;
+    let measured = || slices.iter().filter_map(|slice| slice.latency_ms);
+    let top = measured().map(|ms| ms[3]).fold(1.0, f64::max) * 1.5;
+    let bottom = measured().map(|ms| ms[0]).fold(top, f64::min).max(0.01) / 1.5;
     let mut svg = String::new();
     {
         let area = SVGBackend::with_string(&mut svg, (WIDTH, HEIGHT)).into_drawing_area();
@@ -72,11 +93,20 @@ fn latency(slices: &[Slice], windows: &[FaultWindow], end_s: f64) -> Result<Stri
             .x_label_area_size(30)
             .y_label_area_size(56)
             .build_cartesian_2d(0.0..end_s, (bottom..top).log_scale())?;
-        chart.draw_series(windows.iter().map(|window| shade(window, end_s, bottom, top)))?;
+        chart.draw_series(shades(windows, end_s, bottom, top))?;
         mesh!(chart);
         for (quantile, color) in [(3, PURPLE), (2, VERMILION), (1, ORANGE), (0, BLUE)] {
-            let line = points.iter().map(|(at, ms)| (*at, ms[quantile].max(bottom)));
-            chart.draw_series(LineSeries::new(line, color.stroke_width(if quantile == 0 { 2 } else { 1 })))?;
+            let style = color.stroke_width(if quantile == 0 { 2 } else { 1 });
+            // Where nothing succeeded there is no latency, and no line.
+            for stretch in slices.chunk_by(|a, b| a.latency_ms.is_some() && b.latency_ms.is_some()) {
+                let points: Vec<(f64, f64)> =
+                    stretch.iter().filter_map(|slice| Some((slice.at_s, slice.latency_ms?[quantile].max(bottom)))).collect();
+                match points.as_slice() {
+                    [] => {}
+                    [alone] => drop(chart.draw_series([Circle::new(*alone, 2, color.filled())])?),
+                    _ => drop(chart.draw_series(LineSeries::new(points, style))?),
+                }
+            }
         }
         area.present()?;
     }
@@ -90,7 +120,7 @@ fn rate(slices: &[Slice], windows: &[FaultWindow], end_s: f64) -> Result<String,
         let area = SVGBackend::with_string(&mut svg, (WIDTH, HEIGHT)).into_drawing_area();
         let mut chart =
             ChartBuilder::on(&area).margin(8).x_label_area_size(30).y_label_area_size(56).build_cartesian_2d(0.0..end_s, 0.0..top)?;
-        chart.draw_series(windows.iter().map(|window| shade(window, end_s, 0.0, top)))?;
+        chart.draw_series(shades(windows, end_s, 0.0, top))?;
         mesh!(chart);
         for (outcome, color) in [(0, BLUE), (1, ORANGE), (2, VERMILION)] {
             chart.draw_series(LineSeries::new(slices.iter().map(|slice| (slice.at_s, slice.rates[outcome])), color.stroke_width(2)))?;
@@ -100,14 +130,37 @@ fn rate(slices: &[Slice], windows: &[FaultWindow], end_s: f64) -> Result<String,
     Ok(follow_page(&svg))
 }
 
-fn shade(window: &FaultWindow, end_s: f64, bottom: f64, top: f64) -> Rectangle<(f64, f64)> {
-    let color = match window.fault.as_str() {
-        "partition" => VERMILION,
-        "pause" => BLUE,
-        _ => INK,
+/// Colours of the kinds of fault, by name: as the charts need them, and as the page does.
+const SHADES: [(RGBColor, &str); 6] = [
+    (VERMILION, "#d55e0044"),
+    (BLUE, "#0072b244"),
+    (RGBColor(0, 158, 115), "#009e7344"),
+    (PURPLE, "#cc79a744"),
+    (ORANGE, "#e69f0044"),
+    (INK, "#76767744"),
+];
+
+/// The kinds of fault of a run, in order of name.
+fn kinds(windows: &[FaultWindow]) -> Vec<Symbol> {
+    let mut kinds: Vec<Symbol> = windows.iter().map(|window| window.fault).collect();
+    kinds.sort_unstable_by_key(|kind| kind.as_str());
+    kinds.dedup();
+    kinds
+}
+
+fn legend(windows: &[FaultWindow]) -> Vec<(&'static str, String)> {
+    kinds(windows).iter().zip(SHADES.iter().cycle()).map(|(kind, (_, css))| (*css, format!("{kind} in force"))).collect()
+}
+
+/// A rectangle for the time that each fault was in force.
+fn shades(windows: &[FaultWindow], end_s: f64, bottom: f64, top: f64) -> Vec<Rectangle<(f64, f64)>> {
+    let kinds = kinds(windows);
+    let shade = |window: &FaultWindow| {
+        let kind = kinds.iter().position(|kind| *kind == window.fault).unwrap_or(0);
+        let to = window.to.map_or(end_s, |to| to.as_secs_f64()).min(end_s);
+        Rectangle::new([(window.from.as_secs_f64(), bottom), (to, top)], SHADES[kind % SHADES.len()].0.mix(0.15).filled())
     };
-    let to = window.to.map_or(end_s, |to| to.as_secs_f64()).min(end_s);
-    Rectangle::new([(window.from.as_secs_f64(), bottom), (to, top)], color.mix(0.15).filled())
+    windows.iter().map(shade).collect()
 }
 
 /// Lets the page decide the ink and the size.

@@ -23,6 +23,7 @@ pub(super) fn draw(run: &Run, operations: &[Operation<'_>]) -> Vec<Chart> {
     let pictures = anomalies.take(PICTURES).enumerate().map(|(number, anomaly)| Chart {
         name: format!("counterexample-{}", number + 1),
         title: anomaly.description.clone(),
+        legend: Vec::new(),
         svg: picture(anomaly, operations),
     });
     pictures.collect()

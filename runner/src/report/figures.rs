@@ -1,8 +1,8 @@
-//! Numbers from a history: latencies, rates, availability.
+//! Numbers from a history: latencies, rates, errors.
 
 use std::collections::BTreeMap;
 
-use elenchus_core::{FaultWindow, History, Kind, Nanos, NodeIndex, Operation};
+use elenchus_core::{History, Kind, Operation};
 use hdrhistogram::Histogram;
 
 /// How many slices of time the charts have at most.
@@ -47,14 +47,16 @@ pub(super) fn slices(history: &History, operations: &[Operation<'_>]) -> Vec<Sli
         .collect()
 }
 
-fn histogram() -> Histogram<u64> {
+/// An empty histogram of microseconds.
+pub(super) fn histogram() -> Histogram<u64> {
     match Histogram::new_with_max(LATENCY_MAX_US, 2) {
         Ok(histogram) => histogram,
         Err(_) => unreachable!("the bounds are valid"),
     }
 }
 
-fn quantiles(histogram: &Histogram<u64>) -> [f64; 4] {
+/// Of a histogram of microseconds, in milliseconds: what half, 95 % and 99 % are below, and the longest.
+pub(super) fn quantiles(histogram: &Histogram<u64>) -> [f64; 4] {
     [histogram.value_at_quantile(0.5), histogram.value_at_quantile(0.95), histogram.value_at_quantile(0.99), histogram.max()]
         .map(|us| us as f64 / 1000.0)
 }
@@ -66,71 +68,6 @@ fn outcome(kind: Kind) -> usize {
         Kind::Fail => 1,
         _ => 2,
     }
-}
-
-/// What one node did during one fault, or when there was none.
-pub(super) struct Availability {
-    pub(super) when: String,
-    pub(super) node: String,
-    pub(super) ok: u64,
-    pub(super) fail: u64,
-    pub(super) info: u64,
-    /// Of ok operations, in milliseconds.
-    pub(super) median_ms: Option<f64>,
-    pub(super) p99_ms: Option<f64>,
-}
-
-/// How every node served while each kind of fault was in force, and while none was. An operation counts where it was invoked.
-pub(super) fn availability(history: &History, operations: &[Operation<'_>], windows: &[FaultWindow]) -> Vec<Availability> {
-    let mut cells: BTreeMap<(usize, u16), ([u64; 3], Histogram<u64>)> = BTreeMap::new();
-    let kinds = fault_names(windows);
-    for operation in operations {
-        let (Some(completed), Some(NodeIndex(node))) = (operation.completed, operation.node) else { continue };
-        let (from, to) = (history.event(operation.invoked).time, history.event(completed).time);
-        let mut under: Vec<usize> = windows
-            .iter()
-            .filter(|window| covers(window, from))
-            .filter_map(|window| kinds.iter().position(|name| *name == window.fault.as_str()))
-            .collect();
-        under.sort_unstable();
-        under.dedup();
-        if under.is_empty() {
-            under.push(kinds.len());
-        }
-        for kind in under {
-            let (counts, latencies) = cells.entry((kind, node)).or_insert_with(|| ([0; 3], histogram()));
-            counts[outcome(operation.kind)] += 1;
-            if operation.kind == Kind::Ok {
-                latencies.saturating_record((to - from).0 / 1000);
-            }
-        }
-    }
-    cells
-        .into_iter()
-        .map(|((kind, node), ([ok, fail, info], latencies))| {
-            let quantiles = (!latencies.is_empty()).then(|| quantiles(&latencies));
-            Availability {
-                when: kinds.get(kind).map_or("no fault".to_owned(), |name| (*name).to_owned()),
-                node: history.node_name(NodeIndex(node)),
-                ok,
-                fail,
-                info,
-                median_ms: quantiles.map(|values| values[0]),
-                p99_ms: quantiles.map(|values| values[2]),
-            }
-        })
-        .collect()
-}
-
-fn covers(window: &FaultWindow, moment: Nanos) -> bool {
-    window.injected != Some(Kind::Fail) && window.from <= moment && window.to.is_none_or(|to| moment < to)
-}
-
-fn fault_names(windows: &[FaultWindow]) -> Vec<&'static str> {
-    let mut names: Vec<&'static str> = windows.iter().map(|window| window.fault.as_str()).collect();
-    names.sort_unstable();
-    names.dedup();
-    names
 }
 
 /// The commonest reasons why operations did not succeed, with how often and what became of them.

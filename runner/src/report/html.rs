@@ -3,9 +3,9 @@
 use askama::Template;
 use elenchus_core::{Finding, Kind, Verdict};
 
+use super::availability::{Availability, availability};
 use super::charts::Chart;
-use super::figures::{self, Availability};
-use super::{ReportError, Run, counterexample};
+use super::{ReportError, Run, counterexample, figures};
 
 /// How many injections the page lists.
 const FAULTS: usize = 500;
@@ -19,7 +19,7 @@ struct Page<'a> {
     findings: Vec<FindingView<'a>>,
     charts: Vec<&'a Chart>,
     faults: Vec<FaultRow>,
-    availability: Vec<Availability>,
+    availability: Availability,
     errors: Vec<(String, &'static str, u64)>,
 }
 
@@ -93,7 +93,7 @@ pub(super) fn page(run: &Run, charts: &[Chart]) -> Result<String, ReportError> {
                 healed: proved(window.healed),
             })
             .collect(),
-        availability: figures::availability(&run.history, &operations, &windows),
+        availability: availability(&run.history, &operations, &windows),
         errors: figures::errors(&run.history),
     };
     page.render().map_err(|error| ReportError::Made(error.to_string()))
@@ -111,7 +111,7 @@ fn proved(kind: Option<Kind>) -> &'static str {
 /// The verdict in words.
 pub(super) fn headline(run: &Run) -> String {
     let gravest = run.findings.iter().find(|finding| finding.verdict == run.verdict());
-    let summary = gravest.map_or("nothing was checked", |finding| finding.summary.as_str());
+    let summary = gravest.map_or("nothing was checked", |finding| finding.summary.trim_end_matches('.'));
     match run.verdict() {
         Verdict::Valid => format!("Every promise that was checked held: {summary}."),
         Verdict::Unknown => format!("Nothing was decided: {summary}."),
