@@ -29,9 +29,15 @@ impl Defect {
     /// What it does, and when it shows, in one line.
     pub fn summary(self) -> &'static str {
         match self {
-            Defect::StaleReads => "any node answers reads from what it holds itself, without a quorum; shows under partitions and slow links",
-            Defect::EarlyAck => "the leader acknowledges writes before any other node has them; they vanish when the leader is cut off or killed",
-            Defect::LostFsync => "writes are acknowledged before they are durable; up to half a second of them is lost when nodes are killed",
+            Defect::StaleReads => {
+                "any node answers reads from what it holds itself, without a quorum; shows under partitions and slow links"
+            }
+            Defect::EarlyAck => {
+                "the leader acknowledges writes before any other node has them; they vanish when the leader is cut off or killed"
+            }
+            Defect::LostFsync => {
+                "writes are acknowledged before they are durable; up to half a second of them is lost when nodes are killed"
+            }
         }
     }
 }

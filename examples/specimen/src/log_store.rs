@@ -62,7 +62,10 @@ fn write_error(error: &io::Error) -> StorageError {
 }
 
 impl RaftLogReader<Types> for LogStore {
-    async fn try_get_log_entries<R: RangeBounds<u64> + Clone + Debug + OptionalSend>(&mut self, range: R) -> Result<Vec<Entry>, StorageError> {
+    async fn try_get_log_entries<R: RangeBounds<u64> + Clone + Debug + OptionalSend>(
+        &mut self,
+        range: R,
+    ) -> Result<Vec<Entry>, StorageError> {
         Ok(self.held.read().entries.range(range).map(|(_, entry)| entry.clone()).collect())
     }
 }

@@ -80,7 +80,9 @@ pub(crate) struct Service {
 impl Service {
     /// Performs an operation for a client, here or at the leader.
     pub(crate) async fn perform(&self, operation: Operation) -> Result<Answer, Refusal> {
-        if self.defect == Some(Defect::StaleReads) && let Operation::Read { key } = &operation {
+        if self.defect == Some(Defect::StaleReads)
+            && let Operation::Read { key } = &operation
+        {
             return Ok(Answer::Value(self.state.get(key)));
         }
         let leader = self.raft.metrics().borrow().current_leader;

@@ -87,9 +87,8 @@ mod tests {
         };
         prop_oneof![
             any::<u8>().prop_map(|term| Record::Vote(Vote::new(term.into(), 2))),
-            (any::<u32>(), prop::collection::vec(any::<u8>(), 1..4)).prop_map(move |(index, values)| Record::Entries(
-                values.into_iter().map(|value| entry(index.into(), value)).collect()
-            )),
+            (any::<u32>(), prop::collection::vec(any::<u8>(), 1..4))
+                .prop_map(move |(index, values)| Record::Entries(values.into_iter().map(|value| entry(index.into(), value)).collect())),
             any::<u32>().prop_map(|since| Record::Truncate { since: since.into() }),
             any::<u32>().prop_map(|index| Record::Committed(LogId::new(CommittedLeaderId::new(3, 1), index.into()))),
         ]

@@ -46,7 +46,12 @@ pub enum JournalError {
 }
 
 /// Opens the file in the directory, or makes both; cuts off what a crash left unfinished; and tells what is remembered, without the owner.
-pub(crate) fn open(directory: &Path, name: &str, members: &[String], durability: Durability) -> Result<(Writer, Vec<Record>), JournalError> {
+pub(crate) fn open(
+    directory: &Path,
+    name: &str,
+    members: &[String],
+    durability: Durability,
+) -> Result<(Writer, Vec<Record>), JournalError> {
     let path = directory.join(FILE);
     let io = |action: &'static str| {
         let path = path.clone();
@@ -57,10 +62,15 @@ pub(crate) fn open(directory: &Path, name: &str, members: &[String], durability:
         Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
         read => read.map_err(io("read"))?,
     };
-    let contents = frame::decode(&bytes).map_err(|damage| JournalError::Corrupt { path: path.clone(), offset: damage.offset, what: damage.what })?;
+    let contents =
+        frame::decode(&bytes).map_err(|damage| JournalError::Corrupt { path: path.clone(), offset: damage.offset, what: damage.what })?;
     let mut file = OpenOptions::new().create(true).append(true).open(&path).map_err(io("open"))?;
     if contents.whole < bytes.len() {
-        tracing::warn!(kept = contents.whole, cut = bytes.len() - contents.whole, "the log ends within a record that was never acknowledged: cut off");
+        tracing::warn!(
+            kept = contents.whole,
+            cut = bytes.len() - contents.whole,
+            "the log ends within a record that was never acknowledged: cut off"
+        );
         file.set_len(contents.whole as u64).map_err(io("cut the end of"))?;
     }
     let owner = Record::Owner { name: name.to_owned(), members: members.to_vec() };

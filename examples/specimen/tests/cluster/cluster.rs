@@ -89,7 +89,7 @@ impl Cluster {
     pub(crate) fn kill(&mut self, names: &[&str]) {
         let mut killed: Vec<Child> = names.iter().filter_map(|name| self.running.remove(*name)).collect();
         killed.iter_mut().for_each(|child| child.kill().unwrap());
-        killed.iter_mut().for_each(|child| drop(child.wait().unwrap()));
+        killed.iter_mut().for_each(|child| assert!(!child.wait().unwrap().success()));
     }
 
     /// SIGTERM.
@@ -165,6 +165,20 @@ impl Cluster {
             (leaders.len() == 1 && names.contains(&leaders[0].as_str())).then(|| leaders.remove(0))
         });
         agreed.await
+    }
+
+    /// Waits until every running node has applied the same entries.
+    pub(crate) async fn settled(&self) {
+        let equal = async || {
+            let mut applied = Vec::new();
+            for name in self.running.keys() {
+                let status = self.status(name).await?;
+                applied.push((status.last?, status.applied?));
+            }
+            applied.dedup();
+            (applied.len() == 1 && applied[0].0 == applied[0].1).then_some(())
+        };
+        self.at_last("agreement on what is applied", equal).await;
     }
 
     /// Reads until it succeeds.

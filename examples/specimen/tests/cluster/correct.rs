@@ -18,3 +18,75 @@ async fn every_node_serves_what_any_node_was_told() {
     assert_eq!(cluster.read("n2", "a%20%2F%C3%A9").await, Some((200, json!({ "value": "new" }))));
     assert_eq!(cluster.read("n2", "x").await, Some((200, json!({ "value": [2] }))));
 }
+
+#[tokio::test]
+async fn another_node_leads_when_the_leader_is_killed_and_nothing_is_lost() {
+    let mut cluster = Cluster::start(3, None).await;
+    for round in 0..3 {
+        let leader = cluster.leader().await;
+        assert_eq!(cluster.write(&leader, "x", json!(round)).await, Some((200, json!({}))));
+        cluster.kill(&[&leader]);
+        let next = cluster.leader().await;
+        assert_ne!(next, leader);
+        assert_eq!(cluster.read_at_last(&next, "x").await, json!(round));
+        cluster.start_node(&leader);
+        assert_eq!(cluster.read_at_last(&leader, "x").await, json!(round));
+    }
+}
+
+#[tokio::test]
+async fn a_cluster_that_was_stopped_has_kept_everything() {
+    let mut cluster = Cluster::start(3, None).await;
+    for value in 0..10 {
+        cluster.write("n1", &format!("k{value}"), json!(value)).await.unwrap();
+    }
+    for name in cluster.names() {
+        assert!(cluster.stop(&name).await.success(), "{}", cluster.output(&name));
+    }
+    cluster.start_all();
+    cluster.leader().await;
+    for value in 0..10 {
+        assert_eq!(cluster.read_at_last("n2", &format!("k{value}")).await, json!(value));
+    }
+}
+
+#[tokio::test]
+async fn a_minority_refuses_everything_and_says_what_it_cannot_know() {
+    let mut cluster = Cluster::start(3, None).await;
+    cluster.kill(&["n1", "n2"]);
+    let read = cluster.read("n3", "x").await.unwrap();
+    assert_eq!((read.0, &read.1["effect"]), (503, &json!("none")), "{read:?}");
+    let lonely = cluster
+        .at_last("end of the old leader", async || {
+            cluster.status("n3").await.filter(|status| status.leader.as_deref() != Some("n1") && status.leader.as_deref() != Some("n2"))
+        })
+        .await;
+    let write = cluster.write("n3", "x", json!(1)).await.unwrap();
+    // Without a leader nothing is given to Raft; a leader without followers has given it.
+    let effect = if lonely.leader.is_none() { "none" } else { "unknown" };
+    assert_eq!((write.0, &write.1["effect"]), (503, &json!(effect)), "{write:?}");
+}
+
+#[tokio::test]
+async fn a_majority_makes_the_cluster_and_the_rest_joins() {
+    let mut cluster = Cluster::prepare(3, None).await;
+    cluster.start_node("n2");
+    cluster.at_last("an answer", async || cluster.status("n2").await).await;
+    let refused = cluster.write("n2", "x", json!(1)).await.unwrap();
+    assert_eq!((refused.0, &refused.1["effect"]), (503, &json!("none")), "{refused:?}");
+    cluster.start_node("n1");
+    let leader = cluster.leader().await;
+    cluster.write(&leader, "x", json!(1)).await.unwrap();
+    cluster.start_node("n3");
+    assert_eq!(cluster.read_at_last("n3", "x").await, json!(1));
+}
+
+#[tokio::test]
+async fn what_is_no_request_is_refused_without_effect() {
+    let cluster = Cluster::start(1, None).await;
+    for body in [json!({}), json!({ "valu": 1 }), json!([])] {
+        let (code, answer) = cluster.ask("n1", reqwest::Method::PUT, "/v1/keys/x", Some(body)).await.unwrap();
+        assert!((400..500).contains(&code) && answer["effect"] == "none", "{code} {answer}");
+    }
+    assert_eq!(cluster.read("n1", "x").await, Some((200, json!({ "value": null }))));
+}
