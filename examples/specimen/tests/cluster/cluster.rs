@@ -19,7 +19,7 @@ use crate::link::Link;
 /// How long to wait for what must happen at last, on a machine that does other things too.
 const AT_LAST: Duration = Duration::from_secs(60);
 
-/// Nodes `n1`, `n2`, … Ends them when dropped.
+/// Nodes `n1`, `n2`, … Ends them when dropped, and sees to it that none has panicked.
 pub(crate) struct Cluster {
     directory: TempDir,
     defect: Option<&'static str>,
@@ -73,6 +73,8 @@ impl Cluster {
         let data = self.directory.path().join(name);
         let mut line = vec!["specimen".to_owned(), "serve".into(), "--name".into(), name.into(), "--peers".into(), peers.join(",")];
         line.extend(["--listen".into(), self.addresses[name].clone(), "--data".into(), data.to_str().unwrap().into()]);
+        // Slower than by default, so that a busy machine does not bring about elections that no test asked for.
+        line.extend(["--heartbeat".into(), "250ms".into()]);
         line.extend(self.defect.iter().flat_map(|defect| ["--defect".to_owned(), (*defect).into()]));
         let output = File::options().create(true).append(true).open(self.output_path(name)).unwrap();
         let child = Command::new(std::env::current_exe().unwrap())
@@ -187,6 +189,11 @@ impl Cluster {
         self.at_last("a read", read).await
     }
 
+    /// Writes until it succeeds.
+    pub(crate) async fn write_at_last(&self, name: &str, key: &str, value: Value) {
+        self.at_last("a write", async || self.write(name, key, value.clone()).await.filter(|(code, _)| *code == 200)).await;
+    }
+
     /// Tries until there is something.
     pub(crate) async fn at_last<T>(&self, what: &str, attempt: impl AsyncFn() -> Option<T>) -> T {
         let tries = async {
@@ -213,6 +220,10 @@ impl Drop for Cluster {
             // It may have ended already.
             drop(child.kill());
             drop(child.wait());
+        }
+        for name in self.names() {
+            let output = std::fs::read_to_string(self.output_path(&name)).unwrap_or_default();
+            assert!(std::thread::panicking() || !output.contains("panicked at"), "{name} panicked:\n{output}");
         }
     }
 }

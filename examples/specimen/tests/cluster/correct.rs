@@ -38,7 +38,7 @@ async fn another_node_leads_when_the_leader_is_killed_and_nothing_is_lost() {
 async fn a_cluster_that_was_stopped_has_kept_everything() {
     let mut cluster = Cluster::start(3, None).await;
     for value in 0..10 {
-        cluster.write("n1", &format!("k{value}"), json!(value)).await.unwrap();
+        cluster.write_at_last("n1", &format!("k{value}"), json!(value)).await;
     }
     for name in cluster.names() {
         assert!(cluster.stop(&name).await.success(), "{}", cluster.output(&name));
@@ -76,7 +76,7 @@ async fn a_majority_makes_the_cluster_and_the_rest_joins() {
     assert_eq!((refused.0, &refused.1["effect"]), (503, &json!("none")), "{refused:?}");
     cluster.start_node("n1");
     let leader = cluster.leader().await;
-    cluster.write(&leader, "x", json!(1)).await.unwrap();
+    cluster.write_at_last(&leader, "x", json!(1)).await;
     cluster.start_node("n3");
     assert_eq!(cluster.read_at_last("n3", "x").await, json!(1));
 }

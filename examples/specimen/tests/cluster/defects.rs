@@ -46,7 +46,7 @@ async fn write_to_a_lonely_leader(defect: Option<&'static str>) -> (Option<(u16,
     let others = others(&cluster, &leader);
     let next = cluster.leader_of(&[&others[0], &others[1]]).await;
     // Raft would be right to keep the lonely leader's write if nothing else had been committed.
-    cluster.at_last("a write", async || (cluster.write(&next, "y", json!(1)).await?.0 == 200).then_some(())).await;
+    cluster.write_at_last(&next, "y", json!(1)).await;
     cluster.isolate(&leader, false);
     cluster.leader().await;
     let value = cluster.read_at_last(&next, "x").await;
@@ -75,7 +75,7 @@ async fn an_early_acknowledged_write_is_what_the_leader_reads() {
 /// What a key holds that was written just before every node was killed.
 async fn write_before_a_massacre(defect: Option<&'static str>) -> Value {
     let mut cluster = Cluster::start(3, defect).await;
-    cluster.write("n1", "x", json!("kept")).await.unwrap();
+    cluster.write_at_last("n1", "x", json!("kept")).await;
     // What the defect holds back for half a second is written when a node is told to stop.
     for name in cluster.names() {
         assert!(cluster.stop(&name).await.success());

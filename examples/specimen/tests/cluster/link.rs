@@ -30,7 +30,9 @@ impl Link {
 
 async fn carry(mut from: TcpStream, target: String, mut cut: watch::Receiver<bool>) {
     let forward = async {
+        from.set_nodelay(true).unwrap();
         if let Ok(mut to) = TcpStream::connect(target).await {
+            to.set_nodelay(true).unwrap();
             // A broken connection is the business of those who use it.
             drop(copy_bidirectional(&mut from, &mut to).await);
         }

@@ -3,6 +3,7 @@
 mod cluster;
 mod link;
 
+mod chaos;
 mod correct;
 mod defects;
 mod disk;
