@@ -173,10 +173,15 @@ impl server::Handler for Login {
     }
 }
 
+/// What a command inherits of the server's own environment: no more than of OpenSSH, which starts each in a clean one.
+const INHERITED: [&str; 4] = ["PATH", "HOME", "LANG", "TMPDIR"];
+
 fn start(line: &str, env: Vec<(String, String)>) -> std::io::Result<Child> {
     Command::new("/bin/sh")
         .arg("-c")
         .arg(line)
+        .env_clear()
+        .envs(INHERITED.into_iter().filter_map(|name| Some((name, std::env::var_os(name)?))))
         .envs(env)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

@@ -33,6 +33,9 @@ pub enum Command {
     Doctor(DoctorArgs),
     /// Undo the faults that a killed run left behind on nodes that outlived it.
     Heal(HealArgs),
+    /// The sample system that the quick start breaks: a small replicated store with defects to switch on.
+    #[command(subcommand)]
+    Specimen(elenchus_specimen::Command),
     /// Print the JSON Schema of plans, for editors.
     Schema,
     /// Print shell completions.

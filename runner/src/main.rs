@@ -56,6 +56,10 @@ fn main() -> ExitCode {
             return if error.use_stderr() { ExitCode::from(exit::USAGE) } else { ExitCode::SUCCESS };
         }
     };
+    if let Command::Specimen(command) = cli.command {
+        // It is a program of its own, with a log of its own.
+        return elenchus_specimen::run(command);
+    }
     progress::log(cli.verbose);
     match execute(&cli) {
         Ok(code) => code,
@@ -85,6 +89,7 @@ fn execute(cli: &Cli) -> Result<ExitCode, Failure> {
             Ok(if found.is_healthy { ExitCode::SUCCESS } else { ExitCode::from(exit::COULD_NOT_RUN) })
         }
         Command::Heal(args) => heal(args),
+        Command::Specimen(_) => unreachable!("it has run already"),
         Command::Schema => {
             println!("{}", plan::schema());
             Ok(ExitCode::SUCCESS)

@@ -9,18 +9,20 @@ use elenchus_core::{Anomaly, EventIndex, Kind, Operation};
 use super::charts::Chart;
 use super::{Run, html::escape};
 
-/// How many pictures a report has at most, and how many operations each.
-const PICTURES: usize = 5;
+/// How many anomalies a report shows of each finding, and how many operations of each.
+pub(super) const PICTURES: usize = 5;
 const OPERATIONS: usize = 60;
 
+/// The least space between two events, and how wide a letter is at most.
 const STEP: usize = 46;
+const LETTER: usize = 7;
 const ROW: usize = 34;
 const LEFT: usize = 96;
 
 /// A picture of each anomaly that names its operations.
 pub(super) fn draw(run: &Run, operations: &[Operation<'_>]) -> Vec<Chart> {
-    let anomalies = run.findings.iter().flat_map(|finding| &finding.anomalies).filter(|anomaly| !anomaly.operations.is_empty());
-    let pictures = anomalies.take(PICTURES).enumerate().map(|(number, anomaly)| Chart {
+    let anomalies = run.findings.iter().flat_map(|finding| finding.anomalies.iter().take(PICTURES));
+    let pictures = anomalies.filter(|anomaly| !anomaly.operations.is_empty()).enumerate().map(|(number, anomaly)| Chart {
         name: format!("counterexample-{}", number + 1),
         title: anomaly.description.clone(),
         legend: Vec::new(),
@@ -45,11 +47,12 @@ fn picture(anomaly: &Anomaly, operations: &[Operation<'_>]) -> String {
     let mut processes: Vec<_> = shown.iter().map(|operation| operation.process).collect();
     processes.sort_unstable();
     processes.dedup();
-    let (width, height) = (LEFT + (moments.len() + 2) * STEP, processes.len() * ROW + 16);
-    let x = |index: EventIndex| LEFT + (moments.binary_search(&index).unwrap_or(0) + 1) * STEP - STEP / 2;
+    // Every operation has room for its words.
+    let step = shown.iter().map(|operation| told(operation).chars().count() * LETTER + 12).max().unwrap_or(0).max(STEP);
+    let (width, height) = (LEFT + (moments.len() + 1) * step, processes.len() * ROW + 16);
+    let x = |index: EventIndex| LEFT + moments.binary_search(&index).unwrap_or(0) * step + step / 4;
     let mut svg = format!(
-        "<svg viewBox=\"0 0 {width} {height}\" style=\"min-width:{}px\" role=\"img\" xmlns=\"http://www.w3.org/2000/svg\" font-family=\"sans-serif\" font-size=\"12\">",
-        width.min(760)
+        "<svg viewBox=\"0 0 {width} {height}\" style=\"width:{width}px\" role=\"img\" xmlns=\"http://www.w3.org/2000/svg\" font-family=\"sans-serif\" font-size=\"12\">"
     );
     for (row, process) in processes.iter().enumerate() {
         let middle = row * ROW + ROW / 2 + 8;

@@ -25,11 +25,14 @@ struct Page<'a> {
 
 struct FindingView<'a> {
     finding: &'a Finding,
+    /// How many anomalies are not shown.
+    more: usize,
     anomalies: Vec<AnomalyView<'a>>,
 }
 
 struct AnomalyView<'a> {
     name: &'a str,
+    key: Option<String>,
     description: &'a str,
     argument: &'a [String],
     picture: Option<&'a str>,
@@ -52,12 +55,14 @@ pub(super) fn page(run: &Run, charts: &[Chart]) -> Result<String, ReportError> {
     let mut pictures = charts.iter().filter(|chart| chart.name.starts_with("counterexample"));
     let findings = run.findings.iter().map(|finding| FindingView {
         finding,
+        more: finding.anomalies.len().saturating_sub(counterexample::PICTURES),
         anomalies: finding
             .anomalies
             .iter()
-            .take(20)
+            .take(counterexample::PICTURES)
             .map(|anomaly| AnomalyView {
                 name: &anomaly.name,
+                key: anomaly.key.as_ref().map(ToString::to_string),
                 description: &anomaly.description,
                 argument: &anomaly.argument,
                 picture: if anomaly.operations.is_empty() { None } else { pictures.next().map(|chart| chart.svg.as_str()) },
