@@ -22,9 +22,13 @@ pub(crate) const VOTE: &str = "/raft/vote";
 /// How long to leave alone a node that refused a connection: shorter than any election time-out, so that a healed link is used before one is called.
 const PAUSE: Duration = Duration::from_millis(100);
 
+/// How long to wait for a connection. What has none was never sent, which proves more than a request that was not answered.
+const CONNECT: Duration = Duration::from_secs(1);
+
 /// The HTTP client between nodes: one attempt, no proxy, nothing followed.
 pub(crate) fn http() -> reqwest::Result<reqwest::Client> {
-    reqwest::Client::builder().no_proxy().redirect(Policy::none()).retry(reqwest::retry::never()).tcp_nodelay(true).build()
+    let builder = reqwest::Client::builder().no_proxy().redirect(Policy::none()).retry(reqwest::retry::never());
+    builder.tcp_nodelay(true).connect_timeout(CONNECT).build()
 }
 
 /// Makes the connections to the other members.

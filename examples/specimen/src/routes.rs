@@ -71,7 +71,7 @@ async fn compare_and_set(State(service): Shared, Path(key): Path<String>, body: 
 }
 
 async fn status(State(service): Shared) -> Json<Status> {
-    Json(service.status().await)
+    Json(service.status())
 }
 
 async fn forwarded(State(service): Shared, Json(operation): Json<Operation>) -> Json<Result<Answer, Refusal>> {

@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use crate::defect::Defect;
 use crate::early_ack::Primary;
 use crate::members::Members;
-use crate::raft::{Change, Raft};
+use crate::raft::{Change, Raft, Vote};
 use crate::state::State;
 use crate::status::Status;
 
@@ -147,16 +147,15 @@ impl Service {
         self.raft.metrics().borrow().current_term
     }
 
-    /// How this node sees the cluster and itself.
-    pub(crate) async fn status(&self) -> Status {
-        let initialized = self.raft.is_initialized().await.unwrap_or(false);
+    /// How this node sees the cluster and itself. Does not wait for Raft, which may be waiting for the disk.
+    pub(crate) fn status(&self) -> Status {
         let metrics = self.raft.metrics().borrow().clone();
         Status {
             name: self.name().to_owned(),
             leader: metrics.current_leader.and_then(|id| self.members.name(id)).map(str::to_owned),
             term: metrics.current_term,
             role: format!("{:?}", metrics.state).to_lowercase(),
-            initialized,
+            initialized: metrics.last_log_index.is_some() || metrics.vote != Vote::default(),
             last: metrics.last_log_index,
             applied: metrics.last_applied.map(|id| id.index),
             defect: self.defect.map(|defect| defect.name().to_owned()),

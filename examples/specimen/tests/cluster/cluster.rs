@@ -5,6 +5,7 @@ use std::fs::File;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use elenchus_specimen::Status;
@@ -25,14 +26,14 @@ pub(crate) struct Cluster {
     defect: Option<&'static str>,
     addresses: BTreeMap<String, String>,
     links: BTreeMap<(String, String), Link>,
-    running: BTreeMap<String, Child>,
+    running: Mutex<BTreeMap<String, Child>>,
     http: reqwest::Client,
 }
 
 impl Cluster {
     /// A cluster whose nodes all have this defect, with a leader.
     pub(crate) async fn start(size: usize, defect: Option<&'static str>) -> Cluster {
-        let mut cluster = Cluster::prepare(size, defect).await;
+        let cluster = Cluster::prepare(size, defect).await;
         cluster.start_all();
         cluster.leader().await;
         cluster
@@ -50,18 +51,18 @@ impl Cluster {
             }
         }
         let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(10)).build().unwrap();
-        Cluster { directory: tempfile::tempdir().unwrap(), defect, addresses, links, running: BTreeMap::new(), http }
+        Cluster { directory: tempfile::tempdir().unwrap(), defect, addresses, links, running: Mutex::default(), http }
     }
 
     pub(crate) fn names(&self) -> Vec<String> {
         self.addresses.keys().cloned().collect()
     }
 
-    pub(crate) fn start_all(&mut self) {
+    pub(crate) fn start_all(&self) {
         self.names().iter().for_each(|name| self.start_node(name));
     }
 
-    pub(crate) fn start_node(&mut self, name: &str) {
+    pub(crate) fn start_node(&self, name: &str) {
         let peers: Vec<String> = self
             .addresses
             .iter()
@@ -84,27 +85,34 @@ impl Cluster {
             .stderr(output)
             .spawn()
             .unwrap();
-        self.running.insert(name.to_owned(), child);
+        self.running.lock().unwrap().insert(name.to_owned(), child);
     }
 
     /// `kill -9`.
-    pub(crate) fn kill(&mut self, names: &[&str]) {
-        let mut killed: Vec<Child> = names.iter().filter_map(|name| self.running.remove(*name)).collect();
+    pub(crate) fn kill(&self, names: &[&str]) {
+        let mut killed: Vec<Child> = names.iter().map(|name| self.taken(name)).collect();
         killed.iter_mut().for_each(|child| child.kill().unwrap());
         killed.iter_mut().for_each(|child| assert!(!child.wait().unwrap().success()));
     }
 
     /// SIGTERM.
-    pub(crate) async fn stop(&mut self, name: &str) -> ExitStatus {
-        let child = &self.running[name];
-        kill_process(Pid::from_child(child), Signal::TERM).unwrap();
-        self.ended(name).await
+    pub(crate) async fn stop(&self, name: &str) -> ExitStatus {
+        let child = self.taken(name);
+        kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+        wait(child).await
     }
 
     /// Waits until the node's process has ended by itself.
-    pub(crate) async fn ended(&mut self, name: &str) -> ExitStatus {
-        let mut child = self.running.remove(name).unwrap();
-        tokio::task::spawn_blocking(move || child.wait().unwrap()).await.unwrap()
+    pub(crate) async fn ended(&self, name: &str) -> ExitStatus {
+        wait(self.taken(name)).await
+    }
+
+    fn taken(&self, name: &str) -> Child {
+        self.running.lock().unwrap().remove(name).unwrap()
+    }
+
+    fn running(&self) -> Vec<String> {
+        self.running.lock().unwrap().keys().cloned().collect()
     }
 
     fn output_path(&self, name: &str) -> PathBuf {
@@ -152,8 +160,8 @@ impl Cluster {
 
     /// The leader on which all running nodes agree, once they do.
     pub(crate) async fn leader(&self) -> String {
-        let running: Vec<&str> = self.running.keys().map(String::as_str).collect();
-        self.leader_of(&running).await
+        let running = self.running();
+        self.leader_of(&running.iter().map(String::as_str).collect::<Vec<_>>()).await
     }
 
     /// The leader, one of them, on which these nodes agree, once they do.
@@ -173,8 +181,8 @@ impl Cluster {
     pub(crate) async fn settled(&self) {
         let equal = async || {
             let mut applied = Vec::new();
-            for name in self.running.keys() {
-                let status = self.status(name).await?;
+            for name in self.running() {
+                let status = self.status(&name).await?;
                 applied.push((status.last?, status.applied?));
             }
             applied.dedup();
@@ -214,9 +222,13 @@ impl Cluster {
     }
 }
 
+async fn wait(mut child: Child) -> ExitStatus {
+    tokio::task::spawn_blocking(move || child.wait().unwrap()).await.unwrap()
+}
+
 impl Drop for Cluster {
     fn drop(&mut self) {
-        for child in self.running.values_mut() {
+        for child in self.running.get_mut().unwrap().values_mut() {
             // It may have ended already.
             drop(child.kill());
             drop(child.wait());

@@ -21,7 +21,7 @@ async fn every_node_serves_what_any_node_was_told() {
 
 #[tokio::test]
 async fn another_node_leads_when_the_leader_is_killed_and_nothing_is_lost() {
-    let mut cluster = Cluster::start(3, None).await;
+    let cluster = Cluster::start(3, None).await;
     for round in 0..3 {
         let leader = cluster.leader().await;
         assert_eq!(cluster.write(&leader, "x", json!(round)).await, Some((200, json!({}))));
@@ -36,7 +36,7 @@ async fn another_node_leads_when_the_leader_is_killed_and_nothing_is_lost() {
 
 #[tokio::test]
 async fn a_cluster_that_was_stopped_has_kept_everything() {
-    let mut cluster = Cluster::start(3, None).await;
+    let cluster = Cluster::start(3, None).await;
     for value in 0..10 {
         cluster.write_at_last("n1", &format!("k{value}"), json!(value)).await;
     }
@@ -52,7 +52,7 @@ async fn a_cluster_that_was_stopped_has_kept_everything() {
 
 #[tokio::test]
 async fn a_minority_refuses_everything_and_says_what_it_cannot_know() {
-    let mut cluster = Cluster::start(3, None).await;
+    let cluster = Cluster::start(3, None).await;
     cluster.kill(&["n1", "n2"]);
     let read = cluster.read("n3", "x").await.unwrap();
     assert_eq!((read.0, &read.1["effect"]), (503, &json!("none")), "{read:?}");
@@ -69,7 +69,7 @@ async fn a_minority_refuses_everything_and_says_what_it_cannot_know() {
 
 #[tokio::test]
 async fn a_majority_makes_the_cluster_and_the_rest_joins() {
-    let mut cluster = Cluster::prepare(3, None).await;
+    let cluster = Cluster::prepare(3, None).await;
     cluster.start_node("n2");
     cluster.at_last("an answer", async || cluster.status("n2").await).await;
     let refused = cluster.write("n2", "x", json!(1)).await.unwrap();

@@ -74,7 +74,7 @@ async fn an_early_acknowledged_write_is_what_the_leader_reads() {
 
 /// What a key holds that was written just before every node was killed.
 async fn write_before_a_massacre(defect: Option<&'static str>) -> Value {
-    let mut cluster = Cluster::start(3, defect).await;
+    let cluster = Cluster::start(3, defect).await;
     cluster.write_at_last("n1", "x", json!("kept")).await;
     // What the defect holds back for half a second is written when a node is told to stop.
     for name in cluster.names() {

@@ -17,7 +17,7 @@ async fn written(size: usize) -> Cluster {
 
 #[tokio::test]
 async fn what_a_crash_left_unfinished_is_cut_off() {
-    let mut cluster = written(1).await;
+    let cluster = written(1).await;
     cluster.kill(&["n1"]);
     let whole = fs::read(cluster.log("n1")).unwrap();
     let mut log = OpenOptions::new().append(true).open(cluster.log("n1")).unwrap();
@@ -32,7 +32,7 @@ async fn what_a_crash_left_unfinished_is_cut_off() {
 
 #[tokio::test]
 async fn a_node_that_was_damaged_refuses_to_start() {
-    let mut cluster = written(1).await;
+    let cluster = written(1).await;
     cluster.kill(&["n1"]);
     let mut bytes = fs::read(cluster.log("n1")).unwrap();
     let middle = bytes.len() / 2;
@@ -46,7 +46,7 @@ async fn a_node_that_was_damaged_refuses_to_start() {
 
 #[tokio::test]
 async fn the_data_of_another_node_are_refused() {
-    let mut cluster = written(2).await;
+    let cluster = written(2).await;
     cluster.kill(&["n1", "n2"]);
     fs::copy(cluster.log("n2"), cluster.log("n1")).unwrap();
     cluster.start_node("n1");
@@ -56,7 +56,7 @@ async fn the_data_of_another_node_are_refused() {
 
 #[tokio::test]
 async fn a_node_that_lost_its_disk_is_brought_up_to_date() {
-    let mut cluster = written(3).await;
+    let cluster = written(3).await;
     cluster.kill(&["n1"]);
     File::create(cluster.log("n1")).unwrap();
     cluster.start_node("n1");
