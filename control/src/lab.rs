@@ -19,11 +19,11 @@
 mod enter;
 mod netlink;
 mod node;
+mod openssh;
 mod root;
 mod supervise;
 
 use std::net::{IpAddr, Ipv4Addr};
-use std::path::PathBuf;
 use std::time::Duration;
 
 use thiserror::Error;
@@ -56,19 +56,17 @@ pub enum NodeSshd {
 }
 
 /// What a lab is to be like.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct LabOptions {
     /// How many nodes: n1, n2 …
     pub nodes: u16,
     /// The SSH server of each.
     pub sshd: NodeSshd,
-    /// Directories of the host that every node sees, read-only, at the same path.
-    pub share: Vec<PathBuf>,
 }
 
 impl Default for LabOptions {
     fn default() -> LabOptions {
-        LabOptions { nodes: 5, sshd: NodeSshd::Embedded, share: Vec::new() }
+        LabOptions { nodes: 5, sshd: NodeSshd::Embedded }
     }
 }
 

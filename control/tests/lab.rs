@@ -91,7 +91,7 @@ fn inside(kind: &str) {
         }
     };
     let sshd = if kind == "openssh" { NodeSshd::OpenSsh } else { NodeSshd::Embedded };
-    let lab = net.start(&LabOptions { nodes: 5, sshd, share: Vec::new() }).unwrap();
+    let lab = net.start(&LabOptions { nodes: 5, sshd }).unwrap();
     println!("five nodes up after {:?}", began.elapsed());
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {

@@ -8,7 +8,7 @@ use std::process::Command;
 use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
-use nix::unistd::{Gid, Uid, getegid, geteuid, pipe2};
+use nix::unistd::{Gid, Pid, Uid, getegid, geteuid, pipe2};
 
 use super::netlink::Netlink;
 use super::supervise::Signals;
@@ -115,6 +115,8 @@ fn outer() -> io::Result<i32> {
 /// Process 1 of the lab: when it ends, the kernel ends all others.
 fn init() -> io::Result<i32> {
     nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGKILL)?;
+    // Ctrl-C on a terminal reaches the whole foreground process group; out of it, the lab hears of it once, from the outer process.
+    nix::unistd::setpgid(Pid::from_raw(0), Pid::from_raw(0))?;
     let signals = Signals::block()?;
     watch_lifeline();
     mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>)?;

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::enter::{BRIDGE, LabNet, ROLE};
 use super::netlink::Netlink;
+use super::openssh;
 use super::root;
 use super::supervise::Signals;
 use super::{LabError, LabOptions, MAX_NODES, NodeSshd, PREFIX, START_LIMIT, address, host_config};
@@ -35,7 +36,6 @@ pub(super) struct NodeSpec {
     pub(super) hosts: Vec<(String, IpAddr)>,
     pub(super) host_key: String,
     pub(super) authorized_key: String,
-    pub(super) share: Vec<std::path::PathBuf>,
     /// Whether the root may be an overlay, with users and sudo.
     pub(super) is_root: bool,
     pub(super) openssh: bool,
@@ -106,7 +106,6 @@ impl LabNet {
                 hosts: hosts.clone(),
                 host_key: host_key.private_openssh,
                 authorized_key: login.public_openssh.clone(),
-                share: options.share.clone(),
                 is_root: self.is_root,
                 openssh: options.sshd == NodeSshd::OpenSsh,
             };
@@ -191,6 +190,8 @@ fn say(word: &str) -> io::Result<()> {
 
 /// The keeper: in the node's namespaces, except that of processes, whose first one it starts.
 pub(super) fn keep() -> io::Result<i32> {
+    // A session without the terminal: Ctrl-C on the control node is not for the nodes.
+    let _ = nix::unistd::setsid();
     let signals = Signals::block()?;
     let mut spaces =
         CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWPID | CloneFlags::CLONE_NEWUTS | CloneFlags::CLONE_NEWIPC;
@@ -213,7 +214,6 @@ pub(super) fn init() -> io::Result<i32> {
     netlink.set_up("eth0")?;
     netlink.add_address("eth0", spec.address, PREFIX)?;
     root::build(&spec)?;
-    // A session of its own, without the terminal: Ctrl-C on the control node is not for the nodes.
     let mut server = Command::new("/proc/self/exe");
     server.env_clear().env(ROLE, "node-sshd").env(SPEC, serde_json::to_string(&spec)?).stdin(Stdio::null()).current_dir("/root");
     server.env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin").env("HOME", "/root").env("LANG", "C.UTF-8");
@@ -224,10 +224,17 @@ pub(super) fn init() -> io::Result<i32> {
 /// A node's SSH server.
 pub(super) fn serve() -> io::Result<i32> {
     let spec = NodeSpec::from_env()?;
-    let _ = nix::unistd::setsid();
-    // The nodes' commands are not part of the lab's machinery.
     if spec.openssh {
-        return serve_openssh();
+        let mut server = match openssh::start() {
+            Ok(server) => server,
+            Err(error) => {
+                // The one who waits for this node passes it on.
+                say(&error.to_string().replace('\n', "; "))?;
+                return Ok(1);
+            }
+        };
+        say(UP)?;
+        return Ok(server.wait()?.code().unwrap_or(1));
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
@@ -239,16 +246,4 @@ pub(super) fn serve() -> io::Result<i32> {
             Err(error) => Err(io::Error::other(error)),
         }
     })
-}
-
-fn serve_openssh() -> io::Result<i32> {
-    let mut server = Command::new("/usr/sbin/sshd").args(["-D", "-e", "-f", root::SSHD_CONFIG]).stdout(Stdio::null()).spawn()?;
-    let answers = (0..1000).any(|_| {
-        std::thread::sleep(std::time::Duration::from_millis(10));
-        std::net::TcpStream::connect("127.0.0.1:22").is_ok()
-    });
-    if answers {
-        say(UP)?;
-    }
-    Ok(server.wait()?.code().unwrap_or(1))
 }

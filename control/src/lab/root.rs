@@ -9,12 +9,10 @@ use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::unistd::pivot_root;
 
 use super::node::NodeSpec;
+use super::openssh;
 
 /// Where the new root is built: every system has this directory, and the node's own one covers it later.
 const WORK: &str = "/tmp";
-
-/// OpenSSH's configuration in a node.
-pub(super) const SSHD_CONFIG: &str = "/etc/ssh/elenchus_sshd_config";
 
 /// The node's ordinary user, who may become root by `sudo` where it is installed.
 const USER: &str = "elenchus";
@@ -25,8 +23,6 @@ const USER_ID: u32 = 1999;
 /// Makes a new root and moves into it. Needs a mount namespace of its own.
 pub(super) fn build(spec: &NodeSpec) -> io::Result<()> {
     mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>)?;
-    // What is shared may lie below what will be covered, so it is held first.
-    let held = hold(&spec.share)?;
     mount(Some("tmpfs"), WORK, Some("tmpfs"), MsFlags::empty(), Some("mode=755"))?;
     let root = Path::new(WORK).join("root");
     fs::create_dir(&root)?;
@@ -34,33 +30,23 @@ pub(super) fn build(spec: &NodeSpec) -> io::Result<()> {
     if !overlaid {
         compose(&root)?;
     }
-    for dir in ["proc", "sys", "dev", "run", "tmp", ".old"] {
+    for dir in ["proc", "sys", "dev", ".old"] {
         fs::create_dir_all(root.join(dir))?;
     }
     bind("/dev", &root.join("dev"), false)?;
     mount(Some("proc"), &root.join("proc"), Some("proc"), MsFlags::empty(), None::<&str>)?;
     // Of the node's own network namespace, so that /sys/class/net shows its links only.
     mount(Some("sysfs"), &root.join("sys"), Some("sysfs"), MsFlags::empty(), None::<&str>)?;
-    mount(Some("tmpfs"), &root.join("run"), Some("tmpfs"), MsFlags::empty(), Some("mode=755"))?;
-    mount(Some("tmpfs"), &root.join("tmp"), Some("tmpfs"), MsFlags::empty(), Some("mode=1777"))?;
-    for (descriptor, path) in &held {
-        let inside = root.join(path.strip_prefix("/").unwrap_or(path));
-        fs::create_dir_all(&inside)?;
-        bind(descriptor_path(descriptor), &inside, true)?;
+    // Homes are the node's own, too: what the host's users have their shells do at login is neither quick nor the same everywhere.
+    for (dir, mode) in [("run", "mode=755"), ("tmp", "mode=1777"), ("root", "mode=700"), ("home", "mode=755")] {
+        fs::create_dir_all(root.join(dir))?;
+        mount(Some("tmpfs"), &root.join(dir), Some("tmpfs"), MsFlags::empty(), Some(mode))?;
     }
     pivot_root(&root, &root.join(".old"))?;
     std::env::set_current_dir("/")?;
     umount2("/.old", MntFlags::MNT_DETACH)?;
     fs::remove_dir("/.old")?;
     settle(spec)
-}
-
-fn hold(share: &[PathBuf]) -> io::Result<Vec<(fs::File, PathBuf)>> {
-    share.iter().map(|path| Ok((fs::File::open(path)?, path.clone()))).collect()
-}
-
-fn descriptor_path(file: &fs::File) -> PathBuf {
-    PathBuf::from(format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(file)))
 }
 
 /// Binds a tree of the host.
@@ -100,7 +86,7 @@ fn compose(root: &Path) -> io::Result<()> {
         }
     }
     copy_readable(Path::new("/etc"), &root.join("etc"))?;
-    for dir in ["root", "home", "srv", "mnt", "var/lib", "var/log", "var/cache", "var/tmp", "var/spool"] {
+    for dir in ["srv", "mnt", "var/lib", "var/log", "var/cache", "var/tmp", "var/spool"] {
         fs::create_dir_all(root.join(dir))?;
     }
     symlink("/run", root.join("var/run"))
@@ -127,7 +113,7 @@ fn settle(spec: &NodeSpec) -> io::Result<()> {
     write("/etc/hostname", &format!("{}\n", spec.name), 0o644)?;
     let hosts: String = spec.hosts.iter().map(|(name, address)| format!("{address} {name}\n")).collect();
     write("/etc/hosts", &format!("127.0.0.1 localhost\n::1 localhost\n{hosts}"), 0o644)?;
-    for dir in ["/run/lock", "/run/sshd", "/root"] {
+    for dir in ["/run/lock", "/run/sshd"] {
         fs::create_dir_all(dir)?;
     }
     if spec.is_root {
@@ -135,10 +121,7 @@ fn settle(spec: &NodeSpec) -> io::Result<()> {
         authorize(Path::new("/root"), spec, 0)?;
     }
     if spec.openssh {
-        write("/etc/ssh/elenchus_host_key", &spec.host_key, 0o600)?;
-        let config = "Port 22\nHostKey /etc/ssh/elenchus_host_key\nPermitRootLogin prohibit-password\nPasswordAuthentication no\nUsePAM no\nUseDNS no\n\
-                      StrictModes no\nPidFile none\nLogLevel ERROR\nMaxStartups 200\nSubsystem sftp internal-sftp\n";
-        write(SSHD_CONFIG, config, 0o644)?;
+        openssh::configure(&spec.host_key)?;
     }
     Ok(())
 }
@@ -167,7 +150,7 @@ fn authorize(home: &Path, spec: &NodeSpec, owner: u32) -> io::Result<()> {
 }
 
 /// Writes a file anew: what the name pointed to before, a link perhaps, is left alone.
-fn write(path: &str, text: &str, mode: u32) -> io::Result<()> {
+pub(super) fn write(path: &str, text: &str, mode: u32) -> io::Result<()> {
     let _ = fs::remove_file(path);
     if let Some(dir) = Path::new(path).parent() {
         fs::create_dir_all(dir)?;

@@ -160,7 +160,7 @@ impl Loaded {
             LabSshd::Embedded => NodeSshd::Embedded,
             LabSshd::Openssh => NodeSshd::OpenSsh,
         };
-        Ok(Some(LabOptions { nodes: lab.value.nodes, sshd, share: Vec::new() }))
+        Ok(Some(LabOptions { nodes: lab.value.nodes, sshd }))
     }
 
     fn nodes(&self, env: Env<'_>) -> Result<Vec<ResolvedNode>, PlanError> {

@@ -2,7 +2,7 @@
 
 use elenchus_control::Host;
 use elenchus_control::config::HostConfig;
-use elenchus_control::lab::{Lab, LabNet, LabOptions};
+use elenchus_control::lab::{Lab, LabNet};
 use elenchus_control::system::{Node, System};
 
 use super::RunError;
@@ -15,7 +15,7 @@ pub(crate) fn reach(plan: &Resolved, net: Option<&LabNet>) -> Result<(Vec<Node>,
         let there = plan.nodes.iter().filter_map(|node| Some(self::node(&node.name, node.address.as_ref()?, node.host.clone()?)));
         return Ok((there.collect(), None));
     };
-    let lab = net.start(&LabOptions { share: Vec::new(), ..options.clone() })?;
+    let lab = net.start(options)?;
     let mut nodes = Vec::new();
     for made in &lab.nodes {
         let mut host = made.host.clone();
