@@ -33,7 +33,7 @@ impl Defect {
                 "any node answers reads from what it holds itself, without a quorum; shows under partitions and slow links"
             }
             Defect::EarlyAck => {
-                "the leader acknowledges writes before any other node has them; they vanish when the leader is cut off or killed"
+                "the leader acknowledges writes before any other node has them, and reads what it has; they vanish when it is cut off or killed"
             }
             Defect::LostFsync => {
                 "writes are acknowledged before they are durable; up to half a second of them is lost when nodes are killed"

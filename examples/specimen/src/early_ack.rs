@@ -1,11 +1,11 @@
-//! The defect `early-ack`: a primary that acknowledges first and replicates later.
+//! The defect `early-ack`: a primary that acknowledges first and replicates later, as asynchronous replication with failover does.
 //!
 //! While it leads, the node applies every change to a copy of the values at once, answers from the copy, and gives the change to Raft without waiting.
 //! All changes of its term pass through here in one order, so that the copy is what the values will be, if the term lasts. If it does not, the
 //! changes that had not reached a quorum are gone, though they were acknowledged.
 
 use serde_json::Value as Json;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, MutexGuard};
 
 use crate::raft::Change;
 use crate::service::{Answer, Refusal, Service};
@@ -13,26 +13,37 @@ use crate::state::Values;
 
 /// The copy of the values, and the term in which it was made.
 #[derive(Default)]
-pub(crate) struct Primary(Mutex<Option<(u64, Values)>>);
+pub(crate) struct Primary(Mutex<Ahead>);
+
+#[derive(Default)]
+struct Ahead {
+    term: u64,
+    values: Values,
+}
 
 impl Primary {
     /// Applies a change to the copy and lets Raft follow.
     pub(crate) async fn change(&self, service: &Service, change: Change) -> Result<Answer, Refusal> {
-        let mut copy = self.0.lock().await;
-        let term = service.term();
-        if copy.as_ref().is_none_or(|(made, _)| *made != term) {
-            service.confirm().await?;
-            *copy = Some((term, service.state.values()));
-        }
+        let mut copy = self.copy(service).await?;
         let written = service.raft.client_write_ff(change.clone()).await.map_err(Refusal::unknown)?;
         // Nobody waits for it, but Raft complains when nobody listens.
         tokio::spawn(written);
-        let applied = copy.as_mut().map(|(_, values)| values.apply(change));
-        Ok(Answer::Changed { swapped: applied.is_some_and(|applied| applied.swapped) })
+        Ok(Answer::Changed { swapped: copy.values.apply(change).swapped })
     }
 
-    /// What the copy of this term says of the key; nothing when there is none.
-    pub(crate) async fn get(&self, term: u64, key: &str) -> Option<Json> {
-        self.0.lock().await.as_ref().filter(|(made, _)| *made == term).map(|(_, values)| values.get(key))
+    /// What the copy says of the key.
+    pub(crate) async fn read(&self, service: &Service, key: &str) -> Result<Json, Refusal> {
+        Ok(self.copy(service).await?.values.get(key))
+    }
+
+    /// The copy of this term. The first in a term waits until all that was committed before is applied; nothing after it asks a quorum.
+    async fn copy(&self, service: &Service) -> Result<MutexGuard<'_, Ahead>, Refusal> {
+        let mut copy = self.0.lock().await;
+        let term = service.term();
+        if copy.term != term {
+            service.confirm().await?;
+            *copy = Ahead { term, values: service.state.values() };
+        }
+        Ok(copy)
     }
 }

@@ -98,17 +98,18 @@ impl Service {
         if self.raft.metrics().borrow().state != ServerState::Leader {
             return Err(Refusal::none(format!("{} does not lead", self.name())));
         }
+        let early = self.defect == Some(Defect::EarlyAck);
         match operation {
+            Operation::Read { key } if early => self.primary.read(self, &key).await.map(Answer::Value),
             Operation::Read { key } => self.read(&key).await.map(Answer::Value),
-            Operation::Change(change) if self.defect == Some(Defect::EarlyAck) => self.primary.change(self, change).await,
+            Operation::Change(change) if early => self.primary.change(self, change).await,
             Operation::Change(change) => self.change(change).await,
         }
     }
 
     async fn read(&self, key: &str) -> Result<Json, Refusal> {
         self.confirm().await?;
-        let early = if self.defect == Some(Defect::EarlyAck) { self.primary.get(self.term(), key).await } else { None };
-        Ok(early.unwrap_or_else(|| self.state.get(key)))
+        Ok(self.state.get(key))
     }
 
     /// Waits until a quorum has confirmed that this node leads, and everything committed before is applied.

@@ -202,6 +202,14 @@ impl Cluster {
         self.at_last("a write", async || self.write(name, key, value.clone()).await.filter(|(code, _)| *code == 200)).await;
     }
 
+    /// Writes, and waits until every running node has applied it, however early it was acknowledged.
+    pub(crate) async fn write_everywhere(&self, name: &str, key: &str, value: Value) {
+        let before = self.at_last("a status", async || self.status(name).await).await.last;
+        self.write_at_last(name, key, value).await;
+        self.at_last("the write", async || (self.status(name).await?.last > before).then_some(())).await;
+        self.settled().await;
+    }
+
     /// Tries until there is something.
     pub(crate) async fn at_last<T>(&self, what: &str, attempt: impl AsyncFn() -> Option<T>) -> T {
         let tries = async {

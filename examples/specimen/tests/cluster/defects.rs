@@ -16,9 +16,8 @@ fn effect(answer: &Option<(u16, Value)>) -> Option<&str> {
 async fn read_behind_a_partition(defect: Option<&'static str>) -> Option<(u16, Value)> {
     let cluster = Cluster::start(3, defect).await;
     let leader = cluster.leader().await;
-    cluster.write(&leader, "x", json!("old")).await.unwrap();
+    cluster.write_everywhere(&leader, "x", json!("old")).await;
     let follower = others(&cluster, &leader).remove(0);
-    cluster.settled().await;
     cluster.isolate(&follower, true);
     assert_eq!(cluster.write(&leader, "x", json!("new")).await, Some((200, json!({}))));
     let answer = cluster.read(&follower, "x").await;
@@ -35,14 +34,14 @@ async fn reads_are_stale_with_stale_reads_alone() {
     assert_eq!(effect(&refused), Some("none"), "{refused:?}");
 }
 
-/// What a leader that is cut off answers to a write, and what the key holds when all is healed.
-async fn write_to_a_lonely_leader(defect: Option<&'static str>) -> (Option<(u16, Value)>, Value) {
+/// What a leader that is cut off answers to a write and then to a read, and what the key holds when all is healed.
+async fn write_to_a_lonely_leader(defect: Option<&'static str>) -> (Option<(u16, Value)>, Option<(u16, Value)>, Value) {
     let cluster = Cluster::start(3, defect).await;
     let leader = cluster.leader().await;
-    cluster.write(&leader, "x", json!("before")).await.unwrap();
-    cluster.settled().await;
+    cluster.write_everywhere(&leader, "x", json!("before")).await;
     cluster.isolate(&leader, true);
-    let answer = cluster.write(&leader, "x", json!("lonely")).await;
+    let written = cluster.write(&leader, "x", json!("lonely")).await;
+    let read = cluster.read(&leader, "x").await;
     let others = others(&cluster, &leader);
     let next = cluster.leader_of(&[&others[0], &others[1]]).await;
     // Raft would be right to keep the lonely leader's write if nothing else had been committed.
@@ -50,14 +49,16 @@ async fn write_to_a_lonely_leader(defect: Option<&'static str>) -> (Option<(u16,
     cluster.isolate(&leader, false);
     cluster.leader().await;
     let value = cluster.read_at_last(&next, "x").await;
-    (answer, value)
+    (written, read, value)
 }
 
 #[tokio::test]
 async fn acknowledged_writes_vanish_with_early_ack_alone() {
-    assert_eq!(write_to_a_lonely_leader(Some("early-ack")).await, (Some((200, json!({}))), json!("before")));
-    let (refused, value) = write_to_a_lonely_leader(None).await;
-    assert_eq!(effect(&refused), Some("unknown"), "{refused:?}");
+    let (written, read, value) = write_to_a_lonely_leader(Some("early-ack")).await;
+    assert_eq!((written, read), (Some((200, json!({}))), Some((200, json!({ "value": "lonely" })))));
+    assert_eq!(value, "before");
+    let (written, read, value) = write_to_a_lonely_leader(None).await;
+    assert_eq!((effect(&written), effect(&read)), (Some("unknown"), Some("none")), "{written:?} {read:?}");
     assert_eq!(value, "before");
 }
 
