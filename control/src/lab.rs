@@ -17,9 +17,12 @@
 //! namespace, it is composed of read-only binds and a copied `/etc`.
 
 mod enter;
+mod held;
+mod join;
 mod netlink;
 mod node;
 mod openssh;
+mod procfs;
 mod root;
 mod supervise;
 
@@ -29,6 +32,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 pub use enter::{Entered, LabNet, enter, main_hook};
+pub use held::{HeldLab, HeldNode, enter_detached};
 pub use node::{Lab, LabNode};
 
 use crate::config::{HostConfig, HostKeyPolicy, Key, Secret};
@@ -94,6 +98,14 @@ pub enum LabError {
     /// A node did not come up.
     #[error("the lab's node {node} did not come up: {reason}")]
     Node {
+        /// Which.
+        node: String,
+        /// Why.
+        reason: String,
+    },
+    /// A node that is up cannot be entered.
+    #[error("cannot enter the lab's node {node}: {reason}")]
+    Join {
         /// Which.
         node: String,
         /// Why.

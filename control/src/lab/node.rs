@@ -215,10 +215,15 @@ pub(super) fn init() -> io::Result<i32> {
     netlink.add_address("eth0", spec.address, PREFIX)?;
     root::build(&spec)?;
     let mut server = Command::new("/proc/self/exe");
-    server.env_clear().env(ROLE, "node-sshd").env(SPEC, serde_json::to_string(&spec)?).stdin(Stdio::null()).current_dir("/root");
-    server.env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin").env("HOME", "/root").env("LANG", "C.UTF-8");
-    let child = server.spawn()?;
+    server.env_clear().env(ROLE, "node-sshd").env(SPEC, serde_json::to_string(&spec)?).stdin(Stdio::null());
+    let child = at_home(&mut server).spawn()?;
     signals.attend(&child)
+}
+
+/// Where root's processes of a node begin, and with what environment.
+pub(super) fn at_home(command: &mut Command) -> &mut Command {
+    let path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+    command.current_dir("/root").env("PATH", path).env("HOME", "/root").env("USER", "root").env("LANG", "C.UTF-8")
 }
 
 /// A node's SSH server.

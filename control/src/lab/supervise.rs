@@ -27,6 +27,15 @@ impl Signals {
 
     /// Waits for the child to end and returns its exit status. Signals are passed on to it; other children, which a process 1 inherits, are reaped.
     pub(super) fn attend(&self, child: &Child) -> io::Result<i32> {
+        self.attend_with(child, |_| true)
+    }
+
+    /// As [`Signals::attend`], for a child on the same terminal, which sends it what is typed there itself.
+    pub(super) fn attend_beside(&self, child: &Child) -> io::Result<i32> {
+        self.attend_with(child, |signal| !matches!(signal, Signal::SIGINT | Signal::SIGQUIT))
+    }
+
+    fn attend_with(&self, child: &Child, passes: impl Fn(Signal) -> bool) -> io::Result<i32> {
         let child = Pid::from_raw(child.id() as i32);
         loop {
             match self.0.wait()? {
@@ -35,12 +44,19 @@ impl Signals {
                         return Ok(status);
                     }
                 }
-                signal => match kill(child, signal) {
+                signal if passes(signal) => match kill(child, signal) {
                     Ok(()) | Err(Errno::ESRCH) => {}
                     Err(error) => return Err(error.into()),
                 },
+                _ => {}
             }
         }
+    }
+
+    /// Waits until a signal asks this process to end.
+    pub(super) fn wait_for_order(&self) -> io::Result<()> {
+        while self.0.wait()? == Signal::SIGCHLD {}
+        Ok(())
     }
 }
 
