@@ -41,15 +41,16 @@ pub struct LabNet {
 /// is started.
 pub fn main_hook() {
     let Ok(role) = std::env::var(ROLE) else { return };
-    let ended = match role.as_str() {
-        "init" => init(),
-        "node" => node::keep(),
-        "node-init" => node::init(),
-        "node-sshd" => node::serve(),
-        _ => return,
-    };
+    let ended = Signals::unblock().and_then(|()| match role.as_str() {
+        "init" => init().map(Some),
+        "node" => node::keep().map(Some),
+        "node-init" => node::init().map(Some),
+        "node-sshd" => node::serve().map(Some),
+        _ => Ok(None),
+    });
     match ended {
-        Ok(status) => std::process::exit(status),
+        Ok(None) => {}
+        Ok(Some(status)) => std::process::exit(status),
         Err(error) => {
             eprintln!("elenchus: {error}");
             std::process::exit(3);

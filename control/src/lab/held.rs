@@ -110,7 +110,7 @@ impl HeldLab {
         let mut process = Command::new(&words[0]);
         process.args(&words[1..]).env_clear();
         process.envs(["TERM", "COLORTERM"].into_iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
-        match node::at_home(&mut process).spawn() {
+        match signals.spawn(node::at_home(&mut process)) {
             Ok(child) => signals.attend_beside(&child).map_err(|error| failed(error.to_string())),
             Err(error) => {
                 eprintln!("elenchus: {}: {}: {error}", node.name, words[0].display());

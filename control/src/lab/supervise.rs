@@ -1,7 +1,7 @@
 //! Waiting for a child as a parent should: forwarding signals to it, and burying what it leaves behind.
 
 use std::io;
-use std::process::Child;
+use std::process::{Child, Command};
 
 use nix::errno::Errno;
 use nix::sys::signal::{SigSet, Signal, kill};
@@ -15,14 +15,28 @@ const SIGNALLED: i32 = 128;
 pub(super) struct Signals(SigSet);
 
 impl Signals {
-    /// Blocks the signals that a parent must see. Children that are spawned after this do not inherit the block.
+    /// Blocks the signals that a parent must see. Children inherit the block: see [`Signals::spawn`] and [`Signals::unblock`].
     pub(super) fn block() -> io::Result<Signals> {
-        let mut set = SigSet::empty();
-        for signal in [Signal::SIGCHLD, Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT] {
-            set.add(signal);
-        }
+        let set = Signals::watched();
         set.thread_block()?;
         Ok(Signals(set))
+    }
+
+    /// Undoes in a child the block that its parent left to it, before any thread is started.
+    pub(super) fn unblock() -> io::Result<()> {
+        Ok(Signals::watched().thread_unblock()?)
+    }
+
+    fn watched() -> SigSet {
+        [Signal::SIGCHLD, Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT].into_iter().collect()
+    }
+
+    /// Starts a program of others, which does not inherit the block. A signal in this moment does what it does by default: it ends this process.
+    pub(super) fn spawn(&self, command: &mut Command) -> io::Result<Child> {
+        self.0.thread_unblock()?;
+        let child = command.spawn();
+        self.0.thread_block()?;
+        child
     }
 
     /// Waits for the child to end and returns its exit status. Signals are passed on to it; other children, which a process 1 inherits, are reaped.
