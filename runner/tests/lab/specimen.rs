@@ -1,0 +1,44 @@
+//! The quick start: the specimen, with defects and without.
+
+use crate::trial::{Trial, assert_status, number};
+
+const QUICKSTART: &str = "examples/quickstart.yaml";
+
+#[test]
+fn a_stale_read_is_found_and_shown() {
+    let Some(trial) = Trial::of(QUICKSTART) else { return };
+    let trial = trial.with(&["--duration=10s"]);
+    let output = trial.run();
+    assert_status(&output, 1);
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(said.starts_with("INVALID"), "{said}");
+    assert!(said.contains("read →"), "the operations are shown: {said}");
+    let results = trial.results();
+    assert!(number(&results, "/operations/ok") > 100, "{results:#}");
+    assert!(number(&results, "/faults/verified") > 0, "{results:#}");
+    let report = trial.report();
+    assert!(report.contains("<svg") && report.contains("partition") && report.contains("defect: stale-reads"));
+    assert!(!report.contains("http://") || !report.contains("src=\"http"), "the report needs no network");
+    for svg in ["latency", "rate", "timeline", "counterexample-1"] {
+        assert!(trial.dir().join(format!("{svg}.svg")).is_file(), "{svg}.svg");
+    }
+}
+
+#[test]
+fn without_a_defect_every_promise_holds() {
+    let Some(trial) = Trial::of(QUICKSTART) else { return };
+    let trial = trial.with(&["--duration=15s", "--set=system.options.defect=none"]);
+    assert_status(&trial.run(), 0);
+    let results = trial.results();
+    assert!(number(&results, "/operations/ok") > 100, "{results:#}");
+    assert_eq!(number(&results, "/faults/verified"), number(&results, "/faults/injected"));
+    assert_eq!(number(&results, "/faults/healed"), number(&results, "/faults/injected"));
+}
+
+#[test]
+fn what_was_not_on_disk_is_missed_after_all_are_killed() {
+    let Some(trial) = Trial::of(QUICKSTART) else { return };
+    let killing = "--set=nemesis=[{kill: {targets: all}, every: 6s, for: 2s, interval: fixed}]";
+    let trial = trial.with(&["--duration=20s", "--set=system.options.defect=lost-fsync", killing]);
+    assert_status(&trial.run(), 1);
+}
