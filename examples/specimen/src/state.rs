@@ -107,3 +107,23 @@ impl RaftSnapshotBuilder<Types> for State {
 fn no_snapshots() -> StorageError {
     StorageIOError::read_snapshot(None, AnyError::error("the specimen keeps its whole log and makes no snapshots")).into()
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn compare_and_set_sets_where_it_finds_what_it_expects() {
+        let mut values = Values::default();
+        let mut cas = |expect, value| values.apply(Change::CompareAndSet { key: "x".into(), expect, value }).swapped;
+        assert!(!cas(json!(1), json!(2)));
+        assert!(cas(Json::Null, json!(1)));
+        assert!(!cas(json!("1"), json!(2)));
+        assert!(cas(json!(1), json!({ "a": [2] })));
+        assert!(cas(json!({ "a": [2] }), json!(3)));
+        assert_eq!(values.apply(Change::Put { key: "x".into(), value: json!(4) }), Applied { swapped: true });
+        assert_eq!((values.get("x"), values.get("y")), (json!(4), Json::Null));
+    }
+}
