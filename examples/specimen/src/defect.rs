@@ -9,7 +9,8 @@ pub enum Defect {
     StaleReads,
     /// The leader acknowledges a write before any other node has it: when the leader is cut off or killed, acknowledged writes vanish.
     EarlyAck,
-    /// A node acknowledges what it has not made durable and writes it half a second later: what it had not written is lost when it is killed.
+    /// A node acknowledges what it has not made durable and writes it half a second later: the last half second is lost when it is killed. Others
+    /// may have it still, so that it shows when a majority is killed at once.
     LostFsync,
 }
 
@@ -36,7 +37,7 @@ impl Defect {
                 "the leader acknowledges writes before any other node has them, and reads what it has; they vanish when it is cut off or killed"
             }
             Defect::LostFsync => {
-                "writes are acknowledged before they are durable; up to half a second of them is lost when nodes are killed"
+                "writes are acknowledged before they are durable; the last half second is lost when nodes are killed at once"
             }
         }
     }

@@ -1,5 +1,6 @@
 //! Appending to the file, on a thread of its own, so that nothing else waits for the disk.
 
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, Write};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -125,27 +126,26 @@ fn synced(mut disk: Disk, queue: &Receiver<Job>) {
     }
 }
 
+/// Reports everything as stored at once, and writes it when it is [`DELAY`] old, so that a kill always loses as much.
 fn delayed(mut disk: Disk, queue: &Receiver<Job>) {
-    let mut kept = Vec::new();
-    let mut due = None;
+    let mut kept: VecDeque<(Instant, Vec<u8>)> = VecDeque::new();
     loop {
-        let wait = due.map_or(Duration::MAX, |due: Instant| due.saturating_duration_since(Instant::now()));
-        let job = match queue.recv_timeout(wait) {
+        let wait = kept.front().map_or(Duration::MAX, |(due, _)| due.saturating_duration_since(Instant::now()));
+        match queue.recv_timeout(wait) {
             Ok(job) if !job.bytes.is_empty() => {
-                kept.extend(job.bytes);
-                due.get_or_insert_with(|| Instant::now() + DELAY);
+                kept.push_back((Instant::now() + DELAY, job.bytes));
                 (job.done)(Ok(()));
-                continue;
             }
-            Ok(flush) => Some(flush),
-            Err(RecvTimeoutError::Timeout) => None,
-            Err(RecvTimeoutError::Disconnected) => break drop(disk.write(&kept, true)),
-        };
-        let result = disk.write(&kept, true);
-        kept.clear();
-        due = None;
-        if let Some(flush) = job {
-            (flush.done)(result);
+            Ok(flush) => (flush.done)(disk.write(&taken(&mut kept, |_| true), true)),
+            // Its error is reported to whoever flushes at the end.
+            Err(RecvTimeoutError::Timeout) => drop(disk.write(&taken(&mut kept, |due| due <= Instant::now()), false)),
+            Err(RecvTimeoutError::Disconnected) => break drop(disk.write(&taken(&mut kept, |_| true), true)),
         }
     }
+}
+
+/// Takes away, from the front, what is to be written.
+fn taken(kept: &mut VecDeque<(Instant, Vec<u8>)>, ripe: impl Fn(Instant) -> bool) -> Vec<u8> {
+    let count = kept.partition_point(|(due, _)| ripe(*due));
+    kept.drain(..count).flat_map(|(_, bytes)| bytes).collect()
 }
