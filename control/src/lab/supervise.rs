@@ -52,12 +52,12 @@ impl Signals {
     fn attend_with(&self, child: &Child, passes: impl Fn(Signal) -> bool) -> io::Result<i32> {
         let child = Pid::from_raw(child.id() as i32);
         loop {
+            // Before the first wait, too: a child that ended while signals were not blocked has sent its own in vain.
+            if let Some(status) = reap(child)? {
+                return Ok(status);
+            }
             match self.0.wait()? {
-                Signal::SIGCHLD => {
-                    if let Some(status) = reap(child)? {
-                        return Ok(status);
-                    }
-                }
+                Signal::SIGCHLD => {}
                 signal if passes(signal) => match kill(child, signal) {
                     Ok(()) | Err(Errno::ESRCH) => {}
                     Err(error) => return Err(error.into()),
