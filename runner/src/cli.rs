@@ -1,9 +1,13 @@
 //! The command line.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use elenchus_control::lab::MAX_NODES;
 use elenchus_core::Span;
+
+use crate::plan::LabSshd;
 
 /// Breaks a distributed system on purpose, and proves whether it kept its promises.
 #[derive(Debug, Parser)]
@@ -33,6 +37,9 @@ pub enum Command {
     Doctor(DoctorArgs),
     /// Undo the faults that a killed run left behind on nodes that outlived it.
     Heal(HealArgs),
+    /// A cluster on this machine that stays up: nodes made of Linux namespaces, to look around in.
+    #[command(subcommand)]
+    Lab(LabCommand),
     /// The sample system that the quick start breaks: a small replicated store with defects to switch on.
     #[command(subcommand)]
     Specimen(elenchus_specimen::Command),
@@ -131,4 +138,37 @@ pub struct DoctorArgs {
 pub struct HealArgs {
     /// The run's directory in the store; its plan says how the nodes are reached.
     pub run: PathBuf,
+}
+
+/// The commands of `lab`.
+#[derive(Debug, Subcommand)]
+pub enum LabCommand {
+    /// Start a lab in the background.
+    Up(LabOptionsArgs),
+    /// List the nodes of the lab that is up.
+    Status,
+    /// Open a shell in a node, or run a command there and end with its exit status.
+    Shell {
+        /// The node, like n1.
+        node: String,
+        /// The command and its arguments.
+        #[arg(last = true)]
+        command: Vec<OsString>,
+    },
+    /// End the lab.
+    Down,
+    /// Be the process that holds a lab.
+    #[command(hide = true)]
+    Hold(LabOptionsArgs),
+}
+
+/// What a lab is to be like.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct LabOptionsArgs {
+    /// How many nodes: n1, n2 …
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=i64::from(MAX_NODES)))]
+    pub nodes: u16,
+    /// The SSH server in them; the host's OpenSSH needs root.
+    #[arg(long, value_enum, default_value_t)]
+    pub sshd: LabSshd,
 }

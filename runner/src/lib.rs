@@ -8,6 +8,7 @@
 //! | [`conductor`] | generator to workers to history |
 //! | [`doctor`] | what is missing before a plan can run |
 //! | [`judge`] | history to findings |
+//! | [`lab`] | a lab that stays up in the background |
 //! | [`progress`] | what a person sees meanwhile |
 //! | [`report`] | findings to pages, charts, JUnit, JSON |
 //! | [`store`] | where all of it is kept |
@@ -16,6 +17,7 @@ pub mod cli;
 pub mod conductor;
 pub mod doctor;
 pub mod judge;
+pub mod lab;
 pub mod plan;
 pub mod progress;
 pub mod report;

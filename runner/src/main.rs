@@ -8,6 +8,7 @@ use clap::{CommandFactory, Parser};
 use elenchus_control::lab::{self, Entered, LabNet};
 use elenchus_core::{CheckSpec, Finding, Value, Verdict, exchange};
 use elenchus_runner::cli::{Annotations, CheckArgs, Cli, Command, HealArgs, OutputArgs, PlanArgs, RunArgs};
+use elenchus_runner::lab::LabCommandError;
 use elenchus_runner::plan::{Plan, PlanError, Resolved};
 use elenchus_runner::report::{self, Facts, Results, Run};
 use elenchus_runner::run::{self, RunError};
@@ -41,6 +42,15 @@ impl From<RunError> for Failure {
         match error {
             RunError::Plan(error) => error.into(),
             RunError::Mismatch(why) => Failure::Usage(why),
+            other => Failure::CouldNotRun(other.to_string()),
+        }
+    }
+}
+
+impl From<LabCommandError> for Failure {
+    fn from(error: LabCommandError) -> Failure {
+        match error {
+            LabCommandError::UnknownNode { .. } => Failure::Usage(format!("elenchus: {error}")),
             other => Failure::CouldNotRun(other.to_string()),
         }
     }
@@ -89,6 +99,9 @@ fn execute(cli: &Cli) -> Result<ExitCode, Failure> {
             Ok(if found.is_healthy { ExitCode::SUCCESS } else { ExitCode::from(exit::COULD_NOT_RUN) })
         }
         Command::Heal(args) => heal(args),
+        Command::Lab(command) => {
+            Ok(ExitCode::from(u8::try_from(elenchus_runner::lab::execute(command, cli.quiet)?).unwrap_or(exit::COULD_NOT_RUN)))
+        }
         Command::Specimen(_) => unreachable!("it has run already"),
         Command::Schema => {
             println!("{}", plan::schema());

@@ -97,7 +97,7 @@ pub struct LabSettings {
 }
 
 /// The SSH server of the lab's nodes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum LabSshd {
     /// Elenchus' own.

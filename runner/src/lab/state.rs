@@ -1,0 +1,115 @@
+//! Where it is written down which lab is up.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use elenchus_control::lab::HeldLab;
+
+use super::LabCommandError;
+
+/// A directory of this user, with one file about the lab that is up and one of what its holder says.
+pub(super) struct State {
+    dir: PathBuf,
+    /// The directory itself, locked, so that no two commands change it at once.
+    lock: Option<File>,
+}
+
+impl State {
+    /// To look only.
+    pub(super) fn open() -> Result<State, LabCommandError> {
+        Ok(State { dir: dir()?, lock: None })
+    }
+
+    /// To change it: waits for other commands, and keeps further ones waiting.
+    pub(super) fn lock() -> Result<State, LabCommandError> {
+        let dir = dir()?;
+        loop {
+            let lock = lock(&dir).map_err(failed(&dir))?;
+            // Another command may have removed it meanwhile.
+            let same = fs::metadata(&dir).ok().zip(lock.metadata().ok()).is_some_and(|(there, here)| there.ino() == here.ino());
+            if same {
+                return Ok(State { dir, lock: Some(lock) });
+            }
+        }
+    }
+
+    /// The lab that is up.
+    pub(super) fn lab(&self) -> Option<HeldLab> {
+        let lab: HeldLab = serde_json::from_slice(&fs::read(self.file()).ok()?).ok()?;
+        lab.is_up().then_some(lab)
+    }
+
+    /// Writes down that a lab is up.
+    pub(super) fn keep(&mut self, lab: &HeldLab) -> Result<(), LabCommandError> {
+        let path = self.file();
+        let text = serde_json::to_vec(lab).map_err(|error| failed(&path)(error.into()))?;
+        fs::write(&path, text).map_err(failed(&path))
+    }
+
+    /// A new file for what the holder says.
+    pub(super) fn log(&self) -> Result<File, LabCommandError> {
+        let path = self.dir.join("lab.log");
+        File::create(&path).map_err(failed(&path))
+    }
+
+    /// What the holder of a lab that did not come up said; nothing is kept of it.
+    pub(super) fn last_words(&mut self) -> String {
+        let said = fs::read_to_string(self.dir.join("lab.log")).unwrap_or_default();
+        self.forget();
+        let said = said.trim().trim_start_matches("elenchus: ");
+        if said.is_empty() { "the lab ended before its nodes were up, and did not say why".to_owned() } else { said.to_owned() }
+    }
+
+    /// Removes all that is written down.
+    pub(super) fn forget(&mut self) {
+        for name in ["lab.json", "lab.log"] {
+            let _ = fs::remove_file(self.dir.join(name));
+        }
+        // It stays if it holds something else.
+        let _ = fs::remove_dir(&self.dir);
+        self.lock = None;
+    }
+
+    /// Removes what is written down of the lab that this process held.
+    pub(super) fn forget_own() -> Result<(), LabCommandError> {
+        let mut state = State::open()?;
+        // Unlocked: who ends the lab holds the lock, and waits for this process.
+        let is_own = state.lab().is_some_and(|lab| lab.holder_pid() == std::process::id());
+        if is_own {
+            state.forget();
+        }
+        Ok(())
+    }
+
+    fn file(&self) -> PathBuf {
+        self.dir.join("lab.json")
+    }
+}
+
+fn lock(dir: &Path) -> io::Result<File> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+    let lock = File::open(dir)?;
+    lock.lock()?;
+    Ok(lock)
+}
+
+fn failed(path: &Path) -> impl FnOnce(io::Error) -> LabCommandError + use<> {
+    let path = path.display().to_string();
+    move |source| LabCommandError::State { path, source }
+}
+
+/// The state directory of this user: as the system says, root's, or below the home.
+fn dir() -> Result<PathBuf, LabCommandError> {
+    let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let is_root = fs::metadata("/proc/self").is_ok_and(|metadata| metadata.uid() == 0);
+    let base = absolute("XDG_RUNTIME_DIR")
+        .or_else(|| is_root.then(|| PathBuf::from("/run")))
+        .or_else(|| absolute("XDG_STATE_HOME"))
+        .or_else(|| absolute("HOME").map(|home| home.join(".local/state")));
+    base.map(|base| base.join("elenchus")).ok_or_else(|| LabCommandError::State {
+        path: "a directory of this user".to_owned(),
+        source: io::Error::other("neither XDG_RUNTIME_DIR nor HOME is set"),
+    })
+}
