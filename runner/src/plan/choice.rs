@@ -5,16 +5,16 @@
 use std::fmt;
 
 use elenchus_clients::ClientSpec;
-use schemars::JsonSchema;
-use serde::de::value::MapAccessDeserializer;
+use elenchus_workloads::WorkloadSpec;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::value::{MapAccessDeserializer, MapDeserializer};
 use serde::de::{self, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use super::{SshSettings, SystemOptions};
 
 /// A client: a name, or a name with settings.
-#[derive(Clone, Debug, JsonSchema)]
-#[schemars(untagged)]
+#[derive(Clone, Debug)]
 pub enum ClientChoice {
     /// By name, with its default settings.
     Named(String),
@@ -136,3 +136,39 @@ macro_rules! text_or_map {
 text_or_map!(ClientChoice, "a client's name, or its name with settings", |text| ClientChoice::Named(text.to_owned()), ClientSpec => ClientChoice::Set);
 text_or_map!(SystemChoice, "a system's name or file, or a map with `name` and `options`", |text| SystemChoice::Named(text.to_owned()), SystemSettings => SystemChoice::Set);
 text_or_map!(NodeEntry, "a node's address, or a map with `name` and `address`", |text| NodeEntry::Address(text.to_owned()), NodeSettings => |set| NodeEntry::Set(Box::new(set)));
+
+/// The schema of a workload, with the names that may stand alone.
+pub(super) fn workload_schema(generator: &mut SchemaGenerator) -> Schema {
+    let names: Vec<&str> = elenchus_workloads::ALL.iter().map(|(name, _)| *name).collect();
+    json_schema!({ "anyOf": [{ "type": "string", "enum": names }, generator.subschema_for::<WorkloadSpec>()] })
+}
+
+/// The schema of a client, with the names that may stand alone.
+pub(super) fn client_schema(generator: &mut SchemaGenerator) -> Schema {
+    let names: Vec<&str> = elenchus_clients::ALL.iter().map(|(name, _)| *name).collect();
+    json_schema!({ "anyOf": [{ "type": "string", "enum": names }, generator.subschema_for::<ClientSpec>(), { "type": "null" }] })
+}
+
+/// Reads a workload; a name alone is that with no settings.
+pub(super) fn workload<'de, D: Deserializer<'de>>(deserializer: D) -> Result<WorkloadSpec, D::Error> {
+    deserializer.deserialize_any(WorkloadVisitor)
+}
+
+struct WorkloadVisitor;
+
+impl<'de> Visitor<'de> for WorkloadVisitor {
+    type Value = WorkloadSpec;
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("a workload's name, or its name with settings")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<WorkloadSpec, E> {
+        let settings = MapDeserializer::new(std::iter::empty::<(&str, &str)>());
+        self.visit_map(MapDeserializer::new(std::iter::once((text, settings))))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<WorkloadSpec, A::Error> {
+        WorkloadSpec::deserialize(MapAccessDeserializer::new(map))
+    }
+}

@@ -1,9 +1,12 @@
 //! What is wrong with a plan, shown where it is wrong.
 
-use elenchus_core::words;
+use std::ops::Range;
+
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode};
-use serde_yaml::Location;
 use thiserror::Error;
+
+/// Lines longer than this are not shown: they would bury the message.
+const LINE_MAX: usize = 300;
 
 /// An error of a plan, with the place in its text.
 #[derive(Debug, Error)]
@@ -12,14 +15,14 @@ pub struct PlanError {
     message: String,
     help: Option<String>,
     source_text: Option<NamedSource<String>>,
-    /// Byte offset and length.
-    place: Option<(usize, usize)>,
+    /// What is said at which bytes of the text.
+    labels: Vec<(Range<usize>, Option<String>)>,
 }
 
 impl PlanError {
     /// An error of no place in the text.
     pub fn plain(message: impl Into<String>) -> PlanError {
-        PlanError { message: message.into(), help: None, source_text: None, place: None }
+        PlanError { message: message.into(), help: None, source_text: None, labels: Vec::new() }
     }
 
     /// The same, with advice.
@@ -28,25 +31,33 @@ impl PlanError {
         self
     }
 
-    /// An error at a place of a text.
-    pub(super) fn at(text: &str, name: &str, location: Location, message: impl Into<String>) -> PlanError {
-        let place = (location != Location::UNKNOWN).then(|| place(text, location.line() as usize, location.column() as usize));
+    /// The same, saying so where it points to.
+    pub(super) fn label(mut self, label: Option<String>) -> PlanError {
+        if let Some((_, said)) = self.labels.first_mut() {
+            *said = label;
+        }
+        self
+    }
+
+    /// An error at a place of a text. A place in a line too long to be shown is told in the message.
+    pub(super) fn at(text: &str, name: &str, place: Range<usize>, message: impl Into<String>) -> PlanError {
+        let mut start = place.start.min(text.len());
+        // At the text's end, show the last line that says something.
+        if text[start..].trim().is_empty() {
+            start = text.trim_end().len();
+        }
+        let line = text[..start].rfind('\n').map_or(0, |at| at + 1)..text[start..].find('\n').map_or(text.len(), |at| start + at);
+        if line.len() > LINE_MAX || text.trim().is_empty() {
+            let number = text[..start].matches('\n').count() + 1;
+            let column = text[line.start..start].chars().count() + 1;
+            return PlanError::plain(format!("{name}:{number}:{column}: {}", message.into()));
+        }
         PlanError {
             message: message.into(),
             help: None,
-            source_text: Some(NamedSource::new(name, text.to_owned()).with_language("yaml")),
-            place,
+            source_text: Some(NamedSource::new(name, harmless(text)).with_language("yaml")),
+            labels: vec![(start..place.end.clamp(start, line.end), None)],
         }
-    }
-
-    /// What the YAML reader said, with the nearest valid word where it met an unknown one.
-    pub(super) fn from_yaml(text: &str, name: &str, error: &serde_yaml::Error) -> PlanError {
-        let error = error.without_snippet();
-        let rendered = error.to_string();
-        let message = rendered.rsplit_once(" at line ").map_or(rendered.as_str(), |(what, _)| what).trim_end_matches([',', ':']).to_owned();
-        let location = error.location().unwrap_or(Location::UNKNOWN);
-        let help = suggestion(&message);
-        PlanError { help, ..PlanError::at(text, name, location, message) }
     }
 
     /// As a person reads it: `file:line:column`, the excerpt, what was expected.
@@ -61,39 +72,22 @@ impl PlanError {
     }
 }
 
+/// The text without characters that would do something to a terminal, every byte else in its place.
+fn harmless(text: &str) -> String {
+    text.chars().map(|c| if c.is_ascii_control() && c != '\n' && c != '\t' { ' ' } else { c }).collect()
+}
+
 impl Diagnostic for PlanError {
     fn help<'a>(&'a self) -> Option<Box<dyn std::fmt::Display + 'a>> {
         self.help.as_ref().map(|help| Box::new(help) as Box<dyn std::fmt::Display>)
     }
 
     fn source_code(&self) -> Option<&dyn SourceCode> {
-        self.place?;
         self.source_text.as_ref().map(|text| text as &dyn SourceCode)
     }
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
-        let (offset, length) = self.place?;
-        Some(Box::new(std::iter::once(LabeledSpan::new(Some("here".to_owned()), offset, length))))
+        let spans = self.labels.iter().map(|(place, label)| LabeledSpan::new(label.clone(), place.start, place.len()));
+        Some(Box::new(spans))
     }
-}
-
-/// The byte offset of a line and column, both from 1, and the length of the word there.
-fn place(text: &str, line: usize, column: usize) -> (usize, usize) {
-    let start: usize = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
-    let rest = &text[start.min(text.len())..];
-    let in_line = rest.char_indices().nth(column.saturating_sub(1)).map_or(0, |(at, _)| at);
-    let word = &rest[in_line..];
-    let length = word.find(|c: char| c.is_whitespace() || ",]}:".contains(c)).unwrap_or(word.len());
-    (start + in_line, length)
-}
-
-/// From "unknown field `x`, expected one of `a`, `b`" the nearest of what was expected.
-fn suggestion(message: &str) -> Option<String> {
-    let (wrong, expected) = message.split_once(", expected ")?;
-    if !wrong.contains("unknown") {
-        return None;
-    }
-    let wrong = wrong.split('`').nth(1)?;
-    let valid: Vec<&str> = expected.split('`').skip(1).step_by(2).collect();
-    words::nearest(wrong, valid).map(|near| format!("did you mean `{near}`?"))
 }

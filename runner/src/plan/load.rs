@@ -1,25 +1,30 @@
 //! From a file and the command line's changes to a plan.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use serde_json::{Map, Value as Json};
+use serde_json::Value as Json;
 
+use super::changes::Change;
+use super::explain;
+use super::origin::{Origin, is_secret};
 use super::{Plan, PlanError};
 
 /// The most that a plan may be: 1 MiB.
 const SIZE_MAX: u64 = 1 << 20;
 
-/// A plan together with the text it was read from, so that later errors can show their place.
+/// What takes the place of a password in the store.
+pub(super) const HIDDEN: &str = "***";
+
+/// A plan together with where it is from, so that later errors can show their place.
 #[derive(Clone, Debug)]
 pub struct Loaded {
     /// The plan.
     pub plan: Plan,
-    /// Its text, after the command line's changes.
-    pub text: String,
-    /// What to call the text.
-    pub name: String,
     /// The directory that relative names in it start from.
-    pub folder: std::path::PathBuf,
+    pub folder: PathBuf,
+    /// Its text, after the command line's changes.
+    text: String,
+    pub(super) origin: Origin,
 }
 
 impl Plan {
@@ -35,8 +40,7 @@ impl Plan {
             return Err(unreadable(format!("it has {size} bytes; at most {SIZE_MAX} are read")));
         }
         let bytes = std::fs::read(path).map_err(|error| unreadable(error.to_string()))?;
-        let text =
-            String::from_utf8(bytes).map_err(|error| unreadable(format!("byte {} is not UTF-8", error.utf8_error().valid_up_to())))?;
+        let text = String::from_utf8(bytes).map_err(|error| not_utf8(&name, &error))?;
         let folder = path.parent().map_or_else(Default::default, Path::to_owned);
         Plan::parse(&text, &name, overrides).map(|loaded| Loaded { folder, ..loaded })
     }
@@ -47,21 +51,29 @@ impl Plan {
     /// As [`Plan::load`].
     pub fn parse(text: &str, name: &str, overrides: &[String]) -> Result<Loaded, PlanError> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        let read = |text: &str, name: &str| -> Result<Plan, PlanError> {
-            serde_yaml::from_str(text).map_err(|error| PlanError::from_yaml(text, name, &error))
-        };
-        let plan = read(text, name)?;
+        let mut origin = Origin::read(name, text, "the plan")?;
         if overrides.is_empty() {
-            return Ok(Loaded { plan, text: text.to_owned(), name: name.to_owned(), folder: Default::default() });
+            return Ok(Loaded { plan: explain::read(&origin, text)?, text: text.to_owned(), folder: PathBuf::new(), origin });
         }
-        let mut tree: Json = serde_yaml::from_str(text).map_err(|error| PlanError::from_yaml(text, name, &error))?;
+        let mut tree: Json = explain::read(&origin, text)?;
         for change in overrides {
-            set(&mut tree, change)?;
+            origin.changes.push(Change::apply(&mut tree, change)?);
         }
         let text = serde_yaml::to_string(&tree).map_err(|error| PlanError::plain(error.to_string()))?;
-        let name = format!("{name} with --set {}", overrides.join(" --set "));
-        Ok(Loaded { plan: read(&text, &name)?, text, name, folder: Default::default() })
+        Ok(Loaded { plan: explain::read(&origin, &text)?, text, folder: PathBuf::new(), origin })
     }
+}
+
+/// Where a file stops being UTF-8.
+fn not_utf8(name: &str, error: &std::string::FromUtf8Error) -> PlanError {
+    let bytes = error.as_bytes();
+    let good = error.utf8_error().valid_up_to();
+    if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
+        return PlanError::plain(format!("{name}: the plan is encoded in UTF-16")).help("save it as UTF-8");
+    }
+    // The same bytes stand before the first bad one.
+    PlanError::at(&String::from_utf8_lossy(bytes), name, good..good + '\u{fffd}'.len_utf8(), "the plan is not UTF-8 here")
+        .help("save it as UTF-8")
 }
 
 impl Loaded {
@@ -70,7 +82,7 @@ impl Loaded {
     /// # Errors
     /// When it cannot be written as YAML.
     pub fn without_secrets(&self) -> Result<String, PlanError> {
-        let mut tree: Json = serde_yaml::from_str(&self.text).map_err(|error| PlanError::from_yaml(&self.text, &self.name, &error))?;
+        let mut tree: Json = explain::read(&self.origin, &self.text)?;
         hide(&mut tree);
         serde_yaml::to_string(&tree).map_err(|error| PlanError::plain(error.to_string()))
     }
@@ -80,44 +92,19 @@ fn hide(tree: &mut Json) {
     match tree {
         Json::Object(fields) => {
             for (name, value) in fields {
-                match value {
-                    Json::String(text) if name == "password" && !text.starts_with("${env:") => *text = "***".to_owned(),
-                    other => hide(other),
+                let is_hidden = match &*value {
+                    Json::String(text) => is_secret(name, text),
+                    Json::Number(_) | Json::Bool(_) => is_secret(name, ""),
+                    _ => false,
+                };
+                if is_hidden {
+                    *value = Json::String(HIDDEN.to_owned());
+                } else {
+                    hide(value);
                 }
             }
         }
         Json::Array(items) => items.iter_mut().for_each(hide),
         _ => {}
     }
-}
-
-/// Applies one `path=value`.
-fn set(tree: &mut Json, change: &str) -> Result<(), PlanError> {
-    let wrong =
-        |why: String| PlanError::plain(format!("--set {change}: {why}")).help("write a path and a value, like `--set load.rate=200`");
-    let (path, value) = change.split_once('=').ok_or_else(|| wrong("there is no `=`".to_owned()))?;
-    let value: Json = serde_yaml::from_str(value).map_err(|error| wrong(error.without_snippet().to_string()))?;
-    let mut place = tree;
-    for step in path.split('.') {
-        place = match (step.parse::<usize>(), place) {
-            (Ok(index), Json::Array(items)) => {
-                let length = items.len();
-                items.get_mut(index).ok_or_else(|| wrong(format!("there is no item {index}; the list has {length}")))?
-            }
-            (Err(_), Json::Array(_)) => return Err(wrong(format!("`{step}` stands for a place in a list; expected a number from 0"))),
-            (_, Json::Object(fields)) => fields.entry(step).or_insert(Json::Null),
-            // What was absent, or written short, becomes a map.
-            (_, other) => {
-                let short = std::mem::take(other);
-                *other = Json::Object(Map::new());
-                let Json::Object(fields) = other else { unreachable!("just made") };
-                if let Json::String(name) = short {
-                    fields.insert("name".to_owned(), Json::String(name));
-                }
-                fields.entry(step).or_insert(Json::Null)
-            }
-        };
-    }
-    *place = value;
-    Ok(())
 }

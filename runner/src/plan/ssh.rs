@@ -7,6 +7,8 @@ use elenchus_core::Span;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::load::HIDDEN;
+
 /// How to log in to a node. What a node does not say, the plan's `ssh` says; what that does not say has a default.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -90,6 +92,19 @@ impl SshSettings {
         }
     }
 
+    /// Every secret as it is written, with its path.
+    pub(super) fn secrets(&self, path: &str) -> Vec<(String, String)> {
+        let mut found = Vec::new();
+        found.extend(self.password.clone().map(|text| (format!("{path}.password"), text)));
+        if let Some(SudoSettings::Password(text)) = &self.sudo {
+            found.push((format!("{path}.sudo.password"), text.clone()));
+        }
+        if let Some(jump) = &self.jump {
+            found.extend(jump.ssh.secrets(&format!("{path}.jump.ssh")));
+        }
+        found
+    }
+
     /// How the host at an address is reached.
     ///
     /// # Errors
@@ -137,9 +152,12 @@ impl SshSettings {
 }
 
 /// `${env:NAME}` from the environment, anything else as it stands.
-fn secret(text: &str, env: Env<'_>) -> Result<Secret, String> {
+pub(super) fn secret(text: &str, env: Env<'_>) -> Result<Secret, String> {
+    if text == HIDDEN {
+        return Err("this password was not kept with the run; write `${env:NAME}` in its place and set NAME in the environment".to_owned());
+    }
     let Some(name) = text.strip_prefix("${env:").and_then(|rest| rest.strip_suffix('}')) else { return Ok(Secret::new(text)) };
-    env(name).map(Secret::new).ok_or_else(|| format!("the environment variable {name} is not set; the plan takes a secret from it"))
+    env(name).map(Secret::new).ok_or_else(|| format!("the environment variable `{name}` is not set; the plan takes a secret from it"))
 }
 
 fn home(path: PathBuf, env: Env<'_>) -> PathBuf {

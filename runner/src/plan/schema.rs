@@ -1,0 +1,118 @@
+//! The JSON Schema of plans: for editors, and for what error messages say of a field.
+
+use std::sync::LazyLock;
+
+use serde_json::Value as Json;
+
+use super::Plan;
+
+const MAP: &str = "a map";
+
+static SCHEMA: LazyLock<Json> = LazyLock::new(|| schemars::schema_for!(Plan).to_value());
+
+/// The JSON Schema of plans.
+pub fn schema() -> String {
+    serde_json::to_string_pretty(&*SCHEMA).unwrap_or_default()
+}
+
+/// What the field at a path is for.
+pub(super) fn purpose(path: &str) -> Option<&'static str> {
+    let field = field(path)?;
+    let text = |node: &'static Json| node.get("description").and_then(Json::as_str);
+    text(field).or_else(|| text(target(field)))
+}
+
+/// What may stand at a path, in words: `a whole number from 1 to 200`.
+pub(super) fn expected(path: &str) -> Option<String> {
+    let mut kinds: Vec<String> = Vec::new();
+    for node in alternatives(field(path)?) {
+        for kind in kinds_of(node) {
+            // One example of a map is enough.
+            let is_told = |told: &String| *told == kind || (told.starts_with(MAP) && kind.starts_with(MAP));
+            if !kinds.iter().any(is_told) {
+                kinds.push(kind);
+            }
+        }
+    }
+    (!kinds.is_empty()).then(|| kinds.join(" or "))
+}
+
+/// The schema of the field at a path.
+fn field(path: &str) -> Option<&'static Json> {
+    path.split('.').filter(|step| !step.is_empty()).try_fold(&*SCHEMA, |node, step| {
+        alternatives(node).into_iter().find_map(|node| {
+            let property = node.get("properties").and_then(|properties| properties.get(step));
+            let item = step.parse::<usize>().ok().and_then(|_| node.get("items"));
+            property.or(item).or_else(|| node.get("additionalProperties").filter(|values| values.is_object()))
+        })
+    })
+}
+
+/// What a reference stands for.
+fn target(node: &'static Json) -> &'static Json {
+    let name = node.get("$ref").and_then(Json::as_str).and_then(|reference| reference.strip_prefix("#/$defs/"));
+    name.and_then(|name| SCHEMA.get("$defs")?.get(name)).unwrap_or(node)
+}
+
+/// The node, or what it may be instead, with references followed.
+fn alternatives(node: &'static Json) -> Vec<&'static Json> {
+    let node = target(node);
+    let choices = ["anyOf", "oneOf"].iter().find_map(|word| node.get(word)).and_then(Json::as_array);
+    choices.map_or_else(|| vec![node], |choices| choices.iter().flat_map(alternatives).collect())
+}
+
+fn kinds_of(node: &Json) -> Vec<String> {
+    if let Some(word) = node.get("const").and_then(Json::as_str) {
+        return vec![format!("`{word}`")];
+    }
+    if let Some(words) = node.get("enum").and_then(Json::as_array) {
+        return words.iter().filter_map(Json::as_str).map(|word| format!("`{word}`")).collect();
+    }
+    let types = match node.get("type") {
+        Some(Json::String(one)) => vec![one.as_str()],
+        Some(Json::Array(many)) => many.iter().filter_map(Json::as_str).collect(),
+        _ => Vec::new(),
+    };
+    types
+        .into_iter()
+        .filter_map(|kind| match kind {
+            "integer" => Some(format!("a whole number{}", bounds(node))),
+            "number" => Some("a number".to_owned()),
+            "string" => Some("text".to_owned()),
+            "boolean" => Some("`true` or `false`".to_owned()),
+            "array" => Some("a list (lines that begin with `- `)".to_owned()),
+            "object" => Some(example(node).map_or(MAP.to_owned(), |field| format!("{MAP} like `{{{field}: …}}`"))),
+            _ => None,
+        })
+        .collect()
+}
+
+/// A field of a map, one that it needs rather than another.
+fn example(node: &Json) -> Option<&str> {
+    let needed = node.get("required").and_then(Json::as_array).and_then(|fields| fields.first()?.as_str());
+    needed.or_else(|| node.get("properties")?.as_object()?.keys().next().map(String::as_str))
+}
+
+fn bounds(node: &Json) -> String {
+    match (node.get("minimum"), node.get("maximum")) {
+        (Some(least), Some(most)) => format!(" from {least} to {most}"),
+        (Some(least), None) => format!(" of at least {least}"),
+        (None, Some(most)) => format!(" of at most {most}"),
+        (None, None) => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tells_what_may_stand_where() {
+        assert_eq!(expected("lab.nodes").as_deref(), Some("a whole number from 1 to 200"));
+        assert_eq!(expected("nemesis").as_deref(), Some("a list (lines that begin with `- `)"));
+        assert_eq!(expected("nemesis.3.interval").as_deref(), Some("`random` or `fixed`"));
+        assert_eq!(expected("client").as_deref(), Some("`etcd` or `specimen` or `noop` or a map like `{etcd: …}`"));
+        assert_eq!(expected("nowhere.at.all"), None);
+        assert_eq!(purpose("lab.nodes"), Some("How many nodes: n1, n2 …"));
+    }
+}
