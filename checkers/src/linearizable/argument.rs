@@ -25,31 +25,55 @@ pub(crate) fn describe(operation: &Operation<'_>) -> String {
     text
 }
 
-/// Why these operations, which are few, have no linearization.
-pub(crate) fn argue<M: Model>(model: &M, operations: &[Operation<'_>], breaks: &Operation<'_>) -> Vec<String> {
+/// How many of the other operations are named.
+const OTHERS: usize = 8;
+
+/// How many of the furthest states are told.
+const STATES: usize = 3;
+
+/// Why the operations of a proof have no linearization, whatever the others among them did.
+pub(crate) fn argue<M: Model>(model: &M, proof: &[Operation<'_>], others: &[Operation<'_>], breaks: &Operation<'_>) -> Vec<String> {
     let mut sentences = Vec::new();
     if let Some(completed) = breaks.completed {
         sentences.push(format!("Up to event {completed} no order explains the history: there {} returned.", describe(breaks)));
     }
-    let problem = Problem::new(model, operations.iter().copied());
+    let problem = Problem::new(model, proof.iter().copied());
     let budget = Budget { deadline: None, bytes: 1 << 30, visits: 1_000_000 };
     if let Outcome::Broken(broken) = decide(model, &problem, &budget).outcome {
         sentences.extend(dead_ends(model, &problem, &broken));
     }
+    if !others.is_empty() {
+        let named: Vec<String> = others.iter().take(OTHERS).map(describe).collect();
+        let more = others.len() - named.len();
+        let rest = if more == 0 { String::new() } else { format!(", and {more} more") };
+        sentences.push(format!(
+            "It does not matter when, or whether, the other operations on the same values took effect: {}{rest}.",
+            named.join("; ")
+        ));
+    }
     sentences
+}
+
+/// `a`, `a and b`, `a, b and c`.
+fn list(words: &[String]) -> String {
+    match words {
+        [] => String::new(),
+        [one] => one.clone(),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
+    }
 }
 
 /// One sentence for each of the furthest states.
 fn dead_ends<M: Model>(model: &M, problem: &Problem<'_>, broken: &Broken) -> Vec<String> {
     let mut sentences = vec![format!(
-        "Of these {} operations alone, {} is the first that cannot take effect before it returns.",
-        problem.operations.len(),
+        "Of the operations of the proof, {} is the first that cannot take effect before it returns.",
         describe(problem.operation(broken.operation))
     )];
-    for reached in &broken.reached {
-        let mut sentence = format!("One order leads to {}", reached.state);
-        for &pending in &reached.pending {
-            let _ = write!(sentence, "; there {} cannot follow, or leads no further", describe(problem.operation(pending)));
+    for reached in broken.reached.iter().take(STATES) {
+        let mut sentence = format!("One order leads to the state {}", reached.state);
+        let stuck: Vec<String> = reached.pending.iter().map(|&pending| describe(problem.operation(pending))).collect();
+        if !stuck.is_empty() {
+            let _ = write!(sentence, ", which {} cannot follow, or leads no further", list(&stuck));
         }
         sentence.push('.');
         sentences.push(sentence);

@@ -32,7 +32,7 @@ impl Checker for Linearizable {
             Err(error) => Finding {
                 checker: self.name().to_owned(),
                 verdict: Verdict::Unknown,
-                summary: format!("The history cannot be judged: {error}."),
+                summary: format!("the history cannot be judged: {error}"),
                 anomalies: Vec::new(),
                 details: json!({ "model": self.model }),
             },
@@ -55,14 +55,16 @@ impl Linearizable {
         let Judgement { operations, keys, failures, undecided, .. } = judgement;
         match judgement.verdict {
             Verdict::Valid => {
-                format!("All {operations} operations on {keys} object(s) have an order that is true to real time and to a {}.", self.model)
+                let on = if *keys == 1 { String::new() } else { format!(" on {keys} keys") };
+                format!("all {operations} operations{on} have an order that is true to real time and to a {}", self.model)
             }
-            Verdict::Invalid => format!("{} of {keys} object(s) behaved as no {} can.", failures.len(), self.model),
+            Verdict::Invalid if *keys == 1 => format!("{operations} operations behaved as no {} can", self.model),
+            Verdict::Invalid => format!("{} of {keys} keys behaved as no {} can", failures.len(), self.model),
             Verdict::Unknown => {
                 let (first, more) = (&undecided[0], undecided.len() - 1);
-                let rest = if more == 0 { String::new() } else { format!(", and {more} more object(s) likewise") };
+                let rest = if more == 0 { String::new() } else { format!(", and {more} more likewise") };
                 let object = first.key.as_ref().map_or(String::new(), |key| format!(" of key {key}"));
-                format!("Undecided: {} after {} of {} operations{object}{rest}.", first.why, first.completed, first.operations)
+                format!("undecided: {} after {} of {} operations{object}{rest}", first.why, first.completed, first.operations)
             }
         }
     }
@@ -71,8 +73,11 @@ impl Linearizable {
         Anomaly {
             name: "nonlinearizable".to_owned(),
             description: format!(
-                "These {} operations have no order that is true to real time and to a {}; it breaks where operation {} returns, at event {}.",
-                failure.operations.len(),
+                "{} no order that is true to real time and to a {}; the history breaks where operation {} returns, at event {}.",
+                match failure.operations.len() {
+                    1 => "This operation has".to_owned(),
+                    count => format!("These {count} operations have"),
+                },
                 self.model,
                 failure.operation,
                 failure.completion
@@ -94,6 +99,7 @@ impl Linearizable {
                     "completion": failure.completion,
                     "prefix": failure.prefix,
                     "counterexample": failure.operations,
+                    "others": failure.others,
                     "minimal": failure.is_minimal,
                 })
             })

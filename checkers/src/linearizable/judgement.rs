@@ -7,7 +7,7 @@ use elenchus_core::{EventIndex, Model, Value, Verdict};
 use super::argument::argue;
 use super::budget::{Exceeded, Spent};
 use super::keys::Part;
-use super::minimal::minimise;
+use super::minimal::{Minimal, minimise};
 use super::outcome::{Broken, Searched};
 use super::problem::{Moment, Problem};
 
@@ -65,7 +65,10 @@ pub struct Failure {
     pub prefix: usize,
     /// Invocations of the operations that prove it, in order.
     pub operations: Vec<EventIndex>,
-    /// Whether each of those is known to be needed.
+    /// Invocations of the operations with an effect that are not among those but touch what they touch. The proof holds whenever these took effect,
+    /// even outside the time between their invocation and completion, or never.
+    pub others: Vec<EventIndex>,
+    /// Whether each of those that prove it is known to be needed.
     pub is_minimal: bool,
     /// The argument step by step, one sentence each.
     pub argument: Vec<String>,
@@ -158,11 +161,11 @@ pub(crate) fn explain<M: Model>(
     let breaks = problem.operation(broken.operation);
     let completion = breaks.completed.unwrap_or(breaks.invoked);
     let begun = problem.operations.partition_point(|operation| operation.invoked < completion);
-    let (operations, is_minimal) = if options.minimise {
-        let minimal = minimise(model, problem, broken.operation, spent.visits);
-        (minimal.operations, minimal.is_minimal)
+    let Minimal { operations, others, proof, is_minimal } = if options.minimise {
+        minimise(model, problem, broken.operation, spent.visits)
     } else {
-        (problem.operations[..begun].to_vec(), false)
+        let operations = problem.operations[..begun].to_vec();
+        Minimal { proof: operations.clone(), operations, others: Vec::new(), is_minimal: false }
     };
     Failure {
         key: part.key.cloned(),
@@ -170,7 +173,8 @@ pub(crate) fn explain<M: Model>(
         completion,
         prefix: begun,
         operations: operations.iter().map(|operation| operation.invoked).collect(),
+        others: others.iter().map(|operation| operation.invoked).collect(),
         is_minimal,
-        argument: argue(model, &operations, breaks),
+        argument: argue(model, &proof, &others, breaks),
     }
 }

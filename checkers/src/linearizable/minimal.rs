@@ -2,11 +2,11 @@
 //!
 //! An operation is taken away by setting it *free*: it may then take effect at any time or never. That only adds linearizations, so a
 //! history that stays broken was broken by the operations that remain bound, whatever all the others did. Free observations constrain
-//! nothing and vanish. Where the model knows what operations are about ([`Model::subjects`]), free operations that share no subject with
-//! a bound one vanish too.
+//! nothing and vanish. Where the model knows what operations are about ([`Model::subjects`]), free operations that nothing links to a bound
+//! one vanish too: a chain of operations, each of which shares a subject with the next, is a link.
 
 use elenchus_core::{EventIndex, Kind, Model, Operation, Value};
-use rustc_hash::FxHashSet;
+use rustc_hash::FxHashMap;
 
 use super::budget::Budget;
 use super::decide::decide;
@@ -21,6 +21,10 @@ const LAID_OUT: usize = 50_000_000;
 pub(crate) struct Minimal<'h> {
     /// The operations that remain bound, in order of invocation. Those that had not returned where it breaks are crashed.
     pub(crate) operations: Vec<Operation<'h>>,
+    /// The free ones that are linked to them, in order of invocation: whatever they did, it does not help.
+    pub(crate) others: Vec<Operation<'h>>,
+    /// Both together, as they were judged: the bound ones as they were, the others free.
+    pub(crate) proof: Vec<Operation<'h>>,
     /// Whether every one of them is known to be needed: false when the effort ran out first.
     pub(crate) is_minimal: bool,
 }
@@ -48,8 +52,13 @@ pub(crate) fn minimise<'h, M: Model>(model: &M, problem: &Problem<'h>, broken: u
             break;
         }
     }
-    let operations = bound.iter().map(|&position| reduction.prefix[position as usize]).collect();
-    Minimal { operations, is_minimal: !reduction.gave_up }
+    let at = |positions: &[u32]| positions.iter().map(|&position| reduction.prefix[position as usize]).collect();
+    Minimal {
+        operations: at(&bound),
+        others: at(&reduction.linked(&bound)),
+        proof: reduction.with_others_free(&bound),
+        is_minimal: !reduction.gave_up,
+    }
 }
 
 /// The operations invoked before `end`; those that had not returned by then may or may not have taken effect.
@@ -113,33 +122,46 @@ impl<'h, M: Model> Reduction<'_, 'h, M> {
         matches!(searched.outcome, Outcome::Broken(_))
     }
 
+    /// The bound operations as they were, and those linked to them set free.
     fn with_others_free(&self, bound: &[u32]) -> Vec<Operation<'h>> {
-        let subjects = self.subjects(bound);
+        let mut positions: Vec<(u32, bool)> = bound.iter().map(|&position| (position, true)).collect();
+        positions.extend(self.linked(bound).into_iter().map(|position| (position, false)));
+        positions.sort_unstable();
+        let freed = |operation: Operation<'h>| Operation { kind: Kind::Info, invoked: EventIndex(0), completed: None, ..operation };
+        let operations = positions.into_iter().map(|(position, is_bound)| (self.prefix[position as usize], is_bound));
+        operations.map(|(operation, is_bound)| if is_bound { operation } else { freed(operation) }).collect()
+    }
+
+    /// The operations with an effect, none of them bound, that a chain of shared subjects links to a bound one. Near-linear in the prefix.
+    fn linked(&self, bound: &[u32]) -> Vec<u32> {
         let mut next = bound.iter().copied().peekable();
-        let mut operations = Vec::with_capacity(bound.len());
-        for (position, operation) in self.prefix.iter().enumerate() {
-            if next.next_if_eq(&(position as u32)).is_some() {
-                operations.push(*operation);
-            } else if !self.model.observes(operation) && self.concerns(operation, subjects.as_ref()) {
-                operations.push(Operation { kind: Kind::Info, invoked: EventIndex(0), completed: None, ..*operation });
+        let candidates: Vec<u32> = (0..self.prefix.len() as u32)
+            .filter(|position| next.next_if_eq(position).is_none() && !self.model.observes(&self.prefix[*position as usize]))
+            .collect();
+        let subjects = |position: &u32| self.model.subjects(&self.prefix[*position as usize]);
+        // Where one operation is about everything, all are linked.
+        let Some(mut reached) =
+            bound.iter().map(subjects).collect::<Option<Vec<_>>>().map(|all| all.into_iter().flatten().collect::<Vec<_>>())
+        else {
+            return candidates;
+        };
+        let mut about: FxHashMap<Value, Vec<usize>> = FxHashMap::default();
+        let mut subjects_of = Vec::with_capacity(candidates.len());
+        for (at, position) in candidates.iter().enumerate() {
+            let Some(own) = subjects(position) else { return candidates };
+            for subject in &own {
+                about.entry(subject.clone()).or_default().push(at);
+            }
+            subjects_of.push(own);
+        }
+        let mut linked = vec![false; candidates.len()];
+        while let Some(subject) = reached.pop() {
+            for at in about.remove(&subject).unwrap_or_default() {
+                if !std::mem::replace(&mut linked[at], true) {
+                    reached.extend(subjects_of[at].iter().cloned());
+                }
             }
         }
-        operations
-    }
-
-    /// What the bound operations are about; none where one of them is about everything.
-    fn subjects(&self, bound: &[u32]) -> Option<FxHashSet<Value>> {
-        let mut subjects = FxHashSet::default();
-        for &position in bound {
-            subjects.extend(self.model.subjects(&self.prefix[position as usize])?);
-        }
-        Some(subjects)
-    }
-
-    fn concerns(&self, operation: &Operation<'_>, subjects: Option<&FxHashSet<Value>>) -> bool {
-        match (subjects, self.model.subjects(operation)) {
-            (Some(subjects), Some(own)) => own.iter().any(|subject| subjects.contains(subject)),
-            _ => true,
-        }
+        candidates.into_iter().zip(linked).filter_map(|(position, linked)| linked.then_some(position)).collect()
     }
 }
