@@ -30,6 +30,7 @@ mod bits;
 mod budget;
 mod checker;
 mod decide;
+mod foresight;
 mod frontier;
 mod judgement;
 mod keys;

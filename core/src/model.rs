@@ -88,10 +88,25 @@ pub trait Model: Send + Sync {
         None
     }
 
+    /// How states grow into what is read later, for models that can tell: the search then gives up early where they cannot.
+    fn growth(&self) -> Option<&dyn Growth<Self::State>> {
+        None
+    }
+
     /// This model as a register, if it is one: there is a faster search for those.
     fn as_register(&self) -> Option<&dyn RegisterModel> {
         None
     }
+}
+
+/// How the states of a [`Model`] grow: what was appended stays until everything is replaced.
+pub trait Growth<S> {
+    /// Whether `operation` may lead from a state to one that did not grow out of it: an overwrite. `true` is always safe.
+    fn replaces(&self, operation: &Operation<'_>) -> bool;
+
+    /// Whether `observation` may be told in `state`, or in a state that operations which do not replace it may make of it. `true` is always
+    /// safe.
+    fn leads_to(&self, state: &S, observation: &Operation<'_>) -> bool;
 }
 
 /// What an operation does to a register.

@@ -13,8 +13,10 @@ use super::decide::decide;
 use super::outcome::Outcome;
 use super::problem::Problem;
 
-/// Configurations that all attempts together may visit, and operations that they may lay out: limits that do not depend on the machine.
+/// Configurations that all attempts together may visit, the same times the operations that each may have to look through, and operations
+/// that the attempts may lay out: limits that do not depend on the machine.
 const VISITS: u64 = 3_000_000;
+const LOOKED_THROUGH: u64 = 500_000_000;
 const LAID_OUT: usize = 50_000_000;
 
 /// What was found by taking operations away.
@@ -32,10 +34,11 @@ pub(crate) struct Minimal<'h> {
 /// Takes away what can be taken away from a problem that cannot be linearized up to the completion of `broken`.
 pub(crate) fn minimise<'h, M: Model>(model: &M, problem: &Problem<'h>, broken: u32, spent_visits: u64) -> Minimal<'h> {
     let end = problem.operation(broken).completed.unwrap_or(EventIndex(u32::MAX));
+    let prefix = prefix(problem, end);
     let mut reduction = Reduction {
         model,
-        prefix: prefix(problem, end),
-        visits_left: VISITS,
+        visits_left: VISITS.min(LOOKED_THROUGH / prefix.len().max(1) as u64),
+        prefix,
         laid_out: 0,
         per_attempt: 20_000 + 4 * spent_visits.min(VISITS),
         gave_up: false,

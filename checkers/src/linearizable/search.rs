@@ -9,16 +9,19 @@
 //! - an observation is satisfied the moment it fits a state, for it never changes one;
 //! - of open operations that are alike, the one that returns first goes first;
 //! - crashed operations that are alike are counted, not told apart, and never used where they change nothing;
-//! - dominated configurations are dropped (see [`Frontier`]).
+//! - dominated configurations are dropped (see [`Frontier`]);
+//! - where states only grow, those that cannot grow into what is read next are dropped (see [`Foresight`]).
 //!
 //! A beam of a few configurations runs first: when the history is linearizable it nearly always says so at once. A beam that had to
-//! drop a configuration proves nothing by running empty, and a wider one takes its place.
+//! drop a configuration proves nothing by running empty, and a wider one takes its place. Foresight runs empty too early: how far
+//! the history goes without it is then looked for by bisection.
 
 use elenchus_core::{Kind, Model};
 
 use super::bags::{BagId, Bags, EMPTY};
 use super::bits::Bits;
 use super::budget::{Budget, Exceeded, Spent};
+use super::foresight::{Foresight, Sight};
 use super::frontier::Frontier;
 use super::outcome::{Broken, Outcome, Reached, Searched};
 use super::problem::{Moment, Problem};
@@ -36,15 +39,25 @@ const BREATH: u64 = 1024;
 /// Decides a problem whose concurrency fits the width of `B`.
 pub(crate) fn search<M: Model, B: Bits>(model: &M, problem: &Problem<'_>, budget: &Budget) -> Searched {
     let mut search = Search::<M, B>::new(model, problem, *budget);
-    for beam in BEAMS {
-        search.reset(beam);
-        let outcome = search.run();
-        let proves_nothing = search.cut && matches!(outcome, Outcome::Broken(_));
-        if !proves_nothing {
-            return Searched { outcome, spent: search.spent, algorithm: "just-in-time" };
+    let mut outcome = search.decide(u32::MAX);
+    if let Outcome::Broken(_) = outcome {
+        // Up to `high` it is broken, by what was foreseen there; up to any moment before `low` it is not, for nothing had run empty.
+        let (mut low, mut high) = (search.emptied, search.foreseen.max(search.emptied));
+        while low < high {
+            let middle = low + (high - low) / 2;
+            match search.decide(middle) {
+                Outcome::Linearizable => low = middle + 1,
+                broken @ Outcome::Broken(_) => (outcome, high) = (broken, search.foreseen.max(search.emptied)),
+                exhausted @ Outcome::Exhausted { .. } => return search.ended(exhausted),
+            }
+        }
+        if let Moment::Return(position) = problem.moments[high as usize]
+            && let Outcome::Broken(broken) = &mut outcome
+        {
+            broken.operation = position;
         }
     }
-    unreachable!("the last beam drops nothing")
+    search.ended(outcome)
 }
 
 /// One way the object may have come so far.
@@ -88,6 +101,15 @@ struct Search<'a, 'h, M: Model, B> {
     beam: usize,
     /// Whether a configuration was dropped for want of room in the beam.
     cut: bool,
+    /// The last moment that is looked at.
+    until: u32,
+    foresight: Option<Foresight<'a, M::State>>,
+    /// The latest return of an observation that a configuration was dropped for.
+    foreseen: u32,
+    /// The return at which no configuration was left.
+    emptied: u32,
+    /// Some that were dropped at this return because of what was foreseen.
+    hopeless: Vec<Configuration<B>>,
 
     /// The operation in each taken slot.
     slots: Vec<u32>,
@@ -120,6 +142,11 @@ impl<'a, 'h, M: Model, B: Bits> Search<'a, 'h, M, B> {
             spent: Spent::default(),
             beam: usize::MAX,
             cut: false,
+            until: u32::MAX,
+            foresight: Foresight::new(model, problem),
+            foreseen: 0,
+            emptied: 0,
+            hopeless: Vec::new(),
             slots: vec![0; B::WIDTH],
             slot_of: vec![0; problem.operations.len()],
             taken: B::default(),
@@ -134,9 +161,28 @@ impl<'a, 'h, M: Model, B: Bits> Search<'a, 'h, M, B> {
         }
     }
 
+    fn ended(self, outcome: Outcome) -> Searched {
+        Searched { outcome, spent: self.spent, algorithm: "just-in-time" }
+    }
+
+    /// Decides the history up to a moment.
+    fn decide(&mut self, until: u32) -> Outcome {
+        self.until = until;
+        for beam in BEAMS {
+            self.reset(beam);
+            let outcome = self.run();
+            let proves_nothing = self.cut && matches!(outcome, Outcome::Broken(_));
+            if !proves_nothing {
+                return outcome;
+            }
+        }
+        unreachable!("the last beam drops nothing")
+    }
+
     /// Starts again, with another width.
     fn reset(&mut self, beam: usize) {
-        (self.beam, self.cut) = (beam, false);
+        (self.beam, self.cut, self.foreseen) = (beam, false, 0);
+        self.foresight.iter_mut().for_each(Foresight::reset);
         (self.taken, self.observing) = (B::default(), B::default());
         self.twins.fill(B::default());
         self.crashed.clear();
@@ -146,15 +192,17 @@ impl<'a, 'h, M: Model, B: Bits> Search<'a, 'h, M, B> {
 
     fn run(&mut self) -> Outcome {
         let problem = self.problem;
-        for (at, &moment) in problem.moments.iter().enumerate() {
+        for (at, &moment) in problem.moments.iter().enumerate().take((self.until as usize).saturating_add(1)) {
             match moment {
                 Moment::Call(position) if problem.operation(position).kind == Kind::Ok => self.open(position),
                 Moment::Call(position) => self.crash(position),
                 Moment::Return(position) => {
-                    if let Err(why) = self.complete(position) {
+                    self.foresight.iter_mut().for_each(|foresight| foresight.advance(at as u32));
+                    if let Err(why) = self.complete(position, at as u32) {
                         return Outcome::Exhausted { why, moments: at };
                     }
                     if self.configurations.is_empty() {
+                        self.emptied = at as u32;
                         return Outcome::Broken(Broken { operation: position, reached: self.furthest() });
                     }
                     self.close(position);
@@ -211,16 +259,17 @@ impl<'a, 'h, M: Model, B: Bits> Search<'a, 'h, M, B> {
     }
 
     /// Extends every configuration until the operation has taken effect.
-    fn complete(&mut self, position: u32) -> Result<(), Exceeded> {
+    fn complete(&mut self, position: u32, at: u32) -> Result<(), Exceeded> {
         let bit = B::one(usize::from(self.slot_of[position as usize]));
         if self.configurations.iter().all(|configuration| !configuration.done.and(bit).is_empty()) {
             return Ok(());
         }
         self.passed.clear();
         self.visited.clear();
+        self.hopeless.clear();
         let mut sources = std::mem::take(&mut self.configurations);
         for configuration in sources.drain(..) {
-            self.offer(configuration, bit);
+            self.offer(configuration, bit, at);
         }
         self.configurations = sources;
         while let Some(configuration) = self.agenda.iter_mut().find_map(Vec::pop) {
@@ -234,7 +283,7 @@ impl<'a, 'h, M: Model, B: Bits> Search<'a, 'h, M, B> {
                 continue;
             }
             self.breathe()?;
-            self.extend(configuration, bit);
+            self.extend(configuration, bit, at);
         }
         self.passed.collect_into(&mut self.collected);
         self.configurations.extend(self.collected.iter().copied().map(Configuration::join));
@@ -246,7 +295,14 @@ impl<'a, 'h, M: Model, B: Bits> Search<'a, 'h, M, B> {
     }
 
     /// Takes note of a configuration: for after the completion if the operation is done in it, else to be extended.
-    fn offer(&mut self, configuration: Configuration<B>, bit: B) {
+    fn offer(&mut self, configuration: Configuration<B>, bit: B, at: u32) {
+        if let Some(foreseen) = self.cannot_reach(configuration, at) {
+            self.foreseen = self.foreseen.max(foreseen);
+            if self.hopeless.len() < REPORTED {
+                self.hopeless.push(configuration);
+            }
+            return;
+        }
         let (key, entry) = configuration.split(self.observing);
         if !configuration.done.and(bit).is_empty() {
             self.passed.add(key, entry, dominates(&self.bags));
@@ -259,8 +315,27 @@ impl<'a, 'h, M: Model, B: Bits> Search<'a, 'h, M, B> {
         }
     }
 
+    /// The return of an observation that a configuration can never satisfy, if one is foreseen.
+    fn cannot_reach(&mut self, configuration: Configuration<B>, at: u32) -> Option<u32> {
+        let foresight = self.foresight.as_ref()?;
+        let undone = self.taken.without(self.observing).without(configuration.done);
+        if undone.each().any(|slot| foresight.growth.replaces(&self.problem.operations[self.slots[slot] as usize])) {
+            return None;
+        }
+        let unsatisfied = |sight: &Sight| {
+            !foresight.is_called(sight.position, at)
+                || configuration.done.and(B::one(usize::from(self.slot_of[sight.position as usize]))).is_empty()
+        };
+        for sight in foresight.sights(self.until).filter(unsatisfied) {
+            if !self.steps.leads_to(foresight.growth, configuration.state, self.steps.class(sight.position)) {
+                return Some(sight.returns);
+            }
+        }
+        None
+    }
+
     /// Takes every step that is possible from a configuration.
-    fn extend(&mut self, from: Configuration<B>, bit: B) {
+    fn extend(&mut self, from: Configuration<B>, bit: B, at: u32) {
         let open = self.taken.without(self.observing).without(from.done);
         for slot in open.each() {
             if !self.twins[slot].without(from.done).is_empty() {
@@ -269,7 +344,7 @@ impl<'a, 'h, M: Model, B: Bits> Search<'a, 'h, M, B> {
             let state = self.steps.next(from.state, self.steps.class(self.slots[slot]));
             if state != IMPOSSIBLE {
                 let done = self.settle(state, from.done.or(B::one(slot)));
-                self.offer(Configuration { state, done, used: from.used }, bit);
+                self.offer(Configuration { state, done, used: from.used }, bit, at);
             }
         }
         for crashed in 0..self.crashed.len() {
@@ -278,7 +353,7 @@ impl<'a, 'h, M: Model, B: Bits> Search<'a, 'h, M, B> {
             if state != IMPOSSIBLE && state != from.state && self.bags.count(from.used, class) < available {
                 let used = self.bags.plus(from.used, class);
                 let done = self.settle(state, from.done);
-                self.offer(Configuration { state, done, used }, bit);
+                self.offer(Configuration { state, done, used }, bit, at);
             }
         }
     }
@@ -318,6 +393,7 @@ impl<'a, 'h, M: Model, B: Bits> Search<'a, 'h, M, B> {
     fn furthest(&mut self) -> Vec<Reached> {
         self.visited.collect_into(&mut self.collected);
         let mut visited: Vec<Configuration<B>> = self.collected.iter().copied().map(Configuration::join).collect();
+        visited.append(&mut self.hopeless);
         visited.sort_by_key(|configuration| (self.bags.total(configuration.used), std::cmp::Reverse(configuration.done.count())));
         let mut seen: Vec<StateId> = Vec::new();
         visited.retain(|configuration| {

@@ -1,6 +1,6 @@
 //! What each class of operations does to each state, remembered.
 
-use elenchus_core::{Model, Operation, Process, Step, Symbol, Value};
+use elenchus_core::{Growth, Model, Operation, Process, Step, Symbol, Value};
 use rustc_hash::FxHashMap;
 
 /// The number of an interned state. The initial one is 0.
@@ -20,6 +20,8 @@ pub(crate) struct Steps<'a, M: Model> {
     states: Vec<M::State>,
     ids: FxHashMap<M::State, StateId>,
     table: FxHashMap<u64, StateId>,
+    /// Which states may become what which observations were told.
+    leads: FxHashMap<u64, bool>,
     /// By position of the operation.
     classes: Vec<ClassId>,
     /// By class: an operation of it.
@@ -43,7 +45,7 @@ impl<'a, M: Model> Steps<'a, M> {
         }
         let initial = model.initial();
         let ids = FxHashMap::from_iter([(initial.clone(), 0)]);
-        Steps { model, states: vec![initial], ids, table: FxHashMap::default(), classes, examples, observes }
+        Steps { model, states: vec![initial], ids, table: FxHashMap::default(), leads: FxHashMap::default(), classes, examples, observes }
     }
 
     /// The class of the operation at a position.
@@ -58,7 +60,7 @@ impl<'a, M: Model> Steps<'a, M> {
 
     /// Where a class leads from a state, or [`IMPOSSIBLE`].
     pub(crate) fn next(&mut self, state: StateId, class: ClassId) -> StateId {
-        let key = u64::from(state) << 32 | u64::from(class);
+        let key = pair(state, class);
         if let Some(&next) = self.table.get(&key) {
             return next;
         }
@@ -71,6 +73,12 @@ impl<'a, M: Model> Steps<'a, M> {
         next
     }
 
+    /// Whether a state may be, or grow into, one in which an observation of this class fits.
+    pub(crate) fn leads_to(&mut self, growth: &dyn Growth<M::State>, state: StateId, class: ClassId) -> bool {
+        let (states, examples) = (&self.states, &self.examples);
+        *self.leads.entry(pair(state, class)).or_insert_with(|| growth.leads_to(&states[state as usize], &examples[class as usize]))
+    }
+
     /// The state with a number, in words.
     pub(crate) fn describe(&self, state: StateId) -> String {
         self.model.describe(&self.states[state as usize])
@@ -78,7 +86,7 @@ impl<'a, M: Model> Steps<'a, M> {
 
     /// Roughly the bytes held. What a state owns beyond its own size is guessed at 64 bytes.
     pub(crate) fn bytes(&self) -> usize {
-        self.states.len() * (2 * size_of::<M::State>() + 64) + self.table.len() * 24
+        self.states.len() * (2 * size_of::<M::State>() + 64) + (self.table.len() + self.leads.len()) * 24
     }
 
     fn intern(&mut self, state: M::State) -> StateId {
@@ -90,4 +98,8 @@ impl<'a, M: Model> Steps<'a, M> {
         self.ids.insert(state, id);
         id
     }
+}
+
+fn pair(state: StateId, class: ClassId) -> u64 {
+    u64::from(state) << 32 | u64::from(class)
 }

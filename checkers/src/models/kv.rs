@@ -1,6 +1,6 @@
 //! A store of texts that are appended to.
 
-use elenchus_core::{Model, Operation, Step};
+use elenchus_core::{Growth, Model, Operation, Step};
 
 /// One key of a store: `get → text`, `put text`, `append text`. A key never written holds the empty text.
 #[derive(Clone, Copy, Debug, Default)]
@@ -40,5 +40,19 @@ impl Model for AppendStore {
 
     fn observes(&self, operation: &Operation<'_>) -> bool {
         operation.f == "get"
+    }
+
+    fn growth(&self) -> Option<&dyn Growth<Box<str>>> {
+        Some(self)
+    }
+}
+
+impl Growth<Box<str>> for AppendStore {
+    fn replaces(&self, operation: &Operation<'_>) -> bool {
+        operation.f == "put"
+    }
+
+    fn leads_to(&self, text: &Box<str>, observation: &Operation<'_>) -> bool {
+        observation.output.is_none_or(|told| told.as_text().unwrap_or_default().starts_with(&**text))
     }
 }

@@ -1,6 +1,6 @@
 //! A list that only grows.
 
-use elenchus_core::{Model, Operation, Step, Value};
+use elenchus_core::{Growth, Model, Operation, Step, Value};
 
 /// A log: `append v`, `read → all in order`, where nil is no entries.
 #[derive(Clone, Copy, Debug, Default)]
@@ -33,5 +33,23 @@ impl Model for Log {
 
     fn observes(&self, operation: &Operation<'_>) -> bool {
         operation.f == "read"
+    }
+
+    fn growth(&self) -> Option<&dyn Growth<Self::State>> {
+        Some(self)
+    }
+}
+
+impl Growth<Vec<Value>> for Log {
+    fn replaces(&self, _: &Operation<'_>) -> bool {
+        false
+    }
+
+    fn leads_to(&self, log: &Vec<Value>, observation: &Operation<'_>) -> bool {
+        match observation.output {
+            None => true,
+            Some(Value::List(all)) => all.starts_with(log),
+            Some(_) => log.is_empty(),
+        }
     }
 }

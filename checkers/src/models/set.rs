@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use elenchus_core::{Model, Operation, Step, Value};
+use elenchus_core::{Growth, Model, Operation, Step, Value};
 
 /// A set: `add v`, `remove v`, `contains v → true or false`, `read → all`.
 #[derive(Clone, Copy, Debug, Default)]
@@ -46,5 +46,26 @@ impl Model for Set {
 
     fn subjects(&self, operation: &Operation<'_>) -> Option<Vec<Value>> {
         (operation.f != "read").then(|| vec![operation.input.clone()])
+    }
+
+    fn growth(&self) -> Option<&dyn Growth<Self::State>> {
+        Some(self)
+    }
+}
+
+impl Growth<BTreeSet<Value>> for Set {
+    fn replaces(&self, operation: &Operation<'_>) -> bool {
+        operation.f == "remove"
+    }
+
+    fn leads_to(&self, set: &BTreeSet<Value>, observation: &Operation<'_>) -> bool {
+        match (observation.f.as_str(), observation.output) {
+            ("read", Some(Value::List(all))) => {
+                all.len() >= set.len() && all.iter().filter(|element| set.contains(*element)).count() >= set.len()
+            }
+            ("read", Some(_)) => set.is_empty(),
+            ("contains", Some(Value::Bool(false))) => !set.contains(observation.input),
+            _ => true,
+        }
     }
 }
