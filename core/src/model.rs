@@ -99,13 +99,24 @@ pub trait Model: Send + Sync {
     }
 }
 
-/// How the states of a [`Model`] grow: what was appended stays until everything is replaced.
-pub trait Growth<S> {
-    /// Whether `operation` may lead from a state to one that did not grow out of it: an overwrite. `true` is always safe.
-    fn replaces(&self, operation: &Operation<'_>) -> bool;
+/// What an operation makes of a state, whichever it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change<S> {
+    /// It leaves it, or leads to one that grew out of it.
+    Grows,
+    /// It overwrites it with this one.
+    Replaces(S),
+    /// Anything else. Always safe.
+    Alters,
+}
 
-    /// Whether `observation` may be told in `state`, or in a state that operations which do not replace it may make of it. `true` is always
-    /// safe.
+/// How the states of a [`Model`] grow: what was added stays until everything is replaced.
+pub trait Growth<S> {
+    /// What `operation`, which is no observation, makes of any state.
+    fn change(&self, operation: &Operation<'_>) -> Change<S>;
+
+    /// Whether `observation` may be told in `state` or in one that grew out of it. `true` is always safe; what is false of a state must be
+    /// false of all that grow out of it.
     fn leads_to(&self, state: &S, observation: &Operation<'_>) -> bool;
 }
 

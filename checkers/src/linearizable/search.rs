@@ -21,11 +21,11 @@ use elenchus_core::{Kind, Model};
 use super::bags::{BagId, Bags, EMPTY};
 use super::bits::Bits;
 use super::budget::{Budget, Exceeded, Spent};
-use super::foresight::{Foresight, Sight};
+use super::foresight::{Foresight, Prospect, Undone};
 use super::frontier::Frontier;
 use super::outcome::{Broken, Outcome, Reached, Searched};
 use super::problem::{Moment, Problem};
-use super::steps::{ClassId, IMPOSSIBLE, StateId, Steps};
+use super::steps::{ClassId, IMPOSSIBLE, StateId, Steps, UNSEEN};
 
 /// Widths of the beams, tried in turn; the last is no beam at all.
 const BEAMS: [usize; 5] = [2, 16, 128, 1024, usize::MAX];
@@ -103,7 +103,8 @@ struct Search<'a, 'h, M: Model, B> {
     cut: bool,
     /// The last moment that is looked at.
     until: u32,
-    foresight: Option<Foresight<'a, M::State>>,
+    foresight: Option<Foresight>,
+    undone: Undone,
     /// The latest return of an observation that a configuration was dropped for.
     foreseen: u32,
     /// The return at which no configuration was left.
@@ -133,17 +134,20 @@ struct Search<'a, 'h, M: Model, B> {
 
 impl<'a, 'h, M: Model, B: Bits> Search<'a, 'h, M, B> {
     fn new(model: &'a M, problem: &'a Problem<'h>, budget: Budget) -> Self {
+        let steps = Steps::new(model, &problem.operations);
+        let foresight = Foresight::new(model, problem, &steps);
         Search {
             problem,
             returns: problem.returns(),
-            steps: Steps::new(model, &problem.operations),
+            steps,
             bags: Bags::new(),
             budget,
             spent: Spent::default(),
             beam: usize::MAX,
             cut: false,
             until: u32::MAX,
-            foresight: Foresight::new(model, problem),
+            foresight,
+            undone: Undone::default(),
             foreseen: 0,
             emptied: 0,
             hopeless: Vec::new(),
@@ -198,7 +202,7 @@ impl<'a, 'h, M: Model, B: Bits> Search<'a, 'h, M, B> {
                 Moment::Call(position) => self.crash(position),
                 Moment::Return(position) => {
                     self.foresight.iter_mut().for_each(|foresight| foresight.advance(at as u32));
-                    if let Err(why) = self.complete(position, at as u32) {
+                    if let Err(why) = self.complete(position) {
                         return Outcome::Exhausted { why, moments: at };
                     }
                     if self.configurations.is_empty() {
@@ -259,7 +263,7 @@ impl<'a, 'h, M: Model, B: Bits> Search<'a, 'h, M, B> {
     }
 
     /// Extends every configuration until the operation has taken effect.
-    fn complete(&mut self, position: u32, at: u32) -> Result<(), Exceeded> {
+    fn complete(&mut self, position: u32) -> Result<(), Exceeded> {
         let bit = B::one(usize::from(self.slot_of[position as usize]));
         if self.configurations.iter().all(|configuration| !configuration.done.and(bit).is_empty()) {
             return Ok(());
@@ -269,7 +273,7 @@ impl<'a, 'h, M: Model, B: Bits> Search<'a, 'h, M, B> {
         self.hopeless.clear();
         let mut sources = std::mem::take(&mut self.configurations);
         for configuration in sources.drain(..) {
-            self.offer(configuration, bit, at);
+            self.offer(configuration, bit);
         }
         self.configurations = sources;
         while let Some(configuration) = self.agenda.iter_mut().find_map(Vec::pop) {
@@ -283,7 +287,7 @@ impl<'a, 'h, M: Model, B: Bits> Search<'a, 'h, M, B> {
                 continue;
             }
             self.breathe()?;
-            self.extend(configuration, bit, at);
+            self.extend(configuration, bit);
         }
         self.passed.collect_into(&mut self.collected);
         self.configurations.extend(self.collected.iter().copied().map(Configuration::join));
@@ -295,13 +299,17 @@ impl<'a, 'h, M: Model, B: Bits> Search<'a, 'h, M, B> {
     }
 
     /// Takes note of a configuration: for after the completion if the operation is done in it, else to be extended.
-    fn offer(&mut self, configuration: Configuration<B>, bit: B, at: u32) {
-        if let Some(foreseen) = self.cannot_reach(configuration, at) {
-            self.foreseen = self.foreseen.max(foreseen);
-            if self.hopeless.len() < REPORTED {
-                self.hopeless.push(configuration);
+    fn offer(&mut self, mut configuration: Configuration<B>, bit: B) {
+        match self.prospect(configuration) {
+            Prospect::Seen => {}
+            Prospect::Unseen => configuration.state = UNSEEN,
+            Prospect::Hopeless(foreseen) => {
+                self.foreseen = self.foreseen.max(foreseen);
+                if self.hopeless.len() < REPORTED {
+                    self.hopeless.push(configuration);
+                }
+                return;
             }
-            return;
         }
         let (key, entry) = configuration.split(self.observing);
         if !configuration.done.and(bit).is_empty() {
@@ -315,27 +323,25 @@ impl<'a, 'h, M: Model, B: Bits> Search<'a, 'h, M, B> {
         }
     }
 
-    /// The return of an observation that a configuration can never satisfy, if one is foreseen.
-    fn cannot_reach(&mut self, configuration: Configuration<B>, at: u32) -> Option<u32> {
-        let foresight = self.foresight.as_ref()?;
-        let undone = self.taken.without(self.observing).without(configuration.done);
-        if undone.each().any(|slot| foresight.growth.replaces(&self.problem.operations[self.slots[slot] as usize])) {
-            return None;
-        }
-        let unsatisfied = |sight: &Sight| {
-            !foresight.is_called(sight.position, at)
-                || configuration.done.and(B::one(usize::from(self.slot_of[sight.position as usize]))).is_empty()
-        };
-        for sight in foresight.sights(self.until).filter(unsatisfied) {
-            if !self.steps.leads_to(foresight.growth, configuration.state, self.steps.class(sight.position)) {
-                return Some(sight.returns);
+    /// What becomes of the state of a configuration.
+    fn prospect(&mut self, configuration: Configuration<B>) -> Prospect {
+        let Some(foresight) = &self.foresight else { return Prospect::Seen };
+        let Undone { changes, observations } = &mut self.undone;
+        let undone = self.taken.without(configuration.done);
+        changes.clear();
+        changes.extend(undone.without(self.observing).each().map(|slot| self.steps.class(self.slots[slot])));
+        for &(class, available) in &self.crashed {
+            if self.bags.count(configuration.used, class) < available {
+                changes.push(class);
             }
         }
-        None
+        observations.clear();
+        observations.extend(undone.and(self.observing).each().map(|slot| self.slots[slot]));
+        foresight.prospect(&mut self.steps, configuration.state, &self.undone, self.until)
     }
 
     /// Takes every step that is possible from a configuration.
-    fn extend(&mut self, from: Configuration<B>, bit: B, at: u32) {
+    fn extend(&mut self, from: Configuration<B>, bit: B) {
         let open = self.taken.without(self.observing).without(from.done);
         for slot in open.each() {
             if !self.twins[slot].without(from.done).is_empty() {
@@ -344,7 +350,7 @@ impl<'a, 'h, M: Model, B: Bits> Search<'a, 'h, M, B> {
             let state = self.steps.next(from.state, self.steps.class(self.slots[slot]));
             if state != IMPOSSIBLE {
                 let done = self.settle(state, from.done.or(B::one(slot)));
-                self.offer(Configuration { state, done, used: from.used }, bit, at);
+                self.offer(Configuration { state, done, used: from.used }, bit);
             }
         }
         for crashed in 0..self.crashed.len() {
@@ -353,7 +359,7 @@ impl<'a, 'h, M: Model, B: Bits> Search<'a, 'h, M, B> {
             if state != IMPOSSIBLE && state != from.state && self.bags.count(from.used, class) < available {
                 let used = self.bags.plus(from.used, class);
                 let done = self.settle(state, from.done);
-                self.offer(Configuration { state, done, used }, bit, at);
+                self.offer(Configuration { state, done, used }, bit);
             }
         }
     }

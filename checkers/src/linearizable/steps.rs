@@ -1,6 +1,6 @@
 //! What each class of operations does to each state, remembered.
 
-use elenchus_core::{Growth, Model, Operation, Process, Step, Symbol, Value};
+use elenchus_core::{Change, Growth, Model, Operation, Process, Step, Symbol, Value};
 use rustc_hash::FxHashMap;
 
 /// The number of an interned state. The initial one is 0.
@@ -11,6 +11,17 @@ pub(crate) type ClassId = u32;
 
 /// No state: the step is impossible.
 pub(crate) const IMPOSSIBLE: StateId = u32::MAX;
+
+/// Any state that is replaced before anyone sees it or what grew out of it.
+pub(crate) const UNSEEN: StateId = u32::MAX - 1;
+
+/// What a class makes of any state, in a model whose states grow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Effect {
+    Grows,
+    Replaces(StateId),
+    Alters,
+}
 
 type ClassKey<'h> = (Symbol, &'h Value, Option<&'h Value>, Option<Process>);
 
@@ -28,6 +39,8 @@ pub(crate) struct Steps<'a, M: Model> {
     examples: Vec<Operation<'a>>,
     /// By class: whether it never changes a state.
     observes: Vec<bool>,
+    /// By class; empty where states do not grow.
+    effects: Vec<Effect>,
 }
 
 impl<'a, M: Model> Steps<'a, M> {
@@ -45,7 +58,12 @@ impl<'a, M: Model> Steps<'a, M> {
         }
         let initial = model.initial();
         let ids = FxHashMap::from_iter([(initial.clone(), 0)]);
-        Steps { model, states: vec![initial], ids, table: FxHashMap::default(), leads: FxHashMap::default(), classes, examples, observes }
+        let (table, leads, effects) = (FxHashMap::default(), FxHashMap::default(), Vec::new());
+        let mut steps = Steps { model, states: vec![initial], ids, table, leads, classes, examples, observes, effects };
+        if let Some(growth) = model.growth() {
+            steps.effects = (0..steps.examples.len()).map(|class| steps.effect_of(growth, class)).collect();
+        }
+        steps
     }
 
     /// The class of the operation at a position.
@@ -58,8 +76,32 @@ impl<'a, M: Model> Steps<'a, M> {
         self.observes[class as usize]
     }
 
+    /// What a class makes of any state, where states grow.
+    pub(crate) fn effect(&self, class: ClassId) -> Effect {
+        self.effects[class as usize]
+    }
+
+    fn effect_of(&mut self, growth: &dyn Growth<M::State>, class: usize) -> Effect {
+        if self.observes[class] {
+            return Effect::Grows;
+        }
+        match growth.change(&self.examples[class]) {
+            Change::Grows => Effect::Grows,
+            Change::Replaces(state) => Effect::Replaces(self.intern(state)),
+            Change::Alters => Effect::Alters,
+        }
+    }
+
     /// Where a class leads from a state, or [`IMPOSSIBLE`].
     pub(crate) fn next(&mut self, state: StateId, class: ClassId) -> StateId {
+        if state == UNSEEN {
+            return match self.effect(class) {
+                Effect::Grows if self.observes(class) => IMPOSSIBLE,
+                Effect::Grows => UNSEEN,
+                Effect::Replaces(state) => state,
+                Effect::Alters => unreachable!("states that may yet be altered are kept apart"),
+            };
+        }
         let key = pair(state, class);
         if let Some(&next) = self.table.get(&key) {
             return next;
@@ -74,14 +116,23 @@ impl<'a, M: Model> Steps<'a, M> {
     }
 
     /// Whether a state may be, or grow into, one in which an observation of this class fits.
-    pub(crate) fn leads_to(&mut self, growth: &dyn Growth<M::State>, state: StateId, class: ClassId) -> bool {
-        let (states, examples) = (&self.states, &self.examples);
-        *self.leads.entry(pair(state, class)).or_insert_with(|| growth.leads_to(&states[state as usize], &examples[class as usize]))
+    pub(crate) fn leads_to(&mut self, state: StateId, class: ClassId) -> bool {
+        if state == UNSEEN {
+            return false;
+        }
+        let (model, states, examples) = (self.model, &self.states, &self.examples);
+        *self
+            .leads
+            .entry(pair(state, class))
+            .or_insert_with(|| model.growth().is_none_or(|growth| growth.leads_to(&states[state as usize], &examples[class as usize])))
     }
 
     /// The state with a number, in words.
     pub(crate) fn describe(&self, state: StateId) -> String {
-        self.model.describe(&self.states[state as usize])
+        match self.states.get(state as usize) {
+            Some(state) => self.model.describe(state),
+            None => "that nobody sees before it is overwritten".to_owned(),
+        }
     }
 
     /// Roughly the bytes held. What a state owns beyond its own size is guessed at 64 bytes.

@@ -1,6 +1,6 @@
 //! A store of texts that are appended to.
 
-use elenchus_core::{Growth, Model, Operation, Step};
+use elenchus_core::{Change, Growth, Model, Operation, Step};
 
 /// One key of a store: `get → text`, `put text`, `append text`. A key never written holds the empty text.
 #[derive(Clone, Copy, Debug, Default)]
@@ -48,8 +48,11 @@ impl Model for AppendStore {
 }
 
 impl Growth<Box<str>> for AppendStore {
-    fn replaces(&self, operation: &Operation<'_>) -> bool {
-        operation.f == "put"
+    fn change(&self, operation: &Operation<'_>) -> Change<Box<str>> {
+        match operation.f.as_str() {
+            "put" => Change::Replaces(operation.input.as_text().unwrap_or_default().into()),
+            _ => Change::Grows,
+        }
     }
 
     fn leads_to(&self, text: &Box<str>, observation: &Operation<'_>) -> bool {

@@ -1,6 +1,6 @@
 //! A list that only grows.
 
-use elenchus_core::{Growth, Model, Operation, Step, Value};
+use elenchus_core::{Change, Growth, Model, Operation, Step, Value};
 
 /// A log: `append v`, `read → all in order`, where nil is no entries.
 #[derive(Clone, Copy, Debug, Default)]
@@ -41,8 +41,8 @@ impl Model for Log {
 }
 
 impl Growth<Vec<Value>> for Log {
-    fn replaces(&self, _: &Operation<'_>) -> bool {
-        false
+    fn change(&self, _: &Operation<'_>) -> Change<Vec<Value>> {
+        Change::Grows
     }
 
     fn leads_to(&self, log: &Vec<Value>, observation: &Operation<'_>) -> bool {

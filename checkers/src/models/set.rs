@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use elenchus_core::{Growth, Model, Operation, Step, Value};
+use elenchus_core::{Change, Growth, Model, Operation, Step, Value};
 
 /// A set: `add v`, `remove v`, `contains v → true or false`, `read → all`.
 #[derive(Clone, Copy, Debug, Default)]
@@ -54,8 +54,8 @@ impl Model for Set {
 }
 
 impl Growth<BTreeSet<Value>> for Set {
-    fn replaces(&self, operation: &Operation<'_>) -> bool {
-        operation.f == "remove"
+    fn change(&self, operation: &Operation<'_>) -> Change<BTreeSet<Value>> {
+        if operation.f == "remove" { Change::Alters } else { Change::Grows }
     }
 
     fn leads_to(&self, set: &BTreeSet<Value>, observation: &Operation<'_>) -> bool {
