@@ -13,10 +13,9 @@ use super::decide::decide;
 use super::outcome::Outcome;
 use super::problem::Problem;
 
-/// Configurations that all attempts together may visit, the same times the operations that each may have to look through, and operations
-/// that the attempts may lay out: limits that do not depend on the machine.
-const VISITS: u64 = 3_000_000;
-const LOOKED_THROUGH: u64 = 500_000_000;
+/// What all attempts together may spend: configurations, each times the operations that may follow it; and operations laid out. Neither
+/// depends on the machine.
+const WORK: u64 = 100_000_000;
 const LAID_OUT: usize = 50_000_000;
 
 /// What was found by taking operations away.
@@ -37,10 +36,10 @@ pub(crate) fn minimise<'h, M: Model>(model: &M, problem: &Problem<'h>, broken: u
     let prefix = prefix(problem, end);
     let mut reduction = Reduction {
         model,
-        visits_left: VISITS.min(LOOKED_THROUGH / prefix.len().max(1) as u64),
+        work_left: WORK,
         prefix,
         laid_out: 0,
-        per_attempt: 20_000 + 4 * spent_visits.min(VISITS),
+        per_attempt: 20_000_u64.saturating_add(spent_visits.saturating_mul(4)),
         gave_up: false,
     };
     let mut bound: Vec<u32> = (0..reduction.prefix.len() as u32).collect();
@@ -79,7 +78,7 @@ fn prefix<'h>(problem: &Problem<'h>, end: EventIndex) -> Vec<Operation<'h>> {
 struct Reduction<'a, 'h, M> {
     model: &'a M,
     prefix: Vec<Operation<'h>>,
-    visits_left: u64,
+    work_left: u64,
     laid_out: usize,
     per_attempt: u64,
     gave_up: bool,
@@ -108,7 +107,7 @@ impl<'h, M: Model> Reduction<'_, 'h, M> {
     }
 
     fn spent(&mut self) -> bool {
-        let spent = self.visits_left == 0 || self.laid_out > LAID_OUT;
+        let spent = self.work_left == 0 || self.laid_out > LAID_OUT;
         self.gave_up |= spent;
         spent
     }
@@ -118,9 +117,10 @@ impl<'h, M: Model> Reduction<'_, 'h, M> {
         let operations = self.with_others_free(bound);
         self.laid_out += self.prefix.len();
         let problem = Problem::new(self.model, operations);
-        let visits = self.per_attempt.min(self.visits_left);
+        let each = problem.operations.len().max(1) as u64;
+        let visits = self.per_attempt.min(self.work_left / each + 1);
         let searched = decide(self.model, &problem, &Budget { deadline: None, bytes: 1 << 30, visits });
-        self.visits_left = self.visits_left.saturating_sub(searched.spent.visits);
+        self.work_left = self.work_left.saturating_sub(searched.spent.visits * each);
         self.gave_up |= matches!(searched.outcome, Outcome::Exhausted { .. });
         matches!(searched.outcome, Outcome::Broken(_))
     }
