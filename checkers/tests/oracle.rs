@@ -4,7 +4,7 @@ mod common;
 
 use std::cell::Cell;
 
-use common::{Choice, Vocabulary, history, only, oracle};
+use common::{Choice, Vocabulary, free_but, history, linearizes, oracle};
 use elenchus_checkers::linearizable::{Options, check};
 use elenchus_checkers::models::*;
 use elenchus_core::{Model, Value, Verdict};
@@ -42,7 +42,17 @@ fn agrees<M: Model>(model: &M, vocabulary: &Vocabulary) {
             let failure = &judgement.failures[0];
             prop_assert!(failure.is_minimal);
             prop_assert!(!failure.argument.is_empty());
-            prop_assert!(!oracle(model, &only(&history, &failure.operations)), "{:?} of {:#?}", failure.operations, &history.events);
+            let proof = &failure.operations;
+            prop_assert!(
+                !linearizes(model, free_but(&history, proof, failure.completion)),
+                "no proof: {proof:?} of {:#?}",
+                &history.events
+            );
+            for left_out in proof {
+                let rest: Vec<_> = proof.iter().copied().filter(|operation| operation != left_out).collect();
+                let needed = linearizes(model, free_but(&history, &rest, failure.completion));
+                prop_assert!(needed, "{left_out} is not needed in {proof:?} of {:#?}", &history.events);
+            }
             let prefix = elenchus_core::History::new(history.events[..failure.completion.0 as usize].to_vec());
             prop_assert!(oracle(model, &prefix), "the shortest prefix is shorter than {}", failure.completion);
         }

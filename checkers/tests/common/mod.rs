@@ -2,7 +2,7 @@
 
 #![allow(dead_code, unreachable_pub)]
 
-use elenchus_core::{Event, History, Kind, Model, Nanos, Operation, Process, Step, Symbol, Value};
+use elenchus_core::{Event, EventIndex, History, Kind, Model, Nanos, Operation, Process, Step, Symbol, Value};
 
 /// An event without a key.
 pub fn event(process: u32, kind: Kind, f: &str, value: Value) -> Event {
@@ -84,7 +84,7 @@ fn operation<'v>(process: u32, f: Symbol, input: &'v Value, output: &'v Value) -
         input,
         output: Some(output),
         kind: Kind::Ok,
-        invoked: elenchus_core::EventIndex(0),
+        invoked: EventIndex(0),
         completed: None,
         node: None,
     }
@@ -92,10 +92,32 @@ fn operation<'v>(process: u32, f: Symbol, input: &'v Value, output: &'v Value) -
 
 /// Whether a history has a linearization, by trying every order. Written apart from the crate, and only for short histories.
 pub fn oracle<M: Model>(model: &M, history: &History) -> bool {
-    let operations: Vec<Operation<'_>> =
-        history.operations().expect("well formed").into_iter().filter(|operation| operation.kind != Kind::Fail).collect();
+    linearizes(model, history.operations().expect("well formed"))
+}
+
+/// Whether operations have a linearization.
+pub fn linearizes<M: Model>(model: &M, operations: Vec<Operation<'_>>) -> bool {
+    let operations: Vec<Operation<'_>> = operations.into_iter().filter(|operation| operation.kind != Kind::Fail).collect();
     assert!(operations.len() <= 16, "too long for trying every order");
     explore(model, &operations, 0, &model.initial())
+}
+
+/// The operations begun before `end`, of which only those invoked at `bound` need to have happened and in their time: the others may
+/// happen whenever, or never. What had not returned by `end` need not have happened either.
+pub fn free_but<'h>(history: &'h History, bound: &[EventIndex], end: EventIndex) -> Vec<Operation<'h>> {
+    let begun = history.operations().expect("well formed").into_iter().filter(|operation| operation.invoked < end);
+    begun
+        .map(|operation| match (operation.kind, operation.completed.is_some_and(|completed| completed <= end)) {
+            (Kind::Ok, returned) if !returned => Operation { kind: Kind::Info, completed: None, ..operation },
+            _ => operation,
+        })
+        .map(|operation| match operation.kind {
+            Kind::Ok | Kind::Info if !bound.contains(&operation.invoked) => {
+                Operation { kind: Kind::Info, completed: None, invoked: EventIndex(0), ..operation }
+            }
+            _ => operation,
+        })
+        .collect()
 }
 
 fn explore<M: Model>(model: &M, operations: &[Operation<'_>], done: u32, state: &M::State) -> bool {
@@ -113,19 +135,6 @@ fn explore<M: Model>(model: &M, operations: &[Operation<'_>], done: u32, state: 
                 Step::To(state) => explore(model, operations, done | 1 << at, &state),
             }
     })
-}
-
-/// The history with only the operations invoked at these events.
-pub fn only(history: &History, invocations: &[elenchus_core::EventIndex]) -> History {
-    let operations = history.operations().expect("well formed");
-    let mut keep = vec![false; history.events.len()];
-    for operation in operations.iter().filter(|operation| invocations.contains(&operation.invoked)) {
-        keep[operation.invoked.0 as usize] = true;
-        if let Some(completed) = operation.completed {
-            keep[completed.0 as usize] = true;
-        }
-    }
-    History::new(history.events.iter().zip(keep).filter(|(_, keep)| *keep).map(|(event, _)| event.clone()).collect())
 }
 
 /// How a simulated register misbehaves.
