@@ -66,8 +66,8 @@ pub trait Fault: Debug + Send + Sync {
     /// What undoes every injection of this kind on every node, and fails where it cannot. Idempotent.
     fn sweep(&self, cluster: &Cluster) -> Result<Vec<Errand>, NemesisError>;
 
-    /// Commands it needs on the nodes.
-    fn requirements(&self) -> &'static [&'static str];
+    /// Commands it needs on the nodes: of each group one, the first preferably.
+    fn requirements(&self) -> &'static [&'static [&'static str]];
 
     /// Undoes it.
     fn heal<'a>(&'a self, cluster: &'a Cluster, id: u32, deed: &'a Deed) -> BoxFuture<'a, Result<(), NemesisError>> {

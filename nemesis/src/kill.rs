@@ -75,7 +75,7 @@ impl Fault for Kill {
         errand::on_daemons(cluster, &cluster.all(), |daemon| daemon.start())
     }
 
-    fn requirements(&self) -> &'static [&'static str] {
-        &["setsid"]
+    fn requirements(&self) -> &'static [&'static [&'static str]] {
+        &[&["setsid"]]
     }
 }

@@ -1,8 +1,7 @@
-//! Cutting the network between nodes with iptables.
+//! Cutting the network between nodes.
 //!
-//! Each injection has a chain of its own, `ELENCHUS-<id>`, called from our chain `ELENCHUS`, called first from `INPUT`. Nothing else is touched, and no chain that
-//! is not ours is ever flushed. Packets are dropped where they arrive, so that the sender learns nothing, as in a real partition; what is cut in one way is cut at
-//! the deaf end alone. Only addresses of nodes are named, so the control node and its clients are never cut.
+//! Packets are dropped where they arrive, so that the sender learns nothing, as in a real partition; what is cut in one way is cut at the deaf end alone. Only
+//! addresses of nodes are named, so the control node and its clients are never cut. It is done with iptables, and where a node has none, with routing rules.
 
 mod firewall;
 
@@ -178,8 +177,8 @@ impl Fault for Partition {
         Ok(cluster.nodes.iter().map(|node| Errand { node: node.name.clone(), script: firewall::sweep() }).collect())
     }
 
-    fn requirements(&self) -> &'static [&'static str] {
-        &["iptables"]
+    fn requirements(&self) -> &'static [&'static [&'static str]] {
+        &[&["iptables", "ip"]]
     }
 
     fn heal<'a>(&'a self, cluster: &'a Cluster, id: u32, deed: &'a Deed) -> BoxFuture<'a, Result<(), NemesisError>> {

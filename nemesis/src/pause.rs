@@ -75,7 +75,7 @@ impl Fault for Pause {
         errand::on_daemons(cluster, &cluster.all(), |daemon| daemon.resume())
     }
 
-    fn requirements(&self) -> &'static [&'static str] {
+    fn requirements(&self) -> &'static [&'static [&'static str]] {
         &[]
     }
 }

@@ -29,14 +29,16 @@ pub struct Found {
 pub async fn examine(plan: &Resolved, net: Option<&LabNet>) -> Result<Found, RunError> {
     let (nodes, _lab) = nodes::reach(plan, net)?;
     let system = nodes::system(plan, &nodes)?;
-    let (mut commands, mut ports) = (vec!["sh".to_owned()], Vec::new());
+    let (mut commands, mut ports) = (vec![vec!["sh".to_owned()]], Vec::new());
     if let Some(system) = &system {
-        commands.extend(system.definition().requires.commands.iter().cloned());
+        commands.extend(system.definition().requires.commands.iter().map(|command| vec![command.clone()]));
         ports.extend(system.definition().requires.ports.iter().map(|port| port.to_string()));
     }
-    if plan.nemesis.iter().any(|line| line.partition.is_some()) {
-        commands.push("iptables".to_owned());
+    for fault in plan.nemesis.iter().filter_map(|line| line.fault()) {
+        commands.extend(fault.requirements().iter().map(|group| group.iter().map(|&command| command.to_owned()).collect()));
     }
+    commands.sort();
+    commands.dedup();
     let complaints = join_all(nodes.iter().map(|node| complaints(node, &commands, &ports))).await;
     let mut text = String::new();
     for (node, complaints) in nodes.iter().zip(&complaints) {
@@ -50,7 +52,8 @@ pub async fn examine(plan: &Resolved, net: Option<&LabNet>) -> Result<Found, Run
     Ok(Found { text, is_healthy: complaints.iter().all(Vec::is_empty) })
 }
 
-async fn complaints(node: &Node, commands: &[String], ports: &[String]) -> Vec<String> {
+/// What is wrong with a node, which needs of each group of commands one.
+async fn complaints(node: &Node, commands: &[Vec<String>], ports: &[String]) -> Vec<String> {
     let told = |error: elenchus_control::ControlError| {
         let text = error.to_string();
         text.strip_prefix(&format!("{}: ", node.name)).map_or(text.clone(), str::to_owned)
@@ -64,10 +67,14 @@ async fn complaints(node: &Node, commands: &[String], ports: &[String]) -> Vec<S
         Ok(output) => found.push(format!("commands do not run as root ({}); log in as root, or set `ssh.sudo`", output.last_words())),
         Err(error) => found.push(told(error)),
     }
-    for command in commands {
-        let look = format!("PATH=$PATH:/usr/sbin:/sbin command -v {}", elenchus_control::command::quote(command));
+    for group in commands {
+        let looks: Vec<String> = group.iter().map(|command| format!("command -v {}", elenchus_control::command::quote(command))).collect();
+        let look = format!("PATH=$PATH:/usr/sbin:/sbin; {}", looks.join(" || "));
         if node.host.run(Command::sh(&look).sudo(false)).await.is_err() {
-            found.push(format!("the command `{command}` is missing; install it"));
+            found.push(match group.as_slice() {
+                [command] => format!("the command `{command}` is missing; install it"),
+                any => format!("of the commands `{}` one is needed; install the first", any.join("`, `")),
+            });
         }
     }
     for port in ports {

@@ -53,7 +53,7 @@ impl Fault for Faulty {
     fn sweep(&self, _: &Cluster) -> Result<Vec<Errand>, NemesisError> {
         Ok(Vec::new())
     }
-    fn requirements(&self) -> &'static [&'static str] {
+    fn requirements(&self) -> &'static [&'static [&'static str]] {
         &[]
     }
     // The proof is asked for before the injection too, when the ledger is written; only afterwards may it fail.
