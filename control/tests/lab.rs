@@ -2,6 +2,8 @@
 //!
 //! Its own `main`, because the lab starts this program again inside its namespaces.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::process::{Command as Process, Stdio};
 use std::time::{Duration, Instant};
 
@@ -19,20 +21,31 @@ fn main() {
     }
 }
 
+/// How often a lab is started and ended, and how often it is killed on the way up.
+const STARTS: usize = 30;
+const KILLS: u64 = 12;
+
 fn outside() {
     let before = Traces::take();
-    run("embedded", None);
-    if nix::unistd::geteuid().is_root() {
-        if std::path::Path::new("/usr/sbin/sshd").exists() {
-            run("openssh", None);
-        } else {
-            println!("skipped: OpenSSH's server is not installed (package openssh-server)");
+    let copy = Copy::of_this_program();
+    let users: &[Option<u32>] = if nix::unistd::geteuid().is_root() { &[None, Some(65534)] } else { &[None] };
+    for &user in users {
+        start_and_end(&copy, "embedded", user, STARTS);
+        for at in 0..KILLS {
+            killed_on_the_way_up(&copy, user, Duration::from_millis(at * 10));
         }
-        run("embedded", Some(65534));
+        killed_in_the_middle(&copy, user);
     }
-    killed_in_the_middle();
+    if !nix::unistd::geteuid().is_root() {
+        println!("skipped: OpenSSH's server needs root");
+    } else if !std::path::Path::new("/usr/sbin/sshd").exists() {
+        println!("skipped: OpenSSH's server is not installed (package openssh-server)");
+    } else {
+        start_and_end(&copy, "openssh", None, 3);
+    }
+    drop(copy);
     // The kernel tears namespaces down in the background.
-    let deadline = Instant::now() + Duration::from_secs(10);
+    let deadline = Instant::now() + Duration::from_secs(20);
     while Traces::take() != before && Instant::now() < deadline {
         std::thread::sleep(Duration::from_millis(50));
     }
@@ -40,38 +53,57 @@ fn outside() {
     println!("lab: all is well");
 }
 
-fn this(words: &[&str], user: Option<u32>) -> Process {
-    let program = std::env::current_exe().unwrap();
-    let mut process = match user {
-        None => Process::new(program),
-        Some(id) => {
-            // Where another user may run it.
-            let copy = std::env::temp_dir().join(format!("elenchus-lab-test-{}", std::process::id()));
-            std::fs::copy(program, &copy).unwrap();
-            let mut process = Process::new("setpriv");
-            process.args(["--reuid", &id.to_string(), "--regid", &id.to_string(), "--clear-groups"]).arg(copy);
-            process
-        }
-    };
-    process.args(words).current_dir("/");
-    process
+/// This program where any user may run it.
+struct Copy(PathBuf);
+
+impl Copy {
+    fn of_this_program() -> Copy {
+        let path = std::env::temp_dir().join(format!("elenchus-lab-test-{}", std::process::id()));
+        std::fs::copy(std::env::current_exe().unwrap(), &path).unwrap();
+        Copy(path)
+    }
+
+    fn run(&self, words: &[&str], user: Option<u32>) -> Process {
+        let mut process = match user {
+            None => Process::new(&self.0),
+            Some(id) => {
+                let mut process = Process::new("setpriv");
+                process.args(["--reuid", &id.to_string(), "--regid", &id.to_string(), "--clear-groups"]).arg(&self.0);
+                process
+            }
+        };
+        process.args(words).current_dir("/");
+        process
+    }
 }
 
-fn run(kind: &str, user: Option<u32>) {
-    for round in 0..3 {
-        let began = Instant::now();
-        let status = this(&["inside", kind], user).status().unwrap();
+impl Drop for Copy {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+fn start_and_end(copy: &Copy, kind: &str, user: Option<u32>, times: usize) {
+    let began = Instant::now();
+    for round in 0..times {
+        let status = copy.run(&["inside", kind], user).status().unwrap();
         assert_eq!(status.code(), Some(42), "{kind} as {user:?}, round {round}: the exit status comes from inside");
-        println!("{kind} as {}: in and out in {:?}", user.map_or("oneself".into(), |id| id.to_string()), began.elapsed());
     }
-    if user.is_some() {
-        let _ = std::fs::remove_file(std::env::temp_dir().join(format!("elenchus-lab-test-{}", std::process::id())));
-    }
+    let user = user.map_or("oneself".into(), |id| format!("user {id}"));
+    println!("{kind} as {user}: {times} times in and out in {:?}", began.elapsed());
 }
 
-fn killed_in_the_middle() {
+fn killed_on_the_way_up(copy: &Copy, user: Option<u32>, after: Duration) {
+    let mut child = copy.run(&["inside", "wait"], user).stdout(Stdio::piped()).spawn().unwrap();
+    std::thread::sleep(after);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    std::io::copy(&mut child.stdout.take().unwrap(), &mut std::io::sink()).unwrap();
+}
+
+fn killed_in_the_middle(copy: &Copy, user: Option<u32>) {
     use std::io::BufRead;
-    let mut child = this(&["inside", "wait"], None).stdout(Stdio::piped()).spawn().unwrap();
+    let mut child = copy.run(&["inside", "wait"], user).stdout(Stdio::piped()).spawn().unwrap();
     let mut lines = std::io::BufReader::new(child.stdout.take().unwrap()).lines();
     let up = lines.by_ref().map_while(Result::ok).any(|line| line == "waiting");
     assert!(up, "the lab came up");
@@ -158,17 +190,34 @@ async fn separate(hosts: &[Host]) {
 struct Traces {
     links: Vec<String>,
     mounts: usize,
-    network_namespaces: usize,
+    namespaces: BTreeMap<&'static str, usize>,
+    processes: Vec<String>,
+    files: Vec<PathBuf>,
 }
 
 impl Traces {
     fn take() -> Traces {
-        let mut links: Vec<String> =
-            std::fs::read_dir("/sys/class/net").unwrap().map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
-        links.sort();
-        let namespaces: std::collections::BTreeSet<_> =
-            std::fs::read_dir("/proc").unwrap().filter_map(|entry| std::fs::read_link(entry.unwrap().path().join("ns/net")).ok()).collect();
-        let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap().lines().count();
-        Traces { links, mounts, network_namespaces: namespaces.len() }
+        let names = |dir: &str| {
+            let mut paths: Vec<PathBuf> = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect();
+            paths.sort();
+            paths
+        };
+        let processes = names("/proc");
+        let distinct = |kind: &'static str| {
+            let links = processes.iter().filter_map(|process| std::fs::read_link(process.join("ns").join(kind)).ok());
+            (kind, links.collect::<BTreeSet<_>>().len())
+        };
+        let commands = processes.iter().filter_map(|process| std::fs::read(process.join("cmdline")).ok());
+        let commands = commands.map(|line| String::from_utf8_lossy(&line).replace('\0', " "));
+        Traces {
+            links: names("/sys/class/net").iter().map(|path| path.display().to_string()).collect(),
+            mounts: std::fs::read_to_string("/proc/self/mounts").unwrap().lines().count(),
+            namespaces: ["net", "pid", "mnt", "uts", "ipc", "user"].map(distinct).into(),
+            processes: commands.filter(|line| line.contains("elenchus-lab-test") || line.contains("sleep 1000")).collect(),
+            files: {
+                let files = ["/tmp", "/run", "/var/tmp"].map(names).concat();
+                files.into_iter().filter(|path| path.to_string_lossy().contains("elenchus")).collect()
+            },
+        }
     }
 }

@@ -47,7 +47,12 @@ impl Linearizable {
             verdict: judgement.verdict,
             summary: self.summary(&judgement),
             details: self.details(&judgement),
-            anomalies: judgement.failures.into_iter().map(|failure| self.anomaly(failure)).collect(),
+            anomalies: {
+                let mut failures = judgement.failures;
+                // What a person reads first is what is quickest understood.
+                failures.sort_by_key(|failure| failure.operations.len());
+                failures.into_iter().map(|failure| self.anomaly(failure)).collect()
+            },
         }
     }
 
