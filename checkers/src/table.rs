@@ -52,7 +52,7 @@ pub enum BuildError {
         nearest: Option<&'static str>,
     },
     /// No model has this name.
-    #[error("there is no model `{name}`{}", suggestion(.nearest))]
+    #[error("there is no model `{name}`{}; models: {}", suggestion(.nearest), models())]
     UnknownModel {
         /// What was asked for.
         name: String,
@@ -73,6 +73,10 @@ pub enum BuildError {
 
 fn suggestion(nearest: &Option<&'static str>) -> String {
     nearest.map_or(String::new(), |word| format!("; did you mean `{word}`?"))
+}
+
+fn models() -> String {
+    MODELS.iter().map(|model| model.name).collect::<Vec<_>>().join(", ")
 }
 
 /// Makes the checker that a workload or plan asks for.

@@ -1,5 +1,7 @@
 //! All the testimony, in real-time order.
 
+use std::fmt;
+
 use rustc_hash::FxHashMap;
 use thiserror::Error;
 
@@ -38,6 +40,22 @@ pub struct Operation<'h> {
     pub completed: Option<EventIndex>,
     /// The node asked.
     pub node: Option<NodeIndex>,
+}
+
+/// What was asked and told, in a few words: `write 3`, `read → 2`, `cas 1 → 4`.
+impl fmt::Display for Operation<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(self.f.as_str())?;
+        match self.input.as_pair() {
+            Some((old, new)) if self.f == "cas" => write!(out, " {old} → {new}")?,
+            _ if self.input.is_nil() => {}
+            _ => write!(out, " {}", self.input)?,
+        }
+        match self.output {
+            Some(output) if output != self.input || self.input.is_nil() => write!(out, " → {output}"),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// A history that no run could have recorded.

@@ -5,24 +5,14 @@ use std::fmt::Write as _;
 use elenchus_core::{Kind, Model, Operation, Step};
 
 use super::budget::Budget;
-use super::decide::decide;
+use super::decide::{decide, decide_by_states};
 use super::outcome::{Broken, Outcome};
 use super::problem::Problem;
 
 /// An operation in words: `#12 process 3 read → 5`.
-pub(crate) fn describe(operation: &Operation<'_>) -> String {
-    let mut text = format!("{} process {} {}", operation.invoked, operation.process, operation.f);
-    if !operation.input.is_nil() {
-        let _ = write!(text, " {}", operation.input);
-    }
-    match operation.output {
-        Some(output) if operation.kind == Kind::Ok && output != operation.input => {
-            let _ = write!(text, " → {output}");
-        }
-        _ if operation.kind != Kind::Ok => text.push_str(" (outcome unknown)"),
-        _ => {}
-    }
-    text
+fn describe(operation: &Operation<'_>) -> String {
+    let doubt = if operation.kind == Kind::Ok { "" } else { " (outcome unknown)" };
+    format!("{} process {} {operation}{doubt}", operation.invoked, operation.process)
 }
 
 /// How many of the other operations are named.
@@ -38,8 +28,12 @@ pub(crate) fn argue<M: Model>(model: &M, proof: &[Operation<'_>], others: &[Oper
         sentences.push(format!("Up to event {completed} no order explains the history: there {} returned.", describe(breaks)));
     }
     let problem = Problem::new(model, proof.iter().copied());
-    let budget = Budget { deadline: None, bytes: 1 << 30, visits: 1_000_000 };
-    if let Outcome::Broken(broken) = decide(model, &problem, &budget).outcome {
+    let budget = |visits| Budget { deadline: None, bytes: 1 << 30, visits };
+    let outcome = match decide_by_states(model, &problem, &budget(20_000)).outcome {
+        Outcome::Exhausted { .. } => decide(model, &problem, &budget(1_000_000)).outcome,
+        decided => decided,
+    };
+    if let Outcome::Broken(broken) = outcome {
         sentences.extend(dead_ends(model, &problem, &broken));
     }
     if !others.is_empty() {

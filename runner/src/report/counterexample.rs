@@ -88,15 +88,7 @@ fn picture(anomaly: &Anomaly, operations: &[Operation<'_>]) -> String {
     svg
 }
 
-/// An operation in a few words: `write 3`, `read → 2`, `cas 1 → 4`.
+/// An operation in a few words, with a question mark where nobody knows whether it happened.
 pub(super) fn told(operation: &Operation<'_>) -> String {
-    let doubt = if operation.kind == Kind::Info { " ?" } else { "" };
-    match (operation.input.is_nil(), operation.output) {
-        (true, Some(output)) => format!("{} → {output}", operation.f),
-        (false, Some(output)) if output != operation.input => format!("{} {} → {output}", operation.f, operation.input),
-        _ => match operation.input.as_pair() {
-            Some((old, new)) if operation.f == "cas" => format!("cas {old} → {new}{doubt}"),
-            _ => format!("{} {}{doubt}", operation.f, operation.input),
-        },
-    }
+    format!("{operation}{}", if operation.kind == Kind::Info { " ?" } else { "" })
 }
