@@ -1,0 +1,183 @@
+//! The program as its user meets it: what it prints, and how it exits.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::Value as Json;
+use tempfile::TempDir;
+
+/// A read of nil after a write.
+const STALE: &str = r#"{:process 0, :type :invoke, :f :write, :value 1, :time 1000000}
+{:process 0, :type :ok, :f :write, :value 1, :time 2000000}
+{:process 1, :type :invoke, :f :read, :value nil, :time 3000000}
+{:process 1, :type :ok, :f :read, :value nil, :time 4000000}
+"#;
+
+/// A directory of its own for each test, and the program in it.
+struct Desk(TempDir);
+
+impl Desk {
+    fn new() -> Desk {
+        Desk(tempfile::tempdir().unwrap())
+    }
+
+    fn write(&self, name: &str, text: &str) -> &Desk {
+        std::fs::write(self.path().join(name), text).unwrap();
+        self
+    }
+
+    fn read(&self, name: &str) -> String {
+        std::fs::read_to_string(self.path().join(name)).unwrap()
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    fn run(&self, words: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_elenchus"));
+        command.current_dir(self.path()).env("XDG_RUNTIME_DIR", self.path()).env_remove("RUST_LOG").env("COLUMNS", "120");
+        command.args(words).output().unwrap()
+    }
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// Both streams and the status, as one text.
+fn told(output: &Output) -> String {
+    format!("status {:?}\n--- stdout\n{}--- stderr\n{}", output.status.code(), stdout(output), stderr(output))
+}
+
+fn snapshot(name: &str, text: &str) {
+    insta::with_settings!({snapshot_path => "cli", prepend_module_to_snapshot => false, omit_expression => true}, {
+        insta::assert_snapshot!(name, text);
+    });
+}
+
+#[test]
+fn a_stale_read_is_shown_and_gates() {
+    let desk = Desk::new();
+    desk.write("stale.edn", STALE);
+    snapshot("check-invalid", &told(&desk.run(&["check", "stale.edn"])));
+    snapshot("check-invalid-annotated", &told(&desk.run(&["check", "stale.edn", "--annotations", "github", "--junit", "junit.xml"])));
+    snapshot("check-invalid-junit", &desk.read("junit.xml"));
+    snapshot("check-quiet", &told(&desk.run(&["check", "stale.edn", "--quiet"])));
+}
+
+#[test]
+fn machines_read_one_object() {
+    let desk = Desk::new();
+    let output = desk.write("stale.edn", STALE).run(&["check", "stale.edn", "--json"]);
+    assert_eq!(output.status.code(), Some(1), "{}", told(&output));
+    let results: Json = serde_json::from_slice(&output.stdout).expect("one object and nothing else");
+    assert_eq!(results["verdict"], "invalid");
+    assert_eq!(results["findings"][0]["anomalies"][0]["operations"], serde_json::json!([0, 2]));
+    assert_eq!(results["operations"]["ok"], 2);
+}
+
+#[test]
+fn the_same_history_is_good_to_another_model() {
+    let desk = Desk::new();
+    let fine = STALE.replace(":value nil, :time 4000000", ":value 1, :time 4000000");
+    desk.write("fine.edn", &fine).write("empty.edn", "");
+    snapshot("check-valid", &told(&desk.run(&["check", "fine.edn", "--model", "register"])));
+    snapshot("check-empty", &told(&desk.run(&["check", "empty.edn"])));
+}
+
+#[test]
+fn what_cannot_be_judged_is_explained() {
+    let desk = Desk::new();
+    desk.write("kind.edn", &STALE.replacen(":invoke", ":invokee", 1));
+    desk.write("torn.edn", &STALE[..STALE.len() - 20]);
+    desk.write("json.jsonl", "{\"process\": 0, \"type\": \"invoke\", \"f\": \"write\", \"value\": 1}\n{\"process\": 0, \"type\": \"ok\"\n");
+    desk.write("orphan.edn", STALE.split_once('\n').unwrap().1);
+    desk.write("foreign.edn", &STALE.replace(":write", ":enqueue"));
+    desk.write("stale.edn", STALE);
+    for (name, words) in [
+        ("history-kind", ["check", "kind.edn"].as_slice()),
+        ("history-torn", &["check", "torn.edn"]),
+        ("history-json", &["check", "json.jsonl"]),
+        ("history-orphan", &["check", "orphan.edn"]),
+        ("history-foreign", &["check", "foreign.edn"]),
+        ("history-missing", &["check", "nowhere.edn"]),
+        ("history-directory", &["check", "."]),
+        ("usage-model", &["check", "stale.edn", "--model", "queue"]),
+        ("usage-model-near", &["check", "stale.edn", "--model", "cas-registre"]),
+        ("usage-span", &["check", "stale.edn", "--time-limit", "5"]),
+        ("usage-command", &["chekc"]),
+        ("usage-no-plan", &["run"]),
+        ("run-no-plan", &["run", "nowhere.yaml"]),
+        ("lab-down-not-up", &["lab", "down"]),
+        ("lab-status-not-up", &["lab", "status"]),
+        ("heal-no-store", &["heal", "nowhere"]),
+    ] {
+        snapshot(name, &told(&desk.run(words)));
+    }
+}
+
+#[test]
+fn the_schema_is_a_schema_of_every_example() {
+    let output = Desk::new().run(&["schema"]);
+    assert_eq!(output.status.code(), Some(0));
+    let schema: Json = serde_json::from_slice(&output.stdout).expect("JSON");
+    let fields = schema["properties"].as_object().expect("fields of a plan");
+    for field in ["name", "lab", "nodes", "ssh", "system", "client", "workload", "load", "nemesis", "seed", "store"] {
+        let description = &fields[field]["description"];
+        assert!(description.is_string() || fields[field].get("$ref").is_some(), "`{field}` is not documented: {}", fields[field]);
+    }
+}
+
+#[test]
+fn completions_are_printed_for_every_shell() {
+    for shell in ["bash", "zsh", "fish"] {
+        let output = Desk::new().run(&["completions", shell]);
+        assert!(output.status.success() && stdout(&output).contains("elenchus"), "{}", told(&output));
+    }
+}
+
+/// The example's plan, resolved: what would be done is decided by the seed alone.
+#[test]
+fn a_dry_run_says_what_would_be_done() {
+    let plan = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/quickstart.yaml");
+    let words = ["run", plan.to_str().unwrap(), "--dry-run", "--seed", "7"];
+    snapshot("dry-run", &told(&Desk::new().run(&words)));
+}
+
+#[test]
+fn a_lab_stays_up_until_it_is_taken_down() {
+    let desk = Desk::new();
+    let up = desk.run(&["lab", "up", "--nodes", "3"]);
+    if up.status.code() == Some(3) {
+        println!("skipped: {}", stderr(&up));
+        return;
+    }
+    assert!(up.status.success(), "{}", told(&up));
+    let status = desk.run(&["lab", "status"]);
+    assert!(stdout(&status).contains("n3    10.77.0.3"), "{}", told(&status));
+    assert_eq!(desk.run(&["lab", "up"]).status.code(), Some(3), "one lab at a time");
+    let shell = desk.run(&["lab", "shell", "n2", "--", "sh", "-c", "hostname; hostname >/var/mark; exit 7"]);
+    assert_eq!((shell.status.code(), stdout(&shell).trim()), (Some(7), "n2"), "{}", told(&shell));
+    let unknown = desk.run(&["lab", "shell", "n22"]);
+    snapshot("lab-shell-unknown", &told(&unknown));
+    let down = desk.run(&["lab", "down"]);
+    assert!(down.status.success(), "{}", told(&down));
+    assert_eq!(desk.run(&["lab", "status"]).status.code(), Some(3));
+    assert!(!Path::new("/var/mark").exists(), "the node's files were its own");
+}
+
+#[test]
+fn the_doctor_finds_the_example_healthy() {
+    let plan = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/quickstart.yaml");
+    let output = Desk::new().run(&["doctor", plan.to_str().unwrap()]);
+    if stderr(&output).contains("namespace") {
+        println!("skipped: {}", stderr(&output));
+        return;
+    }
+    snapshot("doctor-quickstart", &told(&output));
+}
