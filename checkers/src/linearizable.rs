@@ -30,6 +30,7 @@ mod bits;
 mod budget;
 mod checker;
 mod decide;
+mod erased;
 mod foresight;
 mod frontier;
 mod judgement;
@@ -53,6 +54,7 @@ pub use judgement::{Failure, Judgement, Options, Undecided};
 
 use budget::Budget;
 use decide::decide;
+use erased::AnyModel;
 use judgement::KeyJudgement;
 use keys::{Part, parts};
 
@@ -77,6 +79,10 @@ pub enum CheckError {
 /// # Errors
 /// When no run could have recorded the history, or it has operations that the model does not know.
 pub fn check<M: Model>(model: &M, history: &History, options: &Options) -> Result<Judgement, CheckError> {
+    check_any(&AnyModel::new(model), history, options)
+}
+
+fn check_any(model: &AnyModel<'_>, history: &History, options: &Options) -> Result<Judgement, CheckError> {
     let deadline = options.time.map(|time| Instant::now() + time);
     let operations = history.operations()?;
     if let Some(foreign) = operations.iter().find(|operation| operation.kind != Kind::Fail && !model.admits(operation)) {
@@ -102,7 +108,7 @@ pub fn check<M: Model>(model: &M, history: &History, options: &Options) -> Resul
 }
 
 /// Judges one object.
-fn judge<M: Model>(model: &M, part: &Part<'_>, budget: &Budget, options: &Options) -> KeyJudgement {
+fn judge(model: &AnyModel<'_>, part: &Part<'_>, budget: &Budget, options: &Options) -> KeyJudgement {
     let problem = problem::Problem::new(model, part.operations.iter().copied());
     let searched = decide(model, &problem, budget);
     let mut judgement = KeyJudgement::new(&problem, &searched);

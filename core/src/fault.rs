@@ -78,6 +78,8 @@ pub struct FaultWindow {
     pub injected: Option<Kind>,
     /// How the heal ended, likewise.
     pub healed: Option<Kind>,
+    /// Why it was not injected or healed, or could not be verified: the last that was said of it.
+    pub doubt: Option<Box<str>>,
 }
 
 impl History {
@@ -94,7 +96,10 @@ impl History {
 }
 
 fn note(windows: &mut Vec<FaultWindow>, event: &Event, said: FaultEvent) {
-    let known = windows.iter_mut().rev().find(|window| window.id == said.id);
+    let mut known = windows.iter_mut().rev().find(|window| window.id == said.id);
+    if let (Some(window), Some(error)) = (&mut known, &event.error) {
+        window.doubt = Some(error.clone());
+    }
     match (said.phase, event.kind, known) {
         (FaultPhase::Inject, Kind::Invoke, None) => windows.push(FaultWindow {
             id: said.id,
@@ -105,6 +110,7 @@ fn note(windows: &mut Vec<FaultWindow>, event: &Event, said: FaultEvent) {
             to: None,
             injected: None,
             healed: None,
+            doubt: None,
         }),
         (FaultPhase::Inject, kind, Some(window)) => {
             window.injected = Some(kind);
@@ -149,6 +155,9 @@ mod tests {
         let windows = history.fault_windows();
         assert_eq!(windows.len(), 1);
         assert_eq!((windows[0].from, windows[0].to), (Nanos(10), Some(Nanos(22))));
-        assert_eq!((windows[0].injected, windows[0].healed), (Some(Kind::Ok), Some(Kind::Ok)));
+        assert_eq!((windows[0].injected, windows[0].healed, &windows[0].doubt), (Some(Kind::Ok), Some(Kind::Ok), &None));
+        let refused = Event { error: Some("no iptables".into()), ..event(12, Kind::Fail, FaultPhase::Inject) };
+        let failed = History::new(vec![event(10, Kind::Invoke, FaultPhase::Inject), refused]).fault_windows();
+        assert_eq!((failed[0].injected, failed[0].doubt.as_deref()), (Some(Kind::Fail), Some("no iptables")));
     }
 }

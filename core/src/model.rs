@@ -43,7 +43,7 @@ pub enum Step<S> {
 /// ```
 pub trait Model: Send + Sync {
     /// Everything the object remembers.
-    type State: Clone + Eq + Hash + Debug + Send + Sync;
+    type State: Clone + Eq + Hash + Debug + Send + Sync + 'static;
 
     /// The state before anything happened.
     fn initial(&self) -> Self::State;
