@@ -11,7 +11,7 @@ pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
 /// use elenchus_control::Command;
 ///
 /// let command = Command::new("touch").arg("a b; reboot").dir("/tmp");
-/// assert_eq!(command.render(), "cd /tmp && exec touch 'a b; reboot'");
+/// assert_eq!(command.render(), "cd /tmp || exit; exec touch 'a b; reboot'");
 /// ```
 #[derive(Clone, Debug)]
 pub struct Command {
@@ -90,7 +90,8 @@ impl Command {
     pub fn render(&self) -> String {
         let mut line = String::new();
         if let Some(dir) = &self.dir {
-            line.push_str(&format!("cd {} && ", quote(dir)));
+            // A script has many commands: none of them must run elsewhere.
+            line.push_str(&format!("cd {} || exit; ", quote(dir)));
         }
         for (name, value) in &self.env {
             line.push_str(&format!("export {name}={}; ", quote(value)));
