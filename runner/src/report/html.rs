@@ -46,6 +46,7 @@ struct FaultRow {
     what: String,
     injected: &'static str,
     healed: &'static str,
+    doubt: String,
 }
 
 /// The whole page, which needs nothing else.
@@ -96,6 +97,7 @@ pub(super) fn page(run: &Run, charts: &[Chart]) -> Result<String, ReportError> {
                 what: window.what.clone(),
                 injected: proved(window.injected),
                 healed: proved(window.healed),
+                doubt: window.doubt.as_deref().unwrap_or_default().to_owned(),
             })
             .collect(),
         availability: availability(&run.history, &operations, &windows),

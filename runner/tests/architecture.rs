@@ -1,0 +1,112 @@
+//! The folders stand on each other as ARCHITECTURE.md says.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value as Json;
+
+/// Each crate, and those of the workspace that it may stand on.
+const MAY_STAND_ON: &[(&str, &[&str])] = &[
+    ("core", &[]),
+    ("checkers", &["core"]),
+    ("clients", &["core"]),
+    ("workloads", &["core"]),
+    ("control", &["core"]),
+    ("nemesis", &["core", "control"]),
+    ("specimen", &[]),
+    ("runner", &["core", "checkers", "clients", "workloads", "control", "nemesis", "specimen"]),
+];
+
+/// Words that only these places may say, so that what they name can be replaced there.
+const NAMED_ONLY_IN: &[(&str, &[&str])] = &[
+    ("russh", &["control/src/ssh.rs", "control/src/sshd"]),
+    ("serde_yaml", &["runner/src/plan", "control/src/system"]),
+    ("plotters", &["runner/src/report"]),
+    ("askama", &["runner/src/report"]),
+    ("reqwest", &["clients/src", "examples/specimen/src"]),
+];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap()
+}
+
+fn metadata() -> Json {
+    let mut cargo = Command::new(env!("CARGO"));
+    let output = cargo.current_dir(root()).args(["metadata", "--no-deps", "--offline", "--format-version=1"]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// The dependencies of each crate of the workspace: those it is built with, by name.
+fn dependencies(metadata: &Json) -> BTreeMap<String, BTreeSet<String>> {
+    let crates = metadata["packages"].as_array().unwrap().iter();
+    let name = |json: &Json| json["name"].as_str().unwrap().to_owned();
+    crates
+        .map(|package| {
+            let built_with = package["dependencies"].as_array().unwrap().iter().filter(|dependency| dependency["kind"] != "dev");
+            (name(package), built_with.map(name).collect())
+        })
+        .collect()
+}
+
+#[test]
+fn dependencies_point_one_way() {
+    let dependencies = dependencies(&metadata());
+    let called = |name: &str| format!("elenchus-{name}");
+    assert_eq!(
+        dependencies.keys().cloned().collect::<BTreeSet<_>>(),
+        MAY_STAND_ON.iter().map(|(name, _)| called(name)).collect(),
+        "every crate has its place in the table"
+    );
+    for (name, allowed) in MAY_STAND_ON {
+        let ours = dependencies[&called(name)].iter().filter(|dependency| dependency.starts_with("elenchus-"));
+        let too_many: Vec<&String> = ours.filter(|dependency| !allowed.iter().any(|allowed| **dependency == called(allowed))).collect();
+        assert!(too_many.is_empty(), "{name} stands on {too_many:?}");
+    }
+}
+
+#[test]
+fn the_ground_and_the_checkers_do_nothing() {
+    let dependencies = dependencies(&metadata());
+    for name in ["elenchus-core", "elenchus-checkers"] {
+        for acting in ["tokio", "reqwest", "russh", "serde_yaml"] {
+            assert!(!dependencies[name].contains(acting), "{name} depends on {acting}");
+        }
+    }
+}
+
+#[test]
+fn names_stay_in_their_places() {
+    let root = root();
+    for (name, places) in NAMED_ONLY_IN {
+        for file in sources(&root) {
+            let path = file.strip_prefix(&root).unwrap().to_string_lossy().into_owned();
+            let text = std::fs::read_to_string(&file).unwrap();
+            let without_tests = text.split("#[cfg(test)]").next().unwrap_or_default();
+            let names_it = without_tests.lines().any(|line| {
+                let code = line.split("//").next().unwrap_or_default();
+                [format!("{name}::"), format!("use {name};")].iter().any(|use_of_it| code.contains(use_of_it))
+            });
+            assert!(!names_it || places.iter().any(|place| path.starts_with(place)), "{path} names {name}");
+        }
+    }
+}
+
+/// The Rust files of the crates' `src` folders.
+fn sources(root: &Path) -> Vec<PathBuf> {
+    let crates = MAY_STAND_ON.iter().map(|(name, _)| if *name == "specimen" { "examples/specimen" } else { name });
+    let mut folders: Vec<PathBuf> = crates.map(|name| root.join(name).join("src")).collect();
+    let mut files = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display())).flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|ending| ending == "rs") {
+                files.push(path);
+            }
+        }
+    }
+    files
+}
