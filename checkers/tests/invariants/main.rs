@@ -1,0 +1,9 @@
+//! The checkers of invariants: histories by hand for every kind of anomaly, and each checker against a naive definition of its own on many short
+//! random histories. `ELENCHUS_CASES` sets how many.
+
+mod bank;
+mod notation;
+mod numbers;
+mod queues;
+mod sets;
+mod table;
