@@ -25,7 +25,7 @@ pub struct Counter {
 const NAMED: usize = 16;
 
 /// What an operation adds; none for a read.
-fn addend(operation: &Operation<'_>) -> Option<i128> {
+pub(super) fn addend(operation: &Operation<'_>) -> Option<i128> {
     match operation.f.as_str() {
         "add" => operation.input.as_int().map(i128::from),
         "increment" => Some(1),

@@ -2,8 +2,13 @@
 //! random histories. `ELENCHUS_CASES` sets how many.
 
 mod bank;
+mod locks;
 mod notation;
 mod numbers;
+mod orders;
 mod queues;
+mod replicas;
+mod rows;
+mod sagas;
 mod sets;
 mod table;

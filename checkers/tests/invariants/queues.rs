@@ -215,6 +215,6 @@ fn total_queue_agrees_with_the_definition() {
 
 #[test]
 fn fifo_agrees_with_the_definition() {
-    agrees(&CheckSpec::new("fifo"), &world(12), naive_fifo(false), &["unknown", "reordered", "skipped"]);
-    agrees(&CheckSpec::new("fifo").with("order", "consumer"), &world(12), naive_fifo(true), &["reordered"]);
+    agrees(&CheckSpec::new("fifo"), &world(40), naive_fifo(false), &["unknown", "reordered", "skipped"]);
+    agrees(&CheckSpec::new("fifo").with("order", "consumer"), &world(40), naive_fifo(true), &["reordered"]);
 }
