@@ -7,6 +7,7 @@ use elenchus_core::{CheckSpec, Checker, Value};
 use serde_json::Map;
 use thiserror::Error;
 
+use crate::invariants::*;
 use crate::linearizable::Options;
 use crate::models::MODELS;
 
@@ -23,12 +24,35 @@ pub struct CheckerEntry {
 }
 
 /// Every checker by name.
-pub const ALL: &[CheckerEntry] = &[CheckerEntry {
-    name: "linearizable",
-    about: "whether every object behaves as its model, in an order true to real time",
-    options: &["model", "initial", "time-limit", "memory", "minimise"],
-    build: linearizable,
-}];
+pub const ALL: &[CheckerEntry] = &[
+    CheckerEntry {
+        name: "linearizable",
+        about: "whether every object behaves as its model, in an order true to real time",
+        options: &["model", "initial", "time-limit", "memory", "minimise"],
+        build: linearizable,
+    },
+    invariant::<Bank>(),
+    invariant::<CausalReverse>(),
+    invariant::<Convergence>(),
+    invariant::<Counter>(),
+    invariant::<Fifo>(),
+    invariant::<Lock>(),
+    invariant::<LongFork>(),
+    invariant::<Monotonic>(),
+    invariant::<Saga>(),
+    invariant::<Set>(),
+    invariant::<SetFull>(),
+    invariant::<Tombstones>(),
+    invariant::<TotalQueue>(),
+    invariant::<TwoStores>(),
+    invariant::<UniqueIds>(),
+];
+
+/// The entry of an invariant, from its description.
+const fn invariant<I: Invariant + 'static>() -> CheckerEntry {
+    let Description { name, about, options, .. } = I::DESCRIPTION;
+    CheckerEntry { name, about, options, build: |spec| Ok(Box::new(Checked(I::from_options(&spec.options)?))) }
+}
 
 /// Why a check cannot be made as it was asked for.
 #[derive(Debug, Error, PartialEq, Eq)]
@@ -119,7 +143,7 @@ fn linearizable(spec: &CheckSpec) -> Result<Box<dyn Checker>, BuildError> {
 }
 
 /// The value of an option as what it should be; none where it was not given.
-fn option<T>(
+pub(crate) fn option<T>(
     options: &Map<String, serde_json::Value>,
     name: &'static str,
     expected: &'static str,
