@@ -9,5 +9,6 @@
 pub mod linearizable;
 pub mod models;
 mod table;
+pub mod transactional;
 
 pub use table::{ALL, BuildError, CheckerEntry, build};
