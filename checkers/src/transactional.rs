@@ -15,18 +15,23 @@
 //! left out. Whatever is found is proved by what clients were told; what is not found is not thereby excluded, except where it says so.
 
 mod analysis;
+mod assumed;
 mod atoms;
+mod checker;
 mod components;
 mod cycles;
 mod elements;
 mod graph;
+mod grouped;
 mod inference;
 mod level;
 mod list_append;
 mod lists;
 mod order;
 mod phenomenon;
+mod proof;
 mod reach;
+mod rw_register;
 mod shortest;
 mod special;
 mod tally;
@@ -36,6 +41,8 @@ mod within;
 mod words;
 
 pub use analysis::{Analysis, Options, analyse};
+pub use assumed::Assumptions;
+pub use checker::Transactional;
 pub use level::{Boundary, LEVELS, Level, LevelEntry};
 pub use phenomenon::{PHENOMENA, Phenomenon, PhenomenonEntry};
 pub use tally::{Found, Instance, Link, LinkKind};

@@ -2,8 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use elenchus_core::{FaultWindow, History, Kind, Verdict};
 use rayon::prelude::*;
+use serde_json::json;
 
+use super::assumed::Assumptions;
 use super::components::Components;
 use super::cycles::Knot;
 use super::graph::{DEPENDS, Graph, REALTIME, RW, SESSION};
@@ -12,8 +15,10 @@ use super::level::{Boundary, Level};
 use super::list_append::ListAppend;
 use super::order::{happened, realtime_edges, session_edges};
 use super::phenomenon::Phenomenon;
+use super::proof;
+use super::rw_register::RwRegister;
 use super::special;
-use super::tally::{Found, Instance, Tally};
+use super::tally::{Found, Instance, Link, Tally};
 use super::transactions::{Datatype, Transactions};
 use super::walk::Walk;
 use super::within::within;
@@ -23,11 +28,13 @@ use super::within::within;
 pub struct Options {
     /// How many examples of each phenomenon are described.
     pub examples: usize,
+    /// What may be assumed of registers.
+    pub assumptions: Assumptions,
 }
 
 impl Default for Options {
     fn default() -> Options {
-        Options { examples: 4 }
+        Options { examples: 4, assumptions: Assumptions::default() }
     }
 }
 
@@ -47,6 +54,9 @@ pub struct Analysis<'t> {
     /// What the columns and the graph occupied, about.
     pub peak_bytes: usize,
     inference: Box<dyn Inference + 't>,
+    graph: Graph,
+    happened: Vec<bool>,
+    faults: Vec<FaultWindow>,
 }
 
 /// Finds every phenomenon that can be inferred. Complete and deterministic; near-linear in the history but for the components in which
@@ -56,7 +66,7 @@ pub fn analyse<'t>(transactions: &'t Transactions, options: &Options) -> Analysi
     let happened = happened(transactions);
     let inference: Box<dyn Inference + 't> = match transactions.datatype() {
         Datatype::ListAppend => Box::new(ListAppend::new(transactions, happened.clone())),
-        Datatype::RwRegister => Box::new(ListAppend::new(transactions, happened.clone())),
+        Datatype::RwRegister => Box::new(RwRegister::new(transactions, happened.clone(), options.assumptions)),
     };
     let mut tally = within(transactions, &happened, limit);
     inference.judge_versions(&mut tally);
@@ -87,6 +97,9 @@ pub fn analyse<'t>(transactions: &'t Transactions, options: &Options) -> Analysi
         largest_component,
         peak_bytes: transactions.bytes() + graph.bytes(),
         inference,
+        graph,
+        happened,
+        faults: History::new(transactions.nemesis().to_vec()).fault_windows(),
     }
 }
 
@@ -101,8 +114,42 @@ impl Analysis<'_> {
         self.boundary.refutes(level)
     }
 
+    /// What is known about a level: refuted, proved, or neither. A proof is that everything is inferred which matters to the level, or an
+    /// order of begins and commits, found by a guess and checked step by step.
+    pub fn verdict(&self, level: Level) -> Verdict {
+        if self.refutes(level) {
+            return Verdict::Invalid;
+        }
+        let is_proved = self.inference.decides(level) || proof::holds(self.transactions, &self.graph, &self.happened, level);
+        if is_proved { Verdict::Valid } else { Verdict::Unknown }
+    }
+
     /// An instance step by step, a sentence each.
     pub fn sentences(&self, instance: &Instance) -> Vec<String> {
         instance.sentences.iter().cloned().chain(instance.cycle.iter().map(|link| self.inference.sentence(link))).collect()
+    }
+
+    /// One edge in a sentence.
+    pub fn sentence(&self, link: &Link) -> String {
+        self.inference.sentence(link)
+    }
+
+    /// Who takes part in an instance, a line each, and then the instance step by step.
+    pub fn argument(&self, instance: &Instance) -> Vec<String> {
+        let who = instance.transactions.iter().map(|&transaction| self.transactions.introduce(transaction));
+        who.chain(self.sentences(instance)).collect()
+    }
+
+    /// When the first transaction of an instance was invoked, and under which faults.
+    pub fn began(&self, instance: &Instance) -> serde_json::Value {
+        let t = self.transactions;
+        let Some(first) = instance.transactions.iter().copied().min_by_key(|&transaction| t.invoked(transaction)) else {
+            return serde_json::Value::Null;
+        };
+        let at = t.invoked_at(first);
+        let in_force =
+            self.faults.iter().filter(|fault| fault.injected != Some(Kind::Fail) && fault.from <= at && fault.to.is_none_or(|to| at <= to));
+        let faults: Vec<_> = in_force.map(|fault| json!({ "fault": fault.fault, "nodes": fault.nodes, "what": fault.what })).collect();
+        json!({ "event": t.invoked(first), "time": at, "faults": faults })
     }
 }

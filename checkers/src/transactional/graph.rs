@@ -239,7 +239,7 @@ mod tests {
             sink.edge(2, 3, WW);
         });
         assert_eq!((graph.len(), graph.edges()), (4, 4));
-        let part = graph.induced(&[0, 2, 3], &mut vec![0; 4]);
+        let part = graph.induced(&[0, 2, 3], &mut [0; 4]);
         assert_eq!(part.out(1).collect::<Vec<_>>(), vec![(0, RW), (2, WW)]);
         assert_eq!(graph.reversed().out(0).collect::<Vec<_>>(), vec![(2, RW)]);
     }

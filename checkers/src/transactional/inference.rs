@@ -2,6 +2,7 @@
 
 use super::elements::{Element, NONE};
 use super::graph::Sink;
+use super::level::Level;
 use super::tally::{Link, LinkKind, Tally};
 use super::transactions::{Act, MicroOp, Transactions};
 
@@ -27,6 +28,9 @@ pub(crate) trait Inference: Sync {
 
     /// A transaction, other than the reader, whose version is certainly later than the one that was read and earlier than the reader's own.
     fn overtaken(&self, read: &MicroOp, own: Element, reader: u32) -> Option<u32>;
+
+    /// Whether enough is known of the versions that a level which is not refuted is proved.
+    fn decides(&self, level: Level) -> bool;
 
     /// The phenomena of the versions themselves.
     fn judge_versions(&self, tally: &mut Tally);

@@ -7,7 +7,9 @@ use elenchus_core::Kind;
 
 use super::elements::{Element, NONE};
 use super::graph::{RW, Sink, WR, WW, WW_READ};
+use super::grouped::Grouped;
 use super::inference::Inference;
+use super::level::Level;
 use super::lists::Told;
 use super::phenomenon::Phenomenon;
 use super::tally::{Instance, Tally};
@@ -94,6 +96,12 @@ impl<'t> ListAppend<'t> {
             }
             _ => None,
         }
+    }
+
+    /// Whether the versions of every key have one order: reads agree, and no two transactions wrote what nobody read.
+    fn is_determined(&self, most_tails: usize) -> bool {
+        let whole = |key| self.transactions.lists.trunk(key).len() == self.transactions.lists.spine(key).len();
+        (0..self.transactions.keys() as u32).all(|key| whole(key) && self.tails.of(key).len() <= most_tails)
     }
 
     /// The last committed element before one.
@@ -183,6 +191,23 @@ impl Inference for ListAppend<'_> {
         Some(next).filter(|&next| next != NONE && next != reader && is_later)
     }
 
+    fn decides(&self, level: Level) -> bool {
+        // The order of what nobody read matters only where write order is more than the order of commits.
+        let any_order = [
+            Level::ReadUncommitted,
+            Level::ReadCommitted,
+            Level::MonotonicAtomicView,
+            Level::ReadAtomic,
+            Level::CausalCerone,
+            Level::TransactionalCausal,
+            Level::StrongSessionReadUncommitted,
+            Level::StrongSessionReadCommitted,
+            Level::StrongReadUncommitted,
+            Level::StrongReadCommitted,
+        ];
+        self.is_determined(if any_order.contains(&level) { usize::MAX } else { 1 })
+    }
+
     fn judge_versions(&self, tally: &mut Tally) {
         let t = self.transactions;
         let failed = |element: Element| {
@@ -205,50 +230,5 @@ impl Inference for ListAppend<'_> {
                 });
             }
         }
-    }
-}
-
-/// Transactions by key, ascending and each once.
-#[derive(Default)]
-pub(crate) struct Grouped {
-    starts: Vec<u32>,
-    members: Vec<u32>,
-}
-
-impl Grouped {
-    /// Groups what `each` adds, which must ascend under every group; it is asked twice and must say the same. Linear.
-    pub(crate) fn new(groups: usize, each: impl Fn(&mut dyn FnMut(u32, u32))) -> Grouped {
-        let mut last = vec![NONE; groups];
-        let mut starts = vec![0; groups + 1];
-        each(&mut |group, member| {
-            if std::mem::replace(&mut last[group as usize], member) != member {
-                starts[group as usize + 1] += 1;
-            }
-        });
-        for at in 1..starts.len() {
-            starts[at] += starts[at - 1];
-        }
-        let mut next = starts.clone();
-        let mut members = vec![0; starts.last().copied().unwrap_or(0) as usize];
-        last.fill(NONE);
-        each(&mut |group, member| {
-            if std::mem::replace(&mut last[group as usize], member) != member {
-                members[next[group as usize] as usize] = member;
-                next[group as usize] += 1;
-            }
-        });
-        Grouped { starts, members }
-    }
-
-    /// The members of a group.
-    pub(crate) fn of(&self, group: u32) -> &[u32] {
-        match self.starts.get(group as usize..group as usize + 2) {
-            Some(&[from, to]) => &self.members[from as usize..to as usize],
-            _ => &[],
-        }
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.members.is_empty()
     }
 }

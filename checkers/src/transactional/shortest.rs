@@ -91,21 +91,20 @@ fn is_rotation(one: &[Link], other: &[Link]) -> bool {
 /// A closed walk that passes a transaction twice falls into two there; under the rule against adjacent anti-dependencies at least one of them
 /// obeys it too. The one with more than one anti-dependency is kept, if there is one; else the walk as it is.
 fn shorten(mut cycle: Vec<Link>, rule: Rule) -> Vec<Link> {
-    'again: while rule == Rule::Nonadjacent {
-        for end in 1..cycle.len() {
-            let Some(start) = (0..end).find(|&start| cycle[start].from == cycle[end].from) else { continue };
-            let inner: Vec<Link> = cycle[start..end].to_vec();
-            let outer: Vec<Link> = cycle[end..].iter().chain(&cycle[..start]).copied().collect();
-            let is_kept = |part: &Vec<Link>| part.iter().filter(|link| link.kind == LinkKind::Rw).count() > 1 && obeys(part);
-            match [inner, outer].into_iter().filter(is_kept).min_by_key(Vec::len) {
-                Some(part) => cycle = part,
-                None => return cycle,
-            }
-            continue 'again;
-        }
-        return cycle;
+    while let Some(shorter) = (rule == Rule::Nonadjacent).then(|| part(&cycle)).flatten() {
+        cycle = shorter;
     }
     cycle
+}
+
+/// The shorter of the two cycles that meet in a transaction, of those that will do.
+fn part(cycle: &[Link]) -> Option<Vec<Link>> {
+    let meets = |end: usize| (0..end).find(|&start| cycle[start].from == cycle[end].from).map(|start| (start, end));
+    let (start, end) = (1..cycle.len()).find_map(meets)?;
+    let inner = cycle[start..end].to_vec();
+    let outer: Vec<Link> = cycle[end..].iter().chain(&cycle[..start]).copied().collect();
+    let will_do = |part: &Vec<Link>| part.iter().filter(|link| link.kind == LinkKind::Rw).count() > 1 && obeys(part);
+    [inner, outer].into_iter().filter(will_do).min_by_key(Vec::len)
 }
 
 fn obeys(cycle: &[Link]) -> bool {

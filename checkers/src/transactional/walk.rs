@@ -16,6 +16,9 @@ pub(crate) enum Rule {
     /// Take an anti-dependency only after a read dependency. Layer 1 of a node is its begin, layer 0 its commit: a read dependency leads to
     /// the begin, an anti-dependency leaves it, write dependencies lead from commit to commit.
     Prefix,
+    /// The schedule of snapshot isolation: a dependency leads from the commit of a transaction, layer 0, to the begin of the next, layer 1; an
+    /// anti-dependency from begin to commit.
+    Snapshot,
 }
 
 /// A graph under a rule: its nodes are the graph's, each once for every layer.
@@ -49,13 +52,14 @@ impl<'g> Walk<'g> {
         if self.rule == Rule::Free { node } else { node * 2 + layer }
     }
 
-    fn node(&self, at: u32) -> u32 {
+    /// The node of the graph that a place is a layer of.
+    pub(crate) fn node(&self, at: u32) -> u32 {
         at / self.layers()
     }
 
     /// Where an anti-dependency may be taken.
     pub(crate) fn before_rw(&self, node: u32) -> u32 {
-        self.at(node, u32::from(self.rule == Rule::Prefix))
+        self.at(node, u32::from(matches!(self.rule, Rule::Prefix | Rule::Snapshot)))
     }
 
     /// Where it leads.
@@ -121,7 +125,7 @@ impl<'g> Walk<'g> {
     }
 
     fn virtual_way(&self, place: u32, way: u32) -> bool {
-        self.rule == Rule::Prefix && way == self.graph.span(self.node(place)).end
+        matches!(self.rule, Rule::Prefix | Rule::Snapshot) && way == self.graph.span(self.node(place)).end
     }
 }
 
@@ -133,7 +137,7 @@ impl Ways for Walk<'_> {
     fn span(&self, place: u32) -> Range<u32> {
         let span = self.graph.span(self.node(place));
         // From its begin a transaction gets to its commit.
-        if self.rule == Rule::Prefix && place % 2 == 1 { span.start..span.end + 1 } else { span }
+        if matches!(self.rule, Rule::Prefix | Rule::Snapshot) && place % 2 == 1 { span.start..span.end + 1 } else { span }
     }
 
     fn step(&self, place: u32, way: u32) -> Option<u32> {
@@ -147,10 +151,11 @@ impl Ways for Walk<'_> {
         match self.rule {
             Rule::Free => Some(target),
             _ if kind == VIA => Some(target * 2 + place % 2),
-            Rule::Nonadjacent if kind == RW => (place % 2 == 0).then_some(target * 2 + 1),
+            Rule::Nonadjacent if kind == RW => place.is_multiple_of(2).then_some(target * 2 + 1),
             Rule::Nonadjacent => Some(target * 2),
-            Rule::Prefix if kind == RW => (place % 2 == 1).then_some(target * 2),
-            Rule::Prefix => (place % 2 == 0).then_some(target * 2 + u32::from(kind == WR)),
+            Rule::Prefix | Rule::Snapshot if kind == RW => (place % 2 == 1).then_some(target * 2),
+            Rule::Snapshot => place.is_multiple_of(2).then_some(target * 2 + 1),
+            Rule::Prefix => place.is_multiple_of(2).then_some(target * 2 + u32::from(kind == WR)),
         }
     }
 }
