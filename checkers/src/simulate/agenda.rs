@@ -43,5 +43,5 @@ impl<T: Ord> Agenda<T> {
 pub(super) fn delay(rng: &mut Rng, mean: u64) -> u64 {
     let bits = rng.bits();
     let usual = ((u128::from(bits) * u128::from(mean.saturating_mul(2))) >> 64) as u64;
-    if bits % 16 == 0 { usual.saturating_mul(8) } else { usual }
+    if bits.is_multiple_of(16) { usual.saturating_mul(8) } else { usual }
 }

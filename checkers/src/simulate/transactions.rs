@@ -204,7 +204,7 @@ impl Transactions {
         }
         self.install(event);
         self.end(event, true);
-        if self.moment % TENDED == 0 {
+        if self.moment.is_multiple_of(TENDED) {
             let views = self.open.values().filter_map(|transaction| transaction.view);
             let least = views.fold(self.sites.made, |least, view| std::array::from_fn(|site| least[site].min(view[site])));
             self.sites.tend(least);
