@@ -82,7 +82,7 @@ pub(super) fn f(workload: Workload, accesses: &[Access]) -> Symbol {
 /// The value of a transaction when it is invoked.
 pub(super) fn asked(workload: Workload, accesses: &[Access]) -> Value {
     match (workload, accesses) {
-        (Workload::Bank, [from, to, _, deposit]) if deposit.writes => Value::Map(vec![
+        (Workload::Bank, [from, to, _, deposit]) if deposit.writes => Value::from(vec![
             ("from".into(), Value::Int(from.key.into())),
             ("to".into(), Value::Int(to.key.into())),
             ("amount".into(), Value::Int(deposit.value)),
