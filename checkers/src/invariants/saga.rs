@@ -1,0 +1,178 @@
+//! Sagas: every one ends with all its steps done, or all that were done compensated.
+//!
+//! A saga is a sequence of steps on several services, each with a compensation. The final read shows the effects in the order in which the
+//! services recorded them. A step happens at most once, a compensation at most once and only after its step, and in the end either all steps
+//! stand or none does, as the client was told. A saga that failed must leave nothing standing. One that crashed, or was still running when the
+//! effects were read, may be halfway; it proves nothing, unless the effects are known to be settled.
+//!
+//! Option: `settled`, whether the final read was made after every saga had ended or been recovered (false).
+
+use elenchus_core::{EventIndex, Kind, Operation, Value};
+use rustc_hash::FxHashMap;
+use serde_json::Map;
+
+use super::order::succeeded;
+use super::report::short;
+use super::{Description, Evidence, Invariant, Part, Report, Shape, Word};
+use crate::BuildError;
+use crate::table::option;
+
+/// The checker of sagas.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Saga {
+    /// Whether the final read was made after every saga had ended.
+    pub settled: bool,
+}
+
+const DONE: &str = "done";
+const COMPENSATED: &str = "compensated";
+
+/// What became of one step of a saga.
+#[derive(Clone, Copy, Default)]
+struct Effects {
+    done: u32,
+    compensated: u32,
+    /// Whether it was compensated before it was done.
+    is_early: bool,
+}
+
+/// One saga with its steps by name.
+struct Steps<'a, 'h> {
+    operation: &'a Operation<'h>,
+    effects: Vec<(&'h Value, Effects)>,
+}
+
+impl Invariant for Saga {
+    const DESCRIPTION: Description = Description {
+        name: "saga",
+        about: "whether every saga ends all done or all compensated, each step at most once",
+        proves: "every saga ended all done or all compensated",
+        source: "Garcia-Molina and Salem, Sagas (SIGMOD 1987)",
+        vocabulary: &[
+            Word {
+                f: "saga",
+                input: Shape::Fields(&[("id", Shape::Some("id")), ("steps", Shape::List(&Shape::Some("step")))]),
+                output: Shape::Text(&[DONE, COMPENSATED]),
+            },
+            Word {
+                f: "read",
+                input: Shape::Any,
+                output: Shape::List(&Shape::Tuple(&[Shape::Some("id"), Shape::Some("step"), Shape::Text(&["do", "undo"])])),
+            },
+        ],
+        anomalies: &[
+            ("half-done", "a saga ended with some of its steps standing and others not"),
+            ("repeated-step", "a step happened more than once"),
+            ("repeated-compensation", "a step was compensated more than once"),
+            ("early-compensation", "a step was compensated before it happened"),
+            ("wrong-outcome", "a saga ended otherwise than the client was told"),
+            ("unexpected-effect", "an effect belongs to no step of a saga that anybody began"),
+        ],
+        options: &["settled"],
+        splits_by_key: false,
+    };
+
+    fn from_options(options: &Map<String, serde_json::Value>) -> Result<Saga, BuildError> {
+        Ok(Saga { settled: option(options, "settled", "true or false", serde_json::Value::as_bool)?.unwrap_or_default() })
+    }
+
+    fn judge(&self, part: &Part<'_>, report: &mut Report) {
+        let operations = &part.operations;
+        let Some(read) = succeeded(operations, "read").max_by_key(|read| read.completed) else {
+            report.doubt("the effects were never read");
+            return;
+        };
+        let ended = read.completed.unwrap_or(EventIndex(u32::MAX));
+        let mut sagas: Vec<Steps<'_, '_>> = Vec::new();
+        let mut by_id: FxHashMap<&Value, usize> = FxHashMap::default();
+        for saga in operations.iter().filter(|it| it.f == "saga" && it.invoked < ended) {
+            let (Some(id), Some(steps)) = (saga.input.get("id"), saga.input.get("steps").and_then(Value::as_list)) else {
+                continue;
+            };
+            if by_id.insert(id, sagas.len()).is_some() {
+                report.doubt(format!("saga {} was begun more than once, so that its effects cannot be told apart", short(id)));
+                return;
+            }
+            sagas.push(Steps { operation: saga, effects: steps.iter().map(|step| (step, Effects::default())).collect() });
+        }
+        for entry in read.output.and_then(|output| output.as_list()).unwrap_or_default() {
+            let Some([id, step, what]) = entry.as_list() else {
+                continue;
+            };
+            let saga = by_id.get(id).map(|&at| &mut sagas[at]);
+            let effects = saga.and_then(|saga| saga.effects.iter_mut().find(|(known, _)| *known == step));
+            let Some((_, effects)) = effects else {
+                report.found("unexpected-effect", || {
+                    Evidence::new(format!("The effect {} belongs to no step of a saga that had begun.", short(entry)), [read])
+                });
+                continue;
+            };
+            if what.as_text() == Some("do") {
+                effects.done += 1;
+            } else {
+                effects.is_early |= effects.compensated >= effects.done;
+                effects.compensated += 1;
+            }
+        }
+        let mut halfway = 0;
+        let mut outcomes = [0; 2];
+        for saga in &sagas {
+            halfway += u64::from(self.ends(saga, read, report));
+            if let Some(told) = saga.operation.output.and_then(Value::as_text) {
+                outcomes[usize::from(told == COMPENSATED)] += 1;
+            }
+        }
+        if halfway > 0 {
+            report.doubt(format!("{halfway} sagas that crashed, or were running when the effects were read, are halfway"));
+        }
+        report.count("sagas", sagas.len() as u64);
+        report.count("told_done", outcomes[0]);
+        report.count("told_compensated", outcomes[1]);
+        report.count("halfway", halfway);
+    }
+}
+
+impl Saga {
+    /// Judges how a saga ended; whether it may still be on its way.
+    fn ends(&self, saga: &Steps<'_, '_>, read: &Operation<'_>, report: &mut Report) -> bool {
+        let Steps { operation, effects } = saga;
+        let id = || short(operation.input.get("id").unwrap_or(&Value::Nil));
+        let proof = [*operation, read];
+        for (step, effect) in effects {
+            let broken = [
+                ("repeated-step", effect.done > 1, "happened more than once"),
+                ("repeated-compensation", effect.compensated > 1, "was compensated more than once"),
+                ("early-compensation", effect.is_early, "was compensated before it happened"),
+            ];
+            for (name, _, what) in broken.into_iter().filter(|(_, broken, _)| *broken) {
+                report.found(name, || Evidence::new(format!("Step {} of saga {} {what}.", short(step), id()), proof));
+            }
+        }
+        let standing = effects.iter().filter(|(_, effect)| effect.done > effect.compensated).count();
+        let is_half = standing > 0 && standing < effects.len();
+        let has_ended = operation.kind != Kind::Info && operation.completed.is_some_and(|completed| completed < read.invoked);
+        if is_half {
+            if has_ended || self.settled {
+                report.found("half-done", || {
+                    let stands = effects.iter().filter(|(_, effect)| effect.done > effect.compensated).map(|(step, _)| short(step));
+                    let stands = stands.collect::<Vec<_>>().join(", ");
+                    Evidence::new(format!("Saga {} ended with {standing} of {} steps standing: {stands}.", id(), effects.len()), proof)
+                });
+                return false;
+            }
+            return true;
+        }
+        let should_stand = match (operation.kind, operation.output.and_then(Value::as_text)) {
+            (Kind::Ok, Some(DONE)) => Some(true),
+            (Kind::Ok, _) | (Kind::Fail, _) => Some(false),
+            _ => None,
+        };
+        let stands = standing > 0;
+        if has_ended && !effects.is_empty() && should_stand.is_some_and(|should| should != stands) {
+            let told = if operation.kind == Kind::Fail { "failed" } else { operation.output.and_then(Value::as_text).unwrap_or_default() };
+            let how = if stands { "all its steps stand" } else { "none of its steps stands" };
+            report.found("wrong-outcome", || Evidence::new(format!("Saga {} was told {told}, but {how}.", id()), proof));
+        }
+        false
+    }
+}

@@ -1,0 +1,98 @@
+//! Set: elements are added, and a final read shows them all.
+//!
+//! Judged by the read that was answered last. An element whose add was acknowledged before that read began must be in it; nothing may be in it
+//! that nobody added. Crashed adds may or may not be there: those that are, are counted as `recovered`.
+
+use elenchus_core::Kind;
+use serde_json::Map;
+
+use super::elements::{Elements, Unfounded};
+use super::order::{succeeded, succeeded_by};
+use super::report::short;
+use super::{Description, Evidence, Invariant, Part, Report, Shape, Word};
+use crate::BuildError;
+
+/// The checker of a set with a final read.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Set;
+
+/// The operations on a set without removal.
+pub(super) const VOCABULARY: &[Word] = &[
+    Word { f: "add", input: Shape::Any, output: Shape::Any },
+    Word { f: "read", input: Shape::Any, output: Shape::Either(&[Shape::List(&Shape::Any), Shape::Nil]) },
+];
+
+impl Invariant for Set {
+    const DESCRIPTION: Description = Description {
+        name: "set",
+        about: "whether a final read has every element that was added, and no other",
+        proves: "the final read has every acknowledged element and nothing that was not added",
+        source: "jepsen.checker/set",
+        vocabulary: VOCABULARY,
+        anomalies: &[
+            ("lost", "an acknowledged element is missing from the final read"),
+            ("unexpected", "the final read has an element that nobody had added"),
+            ("aborted", "the final read has an element whose add failed"),
+        ],
+        options: &[],
+        splits_by_key: true,
+    };
+
+    fn from_options(_: &Map<String, serde_json::Value>) -> Result<Set, BuildError> {
+        Ok(Set)
+    }
+
+    fn judge(&self, part: &Part<'_>, report: &mut Report) {
+        let operations = &part.operations;
+        let Some(read) = succeeded(operations, "read").max_by_key(|read| read.completed) else {
+            report.doubt("the set was never read");
+            return;
+        };
+        let mut elements = Elements::new(operations, "add");
+        let added = elements.len();
+        let mut seen = vec![false; added];
+        let (mut recovered, mut found) = (0, 0);
+        for value in read.output.and_then(|output| output.as_list()).unwrap_or_default() {
+            let id = elements.id(value);
+            seen.resize(elements.len(), false);
+            if std::mem::replace(&mut seen[id], true) {
+                continue;
+            }
+            let by = read.completed.unwrap_or(read.invoked);
+            match elements.unfounded(id, by, operations) {
+                None => {
+                    found += 1;
+                    recovered += u64::from(elements.of(id).acknowledged == 0);
+                }
+                Some(Unfounded::NeverPut) => report
+                    .found("unexpected", || Evidence::new(format!("The final read has {}, which nobody added.", short(value)), [read])),
+                Some(Unfounded::PutLater(add)) => report.found("unexpected", || {
+                    Evidence::new(format!("The final read has {}, which was added only after it had ended.", short(value)), [read, add])
+                }),
+                Some(Unfounded::PutFailed(add)) => report
+                    .found("aborted", || Evidence::new(format!("The final read has {}, whose add failed.", short(value)), [add, read])),
+            }
+        }
+        let mut late = 0;
+        for id in (0..added).filter(|&id| !seen[id]) {
+            let Some(add) = elements.of(id).first_acknowledged.map(|at| &operations[at as usize]) else {
+                continue;
+            };
+            if succeeded_by(add, read.invoked) {
+                report.found("lost", || {
+                    Evidence::new(format!("{} was added, and is missing from the final read.", short(add.input)), [add, read])
+                });
+            } else {
+                late += 1;
+            }
+        }
+        if late > 0 {
+            report.doubt(format!("{late} elements were acknowledged only after the final read had begun, and are not in it"));
+        }
+        let adds = || operations.iter().filter(|operation| operation.f == "add");
+        report.count("attempts", adds().count() as u64);
+        report.count("acknowledged", adds().filter(|add| add.kind == Kind::Ok).count() as u64);
+        report.count("read", found);
+        report.count("recovered", recovered);
+    }
+}

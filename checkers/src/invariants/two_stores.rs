@@ -1,0 +1,191 @@
+//! Two stores: a live migration leaves the new store equal to the old one.
+//!
+//! Clients write to both stores while rows are copied; then the test cuts over to the new one. Rows that were there from the beginning must be
+//! written in the history too, or their reads seem to come from nowhere. Rows are compared by the last scan of each
+//! store. A difference on a row that was still being written while the stores were scanned, or whose write crashed, proves nothing and is only
+//! counted. After the cut-over a read must not show what had certainly been overwritten or deleted before it was asked.
+
+use std::borrow::Cow;
+
+use elenchus_core::{EventIndex, Kind, Operation, Value};
+use rustc_hash::{FxHashMap, FxHashSet};
+use serde_json::Map;
+
+use super::intern::{Interner, name};
+use super::order::succeeded;
+use super::report::short;
+use super::writes::{FirstAfter, Source, Sources};
+use super::{Description, Evidence, Invariant, Part, Report, Shape, Word};
+use crate::BuildError;
+
+/// The checker of migrations.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct TwoStores;
+
+const NIL: &Value = &Value::Nil;
+
+/// The row that an operation concerns, and what it writes there; a delete writes nil.
+fn row<'h>(operation: &Operation<'h>) -> Option<(&'h Value, Option<&'h Value>)> {
+    match operation.f.as_str() {
+        "write" => operation.input.as_pair().map(|(key, value)| (key, Some(value))),
+        "delete" => Some((operation.input, Some(NIL))),
+        "read" => Some((operation.input, None)),
+        _ => None,
+    }
+}
+
+impl Invariant for TwoStores {
+    const DESCRIPTION: Description = Description {
+        name: "two-stores",
+        about: "whether a migration leaves the new store equal to the old one, with no stale reads after the cut-over",
+        proves: "both stores have the same rows, and no read after the cut-over was stale",
+        source: "dual writes and shadow reads: Stripe, Online migrations at scale (2017)",
+        vocabulary: &[
+            Word { f: "write", input: Shape::Tuple(&[Shape::Some("k"), Shape::Some("v")]), output: Shape::Any },
+            Word { f: "delete", input: Shape::Some("k"), output: Shape::Any },
+            Word { f: "read", input: Shape::Some("k"), output: Shape::Any },
+            Word { f: "cut-over", input: Shape::Any, output: Shape::Any },
+            Word { f: "scan", input: Shape::Text(&["old", "new"]), output: Shape::Map(&Shape::Any) },
+        ],
+        anomalies: &[
+            ("missing-row", "a row of the old store is not in the new one"),
+            ("resurrected-row", "a row that was deleted last is in the new store and not in the old one"),
+            ("unexpected-row", "a row that was not deleted last is in the new store and not in the old one"),
+            ("differing-row", "a row differs between the stores"),
+            ("stale-read", "a read after the cut-over shows what had been overwritten or deleted"),
+            ("unexpected-read", "a read after the cut-over shows what nobody had written"),
+        ],
+        options: &[],
+        splits_by_key: false,
+    };
+
+    fn from_options(_: &Map<String, serde_json::Value>) -> Result<TwoStores, BuildError> {
+        Ok(TwoStores)
+    }
+
+    fn judge(&self, part: &Part<'_>, report: &mut Report) {
+        let operations = &part.operations;
+        let last = |store: &str| {
+            succeeded(operations, "scan").filter(|scan| scan.input.as_text() == Some(store)).max_by_key(|scan| scan.completed)
+        };
+        match (last("old"), last("new")) {
+            (Some(old), Some(new)) => compare(operations, old, new, report),
+            _ => report.doubt("the stores were not both scanned"),
+        }
+        match succeeded(operations, "cut-over").filter_map(|cut| cut.completed).min() {
+            Some(cut) => after(operations, cut, report),
+            None => report.doubt("the cut-over did not succeed"),
+        }
+    }
+}
+
+/// The rows of a scan; a row that is nil is none.
+fn pairs<'h>(scan: &Operation<'h>) -> impl Iterator<Item = (&'h Value, &'h Value)> {
+    let pairs: &[(Value, Value)] = match scan.output {
+        Some(Value::Map(pairs)) => pairs,
+        _ => &[],
+    };
+    pairs.iter().filter(|(_, value)| !value.is_nil()).map(|(key, value)| (key, value))
+}
+
+/// Rows by name.
+fn rows<'h>(scan: &Operation<'h>) -> FxHashMap<Cow<'h, Value>, &'h Value> {
+    pairs(scan).map(|(key, value)| (name(key), value)).collect()
+}
+
+/// Compares the last scans of both stores.
+fn compare(operations: &[Operation<'_>], old: &Operation<'_>, new: &Operation<'_>, report: &mut Report) {
+    let begun = old.invoked.min(new.invoked);
+    let ended = old.completed.max(new.completed).unwrap_or(EventIndex(u32::MAX));
+    let (mut open, mut last) = (FxHashSet::default(), FxHashMap::default());
+    for operation in operations.iter().filter(|it| it.kind != Kind::Fail && it.invoked < ended) {
+        if let Some((key, Some(value))) = row(operation) {
+            let is_settled = operation.kind == Kind::Ok && operation.completed.is_some_and(|completed| completed < begun);
+            if !is_settled {
+                open.insert(name(key));
+            }
+            last.insert(name(key), (operation, value.is_nil()));
+        }
+    }
+    let (olds, news) = (rows(old), rows(new));
+    let mut doubtful = 0;
+    let mut differs = |key: &Value, kind: &'static str, description: &dyn Fn() -> String| {
+        if open.contains(&*name(key)) {
+            doubtful += 1;
+        } else {
+            let last = last.get(&*name(key)).map(|(operation, _)| *operation);
+            report.found(kind, || Evidence::new(description(), [old, new].into_iter().chain(last)));
+        }
+    };
+    for (key, value) in pairs(old) {
+        match news.get(&*name(key)) {
+            None => {
+                differs(key, "missing-row", &|| format!("Row {} is {} in the old store and not in the new one.", short(key), short(value)))
+            }
+            Some(other) if *other != value => differs(key, "differing-row", &|| {
+                format!("Row {} is {} in the old store and {} in the new one.", short(key), short(value), short(*other))
+            }),
+            Some(_) => {}
+        }
+    }
+    for (key, value) in pairs(new).filter(|(key, _)| !olds.contains_key(&*name(key))) {
+        let is_deleted = last.get(&*name(key)).is_some_and(|(_, deletes)| *deletes);
+        let kind = if is_deleted { "resurrected-row" } else { "unexpected-row" };
+        differs(key, kind, &|| format!("Row {} is {} in the new store and not in the old one.", short(key), short(value)));
+    }
+    report.count("rows_in_old", olds.len() as u64);
+    report.count("rows_in_new", news.len() as u64);
+    report.count("rows_in_doubt", doubtful);
+}
+
+/// Judges the reads that were asked after the cut-over had succeeded, row by row.
+fn after(operations: &[Operation<'_>], cut: EventIndex, report: &mut Report) {
+    let mut keys = Interner::default();
+    let mut by_row: Vec<Vec<u32>> = Vec::new();
+    for (at, operation) in (0_u32..).zip(operations) {
+        let Some((key, _)) = row(operation) else {
+            continue;
+        };
+        let id = keys.intern(key);
+        by_row.resize_with(keys.len(), Vec::new);
+        by_row[id].push(at);
+    }
+    let mut reads = 0;
+    for at in by_row {
+        let operations: Vec<Operation<'_>> = at.into_iter().map(|at| operations[at as usize]).collect();
+        let writes = || operations.iter().enumerate().filter_map(|(at, it)| Some((at, row(it)?.1?, it)));
+        let overwrites = FirstAfter::new(writes().map(|(at, _, it)| (at, it)));
+        let mut sources = Sources::default();
+        writes().for_each(|(at, value, it)| sources.add(at, value, it));
+        for read in succeeded(&operations, "read").filter(|read| read.invoked > cut) {
+            reads += 1;
+            let value = read.output.unwrap_or(NIL);
+            let (ended, write) = match sources.find(value, read.completed.unwrap_or(read.invoked)) {
+                Source::Settled(ended, write) => (Some(ended), Some(write)),
+                Source::Nowhere(_) | Source::Failed(_) if value.is_nil() => (None, None),
+                Source::Open => continue,
+                Source::Nowhere(write) => {
+                    report.found("unexpected-read", || {
+                        let description = format!("A read after the cut-over shows {}, which nobody had written.", short(value));
+                        Evidence::new(description, write.map(|write| &operations[write]).into_iter().chain([read]))
+                    });
+                    continue;
+                }
+                Source::Failed(write) => {
+                    report.found("unexpected-read", || {
+                        let description = format!("A read after the cut-over shows {}, whose write failed.", short(value));
+                        Evidence::new(description, [&operations[write], read])
+                    });
+                    continue;
+                }
+            };
+            if let Some(later) = overwrites.find(ended, read.invoked) {
+                report.found("stale-read", || {
+                    let proof = write.into_iter().chain([later]).map(|at| &operations[at]).chain([read]);
+                    Evidence::new(format!("A read after the cut-over shows {}, which had been replaced.", short(value)), proof)
+                });
+            }
+        }
+    }
+    report.count("reads_after_cut_over", reads);
+}
