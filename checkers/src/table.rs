@@ -180,7 +180,7 @@ pub enum BuildError {
         nearest: Option<&'static str>,
     },
     /// No model has this name.
-    #[error("there is no model `{name}`{}; models: {}", suggestion(.nearest), models())]
+    #[error("there is no model `{name}`{}", .nearest.map_or_else(models, |_| suggestion(.nearest)))]
     UnknownModel {
         /// What was asked for.
         name: String,
@@ -211,8 +211,9 @@ fn suggestion(nearest: &Option<&'static str>) -> String {
     nearest.map_or(String::new(), |word| format!("; did you mean `{word}`?"))
 }
 
+/// All of them, for a word that is near to none.
 fn models() -> String {
-    MODELS.iter().map(|model| model.name).collect::<Vec<_>>().join(", ")
+    format!("; models: {}", MODELS.iter().map(|model| model.name).collect::<Vec<_>>().join(", "))
 }
 
 fn levels() -> String {
