@@ -13,6 +13,8 @@ type Bag = Box<[(u32, u32)]>;
 /// All multisets met so far. Each is a sorted list of (class, how many).
 pub(crate) struct Bags {
     bags: Vec<Bag>,
+    /// By number: how many a bag has in all.
+    totals: Vec<u32>,
     ids: FxHashMap<Bag, BagId>,
     plus: FxHashMap<u64, BagId>,
     pairs: usize,
@@ -20,7 +22,13 @@ pub(crate) struct Bags {
 
 impl Bags {
     pub(crate) fn new() -> Bags {
-        Bags { bags: vec![Bag::default()], ids: FxHashMap::from_iter([(Bag::default(), EMPTY)]), plus: FxHashMap::default(), pairs: 0 }
+        Bags {
+            bags: vec![Bag::default()],
+            totals: vec![0],
+            ids: FxHashMap::from_iter([(Bag::default(), EMPTY)]),
+            plus: FxHashMap::default(),
+            pairs: 0,
+        }
     }
 
     /// The classes in a bag and how many of each, sorted by class.
@@ -36,7 +44,7 @@ impl Bags {
 
     /// How many a bag has in all.
     pub(crate) fn total(&self, bag: BagId) -> u32 {
-        self.pairs(bag).iter().map(|pair| pair.1).sum()
+        self.totals[bag as usize]
     }
 
     /// The bag with one more of a class.
@@ -63,6 +71,7 @@ impl Bags {
         }
         let id = self.bags.len() as BagId;
         self.pairs += pairs.len();
+        self.totals.push(pairs.iter().map(|pair| pair.1).sum());
         self.bags.push(pairs.clone());
         self.ids.insert(pairs, id);
         id

@@ -10,6 +10,7 @@
 //!   that need the value, how many were used is forgotten.
 //! - *Dominance* also knows that a plain crashed write does all that a crashed compare-and-set to the same value does.
 
+use std::cell::Cell;
 use std::cmp::Reverse;
 
 use elenchus_core::Kind;
@@ -22,8 +23,23 @@ use crate::linearizable::frontier::Frontier;
 use crate::linearizable::outcome::{Broken, Outcome, Reached, Searched};
 use crate::linearizable::problem::{Moment, Problem};
 
-/// Widths of the beams, tried in turn; the last is no beam at all.
-const BEAMS: [usize; 5] = [2, 16, 128, 1024, usize::MAX];
+/// What is kept between two returns, and between two steps.
+#[derive(Clone, Copy, Debug)]
+struct Beam {
+    /// How many configurations.
+    width: usize,
+    /// Whether crashed operations are compared by how many were used in all, rather than class by class.
+    is_rough: bool,
+}
+
+/// Tried in turn; the last keeps all there are.
+const BEAMS: [Beam; 5] = [
+    Beam { width: 2, is_rough: true },
+    Beam { width: 16, is_rough: true },
+    Beam { width: 128, is_rough: true },
+    Beam { width: 1024, is_rough: false },
+    Beam { width: usize::MAX, is_rough: false },
+];
 
 /// How many of the furthest configurations a failure reports.
 const REPORTED: usize = 8;
@@ -37,7 +53,7 @@ pub(super) fn search<B: Bits>(problem: &Problem<'_>, accesses: &Accesses, end: u
     for beam in BEAMS {
         search.reset(beam);
         let outcome = search.run();
-        let proves_nothing = search.cut && matches!(outcome, Outcome::Broken(_));
+        let proves_nothing = search.cut.get() && matches!(outcome, Outcome::Broken(_));
         if !proves_nothing {
             return Searched { outcome, spent: search.spent, algorithm: "register-just-in-time" };
         }
@@ -87,9 +103,9 @@ struct Search<'a, 'h, B> {
     bags: Bags,
     budget: Budget,
     spent: Spent,
-    beam: usize,
-    /// Whether a configuration was dropped for want of room in the beam.
-    cut: bool,
+    beam: Beam,
+    /// Whether a configuration was dropped for want of room in the beam, or by a rough comparison.
+    cut: Cell<bool>,
 
     /// The operation in each taken slot.
     slots: Vec<u32>,
@@ -131,8 +147,8 @@ impl<'a, 'h, B: Bits> Search<'a, 'h, B> {
             bags: Bags::new(),
             budget,
             spent: Spent::default(),
-            beam: usize::MAX,
-            cut: false,
+            beam: BEAMS[0],
+            cut: Cell::new(false),
             slots: vec![0; B::WIDTH],
             slot_of: vec![0; problem.operations.len()],
             taken: B::default(),
@@ -155,8 +171,8 @@ impl<'a, 'h, B: Bits> Search<'a, 'h, B> {
     }
 
     /// Starts again, with another width.
-    fn reset(&mut self, beam: usize) {
-        (self.beam, self.cut) = (beam, false);
+    fn reset(&mut self, beam: Beam) {
+        (self.beam, self.cut) = (beam, Cell::new(false));
         (self.taken, self.reads, self.writes, self.cas) = Default::default();
         self.fitting.fill(B::default());
         self.available.fill(0);
@@ -249,7 +265,7 @@ impl<'a, 'h, B: Bits> Search<'a, 'h, B> {
         self.sort_sources(act, bit);
         self.close_over(act, bit)?;
         self.close(act, bit);
-        if self.configurations.len() > self.beam {
+        if self.configurations.len() > self.beam.width {
             self.narrow();
         }
         self.spent.peak_configurations = self.spent.peak_configurations.max(self.configurations.len());
@@ -285,7 +301,7 @@ impl<'a, 'h, B: Bits> Search<'a, 'h, B> {
         let mut extended = 0_usize;
         while let Some((from, is_idle)) = self.agenda.iter_mut().find_map(Vec::pop) {
             if self.is_enough(extended) {
-                self.cut = true;
+                self.cut.set(true);
                 self.agenda.iter_mut().for_each(Vec::clear);
                 break;
             }
@@ -303,7 +319,7 @@ impl<'a, 'h, B: Bits> Search<'a, 'h, B> {
 
     /// Whether the beam has all it can hold, or has looked for it long enough.
     fn is_enough(&self, extended: usize) -> bool {
-        let (wanted, found) = (self.beam.saturating_mul(2), self.passed.len());
+        let (wanted, found) = (self.beam.width.saturating_mul(2), self.passed.len());
         found >= wanted || extended > wanted.saturating_mul(if found > 0 { 40 } else { 200 })
     }
 
@@ -437,13 +453,13 @@ impl<'a, 'h, B: Bits> Search<'a, 'h, B> {
 
     fn pass(&mut self, configuration: Configuration<B>) {
         let (key, entry) = self.forgetful(configuration).split(self.cas);
-        self.passed.add(key, entry, dominates(&self.bags, self.accesses));
+        self.passed.add(key, entry, dominates(&self.bags, self.accesses, self.beam, &self.cut));
     }
 
     fn visit(&mut self, configuration: Configuration<B>, is_idle: bool) {
         let configuration = self.forgetful(configuration);
         let (key, entry) = configuration.split(self.cas);
-        let dominates = dominates(&self.bags, self.accesses);
+        let dominates = dominates(&self.bags, self.accesses, self.beam, &self.cut);
         let is_new = if is_idle {
             !self.visited.dominated(key, &entry, &dominates) && self.idle.add(key, entry, dominates)
         } else {
@@ -501,10 +517,10 @@ impl<'a, 'h, B: Bits> Search<'a, 'h, B> {
 
     /// Keeps only the most promising configurations: few crashed operations used, little to do.
     fn narrow(&mut self) {
-        self.cut = true;
+        self.cut.set(true);
         let bags = &self.bags;
         self.configurations.sort_by_key(|at| (bags.total(at.used), at.todo.count(), Reverse(at.tokens.count())));
-        self.configurations.truncate(self.beam);
+        self.configurations.truncate(self.beam.width);
     }
 
     /// Counts a visit and now and then looks at the budget.
@@ -536,8 +552,18 @@ impl<'a, 'h, B: Bits> Search<'a, 'h, B> {
 }
 
 /// One entry dominates another when it has less to do, more tokens, and used no more of what crashed.
-fn dominates<B: Bits>(bags: &Bags, accesses: &Accesses) -> impl Fn(&Entry<B>, &Entry<B>) -> bool {
-    move |one, other| one.0.within(other.0) && other.1.within(one.1) && used_no_more(bags, accesses, one.2, other.2)
+fn dominates<B: Bits>(bags: &Bags, accesses: &Accesses, beam: Beam, cut: &Cell<bool>) -> impl Fn(&Entry<B>, &Entry<B>) -> bool {
+    move |one, other| {
+        let has_done_more = one.0.within(other.0) && other.1.within(one.1);
+        if !has_done_more || !beam.is_rough {
+            return has_done_more && used_no_more(bags, accesses, one.2, other.2);
+        }
+        let used_fewer = bags.total(one.2) <= bags.total(other.2);
+        if used_fewer && !cut.get() && !used_no_more(bags, accesses, one.2, other.2) {
+            cut.set(true);
+        }
+        used_fewer
+    }
 }
 
 /// Whether what one used can be matched, value by value, with what the other used: each compare-and-set with its like or a plain write, and
