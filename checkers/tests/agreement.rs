@@ -3,7 +3,7 @@
 mod common;
 
 use common::{Defect, Simulation, simulate};
-use elenchus_checkers::linearizable::{Options, check};
+use elenchus_checkers::linearizable::{Options, check, verify_witness};
 use elenchus_checkers::models::CasRegister;
 use elenchus_core::{Model, Operation, Step, Value, Verdict};
 
@@ -28,11 +28,17 @@ impl Model for Plain {
 
 fn verdicts(simulation: &Simulation) -> (Verdict, Verdict) {
     let history = simulate(simulation);
-    let options = Options { minimise: false, ..Options::default() };
+    let options = Options { minimise: false, witness: true, ..Options::default() };
     let special = check(&CasRegister::default(), &history, &options).expect("judged");
     let general = check(&Plain(CasRegister::default()), &history, &options).expect("judged");
     if let ([one], [other]) = (&special.failures[..], &general.failures[..]) {
         assert_eq!(one.completion, other.completion, "they break elsewhere: {simulation:?}");
+    }
+    for judgement in [&special, &general] {
+        if let Some(witness) = &judgement.witness {
+            assert_eq!(verify_witness(&CasRegister::default(), &history, witness), Ok(()), "{simulation:?}");
+        }
+        assert_eq!(judgement.witness.is_some(), judgement.verdict == Verdict::Valid, "{simulation:?}");
     }
     (special.verdict, general.verdict)
 }

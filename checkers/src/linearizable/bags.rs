@@ -8,6 +8,9 @@ pub(crate) type BagId = u32;
 /// The multiset with nothing in it.
 pub(crate) const EMPTY: BagId = 0;
 
+/// How many may pile up before those that no configuration has are dropped.
+const CROWD: usize = 1 << 14;
+
 type Bag = Box<[(u32, u32)]>;
 
 /// All multisets met so far. Each is a sorted list of (class, how many).
@@ -18,6 +21,8 @@ pub(crate) struct Bags {
     ids: FxHashMap<Bag, BagId>,
     plus: FxHashMap<u64, BagId>,
     pairs: usize,
+    /// How many there were after the last tidying.
+    tidy: usize,
 }
 
 impl Bags {
@@ -28,6 +33,7 @@ impl Bags {
             ids: FxHashMap::from_iter([(Bag::default(), EMPTY)]),
             plus: FxHashMap::default(),
             pairs: 0,
+            tidy: 0,
         }
     }
 
@@ -86,6 +92,21 @@ impl Bags {
         self.pairs(less)
             .iter()
             .all(|&(class, count)| more.find(|pair| pair.0 >= class).is_some_and(|pair| pair.0 == class && count <= pair.1))
+    }
+
+    /// Whether it is time to [`tidy`](Bags::tidy).
+    pub(crate) fn is_crowded(&self) -> bool {
+        self.bags.len() > 2 * self.tidy + CROWD
+    }
+
+    /// Drops all but these, which are renumbered, and the empty one.
+    pub(crate) fn tidy<'t>(&mut self, wanted: impl Iterator<Item = &'t mut BagId>) {
+        let mut kept = Bags::new();
+        for bag in wanted {
+            *bag = kept.intern(self.pairs(*bag).to_vec());
+        }
+        kept.tidy = kept.bags.len();
+        *self = kept;
     }
 
     /// Roughly the bytes held.
