@@ -255,6 +255,7 @@ fn linearizable(spec: &CheckSpec) -> Result<Box<dyn Checker>, BuildError> {
         time: option(options, "time-limit", "a number of seconds", seconds)?,
         memory: option(options, "memory", "a number of bytes", bytes)?.unwrap_or(defaults.memory),
         minimise: option(options, "minimise", "true or false", serde_json::Value::as_bool)?.unwrap_or(defaults.minimise),
+        witness: defaults.witness,
     };
     Ok(Box::new((model.linearizable)(initial, limits)))
 }
