@@ -36,6 +36,7 @@ pub const ALL: &[CheckerEntry] = &[
     invariant::<Convergence>(),
     invariant::<Counter>(),
     invariant::<Fifo>(),
+    invariant::<Kafka>(),
     invariant::<Lock>(),
     invariant::<LongFork>(),
     invariant::<Monotonic>(),
