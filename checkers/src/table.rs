@@ -10,6 +10,7 @@ use thiserror::Error;
 use crate::invariants::*;
 use crate::linearizable::Options;
 use crate::models::MODELS;
+use crate::transactional::{self, Assumptions, Datatype, Level, Transactional};
 
 /// A checker that plans can name.
 pub struct CheckerEntry {
@@ -30,6 +31,18 @@ pub const ALL: &[CheckerEntry] = &[
         about: "whether every object behaves as its model, in an order true to real time",
         options: &["model", "initial", "time-limit", "memory", "minimise"],
         build: linearizable,
+    },
+    CheckerEntry {
+        name: "list-append",
+        about: "which isolation levels transactions that append to lists and read them refute",
+        options: &["isolation", "examples"],
+        build: list_append,
+    },
+    CheckerEntry {
+        name: "rw-register",
+        about: "which isolation levels transactions that write and read registers refute",
+        options: &["isolation", "examples", "initial", "wfr-keys", "sequential-keys", "linearizable-keys"],
+        build: rw_register,
     },
     invariant::<Bank>(),
     invariant::<CausalReverse>(),
@@ -84,6 +97,14 @@ pub enum BuildError {
         /// What may have been meant.
         nearest: Option<&'static str>,
     },
+    /// No isolation level has this name.
+    #[error("there is no isolation level `{name}`{}; levels: strongest, {}", suggestion(.nearest), levels())]
+    UnknownLevel {
+        /// What was asked for.
+        name: String,
+        /// What may have been meant.
+        nearest: Option<&'static str>,
+    },
     /// An option has a value that it cannot have.
     #[error("option `{option}` is {found}; expected {expected}")]
     BadValue {
@@ -102,6 +123,10 @@ fn suggestion(nearest: &Option<&'static str>) -> String {
 
 fn models() -> String {
     MODELS.iter().map(|model| model.name).collect::<Vec<_>>().join(", ")
+}
+
+fn levels() -> String {
+    Level::all().filter(|level| level.is_judged()).map(Level::name).collect::<Vec<_>>().join(", ")
 }
 
 /// Makes the checker that a workload or plan asks for.
@@ -141,6 +166,39 @@ fn linearizable(spec: &CheckSpec) -> Result<Box<dyn Checker>, BuildError> {
         minimise: option(options, "minimise", "true or false", serde_json::Value::as_bool)?.unwrap_or(defaults.minimise),
     };
     Ok(Box::new((model.linearizable)(initial, limits)))
+}
+
+fn list_append(spec: &CheckSpec) -> Result<Box<dyn Checker>, BuildError> {
+    transactional("list-append", Datatype::ListAppend, spec)
+}
+
+fn rw_register(spec: &CheckSpec) -> Result<Box<dyn Checker>, BuildError> {
+    transactional("rw-register", Datatype::RwRegister, spec)
+}
+
+fn transactional(name: &'static str, datatype: Datatype, spec: &CheckSpec) -> Result<Box<dyn Checker>, BuildError> {
+    let options = &spec.options;
+    let words = option(options, "isolation", "the name of an isolation level", |value| value.as_str().map(str::to_owned))?;
+    let isolation = match words.as_deref() {
+        None | Some("strongest") => Level::StrictSerializable,
+        Some(words) => Level::named(words)
+            .filter(|level| level.is_judged())
+            .ok_or_else(|| BuildError::UnknownLevel { name: words.to_owned(), nearest: Level::nearest(words) })?,
+    };
+    let defaults = transactional::Options::default();
+    let number = |value: &serde_json::Value| value.as_u64().and_then(|number| usize::try_from(number).ok());
+    let truth = |name, otherwise: bool| Ok(option(options, name, "true or false", serde_json::Value::as_bool)?.unwrap_or(otherwise));
+    let assumed = defaults.assumptions;
+    let initial = option(options, "initial", "a value", |value| serde_json::from_value::<Value>(value.clone()).ok())?;
+    let chosen = transactional::Options {
+        examples: option(options, "examples", "a number", number)?.unwrap_or(defaults.examples),
+        assumptions: Assumptions {
+            writes_follow_reads: truth("wfr-keys", assumed.writes_follow_reads)?,
+            sequential_keys: truth("sequential-keys", assumed.sequential_keys)?,
+            linearizable_keys: truth("linearizable-keys", assumed.linearizable_keys)?,
+        },
+    };
+    Ok(Box::new(Transactional::new(name, datatype, isolation, initial.unwrap_or_default(), chosen)))
 }
 
 /// The value of an option as what it should be; none where it was not given.

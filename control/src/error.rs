@@ -56,7 +56,7 @@ pub enum ControlError {
         limit: Duration,
     },
     /// A command ended without success.
-    #[error("{host}: `{command}` ended with {status}: {output}")]
+    #[error("{host}: `{command}` ended with {status}{}{output}", if .output.is_empty() { "" } else { ": " })]
     Failed {
         /// The host's name.
         host: String,

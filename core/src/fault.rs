@@ -35,12 +35,12 @@ impl FaultEvent {
             FaultPhase::Heal => "heal",
         };
         let nodes = self.nodes.iter().map(|node| Value::from(node.as_str())).collect();
-        Value::Map(vec![
+        Value::Map(Box::new([
             ("id".into(), Value::Int(i64::from(self.id))),
             ("phase".into(), phase.into()),
             ("nodes".into(), Value::List(nodes)),
             ("what".into(), self.what.as_str().into()),
-        ])
+        ]))
     }
 
     /// From the value of an event, if it is one of the nemesis'.

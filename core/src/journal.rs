@@ -19,6 +19,9 @@ const MAGIC: &[u8; 8] = b"ELENCH01";
 /// The largest frame that is written or believed: 64 MiB, before and after decompression.
 const FRAME_MAX: usize = 64 << 20;
 
+/// How many bytes stand before a frame's payload.
+const FRAME_HEAD: usize = 8;
+
 /// How many events a frame holds at most.
 const EVENTS_PER_FRAME: usize = 16 * 1024;
 
@@ -68,7 +71,7 @@ impl<W: Write> JournalWriter<W> {
         if plain.len() > FRAME_MAX || payload.len() > FRAME_MAX {
             return Err(io::Error::other(format!("a batch of events takes {} bytes; at most {FRAME_MAX} fit a frame", plain.len())));
         }
-        let mut frame = Vec::with_capacity(8 + payload.len());
+        let mut frame = Vec::with_capacity(FRAME_HEAD + payload.len());
         frame.extend_from_slice(&(payload.len() as u32).to_le_bytes());
         frame.extend_from_slice(&crc32fast::hash(&payload).to_le_bytes());
         frame.extend_from_slice(&payload);
@@ -89,22 +92,25 @@ pub struct Journal {
 ///
 /// # Errors
 /// When the source cannot be read or is no journal. A torn or damaged tail is no error.
-pub fn read(mut source: impl Read) -> Result<Journal, JournalError> {
-    let mut bytes = Vec::new();
-    source.read_to_end(&mut bytes)?;
-    let mut rest = bytes.strip_prefix(MAGIC.as_slice()).ok_or(JournalError::NotAJournal)?;
-    let mut history = History::default();
-    while let Some((block, after)) = next_block(rest) {
-        match block {
-            Block::Nodes(nodes) => history.nodes = nodes,
-            Block::Events(columns) => match block::decode(&columns, &mut history.events) {
-                Some(()) => {}
-                None => break,
-            },
-        }
-        rest = after;
+pub fn read(source: impl Read) -> Result<Journal, JournalError> {
+    let mut frames = FrameReader::new(source)?;
+    if !frames.is_journal {
+        return Err(JournalError::NotAJournal);
     }
-    Ok(Journal { history, torn_bytes: rest.len() as u64 })
+    let mut journal = Journal { history: History::default(), torn_bytes: 0 };
+    while let Some(frame) = frames.next_frame()? {
+        match frame.decode() {
+            Some(FrameContent::Nodes(nodes)) => journal.history.nodes = nodes,
+            Some(FrameContent::Events(mut events)) => journal.history.events.append(&mut events),
+            None => {
+                // What follows a damaged frame cannot be trusted to be what was written after it.
+                journal.torn_bytes = frame.len() as u64 + io::copy(&mut frames.source, &mut io::sink())?;
+                break;
+            }
+        }
+    }
+    journal.torn_bytes += frames.torn_bytes;
+    Ok(journal)
 }
 
 /// Whether bytes begin as a journal does.
@@ -112,16 +118,75 @@ pub fn is_journal(head: &[u8]) -> bool {
     head.starts_with(MAGIC)
 }
 
-fn next_block(bytes: &[u8]) -> Option<(Block, &[u8])> {
-    let (length, rest) = take_u32(bytes)?;
-    let (checksum, rest) = take_u32(rest)?;
-    let payload = rest.get(..length as usize)?;
-    let plain_size = take_u32(payload)?.0 as usize;
-    if crc32fast::hash(payload) != checksum || plain_size > FRAME_MAX {
-        return None;
+/// Takes a journal's frames one by one.
+pub(crate) struct FrameReader<R> {
+    source: R,
+    is_journal: bool,
+    torn_bytes: u64,
+}
+
+/// A frame as it was found.
+pub(crate) struct Frame {
+    checksum: u32,
+    payload: Vec<u8>,
+}
+
+/// What a frame holds.
+pub(crate) enum FrameContent {
+    /// The names of the nodes.
+    Nodes(Vec<String>),
+    /// A batch of events.
+    Events(Vec<Event>),
+}
+
+impl<R: Read> FrameReader<R> {
+    pub(crate) fn new(mut source: R) -> io::Result<FrameReader<R>> {
+        let mut magic = Vec::new();
+        source.by_ref().take(MAGIC.len() as u64).read_to_end(&mut magic)?;
+        Ok(FrameReader { source, is_journal: is_journal(&magic), torn_bytes: 0 })
     }
-    let plain = lz4_flex::decompress_size_prepended(payload).ok()?;
-    Some((postcard::from_bytes(&plain).ok()?, &rest[length as usize..]))
+
+    /// The next frame, if it is all there.
+    pub(crate) fn next_frame(&mut self) -> io::Result<Option<Frame>> {
+        let mut head = Vec::with_capacity(FRAME_HEAD);
+        self.source.by_ref().take(FRAME_HEAD as u64).read_to_end(&mut head)?;
+        let Some((length, checksum)) = take_u32(&head).and_then(|(length, rest)| Some((length, take_u32(rest)?.0))) else {
+            self.torn_bytes += head.len() as u64;
+            return Ok(None);
+        };
+        let mut payload = Vec::new();
+        self.source.by_ref().take(u64::from(length)).read_to_end(&mut payload)?;
+        if payload.len() < length as usize {
+            self.torn_bytes += (FRAME_HEAD + payload.len()) as u64;
+            return Ok(None);
+        }
+        Ok(Some(Frame { checksum, payload }))
+    }
+
+    /// Bytes at the end that are no whole frame.
+    pub(crate) fn torn_bytes(&self) -> u64 {
+        self.torn_bytes
+    }
+}
+
+impl Frame {
+    /// Bytes in the journal.
+    pub(crate) fn len(&self) -> usize {
+        FRAME_HEAD + self.payload.len()
+    }
+
+    /// What it holds; none when it is damaged.
+    pub(crate) fn decode(&self) -> Option<FrameContent> {
+        let plain_size = take_u32(&self.payload)?.0 as usize;
+        if crc32fast::hash(&self.payload) != self.checksum || plain_size > FRAME_MAX {
+            return None;
+        }
+        let plain = lz4_flex::decompress_size_prepended(&self.payload).ok()?;
+        Some(match postcard::from_bytes(&plain).ok()? {
+            Block::Nodes(nodes) => FrameContent::Nodes(nodes),
+            Block::Events(columns) => FrameContent::Events(block::decode(&columns)?),
+        })
+    }
 }
 
 fn take_u32(bytes: &[u8]) -> Option<(u32, &[u8])> {
@@ -148,7 +213,7 @@ mod tests {
         leaf.prop_recursive(3, 16, 4, |inner| {
             prop_oneof![
                 prop::collection::vec(inner.clone(), 0..4).prop_map(Value::List),
-                prop::collection::vec((inner.clone(), inner), 0..3).prop_map(Value::Map),
+                prop::collection::vec((inner.clone(), inner), 0..3).prop_map(Value::from),
             ]
         })
     }

@@ -9,7 +9,10 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// How deeply lists and maps may nest in anything that is read from outside.
 pub const MAX_DEPTH: usize = 64;
 
-/// Any datum an operation may ask for or be told: the union of what JSON and Jepsen's EDN can say.
+/// Text of up to 15 bytes lies in the value itself; longer text is shared between clones. It is read as a `&str`.
+pub type Text = ecow::EcoString;
+
+/// Any datum an operation may ask for or be told: the union of what JSON and Jepsen's EDN can say. 24 bytes.
 ///
 /// EDN keywords, symbols and strings all become [`Value::Text`]; sets and vectors both become [`Value::List`].
 #[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -24,12 +27,15 @@ pub enum Value {
     /// A number with a fraction.
     Float(Float),
     /// A string, keyword or symbol.
-    Text(Box<str>),
+    Text(Text),
     /// An ordered sequence.
     List(Vec<Value>),
     /// Pairs in the order in which they were written.
-    Map(Vec<(Value, Value)>),
+    Map(Box<[(Value, Value)]>),
 }
+
+// Histories hold millions of these.
+const _: () = assert!(size_of::<Value>() == 24);
 
 /// A floating-point number with a total order, so that values can be keys.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -61,7 +67,7 @@ impl Ord for Float {
 
 impl Value {
     /// A text value.
-    pub fn text(text: impl Into<Box<str>>) -> Value {
+    pub fn text(text: impl Into<Text>) -> Value {
         Value::Text(text.into())
     }
 
@@ -146,15 +152,26 @@ impl From<Vec<Value>> for Value {
     }
 }
 
+impl From<Vec<(Value, Value)>> for Value {
+    fn from(pairs: Vec<(Value, Value)>) -> Value {
+        Value::Map(pairs.into())
+    }
+}
+
 impl fmt::Display for Value {
-    /// EDN without keywords: `nil`, `1`, `"a"`, `[1 2]`, `{"k" 1}`.
+    /// EDN without keywords: `nil`, `1`, `"a"`, `[1 2]`, `{"k" 1}`. Reading it gives the same value back.
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Value::Nil => out.write_str("nil"),
             Value::Bool(truth) => write!(out, "{truth}"),
             Value::Int(number) => write!(out, "{number}"),
-            Value::Float(number) => write!(out, "{:?}", number.get()),
-            Value::Text(text) => write!(out, "{text:?}"),
+            Value::Float(number) => match number.get() {
+                number if number.is_nan() => out.write_str("##NaN"),
+                f64::INFINITY => out.write_str("##Inf"),
+                f64::NEG_INFINITY => out.write_str("##-Inf"),
+                number => write!(out, "{number:?}"),
+            },
+            Value::Text(text) => write!(out, "{}", Quoted(text)),
             Value::List(items) => {
                 out.write_str("[")?;
                 for (i, item) in items.iter().enumerate() {
@@ -170,6 +187,30 @@ impl fmt::Display for Value {
                 out.write_str("}")
             }
         }
+    }
+}
+
+/// Text as EDN writes it: in quotes, with escapes for what would end them and for control characters.
+pub(crate) struct Quoted<'t>(pub(crate) &'t str);
+
+impl fmt::Display for Quoted<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut plain = 0;
+        out.write_str("\"")?;
+        for (at, character) in self.0.char_indices().filter(|(_, character)| matches!(character, '"' | '\\') || character.is_control()) {
+            out.write_str(&self.0[plain..at])?;
+            plain = at + character.len_utf8();
+            match character {
+                '"' => out.write_str("\\\"")?,
+                '\\' => out.write_str("\\\\")?,
+                '\n' => out.write_str("\\n")?,
+                '\r' => out.write_str("\\r")?,
+                '\t' => out.write_str("\\t")?,
+                other => write!(out, "\\u{:04x}", u32::from(other))?,
+            }
+        }
+        out.write_str(&self.0[plain..])?;
+        out.write_str("\"")
     }
 }
 
@@ -265,6 +306,6 @@ impl<'de> Visitor<'de> for ValueVisitor {
         while let Some((key, value)) = map.next_entry()? {
             pairs.push((key, value));
         }
-        Ok(Value::Map(pairs))
+        Ok(Value::Map(pairs.into()))
     }
 }

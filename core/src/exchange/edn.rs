@@ -1,96 +1,66 @@
 //! Jepsen's EDN histories.
 //!
 //! Of EDN, what histories contain: nil, booleans, numbers, strings, characters, keywords, symbols, lists, vectors, sets, maps, tags (dropped, their
-//! datum kept), comments and `#_` discards. Events are built straight from the text, without a tree of the whole file.
+//! datum kept: `#jepsen.history.Op{…}` is a map), comments, metadata and `#_` discards. Events are built straight from the text, without a tree of the whole file.
 
-mod reader;
+pub(super) mod reader;
 
 use std::io::{self, Write};
 
-use super::SyntaxError;
-use super::json::node_index;
-use crate::{Event, History, Kind, Nanos, Process, Symbol, Value};
+use super::draft::{Draft, Vocabulary, place};
+use super::scanner::{Scan, Scanner};
+use super::segment::{Scope, Syntax};
+use crate::value::Quoted;
+use crate::{Event, History, Process, Value};
 use reader::Reader;
 
-/// Parses a history: event maps one after another, or one vector or list of them.
-///
-/// # Errors
-/// At the first place that breaks EDN, or where a map is no event.
-pub fn parse(bytes: &[u8]) -> Result<History, SyntaxError> {
-    let mut reader = Reader::new(bytes);
-    let mut history = History::default();
-    let close = reader.open_sequence()?;
-    loop {
-        match close {
-            Some(close) if reader.close(close)? => {
-                reader.expect_end()?;
-                return Ok(history);
-            }
-            None if reader.at_end()? => return Ok(history),
-            _ => {
-                let event = event(&mut reader, &mut history.nodes)?;
-                history.events.push(event);
-            }
+impl<'t> Syntax<'t> for Reader<'t> {
+    fn scanner(&mut self) -> &mut Scanner<'t> {
+        &mut self.scanner
+    }
+
+    /// Event maps one after another, or one vector or list of them.
+    fn next_event(&mut self, scope: &mut Scope, vocabulary: &mut Vocabulary) -> Scan<Option<Event>> {
+        self.skip()?;
+        if *scope == Scope::Start {
+            *scope = self.open_sequence()?.map_or(Scope::Bare, Scope::Within);
+            self.skip()?;
+        }
+        if let Scope::Within(close) = *scope
+            && self.scanner.accept(close)
+        {
+            *scope = Scope::Over;
+            self.skip()?;
+        }
+        self.scanner.event_start = self.scanner.at;
+        match self.scanner.peek() {
+            None => Ok(None),
+            Some(_) if *scope == Scope::Over => self.scanner.fault("the history ended before this; expected nothing more"),
+            Some(_) => self.event(vocabulary).map(Some),
         }
     }
 }
 
-fn event(reader: &mut Reader<'_>, nodes: &mut Vec<String>) -> Result<Event, SyntaxError> {
-    reader.open_map()?;
-    let start = reader.place();
-    let (mut kind, mut f, mut who) = (None, None, None);
-    let (mut time, mut key, mut value, mut error, mut node) = (Nanos::ZERO, None, Value::Nil, None, None);
-    while !reader.close(b'}')? {
-        let name = reader.value()?;
-        let at = reader.place();
-        let datum = reader.value()?;
-        match name.as_text().unwrap_or_default() {
-            "type" => {
-                let word = plain(&datum);
-                kind =
-                    Some(Kind::parse(&word).ok_or_else(|| {
-                        reader.error_at(at, format!("`{word}` is no type of event; expected :invoke, :ok, :fail or :info"))
-                    })?);
-            }
-            "f" => f = Some(Symbol::intern(&plain(&datum))),
-            "process" => who = Some(process(&datum).map_err(|message| reader.error_at(at, message))?),
-            "time" => time = Nanos(datum.as_int().and_then(|time| u64::try_from(time).ok()).unwrap_or(0)),
-            "key" => key = Some(datum),
-            "value" => value = datum,
-            "error" => error = Some(plain(&datum).into()),
-            "node" => node = Some(node_index(nodes, &plain(&datum))),
-            _ => {}
+impl Reader<'_> {
+    fn event(&mut self, vocabulary: &mut Vocabulary) -> Scan<Event> {
+        if !self.scanner.accept(b'{') {
+            return self.scanner.fault("expected an event, a map like {:process 0, :type :invoke, :f :read, :value nil}");
         }
+        let start = self.scanner.at;
+        let mut draft = Draft::default();
+        while !self.close(b'}')? {
+            // Nearly all names are keywords, and nearly all those are known: they need not become values.
+            let (keyword, other) = match self.keyword() {
+                Some(keyword) => (keyword, Value::Nil),
+                None => ("", self.value()?),
+            };
+            self.skip()?;
+            let at = self.scanner.at;
+            let datum = self.value()?;
+            place(&self.scanner, at, draft.set(other.as_text().unwrap_or(keyword), datum, vocabulary))?;
+        }
+        draft.finish().or_else(|missing| self.scanner.fault_at(start, format!("this map is no event: it has no :{missing}")))
     }
-    let missing = |what: &str| reader.error_at(start, format!("this map is no event: it has no {what}"));
-    Ok(Event {
-        time,
-        process: who.ok_or_else(|| missing(":process"))?,
-        kind: kind.ok_or_else(|| missing(":type"))?,
-        f: f.unwrap_or(Symbol::of("")),
-        key,
-        value,
-        error,
-        node,
-    })
-}
-
-/// The process that a datum names: a number, or a word for the nemesis.
-pub(super) fn process(datum: &Value) -> Result<Process, String> {
-    match datum {
-        Value::Int(id) => u32::try_from(*id)
-            .ok()
-            .filter(|id| *id < u32::MAX)
-            .map(Process::Client)
-            .ok_or_else(|| format!("{id} is no process; expected a number from 0 to 4294967294, or :nemesis")),
-        Value::Text(_) => Ok(Process::Nemesis),
-        other => Err(format!("{other} is no process; expected a number or :nemesis")),
-    }
-}
-
-/// A datum as text, without quotes where it is text already.
-pub(super) fn plain(datum: &Value) -> String {
-    datum.as_text().map_or_else(|| datum.to_string(), str::to_owned)
 }
 
 /// Writes a history as EDN, an event a line. Text values are written as strings, never keywords.
@@ -99,30 +69,40 @@ pub(super) fn plain(datum: &Value) -> String {
 /// When the sink refuses.
 pub fn write(history: &History, mut sink: impl Write) -> io::Result<()> {
     for (index, event) in history.events.iter().enumerate() {
-        let process = match event.process {
-            Process::Client(id) => id.to_string(),
-            Process::Nemesis => ":nemesis".to_owned(),
-        };
-        write!(sink, "{{:index {index}, :time {}, :process {process}, :type :{}, :f :{}", event.time.0, event.kind.as_str(), event.f)?;
+        write!(sink, "{{:index {index}, :time {}, :process ", event.time.0)?;
+        match event.process {
+            Process::Client(id) => write!(sink, "{id}")?,
+            Process::Nemesis => sink.write_all(b":nemesis")?,
+        }
+        write!(sink, ", :type :{}, :f ", event.kind.as_str())?;
+        match event.f.as_str() {
+            name if is_keyword(name) => write!(sink, ":{name}")?,
+            name => write!(sink, "{}", Quoted(name))?,
+        }
         if let Some(key) = &event.key {
             write!(sink, ", :key {key}")?;
         }
         write!(sink, ", :value {}", event.value)?;
         if let Some(error) = &event.error {
-            write!(sink, ", :error {error:?}")?;
+            write!(sink, ", :error {}", Quoted(error))?;
         }
         if let Some(node) = event.node {
-            write!(sink, ", :node {:?}", history.node_name(node))?;
+            write!(sink, ", :node {}", Quoted(&history.node_name(node)))?;
         }
-        writeln!(sink, "}}")?;
+        sink.write_all(b"}\n")?;
     }
     Ok(())
+}
+
+/// Whether a keyword may have this name.
+fn is_keyword(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"*+!-_?<>=./".contains(&byte))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::exchange::{self, json};
+    use crate::exchange::{self, json, parse};
 
     const JEPSEN: &str = r#"
         [{:type :invoke, :f :txn, :value [[:append 3 1] [:r 3 nil]], :process 0, :time 10, :index 0}
@@ -140,6 +120,26 @@ mod tests {
     }
 
     #[test]
+    fn reads_all_of_edn() {
+        let value = |text: &str| parse(format!("{{:process 0 :type :info :value {text}}}").as_bytes()).unwrap().events[0].value.to_string();
+        for (text, value_shown) in [
+            ("[:a b \"c\" a/b]", r#"["a" "b" "c" "a/b"]"#),
+            ("[1 -2 +3 4N 9223372036854775807 -9223372036854775808]", "[1 -2 3 4 9223372036854775807 -9223372036854775808]"),
+            ("[1.5 2M 1e3 ##Inf ##-Inf ##NaN]", "[1.5 2 1000.0 ##Inf ##-Inf ##NaN]"),
+            ("(true false nil)", "[true false nil]"),
+            ("#{1 2}", "[1 2]"),
+            ("{:a 1, 2 {}}", r#"{"a" 1, 2 {}}"#),
+            ("[\\a \\newline \\u00e9 \\( \\ü]", r#"["a" "\n" "é" "(" "ü"]"#),
+            (r#""a\n\"\\\té\u00e9\u{e9}\ud83d\ude00""#, r#""a\n\"\\\tééé😀""#),
+            ("#inst \"2020-01-01\"", "\"2020-01-01\""),
+            ("#object[clojure.core$f 0x4b {:val #\"re\"}]", r#"["clojure.core$f" "0x4b" {"val" "re"}]"#),
+            ("^:meta [#'user/x #_ dropped 1 #_#_ 2 3]", r#"["'user/x" 1]"#),
+        ] {
+            assert_eq!(value(text), value_shown, "{text}");
+        }
+    }
+
+    #[test]
     fn both_formats_give_back_what_they_were_given() {
         let mut history = parse(JEPSEN.as_bytes()).unwrap();
         history.nodes = vec!["n1".into()];
@@ -148,18 +148,25 @@ mod tests {
         let (mut as_edn, mut as_json) = (Vec::new(), Vec::new());
         write(&history, &mut as_edn).unwrap();
         json::write(&history, &mut as_json).unwrap();
-        assert_eq!(exchange::parse(&as_edn).unwrap(), history);
-        assert_eq!(exchange::parse(&as_json).unwrap(), history);
+        assert_eq!(parse(&as_edn).unwrap(), history);
+        assert_eq!(parse(&as_json).unwrap(), history);
     }
 
     #[test]
     fn errors_name_the_place() {
-        let message = |text: &str| exchange::parse(text.as_bytes()).unwrap_err().to_string();
+        let message = |text: &str| parse(text.as_bytes()).unwrap_err().to_string();
         assert_eq!(message("{:process 0\n :type :okay}"), "2:8: `okay` is no type of event; expected :invoke, :ok, :fail or :info");
         assert_eq!(message("{:process 0, :type :ok"), "1:23: the text ends inside a map; expected `}`");
         assert_eq!(message("{:type :ok}"), "1:2: this map is no event: it has no :process");
         assert_eq!(message("hello"), "1:1: expected an event, a map like {:process 0, :type :invoke, :f :read, :value nil}");
-        assert_eq!(message("{\"process\": 0}"), "1:14: this line is no event: missing field `type`");
+        assert_eq!(message("[{:process 0 :type :ok}\n"), "2:1: the text ends inside a sequence; expected `]`");
+        assert_eq!(message("[] 1"), "1:4: the history ended before this; expected nothing more");
+        assert_eq!(message("{:process :client :type :ok}"), "1:11: \"client\" is no process; expected a number or :nemesis");
+        assert_eq!(
+            message("{:process 0 :type :ok\n :value [9223372036854775808]}"),
+            "2:10: 9223372036854775808 does not fit a signed 64-bit integer, the largest numbers that can be judged"
+        );
+        assert_eq!(message("{:value 1/2}"), "1:9: `1/2` is no number; expected one like 12, -3 or 0.5");
     }
 
     proptest::proptest! {

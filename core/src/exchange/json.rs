@@ -1,56 +1,89 @@
-//! JSON lines: one event a line.
+//! JSON: one event a line, or one array of them.
+
+mod reader;
 
 use std::io::{self, Write};
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-use super::SyntaxError;
-use crate::{Event, History, Kind, Nanos, NodeIndex, Process, Symbol, Value};
+use super::draft::{Draft, Vocabulary, place};
+use super::scanner::{Scan, Scanner};
+use super::segment::{Scope, Syntax};
+use crate::{Event, History, Kind, Process, Symbol, Value};
+pub(super) use reader::JsonReader;
+
+impl<'t> Syntax<'t> for JsonReader<'t> {
+    fn scanner(&mut self) -> &mut Scanner<'t> {
+        &mut self.scanner
+    }
+
+    /// Objects one after another, or one array of them. Commas between events may be left out, as the lines do.
+    fn next_event(&mut self, scope: &mut Scope, vocabulary: &mut Vocabulary) -> Scan<Option<Event>> {
+        self.skip_blanks();
+        if *scope == Scope::Start && self.scanner.peek().is_some() {
+            *scope = if self.scanner.accept(b'[') { Scope::Within(b']') } else { Scope::Bare };
+        }
+        if let Scope::Within(close) = *scope {
+            self.skip_blanks();
+            self.scanner.accept(b',');
+            self.skip_blanks();
+            if self.scanner.accept(close) {
+                *scope = Scope::Over;
+            }
+        }
+        self.skip_blanks();
+        self.scanner.event_start = self.scanner.at;
+        match self.scanner.peek() {
+            None => Ok(None),
+            Some(_) if *scope == Scope::Over => self.scanner.fault("the history ended before this; expected nothing more"),
+            Some(_) => self.event(vocabulary).map(Some),
+        }
+    }
+}
+
+impl JsonReader<'_> {
+    fn event(&mut self, vocabulary: &mut Vocabulary) -> Scan<Event> {
+        let start = self.scanner.at;
+        if !self.scanner.accept(b'{') {
+            return self.scanner.fault(r#"expected an event, an object like {"process": 0, "type": "invoke", "f": "read", "value": null}"#);
+        }
+        let mut draft = Draft::default();
+        self.skip_blanks();
+        if !self.scanner.accept(b'}') {
+            loop {
+                let name = self.name()?;
+                let at = self.scanner.at;
+                let datum = self.value(0)?;
+                place(&self.scanner, at, draft.set(&name, datum, vocabulary))?;
+                if self.is_closed_by(b'}', "an object")? {
+                    break;
+                }
+            }
+        }
+        draft.finish().or_else(|missing| self.scanner.fault_at(start, format!("this object is no event: it has no \"{missing}\"")))
+    }
+}
 
 /// An event as one line of JSON has it.
-#[derive(Serialize, Deserialize)]
-struct Line {
-    #[serde(default)]
+#[derive(Serialize)]
+struct Line<'e> {
     time: u64,
     /// A number, or `"nemesis"`.
     process: Value,
     #[serde(rename = "type")]
     kind: Kind,
     f: Symbol,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    key: Option<Value>,
-    #[serde(default)]
-    value: Value,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    error: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<&'e Value>,
+    value: &'e Value,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'e str>,
     /// The node's name.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     node: Option<String>,
 }
 
-/// Parses JSON lines. Empty lines are skipped.
-///
-/// # Errors
-/// At the first line that is no event.
-pub fn parse(bytes: &[u8]) -> Result<History, SyntaxError> {
-    let mut history = History::default();
-    for (number, line) in bytes.split(|&byte| byte == b'\n').enumerate() {
-        if line.iter().all(u8::is_ascii_whitespace) {
-            continue;
-        }
-        let at = |column: usize, message: String| SyntaxError { line: number + 1, column: column.max(1), message };
-        let line: Line = serde_json::from_slice(line).map_err(|error| {
-            let text = error.to_string();
-            let what = text.rsplit_once(" at line ").map_or(text.as_str(), |(what, _)| what);
-            at(error.column(), format!("this line is no event: {what}"))
-        })?;
-        let event = line.into_event(&mut history.nodes).map_err(|message| at(1, message))?;
-        history.events.push(event);
-    }
-    Ok(history)
-}
-
-/// Writes a history as JSON lines.
+/// Writes a history as JSON lines. What JSON cannot say is lost: keys of maps become text, and numbers that are not finite become null.
 ///
 /// # Errors
 /// When the sink refuses.
@@ -64,9 +97,9 @@ pub fn write(history: &History, mut sink: impl Write) -> io::Result<()> {
             },
             kind: event.kind,
             f: event.f,
-            key: event.key.clone(),
-            value: event.value.clone(),
-            error: event.error.as_deref().map(Value::from),
+            key: event.key.as_ref(),
+            value: &event.value,
+            error: event.error.as_deref(),
             node: event.node.map(|node| history.node_name(node)),
         };
         serde_json::to_writer(&mut sink, &line)?;
@@ -75,26 +108,37 @@ pub fn write(history: &History, mut sink: impl Write) -> io::Result<()> {
     Ok(())
 }
 
-impl Line {
-    fn into_event(self, nodes: &mut Vec<String>) -> Result<Event, String> {
-        Ok(Event {
-            time: Nanos(self.time),
-            process: super::edn::process(&self.process)?,
-            kind: self.kind,
-            f: self.f,
-            key: self.key,
-            value: self.value,
-            error: self.error.map(|error| super::edn::plain(&error).into()),
-            node: self.node.map(|name| node_index(nodes, &name)),
-        })
-    }
-}
+#[cfg(test)]
+mod tests {
+    use crate::exchange::parse;
 
-/// The index of a node's name, which is added where it is new.
-pub(super) fn node_index(nodes: &mut Vec<String>, name: &str) -> NodeIndex {
-    let at = nodes.iter().position(|known| known == name).unwrap_or_else(|| {
-        nodes.push(name.to_owned());
-        nodes.len() - 1
-    });
-    NodeIndex(at.min(usize::from(u16::MAX)) as u16)
+    #[test]
+    fn lines_and_arrays_are_the_same() {
+        let events = [
+            r#"{"process": 0, "type": "invoke", "f": "write", "key": "x", "value": [1, -2.5, {"a": [true, false, null]}], "time": 7, "other": {}}"#,
+            r#"{"process":"nemesis","type":"info","f":"start","value":"\ud83d\ude00\u00e9\n\"\\\/","node":"n1","error":null}"#,
+        ];
+        let lines = parse(events.join("\n").as_bytes()).unwrap();
+        assert_eq!(lines.events[0].to_string(), r#"0 invoke write "x" [1 -2.5 {"a" [true false nil]}]"#);
+        assert_eq!(lines.events[1].value.as_text(), Some("😀é\n\"\\/"));
+        assert_eq!(lines.events[1].error, None);
+        let array = parse(format!(" [{}]\n", events.join(" ,\n")).as_bytes()).unwrap();
+        assert_eq!(array, lines);
+    }
+
+    #[test]
+    fn errors_name_the_place() {
+        let message = |text: &str| parse(text.as_bytes()).unwrap_err().to_string();
+        assert_eq!(message(r#"{"process": 0}"#), r#"1:1: this object is no event: it has no "type""#);
+        assert_eq!(message("{\"process\": 0,\n \"type\": \"ok\""), "2:14: the text ends inside an object; expected `,` or `}`");
+        assert_eq!(message("{\"process\": 0\n{"), "2:1: expected `,` or `}`");
+        assert_eq!(message(r#"{"type": "ok"#), "1:10: this string never ends; expected a closing `\"`");
+        assert_eq!(message(r#"{"type": "okay"}"#), "1:10: `okay` is no type of event; expected :invoke, :ok, :fail or :info");
+        assert_eq!(message(r#"[{"type": nul}]"#), "1:11: `nul` is no value; expected true, false or null");
+        assert_eq!(
+            message(r#"{"value": 18446744073709551616}"#),
+            "1:11: 18446744073709551616 does not fit a signed 64-bit integer, the largest numbers that can be judged"
+        );
+        assert_eq!(message("{\"value\": \"\x01\"}"), "1:12: a string may not contain control characters; expected them as `\\u0000`");
+    }
 }

@@ -8,16 +8,17 @@ use crate::{Event, Kind, Nanos, NodeIndex, Process, Symbol, Value};
 
 /// What one frame holds.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) enum Block {
+pub(super) enum Block<'t> {
     /// The names of the nodes.
     Nodes(Vec<String>),
     /// A batch of events.
-    Events(Columns),
+    #[serde(borrow)]
+    Events(Columns<'t>),
 }
 
 /// A batch of events, one vector a field.
 #[derive(Debug, Default, Serialize, Deserialize)]
-pub(super) struct Columns {
+pub(super) struct Columns<'t> {
     /// Differences between successive times, wrapping, zigzag-encoded by postcard.
     times: Vec<i64>,
     /// 0 for the nemesis, else the process id plus one.
@@ -25,19 +26,23 @@ pub(super) struct Columns {
     kinds: Vec<Kind>,
     /// Positions in `names`.
     fs: Vec<u16>,
-    names: Vec<String>,
+    #[serde(borrow)]
+    names: Vec<&'t str>,
     /// 0 for none, else the node's index plus one.
     nodes: Vec<u32>,
     /// One datum an event, each in pre-order.
-    keys: Vec<Token>,
-    values: Vec<Token>,
+    #[serde(borrow)]
+    keys: Vec<Token<'t>>,
+    #[serde(borrow)]
+    values: Vec<Token<'t>>,
     /// Position in the batch, and the error's text.
-    errors: Vec<(u32, String)>,
+    #[serde(borrow)]
+    errors: Vec<(u32, &'t str)>,
 }
 
 /// A value taken apart in pre-order, so that decoding needs no recursion over untrusted depth.
 #[derive(Debug, Serialize, Deserialize)]
-enum Token {
+enum Token<'t> {
     /// There is no datum (an event without a key).
     Absent,
     Nil,
@@ -45,14 +50,14 @@ enum Token {
     True,
     Int(i64),
     Float(u64),
-    Text(Box<str>),
+    Text(&'t str),
     /// Followed by this many values.
     List(u32),
     /// Followed by this many keys, each with its value.
     Map(u32),
 }
 
-pub(super) fn encode(events: &[Event]) -> Block {
+pub(super) fn encode(events: &[Event]) -> Block<'_> {
     let mut columns = Columns::default();
     let mut names: FxHashMap<Symbol, u16> = FxHashMap::default();
     let mut before = 0;
@@ -65,7 +70,7 @@ pub(super) fn encode(events: &[Event]) -> Block {
         });
         columns.kinds.push(event.kind);
         columns.fs.push(*names.entry(event.f).or_insert_with(|| {
-            columns.names.push(event.f.as_str().to_owned());
+            columns.names.push(event.f.as_str());
             (columns.names.len() - 1) as u16
         }));
         columns.nodes.push(event.node.map_or(0, |node| u32::from(node.0) + 1));
@@ -75,14 +80,14 @@ pub(super) fn encode(events: &[Event]) -> Block {
         }
         take_apart(&event.value, &mut columns.values);
         if let Some(error) = &event.error {
-            columns.errors.push((position as u32, error.to_string()));
+            columns.errors.push((position as u32, error));
         }
     }
     Block::Events(columns)
 }
 
-/// Appends a batch to `events`; none, and nothing appended, when the columns do not fit together.
-pub(super) fn decode(columns: &Columns, events: &mut Vec<Event>) -> Option<()> {
+/// The events of a batch; none when the columns do not fit together.
+pub(super) fn decode(columns: &Columns<'_>) -> Option<Vec<Event>> {
     let count = columns.times.len();
     let lengths = [columns.processes.len(), columns.kinds.len(), columns.fs.len(), columns.nodes.len()];
     if lengths.iter().any(|&length| length != count) {
@@ -92,11 +97,11 @@ pub(super) fn decode(columns: &Columns, events: &mut Vec<Event>) -> Option<()> {
     let (mut keys, mut values) = (columns.keys.iter(), columns.values.iter());
     let mut errors = columns.errors.iter().peekable();
     let mut time = 0u64;
-    let mut batch = Vec::with_capacity(count);
+    let mut events = Vec::with_capacity(count);
     for position in 0..count {
         time = time.wrapping_add(columns.times[position] as u64);
-        let error = errors.next_if(|(at, _)| *at as usize == position).map(|(_, text)| text.as_str().into());
-        batch.push(Event {
+        let error = errors.next_if(|(at, _)| *at as usize == position).map(|&(_, text)| text.into());
+        events.push(Event {
             time: Nanos(time),
             process: columns.processes[position].checked_sub(1).map_or(Process::Nemesis, Process::Client),
             kind: columns.kinds[position],
@@ -107,18 +112,17 @@ pub(super) fn decode(columns: &Columns, events: &mut Vec<Event>) -> Option<()> {
             node: columns.nodes[position].checked_sub(1).map(|node| NodeIndex(node as u16)),
         });
     }
-    events.append(&mut batch);
-    Some(())
+    Some(events)
 }
 
-fn take_apart(value: &Value, tokens: &mut Vec<Token>) {
+fn take_apart<'t>(value: &'t Value, tokens: &mut Vec<Token<'t>>) {
     match value {
         Value::Nil => tokens.push(Token::Nil),
         Value::Bool(false) => tokens.push(Token::False),
         Value::Bool(true) => tokens.push(Token::True),
         Value::Int(number) => tokens.push(Token::Int(*number)),
         Value::Float(number) => tokens.push(Token::Float(number.get().to_bits())),
-        Value::Text(text) => tokens.push(Token::Text(text.clone())),
+        Value::Text(text) => tokens.push(Token::Text(text)),
         Value::List(items) => {
             tokens.push(Token::List(items.len() as u32));
             items.iter().for_each(|item| take_apart(item, tokens));
@@ -134,7 +138,7 @@ fn take_apart(value: &Value, tokens: &mut Vec<Token>) {
 }
 
 /// The next datum: `Some(None)` where it is absent, `None` where the tokens end too early or nest too deep.
-fn put_together<'t>(tokens: &mut impl Iterator<Item = &'t Token>, depth: usize) -> Option<Option<Value>> {
+fn put_together<'t>(tokens: &mut std::slice::Iter<'t, Token<'t>>, depth: usize) -> Option<Option<Value>> {
     if depth > MAX_DEPTH {
         return None;
     }
@@ -145,20 +149,25 @@ fn put_together<'t>(tokens: &mut impl Iterator<Item = &'t Token>, depth: usize) 
         Token::True => Value::Bool(true),
         Token::Int(number) => Value::Int(*number),
         Token::Float(bits) => Value::Float(Float::new(f64::from_bits(*bits))),
-        Token::Text(text) => Value::Text(text.clone()),
+        Token::Text(text) => Value::from(*text),
         Token::List(length) => {
-            let mut items = Vec::new();
+            let mut items = Vec::with_capacity(room(*length));
             for _ in 0..*length {
                 items.push(put_together(tokens, depth + 1)??);
             }
             Value::List(items)
         }
         Token::Map(length) => {
-            let mut pairs = Vec::new();
+            let mut pairs = Vec::with_capacity(room(*length));
             for _ in 0..*length {
                 pairs.push((put_together(tokens, depth + 1)??, put_together(tokens, depth + 1)??));
             }
-            Value::Map(pairs)
+            Value::Map(pairs.into())
         }
     }))
+}
+
+/// How much room is made at once: a damaged length shall not ask for all memory.
+fn room(length: u32) -> usize {
+    (length as usize).min(1024)
 }

@@ -1,298 +1,254 @@
 //! EDN's tokens and values, with places.
 
-use super::super::SyntaxError;
+use super::super::scanner::{Scan, Scanner};
 use crate::Value;
-use crate::value::{Float, MAX_DEPTH};
+use crate::value::Float;
 
-/// Reads EDN from bytes, one datum at a time.
-pub(super) struct Reader<'b> {
-    bytes: &'b [u8],
-    at: usize,
+/// Reads EDN, one datum at a time.
+pub(in crate::exchange) struct Reader<'t> {
+    pub(in crate::exchange) scanner: Scanner<'t>,
 }
 
-type Read<T> = Result<T, SyntaxError>;
-
-impl<'b> Reader<'b> {
-    pub(super) fn new(bytes: &'b [u8]) -> Reader<'b> {
-        Reader { bytes, at: 0 }
+impl<'t> Reader<'t> {
+    pub(in crate::exchange) fn new(text: &'t str) -> Reader<'t> {
+        Reader { scanner: Scanner::new(text) }
     }
 
-    /// The position of the next byte.
-    pub(super) fn place(&self) -> usize {
-        self.at
+    /// Skips blanks, commas, comments, discarded data, and the names of tags, whose data are read as if they had none.
+    pub(in crate::exchange) fn skip(&mut self) -> Scan<()> {
+        self.skip_in(0)
     }
 
-    /// An error at a position. O(position): counts lines.
-    pub(super) fn error_at(&self, place: usize, message: impl Into<String>) -> SyntaxError {
-        let before = &self.bytes[..place.min(self.bytes.len())];
-        let line_start = before.iter().rposition(|&byte| byte == b'\n').map_or(0, |newline| newline + 1);
-        // A datum's place is taken before the blanks that precede it.
-        let blanks = self.bytes[before.len()..].iter().take_while(|&&byte| byte == b' ' || byte == b',').count();
-        SyntaxError {
-            line: before.iter().filter(|&&byte| byte == b'\n').count() + 1,
-            column: before.len() - line_start + blanks + 1,
-            message: message.into(),
+    fn skip_in(&mut self, depth: usize) -> Scan<()> {
+        let scanner = &mut self.scanner;
+        scanner.skip_while(is_blank);
+        // What follows a blank is nearly always a datum.
+        if !matches!(scanner.peek(), Some(b';' | b'#' | b'^')) {
+            return Ok(());
         }
+        self.skip_rare(depth)
     }
 
-    fn error<T>(&self, message: impl Into<String>) -> Read<T> {
-        Err(self.error_at(self.at, message))
-    }
-
-    fn peek(&self) -> Option<u8> {
-        self.bytes.get(self.at).copied()
-    }
-
-    /// Skips blanks, commas, comments, discarded data and the names of tags.
-    fn skip(&mut self) -> Read<()> {
-        while let Some(byte) = self.peek() {
-            match byte {
-                b',' => self.at += 1,
-                _ if byte.is_ascii_whitespace() => self.at += 1,
-                b';' => self.at += self.bytes[self.at..].iter().position(|&byte| byte == b'\n').unwrap_or(self.bytes.len() - self.at),
-                b'#' => match self.bytes.get(self.at + 1) {
-                    Some(b'_') => {
-                        self.at += 2;
-                        self.value()?;
-                    }
-                    Some(next) if next.is_ascii_alphabetic() => {
-                        self.at += 1;
-                        self.word();
-                    }
-                    _ => return Ok(()),
-                },
-                b'^' => {
-                    self.at += 1;
-                    self.value()?;
+    #[cold]
+    fn skip_rare(&mut self, depth: usize) -> Scan<()> {
+        self.scanner.check_depth(depth)?;
+        loop {
+            self.scanner.skip_while(is_blank);
+            match (self.scanner.peek(), self.scanner.peek_after(1)) {
+                (Some(b';'), _) => self.scanner.skip_while(|byte| byte != b'\n'),
+                (Some(b'#'), Some(b'_')) => {
+                    self.scanner.at += 2;
+                    self.datum(depth + 1)?;
+                }
+                // Metadata.
+                (Some(b'^'), _) => {
+                    self.scanner.at += 1;
+                    self.datum(depth + 1)?;
+                }
+                // A regular expression, or the name of a Clojure variable.
+                (Some(b'#'), Some(b'"' | b'\'')) => self.scanner.at += 1,
+                (Some(b'#'), Some(next)) if next.is_ascii_alphabetic() => {
+                    self.scanner.at += 1;
+                    self.scanner.word();
                 }
                 _ => return Ok(()),
             }
         }
-        Ok(())
     }
 
     /// Enters a vector or list, if one comes next, and returns the byte that closes it.
-    pub(super) fn open_sequence(&mut self) -> Read<Option<u8>> {
+    pub(in crate::exchange) fn open_sequence(&mut self) -> Scan<Option<u8>> {
         self.skip()?;
-        let close = match self.peek() {
+        let close = match self.scanner.peek() {
             Some(b'[') => b']',
             Some(b'(') => b')',
             _ => return Ok(None),
         };
-        self.at += 1;
+        self.scanner.at += 1;
         Ok(Some(close))
     }
 
-    /// Enters a map.
-    pub(super) fn open_map(&mut self) -> Read<()> {
-        self.skip()?;
-        if self.peek() != Some(b'{') {
-            return self.error("expected an event, a map like {:process 0, :type :invoke, :f :read, :value nil}");
-        }
-        self.at += 1;
-        Ok(())
-    }
-
     /// Whether the collection ends here; if so, leaves it.
-    pub(super) fn close(&mut self, close: u8) -> Read<bool> {
-        self.skip()?;
-        match self.peek() {
-            None => self.error(format!(
-                "the text ends inside a {}; expected `{}`",
-                if close == b'}' { "map" } else { "sequence" },
-                close as char
-            )),
-            Some(byte) if byte == close => {
-                self.at += 1;
-                Ok(true)
+    pub(in crate::exchange) fn close(&mut self, close: u8) -> Scan<bool> {
+        self.close_in(close, 0)
+    }
+
+    fn close_in(&mut self, close: u8, depth: usize) -> Scan<bool> {
+        self.skip_in(depth)?;
+        match self.scanner.peek() {
+            None => {
+                let what = if close == b'}' { "map" } else { "sequence" };
+                self.scanner.fault(format!("the text ends inside a {what}; expected `{}`", char::from(close)))
             }
-            Some(_) => Ok(false),
+            _ => Ok(self.scanner.accept(close)),
         }
     }
 
-    /// Whether nothing is left.
-    pub(super) fn at_end(&mut self) -> Read<bool> {
-        self.skip()?;
-        Ok(self.peek().is_none())
-    }
-
-    /// Refuses anything that is left.
-    pub(super) fn expect_end(&mut self) -> Read<()> {
-        if self.at_end()? { Ok(()) } else { self.error("the history ended before this; expected nothing more") }
+    /// The name of the keyword that comes next, if one does. Nothing may stand before it.
+    pub(in crate::exchange) fn keyword(&mut self) -> Option<&'t str> {
+        self.scanner.accept(b':').then(|| self.scanner.word())
     }
 
     /// The next datum.
-    pub(super) fn value(&mut self) -> Read<Value> {
+    pub(in crate::exchange) fn value(&mut self) -> Scan<Value> {
         self.datum(0)
     }
 
-    fn datum(&mut self, depth: usize) -> Read<Value> {
-        if depth > MAX_DEPTH {
-            return self.error(format!("data nest deeper than {MAX_DEPTH} levels here"));
-        }
-        self.skip_tagged(depth)?;
-        match self.peek() {
-            None => self.error("the text ends where a datum was expected"),
-            Some(b'[') => self.sequence(b']', 1, depth),
-            Some(b'(') => self.sequence(b')', 1, depth),
-            Some(b'#') if self.bytes.get(self.at + 1) == Some(&b'{') => self.sequence(b'}', 2, depth),
-            Some(b'#') => {
-                self.at += 1;
-                self.error("expected a set, a tag or a discard after `#`")
+    fn datum(&mut self, depth: usize) -> Scan<Value> {
+        self.skip_in(depth)?;
+        let start = self.scanner.at;
+        match self.scanner.peek() {
+            Some(b'0'..=b'9' | b'-') if let Some(number) = self.scanner.short_int() => Ok(Value::Int(number)),
+            Some(b':') => {
+                self.scanner.at += 1;
+                Ok(Value::from(self.scanner.word()))
             }
+            Some(b'[') => self.sequence(b']', depth),
+            Some(b'(') => self.sequence(b')', depth),
             Some(b'{') => self.map(depth),
             Some(b'"') => self.string(),
-            Some(b':') => {
-                self.at += 1;
-                Ok(Value::from(self.word()))
+            Some(b'\\') => self.character(),
+            Some(b'#') if self.scanner.peek_after(1) == Some(b'{') => {
+                self.scanner.at += 1;
+                self.sequence(b'}', depth)
             }
-            Some(b'\\') => {
-                self.at += 1;
-                let start = self.at;
-                self.at += 1;
-                self.word();
-                Ok(Value::from(String::from_utf8_lossy(&self.bytes[start.min(self.bytes.len())..self.at.min(self.bytes.len())]).as_ref()))
+            Some(b'#') if self.scanner.peek_after(1) == Some(b'#') => match self.scanner.word() {
+                "##Inf" => Ok(Value::Float(Float::new(f64::INFINITY))),
+                "##-Inf" => Ok(Value::Float(Float::new(f64::NEG_INFINITY))),
+                "##NaN" => Ok(Value::Float(Float::new(f64::NAN))),
+                word => self.scanner.fault_at(start, format!("`{word}` is no number; expected ##Inf, ##-Inf or ##NaN")),
+            },
+            Some(b'#') => {
+                self.scanner.at += 1;
+                self.scanner.fault("expected a set, a tag or a discard after `#`")
             }
-            Some(byte @ (b']' | b')' | b'}')) => self.error(format!("`{}` closes nothing; expected a datum", byte as char)),
+            Some(byte @ (b']' | b')' | b'}')) => {
+                self.scanner.fault(format!("`{}` closes nothing; expected a datum", char::from(byte)))
+            }
             Some(_) => self.atom(),
+            None => self.scanner.fault("the text ends where a datum was expected"),
         }
     }
 
-    /// As [`Reader::skip`], but a discard inside deep data counts its depth too.
-    fn skip_tagged(&mut self, depth: usize) -> Read<()> {
-        loop {
-            let before = self.at;
-            match (self.peek(), self.bytes.get(self.at + 1)) {
-                (Some(b'#'), Some(b'_')) => {
-                    self.at += 2;
-                    self.datum(depth + 1)?;
-                }
-                (Some(b'^'), _) => {
-                    self.at += 1;
-                    self.datum(depth + 1)?;
-                }
-                (Some(b'#'), Some(next)) if next.is_ascii_alphabetic() => {
-                    self.at += 1;
-                    self.word();
-                }
-                (Some(b';' | b','), _) => self.skip()?,
-                (Some(byte), _) if byte.is_ascii_whitespace() => self.at += 1,
-                _ => {}
-            }
-            if self.at == before {
-                return Ok(());
-            }
+    fn sequence(&mut self, close: u8, depth: usize) -> Scan<Value> {
+        self.scanner.check_depth(depth + 1)?;
+        self.scanner.at += 1;
+        let waiting = self.scanner.elements_waiting();
+        while !self.close_in(close, depth)? {
+            let element = self.datum(depth + 1)?;
+            self.scanner.push_element(element);
         }
+        Ok(self.scanner.list_since(waiting))
     }
 
-    fn sequence(&mut self, close: u8, opening: usize, depth: usize) -> Read<Value> {
-        self.at += opening;
-        let mut items = Vec::new();
-        loop {
-            self.skip_tagged(depth)?;
-            if self.close(close)? {
-                return Ok(Value::List(items));
-            }
-            items.push(self.datum(depth + 1)?);
-        }
-    }
-
-    fn map(&mut self, depth: usize) -> Read<Value> {
-        self.at += 1;
-        let mut pairs = Vec::new();
-        loop {
-            self.skip_tagged(depth)?;
-            if self.close(b'}')? {
-                return Ok(Value::Map(pairs));
-            }
+    fn map(&mut self, depth: usize) -> Scan<Value> {
+        self.scanner.check_depth(depth + 1)?;
+        self.scanner.at += 1;
+        let waiting = self.scanner.pairs_waiting();
+        while !self.close_in(b'}', depth)? {
             let key = self.datum(depth + 1)?;
-            pairs.push((key, self.datum(depth + 1)?));
+            let value = self.datum(depth + 1)?;
+            self.scanner.push_pair(key, value);
         }
+        Ok(self.scanner.map_since(waiting))
     }
 
-    fn string(&mut self) -> Read<Value> {
-        let start = self.at;
-        self.at += 1;
-        let mut text = Vec::new();
+    fn string(&mut self) -> Scan<Value> {
+        let open = self.scanner.at;
+        self.scanner.at += 1;
+        let mut plain = self.scanner.at;
+        let mut unescaped = String::new();
         loop {
-            match self.peek() {
-                None => return Err(self.error_at(start, "this string never ends; expected a closing `\"`")),
+            self.scanner.skip_while(|byte| byte != b'"' && byte != b'\\');
+            let text = self.scanner.since(plain);
+            match self.scanner.peek() {
+                None => return self.scanner.fault_at(open, "this string never ends; expected a closing `\"`"),
                 Some(b'"') => {
-                    self.at += 1;
-                    return Ok(Value::from(String::from_utf8_lossy(&text).as_ref()));
+                    self.scanner.at += 1;
+                    return Ok(if unescaped.is_empty() { Value::from(text) } else { Value::from(unescaped + text) });
                 }
-                Some(b'\\') => {
-                    self.at += 1;
-                    text.extend(self.escape()?.encode_utf8(&mut [0; 4]).as_bytes());
-                }
-                Some(byte) => {
-                    text.push(byte);
-                    self.at += 1;
+                Some(_) => {
+                    self.scanner.at += 1;
+                    unescaped.push_str(text);
+                    unescaped.push(self.escape()?);
+                    plain = self.scanner.at;
                 }
             }
         }
     }
 
-    fn escape(&mut self) -> Read<char> {
-        let letter = self.peek();
-        self.at += 1;
+    fn escape(&mut self) -> Scan<char> {
+        let letter = self.scanner.peek().filter(u8::is_ascii);
+        let Some(letter) = letter else { return self.scanner.fault("expected a character after `\\`") };
+        self.scanner.at += 1;
         Ok(match letter {
-            Some(b'n') => '\n',
-            Some(b't') => '\t',
-            Some(b'r') => '\r',
-            Some(b'b') => '\u{8}',
-            Some(b'f') => '\u{c}',
-            // Rust writes U+00E9 as \u{e9}; EDN writes \u00e9.
-            Some(b'u') => {
-                let rest = &self.bytes[self.at.min(self.bytes.len())..];
-                let (digits, length) = match rest.first() {
-                    Some(b'{') => {
-                        let end = rest.iter().take(9).position(|&byte| byte == b'}').unwrap_or(1);
-                        (&rest[1..end.max(1)], end + 1)
-                    }
-                    _ => (&rest[..rest.len().min(4)], 4),
-                };
-                let code = std::str::from_utf8(digits).ok().and_then(|digits| u32::from_str_radix(digits, 16).ok());
-                let Some(character) = code.and_then(char::from_u32) else {
-                    return self.error("expected four hexadecimal digits after `\\u`");
-                };
-                self.at += length;
-                character
-            }
-            Some(byte) if byte.is_ascii() => byte as char,
-            _ => return self.error("expected a character after `\\`"),
+            b'n' => '\n',
+            b't' => '\t',
+            b'r' => '\r',
+            b'b' => '\u{8}',
+            b'f' => '\u{c}',
+            b'u' => match self.unicode() {
+                Some(character) => character,
+                None => return self.scanner.fault("expected four hexadecimal digits after `\\u`"),
+            },
+            other => char::from(other),
         })
     }
 
-    fn word(&mut self) -> &'b str {
-        let rest = &self.bytes[self.at.min(self.bytes.len())..];
-        let length = rest.iter().position(|&byte| byte.is_ascii_whitespace() || b",;\"()[]{}".contains(&byte)).unwrap_or(rest.len());
-        self.at += length;
-        std::str::from_utf8(&rest[..length]).unwrap_or("\u{fffd}")
+    /// The character of four hexadecimal digits, or of eight in two surrogates. Rust's way to write them, `\u{e9}`, is understood too.
+    fn unicode(&mut self) -> Option<char> {
+        if self.scanner.peek() == Some(b'{') {
+            let end = self.scanner.rest().bytes().take(8).position(|byte| byte == b'}')?;
+            let code = u32::from_str_radix(self.scanner.rest().get(1..end)?, 16).ok()?;
+            self.scanner.at += end + 1;
+            return char::from_u32(code);
+        }
+        self.scanner.utf16()
     }
 
-    fn atom(&mut self) -> Read<Value> {
-        let start = self.at;
-        let word = self.word();
+    fn character(&mut self) -> Scan<Value> {
+        self.scanner.at += 1;
+        let start = self.scanner.at;
+        let Some(first) = self.scanner.rest().chars().next() else { return self.scanner.fault("expected a character after `\\`") };
+        self.scanner.at += first.len_utf8();
+        // Even a delimiter is a character here: `\(`.
+        self.scanner.word();
+        let name = self.scanner.since(start);
+        let end = self.scanner.at;
+        Ok(match name {
+            "newline" => "\n".into(),
+            "space" => " ".into(),
+            "tab" => "\t".into(),
+            "return" => "\r".into(),
+            "backspace" => "\u{8}".into(),
+            "formfeed" => "\u{c}".into(),
+            _ if name.len() == 5 && first == 'u' => {
+                self.scanner.at = start + 1;
+                let character = self.scanner.hexadecimal(4).and_then(char::from_u32);
+                self.scanner.at = end;
+                character.map_or_else(|| Value::from(name), |character| Value::text(character))
+            }
+            _ => Value::from(name),
+        })
+    }
+
+    fn atom(&mut self) -> Scan<Value> {
+        let start = self.scanner.at;
+        let word = self.scanner.word();
         Ok(match word {
             "nil" => Value::Nil,
             "true" => Value::Bool(true),
             "false" => Value::Bool(false),
-            _ => {
-                let digits = word.trim_start_matches(['+', '-']);
-                if !digits.starts_with(|first: char| first.is_ascii_digit()) {
-                    return Ok(Value::from(word));
-                }
-                let number = word.trim_end_matches(['N', 'M']);
-                match (number.parse::<i64>(), number.parse::<f64>()) {
-                    (Ok(number), _) => Value::Int(number),
-                    (_, Ok(_)) if !number.contains(['.', 'e', 'E']) => {
-                        return Err(self.error_at(start, format!("{word} does not fit a signed 64-bit integer")));
-                    }
-                    (_, Ok(number)) => Value::Float(Float::new(number)),
-                    _ => return Err(self.error_at(start, format!("`{word}` is no number"))),
-                }
+            // An address in the print of an object.
+            _ if word.starts_with("0x") => Value::from(word),
+            _ if word.trim_start_matches(['+', '-']).starts_with(|first: char| first.is_ascii_digit()) => {
+                self.scanner.number(start, word.strip_suffix(['N', 'M']).unwrap_or(word))?
             }
+            _ => Value::from(word),
         })
     }
+}
+
+fn is_blank(byte: u8) -> bool {
+    matches!(byte, b' ' | b',' | b'\n' | b'\r' | b'\t' | 0x0b | 0x0c)
 }

@@ -1,0 +1,86 @@
+//! Queues and stacks: what goes in comes out once.
+
+use std::collections::VecDeque;
+
+use elenchus_core::Value;
+
+use super::{Asker, INVENTED, Object, Reply, Request};
+use crate::simulate::recipe::Recipe;
+use crate::simulate::table::{Store, Workload};
+
+/// `enqueue v` and `dequeue → v`, `push v` and `pop → v`, or `insert v` and `delete-min → v`; nil means that it was empty.
+#[derive(Clone, Debug)]
+pub(in crate::simulate) struct Container {
+    items: VecDeque<i64>,
+    workload: Workload,
+    taken: u64,
+}
+
+/// What putting in and taking out are called.
+fn words(workload: Workload) -> (&'static str, &'static str) {
+    match workload {
+        Workload::Stack => ("push", "pop"),
+        Workload::PriorityQueue => ("insert", "delete-min"),
+        _ => ("enqueue", "dequeue"),
+    }
+}
+
+impl Container {
+    /// Which of the items comes out, or the one that comes out after it.
+    fn next(&self, second: bool) -> usize {
+        let last = self.items.len().saturating_sub(1);
+        match self.workload {
+            Workload::Stack => last.saturating_sub(usize::from(second)),
+            // Any will do, and it must not depend on anything but the state: a number that looks random.
+            Workload::UnorderedQueue => (self.taken.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 33) as usize % self.items.len().max(1),
+            _ => usize::from(second).min(last),
+        }
+    }
+
+    fn take(&mut self, at: usize) -> Reply {
+        self.taken += 1;
+        Reply::Told(self.items.remove(at).map_or(Value::Nil, Value::Int))
+    }
+}
+
+impl Object for Container {
+    fn new(recipe: &Recipe) -> Container {
+        Container { items: VecDeque::new(), workload: recipe.workload, taken: 0 }
+    }
+
+    fn ask(asker: &mut Asker<'_>) -> Request {
+        let (put, take) = words(asker.recipe.workload);
+        if !asker.puts() {
+            return Request::bare(take);
+        }
+        let value = asker.value();
+        // New values in rising order would make a priority queue a plain one: each run of 64 is put upside down, bit by bit.
+        let is_shuffled = asker.recipe.workload == Workload::PriorityQueue && asker.recipe.values.is_none();
+        Request::new(put, if is_shuffled { value & !63 | i64::from((value as u8 & 63).reverse_bits() >> 2) } else { value })
+    }
+
+    fn apply(&mut self, _: u32, request: &Request) -> Reply {
+        let (put, _) = words(self.workload);
+        if request.f != put {
+            return self.take(self.next(false));
+        }
+        let value = request.value.as_int().unwrap_or_default();
+        let at = match self.workload {
+            Workload::PriorityQueue => self.items.partition_point(|&other| other <= value),
+            _ => self.items.len(),
+        };
+        self.items.insert(at, value);
+        Reply::Done
+    }
+
+    fn err(&mut self, store: Store, _: u32, request: &Request) -> Option<Reply> {
+        let (put, _) = words(self.workload);
+        match store {
+            _ if request.f == put || self.items.is_empty() => None,
+            Store::Duplicated => Some(Reply::Told(self.items[self.next(false)].into())),
+            Store::Reordered if self.items.len() > 1 => Some(self.take(self.next(true))),
+            Store::Invented => Some(Reply::Told(INVENTED.into())),
+            _ => None,
+        }
+    }
+}

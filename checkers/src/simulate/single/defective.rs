@@ -1,0 +1,95 @@
+//! One copy, and the ways to get it wrong.
+
+use std::collections::VecDeque;
+
+use elenchus_core::Rng;
+
+use super::super::objects::{Object, Reply, Request};
+use super::super::recipe::Recipe;
+use super::super::table::Store;
+
+/// An object in one copy. Without a strike it is linearizable, but with [`Store::Stale`].
+pub(super) struct Defective<O> {
+    object: O,
+    store: Store,
+    /// The object before its last updates, the oldest first.
+    past: VecDeque<O>,
+    staleness: usize,
+}
+
+impl<O: Object> Defective<O> {
+    pub(super) fn new(recipe: &Recipe) -> Defective<O> {
+        let is_kept = matches!(recipe.store, Store::Stale | Store::StaleRead);
+        let staleness = if is_kept { recipe.staleness as usize } else { 0 };
+        Defective { object: O::new(recipe), store: recipe.store, past: VecDeque::new(), staleness }
+    }
+
+    pub(super) fn serve(&mut self, process: u32, request: &Request, strikes: bool, rng: &mut Rng) -> (Reply, bool) {
+        if self.store == Store::Stale && request.observes() {
+            return self.look_back(process, request, rng.below(self.past.len() as u64 + 1) as usize);
+        }
+        if strikes && let Some(reply) = self.err(process, request) {
+            return reply;
+        }
+        (self.honestly(process, request), false)
+    }
+
+    pub(super) fn settles(&self, request: &Request) -> Option<bool> {
+        self.object.settles(request)
+    }
+
+    fn honestly(&mut self, process: u32, request: &Request) -> Reply {
+        if self.staleness > 0 && !request.observes() {
+            if self.past.len() == self.staleness {
+                self.past.pop_front();
+            }
+            self.past.push_back(self.object.clone());
+            let reply = self.object.apply(process, request);
+            if !is_done(&reply) {
+                self.past.pop_back();
+            }
+            return reply;
+        }
+        self.object.apply(process, request)
+    }
+
+    /// Answers from so many versions ago.
+    fn look_back(&mut self, process: u32, request: &Request, versions: usize) -> (Reply, bool) {
+        let newest = self.object.apply(process, request);
+        let Some(old) = self.past.len().checked_sub(versions).and_then(|at| self.past.get_mut(at)) else { return (newest, false) };
+        let reply = old.apply(process, request);
+        let is_stale = reply != newest;
+        (reply, is_stale)
+    }
+
+    /// Gets a request wrong; none where this defect cannot.
+    fn err(&mut self, process: u32, request: &Request) -> Option<(Reply, bool)> {
+        match self.store {
+            Store::StaleRead if request.observes() => Some(self.look_back(process, request, self.past.len())),
+            Store::LostUpdate if !request.observes() => {
+                let reply = self.object.clone().apply(process, request);
+                let erred = is_done(&reply);
+                Some((reply, erred))
+            }
+            Store::DirtyRead if !request.observes() => {
+                let erred = is_done(&self.object.apply(process, request));
+                Some((Reply::Refused, erred))
+            }
+            Store::Linearizable => None,
+            store => {
+                if let Some(reply) = self.object.err(store, process, request) {
+                    return Some((reply, true));
+                }
+                let is_repeated = store == Store::Duplicated && !request.observes() && self.object.repeats(request);
+                is_repeated.then(|| {
+                    self.object.apply(process, request);
+                    (self.object.apply(process, request), true)
+                })
+            }
+        }
+    }
+}
+
+fn is_done(reply: &Reply) -> bool {
+    matches!(reply, Reply::Done | Reply::Told(_))
+}

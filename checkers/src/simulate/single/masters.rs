@@ -1,0 +1,97 @@
+//! Many that decide, each for itself.
+
+use std::collections::VecDeque;
+
+use elenchus_core::Rng;
+
+use super::super::objects::{Object, Reply, Request};
+use super::super::recipe::Recipe;
+use super::super::table::Store;
+use super::followers::{COPIES, MAX_LAG};
+
+/// An object of which every copy takes updates, and hears of those of the others later: each origin's in order, and with [`Store::Causal`] none
+/// before what its origin had heard of.
+pub(super) struct Masters<O> {
+    copies: Vec<Master<O>>,
+    store: Store,
+}
+
+struct Master<O> {
+    object: O,
+    /// How many updates of each origin it has taken over.
+    heard: Clock,
+    /// Its own updates that some copy lacks.
+    updates: VecDeque<Update>,
+    /// How many there were before those.
+    forgotten: u64,
+}
+
+/// A count for each copy.
+type Clock = [u64; COPIES];
+
+#[derive(Clone)]
+struct Update {
+    process: u32,
+    request: Request,
+    /// What its origin had heard of by then.
+    after: Clock,
+}
+
+impl<O: Object> Masters<O> {
+    pub(super) fn new(recipe: &Recipe) -> Masters<O> {
+        let master = || Master { object: O::new(recipe), heard: [0; COPIES], updates: VecDeque::new(), forgotten: 0 };
+        Masters { copies: (0..COPIES.min(recipe.processes as usize)).map(|_| master()).collect(), store: recipe.store }
+    }
+
+    pub(super) fn serve(&mut self, seat: usize, process: u32, request: &Request, rng: &mut Rng) -> Reply {
+        let own = seat % self.copies.len();
+        for origin in 0..self.copies.len() {
+            let (heard, made) = (self.copies[own].heard[origin], self.made(origin));
+            if heard < made && rng.chance(0.25) {
+                self.hear(own, origin, heard + 1 + rng.below(made - heard));
+            }
+        }
+        let copy = &mut self.copies[own];
+        let reply = copy.object.apply(process, request);
+        if !request.observes() {
+            copy.updates.push_back(Update { process, request: request.clone(), after: copy.heard });
+            copy.heard[own] += 1;
+            self.forget(own);
+        }
+        reply
+    }
+
+    /// How many updates a copy has made.
+    fn made(&self, origin: usize) -> u64 {
+        self.copies[origin].heard[origin]
+    }
+
+    /// Lets a copy take an origin's updates over until it has taken so many.
+    fn hear(&mut self, at: usize, origin: usize, until: u64) {
+        while self.copies[at].heard[origin] < until {
+            let next = (self.copies[at].heard[origin] - self.copies[origin].forgotten) as usize;
+            let Some(update) = self.copies[origin].updates.get(next).cloned() else { return };
+            if self.store == Store::Causal {
+                // The origin itself is not in want of anything here: its own updates come in order.
+                for cause in (0..self.copies.len()).filter(|&cause| cause != origin && cause != at) {
+                    self.hear(at, cause, update.after[cause]);
+                }
+            }
+            let copy = &mut self.copies[at];
+            copy.object.apply(update.process, &update.request);
+            copy.heard[origin] += 1;
+        }
+    }
+
+    /// Lets no copy lag too far behind an origin, and drops what all have heard of.
+    fn forget(&mut self, origin: usize) {
+        let made = self.made(origin);
+        for at in (0..self.copies.len()).filter(|&at| at != origin) {
+            self.hear(at, origin, made.saturating_sub(MAX_LAG));
+        }
+        let needed = self.copies.iter().map(|copy| copy.heard[origin]).min().unwrap_or(made);
+        let own = &mut self.copies[origin];
+        own.updates.drain(..(needed - own.forgotten) as usize);
+        own.forgotten = needed;
+    }
+}

@@ -1,0 +1,122 @@
+//! What transactions ask for, and how histories write it.
+
+use elenchus_core::{Rng, Symbol, Value};
+
+use super::super::keys::Keys;
+use super::super::recipe::Recipe;
+use super::super::table::Workload;
+use super::versions::Told;
+
+/// One access of a transaction.
+#[derive(Clone, Debug)]
+pub(super) struct Access {
+    pub(super) key: u32,
+    pub(super) writes: bool,
+    /// What it writes: an element, a value, an addend, or of a bank's account what is added until that is known.
+    pub(super) value: i64,
+    pub(super) told: Told,
+    /// How many commits there were when it was carried out.
+    pub(super) moment: u64,
+}
+
+impl Access {
+    fn new(key: u32, writes: bool, value: i64) -> Access {
+        Access { key, writes, value, told: Told::Nothing, moment: 0 }
+    }
+}
+
+/// What a transaction asks. Keys whose last update it makes are pushed to `retired`.
+pub(super) fn ask(recipe: &Recipe, keys: &mut Keys, rng: &mut Rng, retired: &mut Vec<u32>) -> Vec<Access> {
+    if recipe.workload == Workload::Bank {
+        return ask_bank(recipe, keys, rng);
+    }
+    let (least, most) = recipe.accesses;
+    let count = u64::from(least) + rng.below(u64::from(most - least) + 1);
+    (0..count)
+        .map(|_| {
+            let slot = keys.choose();
+            let key = keys.key(slot);
+            if rng.chance(recipe.reads) {
+                return Access::new(key, false, 0);
+            }
+            let value = match (recipe.workload, recipe.values) {
+                (Workload::CounterInc, _) => 1 + rng.below(5) as i64,
+                (Workload::RwRegister, Some(values)) => rng.below(u64::from(values)) as i64,
+                _ => i64::from(keys.updates(slot)) + 1,
+            };
+            if keys.update(slot) {
+                retired.push(key);
+            }
+            Access::new(key, true, value)
+        })
+        .collect()
+}
+
+/// A transfer reads both accounts and writes both; a read reads all.
+fn ask_bank(recipe: &Recipe, keys: &mut Keys, rng: &mut Rng) -> Vec<Access> {
+    if recipe.keys < 2 || rng.chance(recipe.reads) {
+        return (0..recipe.keys).map(|account| Access::new(account, false, 0)).collect();
+    }
+    let mut account = || {
+        let slot = keys.choose();
+        keys.key(slot)
+    };
+    let from = account();
+    let to = match account() {
+        to if to == from => (from + 1) % recipe.keys,
+        to => to,
+    };
+    let amount = 1 + rng.below(5) as i64;
+    vec![Access::new(from, false, 0), Access::new(to, false, 0), Access::new(from, true, -amount), Access::new(to, true, amount)]
+}
+
+/// The function of a transaction.
+pub(super) fn f(workload: Workload, accesses: &[Access]) -> Symbol {
+    match workload {
+        Workload::Bank if accesses.iter().any(|access| access.writes) => Symbol::of("transfer"),
+        Workload::Bank => Symbol::of("read"),
+        _ => Symbol::of("txn"),
+    }
+}
+
+/// The value of a transaction when it is invoked.
+pub(super) fn asked(workload: Workload, accesses: &[Access]) -> Value {
+    match (workload, accesses) {
+        (Workload::Bank, [from, to, _, deposit]) if deposit.writes => Value::from(vec![
+            ("from".into(), Value::Int(from.key.into())),
+            ("to".into(), Value::Int(to.key.into())),
+            ("amount".into(), Value::Int(deposit.value)),
+        ]),
+        (Workload::Bank, _) => Value::Nil,
+        _ => accesses.iter().map(|access| micro(workload, access, Value::Nil)).collect::<Vec<_>>().into(),
+    }
+}
+
+/// The value of a transaction that was invoked with another and is over.
+pub(super) fn told(workload: Workload, accesses: &[Access], asked: &Value) -> Value {
+    match workload {
+        Workload::Bank if !asked.is_nil() => asked.clone(),
+        Workload::Bank => Value::Map(accesses.iter().map(|access| (Value::Int(access.key.into()), result(&access.told))).collect()),
+        _ => accesses.iter().map(|access| micro(workload, access, result(&access.told))).collect::<Vec<_>>().into(),
+    }
+}
+
+/// One access as histories write it.
+fn micro(workload: Workload, access: &Access, told: Value) -> Value {
+    let write = match workload {
+        Workload::ListAppend => "append",
+        Workload::SetAdd => "add",
+        Workload::CounterInc => "inc",
+        _ => "w",
+    };
+    let (f, value) = if access.writes { (write, access.value.into()) } else { ("r", told) };
+    Value::List(vec![f.into(), Value::Int(access.key.into()), value])
+}
+
+fn result(told: &Told) -> Value {
+    match told {
+        Told::Nothing | Told::One(None) => Value::Nil,
+        Told::One(Some(value)) => Value::Int(*value),
+        Told::All(values) => values.iter().copied().map(Value::Int).collect::<Vec<_>>().into(),
+    }
+}

@@ -1,0 +1,49 @@
+//! Transactions: which isolation levels does a history refute, and by what?
+//!
+//! Events become [`Transactions`], columns that are linear in the number of steps. From what was read an order of the versions of each key is
+//! inferred, and from that a graph: which transaction must stand before which. [`analyse`] finds every [`Phenomenon`] in transactions, versions
+//! and graph, and the [`Level`]s that proscribe it.
+//!
+//! ```text
+//!   events ─ push ─> Transactions ─ within ──────────────────────────────> internal, G1a, G1b, lost-update …
+//!                        │
+//!                        ├─ list_append / rw_register: ww, wr, rw ─┐
+//!                        └─ order: session, real time ─────────────┴─ graph ─ components ─ cycles, special ─> G0, G1c, G-single, G2 …
+//! ```
+//!
+//! Failed transactions did not happen. Crashed ones (`info`, or never returned) happened if something they wrote was read, and are otherwise
+//! left out. Whatever is found is proved by what clients were told; what is not found is not thereby excluded, except where it says so.
+
+mod analysis;
+mod assumed;
+mod atoms;
+mod checker;
+mod components;
+mod cycles;
+mod elements;
+mod graph;
+mod grouped;
+mod inference;
+mod level;
+mod list_append;
+mod lists;
+mod order;
+mod phenomenon;
+mod proof;
+mod reach;
+mod rw_register;
+mod shortest;
+mod special;
+mod tally;
+mod transactions;
+mod walk;
+mod within;
+mod words;
+
+pub use analysis::{Analysis, Options, analyse};
+pub use assumed::Assumptions;
+pub use checker::Transactional;
+pub use level::{Boundary, LEVELS, Level, LevelEntry};
+pub use phenomenon::{PHENOMENA, Phenomenon, PhenomenonEntry};
+pub use tally::{Found, Instance, Link, LinkKind};
+pub use transactions::{Datatype, PushError, Transactions};

@@ -1,0 +1,155 @@
+//! From transactions to what they refute.
+
+use std::collections::BTreeMap;
+
+use elenchus_core::{FaultWindow, History, Kind, Verdict};
+use rayon::prelude::*;
+use serde_json::json;
+
+use super::assumed::Assumptions;
+use super::components::Components;
+use super::cycles::Knot;
+use super::graph::{DEPENDS, Graph, REALTIME, RW, SESSION};
+use super::inference::Inference;
+use super::level::{Boundary, Level};
+use super::list_append::ListAppend;
+use super::order::{happened, realtime_edges, session_edges};
+use super::phenomenon::Phenomenon;
+use super::proof;
+use super::rw_register::RwRegister;
+use super::special;
+use super::tally::{Found, Instance, Link, Tally};
+use super::transactions::{Datatype, Transactions};
+use super::walk::Walk;
+use super::within::within;
+
+/// What may be assumed, and how much is to be told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// How many examples of each phenomenon are described.
+    pub examples: usize,
+    /// What may be assumed of registers.
+    pub assumptions: Assumptions,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options { examples: 4, assumptions: Assumptions::default() }
+    }
+}
+
+/// What was found in a history of transactions.
+pub struct Analysis<'t> {
+    transactions: &'t Transactions,
+    /// What was found, by phenomenon.
+    pub found: BTreeMap<Phenomenon, Found>,
+    /// What that says of the levels.
+    pub boundary: Boundary,
+    /// Transactions that are known to have happened.
+    pub committed: usize,
+    /// Edges of the dependency graph.
+    pub edges: usize,
+    /// The size of the largest component of transactions that must each stand before the other.
+    pub largest_component: usize,
+    /// What the columns and the graph occupied, about.
+    pub peak_bytes: usize,
+    inference: Box<dyn Inference + 't>,
+    graph: Graph,
+    happened: Vec<bool>,
+    faults: Vec<FaultWindow>,
+}
+
+/// Finds every phenomenon that can be inferred. Complete and deterministic; near-linear in the history but for the components in which
+/// transactions must each stand before the other.
+pub fn analyse<'t>(transactions: &'t Transactions, options: &Options) -> Analysis<'t> {
+    let limit = options.examples;
+    let happened = happened(transactions);
+    let inference: Box<dyn Inference + 't> = match transactions.datatype() {
+        Datatype::ListAppend => Box::new(ListAppend::new(transactions, happened.clone())),
+        Datatype::RwRegister => Box::new(RwRegister::new(transactions, happened.clone(), options.assumptions)),
+    };
+    let mut tally = within(transactions, &happened, limit);
+    inference.judge_versions(&mut tally);
+    let graph = Graph::build(transactions.len(), |sink| {
+        inference.emit(sink);
+        session_edges(transactions, &happened, sink);
+        realtime_edges(transactions, &happened, sink);
+    });
+    let knots = Components::find(&Walk::free(&graph, DEPENDS | RW | SESSION | REALTIME)).knots();
+    let mut numbers = vec![0; if knots.is_empty() { 0 } else { graph.len() }];
+    let knots: Vec<Knot> = knots.into_iter().map(|nodes| Knot::new(graph.induced(&nodes, &mut numbers), nodes)).collect();
+    let largest_component = knots.iter().map(|knot| knot.names.iter().filter(|&&name| !graph.is_joint(name)).count()).max().unwrap_or(0);
+    let judged: Vec<Tally> = knots
+        .into_par_iter()
+        .map(|mut knot| {
+            let cycles = knot.judge(limit);
+            cycles.merge(special::judge(&knot, inference.as_ref(), limit))
+        })
+        .collect();
+    let tally = judged.into_iter().fold(tally, Tally::merge);
+    let boundary = Boundary::of(tally.found.keys().copied());
+    Analysis {
+        transactions,
+        found: tally.found,
+        boundary,
+        committed: happened.iter().filter(|&&happened| happened).count(),
+        edges: graph.edges(),
+        largest_component,
+        peak_bytes: transactions.bytes() + graph.bytes(),
+        inference,
+        graph,
+        happened,
+        faults: History::new(transactions.nemesis().to_vec()).fault_windows(),
+    }
+}
+
+impl Analysis<'_> {
+    /// The transactions that were judged.
+    pub fn transactions(&self) -> &Transactions {
+        self.transactions
+    }
+
+    /// Whether a level is refuted.
+    pub fn refutes(&self, level: Level) -> bool {
+        self.boundary.refutes(level)
+    }
+
+    /// What is known about a level: refuted, proved, or neither. A proof is that everything is inferred which matters to the level, or an
+    /// order of begins and commits, found by a guess and checked step by step.
+    pub fn verdict(&self, level: Level) -> Verdict {
+        if self.refutes(level) {
+            return Verdict::Invalid;
+        }
+        let is_proved = self.inference.decides(level) || proof::holds(self.transactions, &self.graph, &self.happened, level);
+        if is_proved { Verdict::Valid } else { Verdict::Unknown }
+    }
+
+    /// An instance step by step, a sentence each.
+    pub fn sentences(&self, instance: &Instance) -> Vec<String> {
+        instance.sentences.iter().cloned().chain(instance.cycle.iter().map(|link| self.inference.sentence(link))).collect()
+    }
+
+    /// One edge in a sentence.
+    pub fn sentence(&self, link: &Link) -> String {
+        self.inference.sentence(link)
+    }
+
+    /// Who takes part in an instance, a line each, and then the instance step by step.
+    pub fn argument(&self, instance: &Instance) -> Vec<String> {
+        let who = instance.transactions.iter().map(|&transaction| self.transactions.introduce(transaction));
+        who.chain(self.sentences(instance)).collect()
+    }
+
+    /// When the first transaction of an instance was invoked, and under which faults.
+    pub fn began(&self, instance: &Instance) -> serde_json::Value {
+        let t = self.transactions;
+        let Some(first) = instance.transactions.iter().copied().min_by_key(|&transaction| t.invoked(transaction)) else {
+            return serde_json::Value::Null;
+        };
+        let at = t.invoked_at(first);
+        let in_force =
+            self.faults.iter().filter(|fault| fault.injected != Some(Kind::Fail) && fault.from <= at && fault.to.is_none_or(|to| at <= to));
+        let faults: Vec<_> = in_force.map(|fault| json!({ "fault": fault.fault, "nodes": fault.nodes, "what": fault.what })).collect();
+        json!({ "event": t.invoked(first), "time": at, "faults": faults })
+    }
+}

@@ -1,0 +1,116 @@
+//! Orders of a register's versions that follow from what is assumed of each key by itself.
+
+use elenchus_core::Kind;
+use rustc_hash::FxHashMap;
+
+use super::elements::{Element, NONE};
+use super::grouped::Grouped;
+use super::inference::as_write;
+use super::transactions::Transactions;
+
+/// What may be assumed of registers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Assumptions {
+    /// Who read a version and wrote the same key wrote a later version. It is no assumption where reads of uncommitted versions are ruled out,
+    /// and is used only there.
+    pub writes_follow_reads: bool,
+    /// Each key by itself is sequentially consistent: its versions follow one another as the transactions of each session.
+    pub sequential_keys: bool,
+    /// Each key by itself is linearizable: its versions follow one another as the transactions in time.
+    pub linearizable_keys: bool,
+}
+
+impl Default for Assumptions {
+    fn default() -> Assumptions {
+        Assumptions { writes_follow_reads: true, sequential_keys: false, linearizable_keys: false }
+    }
+}
+
+/// What a transaction had to do with a key: the first version that it read or wrote, and the last.
+struct Contact {
+    key: u32,
+    first: Element,
+    last: Element,
+}
+
+/// Pairs of versions of which the first is assumed to come before the second, each with its key. A version is an element, or after all elements
+/// the initial state of a key.
+pub(crate) fn assumed(transactions: &Transactions, happened: &[bool], assumptions: Assumptions) -> Vec<(u32, u32, u32)> {
+    let mut pairs = Vec::new();
+    let mut say = |key: u32, before: Element, after: Element| {
+        let slot = |version: Element| if version == NONE { transactions.elements.len() as u32 + key } else { version };
+        if before != after {
+            pairs.push((key, slot(before), slot(after)));
+        }
+    };
+    let committed = || (0..transactions.len() as u32).filter(|&transaction| happened[transaction as usize]);
+    if assumptions.sequential_keys {
+        let mut last: FxHashMap<(u32, u32), Element> = FxHashMap::default();
+        for transaction in committed() {
+            for contact in contacts(transactions, transaction) {
+                if let Some(before) = last.insert((transactions.session(transaction), contact.key), contact.last) {
+                    say(contact.key, before, contact.first);
+                }
+            }
+        }
+    }
+    if assumptions.linearizable_keys {
+        let by_key = Grouped::new(transactions.keys(), |add| {
+            for transaction in committed() {
+                contacts(transactions, transaction).iter().for_each(|contact| add(contact.key, transaction));
+            }
+        });
+        for key in 0..transactions.keys() as u32 {
+            in_time(transactions, key, by_key.of(key), &mut say);
+        }
+    }
+    pairs
+}
+
+/// Relates each transaction of a key to those that were over when it began and that none of the others among these was begun after.
+/// O(n log n + n · those that overlap).
+fn in_time(transactions: &Transactions, key: u32, members: &[u32], say: &mut impl FnMut(u32, Element, Element)) {
+    let mut moments: Vec<(u32, bool, u32)> = Vec::with_capacity(members.len() * 2);
+    for &transaction in members {
+        if transactions.has_begin(transaction) {
+            moments.push((transactions.invoked(transaction).0, false, transaction));
+        }
+        if let Some(completed) = transactions.completed(transaction).filter(|_| transactions.kind(transaction) == Kind::Ok) {
+            moments.push((completed.0, true, transaction));
+        }
+    }
+    moments.sort_unstable();
+    // Those that are over, with their last versions; and for each that is open, how many were over when it began.
+    let mut over: Vec<(u32, Element)> = Vec::new();
+    let mut open: Vec<(u32, Vec<u32>)> = Vec::new();
+    for (_, completes, transaction) in moments {
+        let Some(contact) = contacts(transactions, transaction).into_iter().find(|contact| contact.key == key) else { continue };
+        if completes {
+            if let Some(at) = open.iter().position(|(other, _)| *other == transaction) {
+                let (_, seen) = open.swap_remove(at);
+                over.retain(|(other, _)| !seen.contains(other));
+            }
+            over.push((transaction, contact.last));
+        } else {
+            over.iter().for_each(|&(_, before)| say(key, before, contact.first));
+            open.push((transaction, over.iter().map(|&(other, _)| other).collect()));
+        }
+    }
+}
+
+/// What a transaction had to do with each key. Reads of a crashed transaction are not known.
+fn contacts(transactions: &Transactions, transaction: u32) -> Vec<Contact> {
+    let mut contacts: Vec<Contact> = Vec::new();
+    for step in transactions.steps(transaction) {
+        let Some(version) =
+            as_write(step).filter(|&element| !transactions.elements.is_repeated(element)).or_else(|| transactions.version(step))
+        else {
+            continue;
+        };
+        match contacts.iter_mut().find(|contact| contact.key == step.key) {
+            Some(contact) => contact.last = version,
+            None => contacts.push(Contact { key: step.key, first: version, last: version }),
+        }
+    }
+    contacts
+}

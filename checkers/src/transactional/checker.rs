@@ -1,0 +1,156 @@
+//! [`analyse`] as a [`Checker`].
+
+use std::time::Instant;
+
+use elenchus_core::{Anomaly, Checker, Finding, History, Verdict};
+use serde_json::{Value as Json, json};
+
+use super::analysis::{Analysis, Options, analyse};
+use super::level::Level;
+use super::tally::Instance;
+use super::transactions::{Datatype, PushError, Transactions};
+
+/// Decides whether transactions keep an isolation level, and which they do not keep.
+pub struct Transactional {
+    name: &'static str,
+    datatype: Datatype,
+    isolation: Level,
+    initial: elenchus_core::Value,
+    options: Options,
+}
+
+impl Transactional {
+    /// A checker of one level for one type of data, which findings call by this name. Registers hold `initial` before they are written.
+    pub fn new(name: &'static str, datatype: Datatype, isolation: Level, initial: elenchus_core::Value, options: Options) -> Transactional {
+        Transactional { name, datatype, isolation, initial, options }
+    }
+
+    fn load(&self, history: &History) -> Result<Transactions, PushError> {
+        let mut transactions = Transactions::new(self.datatype).with_initial(&self.initial);
+        history.events.iter().try_for_each(|event| transactions.push(event))?;
+        Ok(transactions)
+    }
+
+    /// What the transactions show, which may have come from anywhere.
+    pub fn judge(&self, transactions: &Transactions) -> Finding {
+        let begun = Instant::now();
+        let analysis = analyse(transactions, &self.options);
+        let verdict = analysis.verdict(self.isolation);
+        let mut details = details(&analysis);
+        details["verdict"] = json!(verdict);
+        details["isolation"] = json!(self.isolation.name());
+        details["elapsed_ms"] = json!(begun.elapsed().as_secs_f64() * 1e3);
+        let breaking = analysis.found.iter().filter(|(phenomenon, _)| super::Boundary::of([**phenomenon]).refutes(self.isolation));
+        let anomalies = breaking.flat_map(|(phenomenon, found)| found.examples.iter().map(move |instance| (phenomenon.entry(), instance)));
+        Finding {
+            checker: self.name.to_owned(),
+            verdict,
+            summary: self.summary(&analysis, verdict),
+            anomalies: anomalies
+                .map(|(entry, instance)| Anomaly {
+                    name: entry.name.to_owned(),
+                    key: instance.key.map(|key| transactions.key(key)),
+                    description: format!("{}.", entry.about),
+                    operations: instance.transactions.iter().map(|&transaction| transactions.invoked(transaction)).collect(),
+                    argument: analysis.argument(instance),
+                })
+                .collect(),
+            details,
+        }
+    }
+
+    fn summary(&self, analysis: &Analysis<'_>, verdict: Verdict) -> String {
+        let (committed, isolation) = (analysis.committed, self.isolation);
+        match verdict {
+            Verdict::Valid => format!("{committed} transactions are {isolation}"),
+            Verdict::Unknown => format!(
+                "nothing that can be inferred of {committed} transactions refutes {isolation}, but what was read leaves the order of versions open and does not prove it"
+            ),
+            Verdict::Invalid => {
+                let list = |levels: &[Level]| levels.iter().map(|level| level.name()).collect::<Vec<_>>().join(", ");
+                let found: Vec<&str> = analysis.found.keys().map(|phenomenon| phenomenon.name()).collect();
+                format!(
+                    "{committed} transactions are not {isolation}: they show {}; not even {}, at most {}",
+                    found.join(", "),
+                    list(&analysis.boundary.refuted),
+                    list(&analysis.boundary.possible)
+                )
+            }
+        }
+    }
+}
+
+impl Checker for Transactional {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn check(&self, history: &History) -> Finding {
+        match self.load(history) {
+            Ok(transactions) => self.judge(&transactions),
+            Err(error) => Finding {
+                checker: self.name.to_owned(),
+                verdict: Verdict::Unknown,
+                summary: format!("the history cannot be judged: {error}"),
+                anomalies: Vec::new(),
+                details: json!({ "verdict": Verdict::Unknown, "isolation": self.isolation.name(), "anomalies": {}, "refuted": [], "also_refuted": [], "possible": [] }),
+            },
+        }
+    }
+}
+
+fn details(analysis: &Analysis<'_>) -> Json {
+    let names = |levels: &[Level]| levels.iter().map(|level| level.name()).collect::<Vec<_>>();
+    let anomalies: serde_json::Map<String, Json> = analysis
+        .found
+        .iter()
+        .map(|(phenomenon, found)| {
+            let examples: Vec<Json> = found.examples.iter().map(|instance| example(analysis, instance)).collect();
+            let entry = phenomenon.entry();
+            let json = json!({ "count": found.count, "counts": entry.counts, "about": entry.about, "examples": examples });
+            (entry.name.to_owned(), json)
+        })
+        .collect();
+    json!({
+        "anomalies": anomalies,
+        "refuted": names(&analysis.boundary.refuted),
+        "also_refuted": names(&analysis.boundary.also_refuted),
+        "possible": names(&analysis.boundary.possible),
+        "transactions": analysis.transactions().len(),
+        "committed": analysis.committed,
+        "dependencies": analysis.edges,
+        "largest_component": analysis.largest_component,
+        "peak_bytes": analysis.peak_bytes,
+    })
+}
+
+/// An instance for machines.
+pub(crate) fn example(analysis: &Analysis<'_>, instance: &Instance) -> Json {
+    let t = analysis.transactions();
+    let transactions: Vec<Json> = instance
+        .transactions
+        .iter()
+        .map(|&transaction| {
+            json!({
+                "name": t.name(transaction),
+                "process": t.process(transaction),
+                "invoked": t.invoked(transaction),
+                "completed": t.completed(transaction),
+                "type": t.kind(transaction),
+                "steps": t.steps(transaction).iter().map(|step| t.step_words(step)).collect::<Vec<_>>(),
+            })
+        })
+        .collect();
+    let cycle: Vec<Json> = instance
+        .cycle
+        .iter()
+        .map(|link| json!({ "from": t.name(link.from), "to": t.name(link.to), "kind": link.kind.name(), "why": analysis.sentence(link) }))
+        .collect();
+    json!({
+        "key": instance.key.map(|key| t.key(key)),
+        "transactions": transactions,
+        "cycle": cycle,
+        "argument": analysis.sentences(instance),
+        "began": analysis.began(instance),
+    })
+}

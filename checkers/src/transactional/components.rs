@@ -1,0 +1,200 @@
+//! Strongly connected components: Tarjan's algorithm without recursion ("Depth-first search and linear graph algorithms", 1972).
+
+use std::ops::Range;
+
+/// A graph as a walk sees it: nodes from 0, each with numbered ways out, some of which may be shut.
+pub(crate) trait Ways {
+    /// How many nodes there are.
+    fn len(&self) -> usize;
+    /// The ways out of a node.
+    fn span(&self, node: u32) -> Range<u32>;
+    /// Where a way leads, none if it is shut.
+    fn step(&self, node: u32, way: u32) -> Option<u32>;
+}
+
+/// The component of every node. Components are numbered so that every way between two leads from the higher number to the lower, and since
+/// later nodes are visited first, low numbers are, as far as the graph allows, late nodes.
+#[derive(Debug)]
+pub(crate) struct Components {
+    of: Vec<u32>,
+    sizes: Vec<u32>,
+}
+
+const UNSEEN: u32 = 0;
+const DONE: u32 = u32::MAX;
+
+impl Components {
+    /// Finds all. O(nodes + ways).
+    pub(crate) fn find(graph: &impl Ways) -> Components {
+        let nodes = graph.len();
+        // The order of discovery, lowered to the earliest that is reached; DONE when the component is known.
+        let mut low = vec![UNSEEN; nodes];
+        let mut of = vec![0; nodes];
+        let mut sizes = Vec::new();
+        let mut discovered = 0;
+        let mut stack: Vec<u32> = Vec::new();
+        let mut path: Vec<(u32, u32, Range<u32>)> = Vec::new();
+        for root in (0..nodes as u32).rev() {
+            if low[root as usize] != UNSEEN {
+                continue;
+            }
+            let mut next = Some(root);
+            loop {
+                if let Some(node) = next.take() {
+                    discovered += 1;
+                    low[node as usize] = discovered;
+                    stack.push(node);
+                    path.push((node, discovered, graph.span(node)));
+                }
+                let Some((node, index, ways)) = path.last_mut() else { break };
+                let (node, index) = (*node, *index);
+                next = ways.find_map(|way| {
+                    let target = graph.step(node, way)?;
+                    match low[target as usize] {
+                        UNSEEN => Some(target),
+                        reached => {
+                            if reached != DONE && reached < low[node as usize] {
+                                low[node as usize] = reached;
+                            }
+                            None
+                        }
+                    }
+                });
+                if next.is_some() {
+                    continue;
+                }
+                path.pop();
+                let reached = low[node as usize];
+                if reached == index {
+                    let number = sizes.len() as u32;
+                    let mut size = 0;
+                    while let Some(member) = stack.pop() {
+                        of[member as usize] = number;
+                        low[member as usize] = DONE;
+                        size += 1;
+                        if member == node {
+                            break;
+                        }
+                    }
+                    sizes.push(size);
+                } else if let Some((parent, ..)) = path.last() {
+                    low[*parent as usize] = low[*parent as usize].min(reached);
+                }
+            }
+        }
+        Components { of, sizes }
+    }
+
+    /// The component of a node.
+    pub(crate) fn of(&self, node: u32) -> u32 {
+        self.of[node as usize]
+    }
+
+    /// How many components there are.
+    pub(crate) fn len(&self) -> usize {
+        self.sizes.len()
+    }
+
+    /// Whether two nodes reach each other.
+    pub(crate) fn joins(&self, one: u32, other: u32) -> bool {
+        self.of(one) == self.of(other)
+    }
+
+    /// The nodes of every component with more than one, ascending in each; the components in order of their first nodes.
+    pub(crate) fn knots(&self) -> Vec<Vec<u32>> {
+        let mut knots: Vec<Vec<u32>> = Vec::new();
+        let mut places = vec![u32::MAX; self.sizes.len()];
+        for (node, &component) in self.of.iter().enumerate() {
+            if self.sizes[component as usize] < 2 {
+                continue;
+            }
+            let place = &mut places[component as usize];
+            if *place == u32::MAX {
+                *place = knots.len() as u32;
+                knots.push(Vec::with_capacity(self.sizes[component as usize] as usize));
+            }
+            knots[*place as usize].push(node as u32);
+        }
+        knots
+    }
+
+    /// The nodes by component.
+    pub(crate) fn members(&self) -> Members {
+        let mut starts = vec![0; self.sizes.len() + 1];
+        for (at, &size) in self.sizes.iter().enumerate() {
+            starts[at + 1] = starts[at] + size;
+        }
+        let mut next = starts.clone();
+        let mut nodes = vec![0; self.of.len()];
+        for (node, &component) in self.of.iter().enumerate() {
+            nodes[next[component as usize] as usize] = node as u32;
+            next[component as usize] += 1;
+        }
+        Members { starts, nodes }
+    }
+}
+
+/// The nodes of each component.
+pub(crate) struct Members {
+    starts: Vec<u32>,
+    nodes: Vec<u32>,
+}
+
+impl Members {
+    pub(crate) fn of(&self, component: u32) -> &[u32] {
+        &self.nodes[self.starts[component as usize] as usize..self.starts[component as usize + 1] as usize]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    struct Lists(Vec<Vec<u32>>);
+
+    impl Ways for Lists {
+        fn len(&self) -> usize {
+            self.0.len()
+        }
+
+        fn span(&self, node: u32) -> Range<u32> {
+            0..self.0[node as usize].len() as u32
+        }
+
+        fn step(&self, node: u32, way: u32) -> Option<u32> {
+            Some(self.0[node as usize][way as usize])
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn agrees_with_petgraph(nodes in 1_usize..30, edges in proptest::collection::vec((0_u32..30, 0_u32..30), 0..80)) {
+            let mut lists = vec![Vec::new(); nodes];
+            let mut oracle = petgraph::graph::DiGraph::<(), ()>::new();
+            let names: Vec<_> = (0..nodes).map(|_| oracle.add_node(())).collect();
+            for (from, to) in edges {
+                let (from, to) = (from as usize % nodes, to as usize % nodes);
+                lists[from].push(to as u32);
+                oracle.add_edge(names[from], names[to], ());
+            }
+            let graph = Lists(lists);
+            let found = Components::find(&graph);
+            let expected = petgraph::algo::tarjan_scc(&oracle);
+            prop_assert_eq!(found.len(), expected.len());
+            for component in &expected {
+                for node in component {
+                    prop_assert!(found.joins(component[0].index() as u32, node.index() as u32));
+                }
+            }
+            for from in 0..nodes as u32 {
+                for way in graph.span(from) {
+                    let to = graph.0[from as usize][way as usize];
+                    prop_assert!(found.of(from) >= found.of(to));
+                }
+            }
+            let knots: usize = expected.iter().filter(|component| component.len() > 1).count();
+            prop_assert_eq!(found.knots().len(), knots);
+        }
+    }
+}

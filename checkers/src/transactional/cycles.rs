@@ -1,0 +1,181 @@
+//! Which kinds of cycles a dependency graph has: decided completely, in any strongly connected component, without a search for cycles.
+//!
+//! A cycle of a kind exists exactly where one of its edges lies on a closed walk of a small automaton, and whether it does is a question of
+//! strongly connected components (of the graph, or of the automaton over it) or of reachability:
+//!
+//! | kind | is there where |
+//! | --- | --- |
+//! | G0 | a ww edge joins two nodes of a component of ww |
+//! | G1c | a wr edge joins two nodes of a component of ww and wr |
+//! | G-single | from the head of an rw edge its tail is reached by ww and wr |
+//! | G-nonadjacent | an rw edge joins two nodes of a component of [`Rule::Nonadjacent`] |
+//! | G2-item | an rw edge joins two nodes of a component of everything |
+//!
+//! The forms with session and real-time order take those edges too. What is counted is those edges: each under its worst kind, and in a
+//! further form only where that is worse than in the forms before. Shortest cycles are searched through them for the examples alone.
+
+use super::components::{Components, Ways};
+use super::graph::{DEPENDS, Graph, REALTIME, RW, SESSION, WR, WW, WW_READ};
+use super::phenomenon::Phenomenon;
+use super::reach::{Question, answer};
+use super::shortest::Examples;
+use super::tally::Tally;
+use super::walk::{Rule, Walk};
+
+/// A form in which cycles come, and what they are called in it.
+struct Form {
+    order: u8,
+    dirty: Phenomenon,
+    circular: Phenomenon,
+    /// With anti-dependencies: by [`SINGLE`], [`NONADJACENT`], [`ADJACENT`].
+    anti: [Phenomenon; 3],
+}
+
+const SINGLE: u8 = 0;
+const NONADJACENT: u8 = 1;
+const ADJACENT: u8 = 2;
+const ON_NO_CYCLE: u8 = 3;
+
+const FORMS: [Form; 3] = [
+    Form {
+        order: 0,
+        dirty: Phenomenon::G0,
+        circular: Phenomenon::G1c,
+        anti: [Phenomenon::GSingleItem, Phenomenon::GNonadjacentItem, Phenomenon::G2Item],
+    },
+    Form {
+        order: SESSION,
+        dirty: Phenomenon::G0Process,
+        circular: Phenomenon::G1cProcess,
+        anti: [Phenomenon::GSingleItemProcess, Phenomenon::GNonadjacentItemProcess, Phenomenon::G2ItemProcess],
+    },
+    Form {
+        order: REALTIME,
+        dirty: Phenomenon::G0Realtime,
+        circular: Phenomenon::G1cRealtime,
+        anti: [Phenomenon::GSingleItemRealtime, Phenomenon::GNonadjacentItemRealtime, Phenomenon::G2ItemRealtime],
+    },
+];
+
+/// One strongly connected component of the whole graph, with what was found of its edges.
+pub(crate) struct Knot {
+    /// Its graph; nodes are numbered anew.
+    pub(crate) graph: Graph,
+    /// The nodes' names in the whole graph, ascending.
+    pub(crate) names: Vec<u32>,
+    /// Which nodes have an anti-dependency on a cycle without another, without order or with session order.
+    pub(crate) single: Vec<bool>,
+}
+
+impl Knot {
+    /// A knot with nothing found yet.
+    pub(crate) fn new(graph: Graph, names: Vec<u32>) -> Knot {
+        let single = vec![false; names.len()];
+        Knot { graph, names, single }
+    }
+
+    /// The node of a transaction, if it is here.
+    pub(crate) fn node(&self, transaction: u32) -> Option<u32> {
+        self.names.binary_search(&transaction).ok().map(|node| node as u32)
+    }
+
+    /// Every edge: its place, where it comes from, where it leads, its kind.
+    pub(crate) fn edges(&self) -> impl Iterator<Item = (u32, u32, u32, u8)> + '_ {
+        (0..self.graph.len() as u32).flat_map(move |from| {
+            self.graph.span(from).map(move |place| {
+                let (to, kind) = self.graph.edge(place);
+                (place, from, to, kind)
+            })
+        })
+    }
+
+    /// Finds the kinds of cycles in all forms.
+    pub(crate) fn judge(&mut self, limit: usize) -> Tally {
+        let mut tally = Tally::new(limit);
+        let mut worst = vec![ON_NO_CYCLE; self.graph.edges()];
+        let mut counted = vec![false; self.graph.edges()];
+        for form in &FORMS {
+            self.dependencies(form, limit, &mut counted, &mut tally);
+            self.anti_dependencies(form, limit, &mut worst, &mut tally);
+        }
+        self.prefix(limit, &mut tally);
+        tally
+    }
+
+    /// G0 and G1c: the edges within components of dependencies.
+    fn dependencies(&self, form: &Form, limit: usize, counted: &mut [bool], tally: &mut Tally) {
+        let kinds = [(form.dirty, WW, WW), (form.circular, DEPENDS, WR | WW_READ)];
+        for (phenomenon, mask, closing) in kinds {
+            let walk = Walk::free(&self.graph, mask | form.order);
+            let components = Components::find(&walk);
+            if components.len() == walk.len() {
+                continue;
+            }
+            let mut examples = Examples::new(walk, &self.names, limit);
+            let mut count = 0;
+            for (place, from, to, kind) in self.edges() {
+                if kind & closing != 0 && !counted[place as usize] && components.joins(from, to) {
+                    counted[place as usize] = true;
+                    count += 1;
+                    examples.offer(from, place);
+                }
+            }
+            tally.add_all(phenomenon, count, examples.finish());
+        }
+    }
+
+    /// Cycles with anti-dependencies.
+    fn anti_dependencies(&mut self, form: &Form, limit: usize, worst: &mut [u8], tally: &mut Tally) {
+        let graph = &self.graph;
+        let general = Walk::free(graph, DEPENDS | form.order | RW);
+        let nonadjacent = Walk::ruled(graph, DEPENDS | form.order, Rule::Nonadjacent);
+        let direct = Walk::free(graph, DEPENDS | form.order);
+        let components = Components::find(&general);
+        let open: Vec<(u32, u32, u32)> = self
+            .edges()
+            .filter(|&(place, from, to, kind)| kind == RW && worst[place as usize] != SINGLE && components.joins(from, to))
+            .map(|(place, from, to, _)| (place, from, to))
+            .collect();
+        if open.is_empty() {
+            return;
+        }
+        let questions: Vec<Question> = open.iter().map(|&(_, from, to)| Question { from: vec![to], to: vec![from] }).collect();
+        let is_single = answer(&direct, &Components::find(&direct), &questions);
+        let components = Components::find(&nonadjacent);
+        let mut examples = [direct, nonadjacent, general].map(|walk| Examples::new(walk, &self.names, limit));
+        let mut counts = [0; 3];
+        for (&(place, from, to), is_single) in open.iter().zip(is_single) {
+            let kind = match is_single {
+                true => SINGLE,
+                false if components.joins(nonadjacent.before_rw(from), nonadjacent.after_rw(to)) => NONADJACENT,
+                false => ADJACENT,
+            };
+            if kind == SINGLE && form.order != REALTIME {
+                self.single[from as usize] = true;
+            }
+            if kind < worst[place as usize] {
+                worst[place as usize] = kind;
+                counts[kind as usize] += 1;
+                examples[kind as usize].offer(from, place);
+            }
+        }
+        for ((phenomenon, count), examples) in form.anti.into_iter().zip(counts).zip(examples) {
+            tally.add_all(phenomenon, count, examples.finish());
+        }
+    }
+
+    /// Cycles in which every anti-dependency follows a read dependency.
+    fn prefix(&self, limit: usize, tally: &mut Tally) {
+        let walk = Walk::ruled(&self.graph, DEPENDS, Rule::Prefix);
+        let components = Components::find(&walk);
+        let mut examples = Examples::new(walk, &self.names, limit);
+        let mut count = 0;
+        for (place, from, to, _) in self.edges().filter(|&(.., kind)| kind == RW) {
+            if components.joins(walk.before_rw(from), walk.after_rw(to)) {
+                count += 1;
+                examples.offer(from, place);
+            }
+        }
+        tally.add_all(Phenomenon::PrefixViolation, count, examples.finish());
+    }
+}

@@ -1,0 +1,246 @@
+//! The dependency graph: which transaction must stand before which, and why.
+//!
+//! Nodes are transactions, and after them *joints*: nodes that stand for no transaction and let many edges share a way, so that the graph
+//! stays linear in the history. An edge out of a joint has the kind [`VIA`], costs nothing, and only continues the edge that led into it.
+
+use std::ops::Range;
+
+/// Write order: the next version of an object is by another transaction.
+pub(crate) const WW: u8 = 1;
+/// Write order that holds if nothing uncommitted was read: it involves a crashed transaction that was observed, or follows from a read.
+pub(crate) const WW_READ: u8 = 2;
+/// A version was read by another transaction.
+pub(crate) const WR: u8 = 4;
+/// A version was read, and the next one is by another transaction.
+pub(crate) const RW: u8 = 8;
+/// One session, one after the other.
+pub(crate) const SESSION: u8 = 16;
+/// One completed before the other was invoked.
+pub(crate) const REALTIME: u8 = 32;
+/// On from a joint.
+pub(crate) const VIA: u8 = 64;
+
+/// All that data says, reads of overwritten versions apart.
+pub(crate) const DEPENDS: u8 = WW | WW_READ | WR;
+
+/// So many edges from the readers of a version to those that overwrote it are written out one by one; more go by way of joints.
+const DIRECT: usize = 1024;
+
+/// Edges by source, in two arrays.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Graph {
+    starts: Vec<u32>,
+    targets: Vec<u32>,
+    kinds: Vec<u8>,
+    /// Nodes from here on are joints.
+    joints_from: u32,
+}
+
+impl Graph {
+    /// Builds a graph of so many transactions from what `emit` says; it is asked twice and must say the same. O(nodes + edges).
+    pub(crate) fn build(transactions: usize, emit: impl Fn(&mut Sink)) -> Graph {
+        let mut sink = Sink { next: transactions as u32, counts: vec![0; transactions + 1], filling: None };
+        emit(&mut sink);
+        let mut sum = 0;
+        for count in &mut sink.counts {
+            sum += std::mem::replace(count, sum);
+        }
+        let starts = sink.counts.clone();
+        sink.next = transactions as u32;
+        sink.filling = Some((vec![0; sum as usize], vec![0; sum as usize]));
+        emit(&mut sink);
+        let (targets, kinds) = sink.filling.unwrap_or_default();
+        Graph { starts, targets, kinds, joints_from: transactions as u32 }
+    }
+
+    /// How many nodes there are, joints included.
+    pub(crate) fn len(&self) -> usize {
+        self.starts.len().saturating_sub(1)
+    }
+
+    /// How many edges there are.
+    pub(crate) fn edges(&self) -> usize {
+        self.targets.len()
+    }
+
+    /// Whether a node is a joint.
+    pub(crate) fn is_joint(&self, node: u32) -> bool {
+        node >= self.joints_from
+    }
+
+    /// The places of the edges out of a node.
+    pub(crate) fn span(&self, node: u32) -> Range<u32> {
+        self.starts[node as usize]..self.starts[node as usize + 1]
+    }
+
+    /// Where the edge at a place leads, and its kind.
+    pub(crate) fn edge(&self, place: u32) -> (u32, u8) {
+        (self.targets[place as usize], self.kinds[place as usize])
+    }
+
+    /// The edges out of a node.
+    pub(crate) fn out(&self, node: u32) -> impl Iterator<Item = (u32, u8)> + '_ {
+        self.span(node).map(|place| self.edge(place))
+    }
+
+    /// The graph of some nodes, in ascending order, and the edges among them, each kind once between two. `numbers` has a place for every node and is left as it was.
+    pub(crate) fn induced(&self, nodes: &[u32], numbers: &mut [u32]) -> Graph {
+        for (number, &node) in nodes.iter().enumerate() {
+            numbers[node as usize] = number as u32 + 1;
+        }
+        let mut part = Graph { starts: vec![0], ..Graph::default() };
+        let mut edges: Vec<(u32, u8)> = Vec::new();
+        for &node in nodes {
+            edges.extend(self.out(node).filter_map(|(target, kind)| Some((numbers[target as usize].checked_sub(1)?, kind))));
+            edges.sort_unstable();
+            edges.dedup();
+            part.targets.extend(edges.iter().map(|(target, _)| target));
+            part.kinds.extend(edges.drain(..).map(|(_, kind)| kind));
+            part.starts.push(part.targets.len() as u32);
+        }
+        part.joints_from = nodes.partition_point(|&node| !self.is_joint(node)) as u32;
+        for &node in nodes {
+            numbers[node as usize] = 0;
+        }
+        part
+    }
+
+    /// The same edges turned round.
+    pub(crate) fn reversed(&self) -> Graph {
+        let mut starts = vec![0_u32; self.starts.len()];
+        for &target in &self.targets {
+            starts[target as usize + 1] += 1;
+        }
+        for at in 1..starts.len() {
+            starts[at] += starts[at - 1];
+        }
+        let mut next = starts.clone();
+        let (mut targets, mut kinds) = (vec![0; self.targets.len()], vec![0; self.kinds.len()]);
+        for node in 0..self.len() as u32 {
+            for (target, kind) in self.out(node) {
+                let place = next[target as usize] as usize;
+                next[target as usize] += 1;
+                targets[place] = node;
+                kinds[place] = kind;
+            }
+        }
+        Graph { starts, targets, kinds, joints_from: self.joints_from }
+    }
+
+    /// What it occupies on the heap.
+    pub(crate) fn bytes(&self) -> usize {
+        self.starts.capacity() * 4 + self.targets.capacity() * 5
+    }
+}
+
+/// Takes the edges of a graph: counts them first, and writes them down when asked again.
+pub(crate) struct Sink {
+    next: u32,
+    counts: Vec<u32>,
+    filling: Option<(Vec<u32>, Vec<u8>)>,
+}
+
+impl Sink {
+    /// A new joint.
+    pub(crate) fn joint(&mut self) -> u32 {
+        self.next += 1;
+        if self.filling.is_none() {
+            self.counts.push(0);
+        }
+        self.next - 1
+    }
+
+    /// An edge. One from a node to itself says nothing and is dropped.
+    pub(crate) fn edge(&mut self, from: u32, to: u32, kind: u8) {
+        if from == to {
+            return;
+        }
+        let count = &mut self.counts[from as usize];
+        if let Some((targets, kinds)) = &mut self.filling {
+            targets[*count as usize] = to;
+            kinds[*count as usize] = kind;
+        }
+        *count += 1;
+    }
+
+    /// Edges from every reader of a version to every transaction that wrote a later one, itself excepted. Both ascend. O(readers + writers).
+    pub(crate) fn overwritten(&mut self, readers: &[u32], writers: &[u32]) {
+        if readers.len() * writers.len() > DIRECT {
+            return self.overwritten_by_joints(readers, writers);
+        }
+        for &reader in readers {
+            writers.iter().for_each(|&writer| self.edge(reader, writer, RW));
+        }
+    }
+
+    fn overwritten_by_joints(&mut self, readers: &[u32], writers: &[u32]) {
+        // Joint `first + i` leads to the writers up to i, `last + i` to those from i on: together to all but one.
+        let first: Vec<u32> = writers.iter().map(|_| self.joint()).collect();
+        let last: Vec<u32> = writers.iter().map(|_| self.joint()).collect();
+        for (at, &writer) in writers.iter().enumerate() {
+            self.edge(first[at], writer, VIA);
+            self.edge(last[at], writer, VIA);
+            if at > 0 {
+                self.edge(first[at], first[at - 1], VIA);
+                self.edge(last[at - 1], last[at], VIA);
+            }
+        }
+        for &reader in readers {
+            match writers.binary_search(&reader) {
+                Err(_) => self.edge(reader, last[0], RW),
+                Ok(own) => {
+                    if own > 0 {
+                        self.edge(reader, first[own - 1], RW);
+                    }
+                    if own + 1 < writers.len() {
+                        self.edge(reader, last[own + 1], RW);
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The transactions that a reader reaches through joints.
+    fn overwriters(graph: &Graph, reader: u32) -> Vec<u32> {
+        let mut open: Vec<u32> = graph.out(reader).map(|(target, _)| target).collect();
+        let mut found = Vec::new();
+        while let Some(node) = open.pop() {
+            if graph.is_joint(node) { open.extend(graph.out(node).map(|(target, _)| target)) } else { found.push(node) }
+        }
+        found.sort_unstable();
+        found.dedup();
+        found
+    }
+
+    #[test]
+    fn every_reader_is_overwritten_by_all_but_itself() {
+        for writers in [&[1, 3][..], &[1, 3, 5], &[0, 1, 2, 3, 4, 5], &[2, 4, 7, 8, 9]] {
+            let readers = [0, 1, 5, 9];
+            let graph = Graph::build(10, |sink| sink.overwritten_by_joints(&readers, writers));
+            for reader in readers {
+                let expected: Vec<u32> = writers.iter().copied().filter(|&writer| writer != reader).collect();
+                assert_eq!(overwriters(&graph, reader), expected, "{reader} of {writers:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn parts_and_reversals_keep_their_edges() {
+        let graph = Graph::build(4, |sink| {
+            sink.edge(0, 1, WW);
+            sink.edge(1, 2, WR);
+            sink.edge(2, 0, RW);
+            sink.edge(3, 3, WW);
+            sink.edge(2, 3, WW);
+        });
+        assert_eq!((graph.len(), graph.edges()), (4, 4));
+        let part = graph.induced(&[0, 2, 3], &mut [0; 4]);
+        assert_eq!(part.out(1).collect::<Vec<_>>(), vec![(0, RW), (2, WW)]);
+        assert_eq!(graph.reversed().out(0).collect::<Vec<_>>(), vec![(2, RW)]);
+    }
+}

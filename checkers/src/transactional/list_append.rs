@@ -1,0 +1,234 @@
+//! What lists tell: every read shows all versions up to its own, in order (Kingsbury & Alvaro, "Elle", VLDB 2020, 4.2).
+//!
+//! Only the trunk of a key, on which all its reads agree, is taken for its version order. A committed append that is not in the trunk comes
+//! after it: otherwise the reads would hold it. What failed or came from nowhere is passed over.
+
+use elenchus_core::Kind;
+
+use super::elements::{Element, NONE};
+use super::graph::{RW, Sink, WR, WW, WW_READ};
+use super::grouped::Grouped;
+use super::inference::Inference;
+use super::level::Level;
+use super::lists::Told;
+use super::phenomenon::Phenomenon;
+use super::tally::{Instance, Tally};
+use super::transactions::{Act, MicroOp, Transactions};
+
+/// The version orders of lists.
+pub(crate) struct ListAppend<'t> {
+    transactions: &'t Transactions,
+    happened: Vec<bool>,
+    /// Where each key's part of `next` begins.
+    starts: Vec<u32>,
+    /// For each prefix of each trunk, the writer of the first committed element after it, or [`NONE`].
+    next: Vec<u32>,
+    /// The transactions with appends outside the trunk, by key.
+    tails: Grouped,
+    /// The readers of the last committed version of a trunk, by key, where there are tails.
+    last_readers: Grouped,
+}
+
+impl<'t> ListAppend<'t> {
+    /// Infers the orders. Linear in the history.
+    pub(crate) fn new(transactions: &'t Transactions, happened: Vec<bool>) -> ListAppend<'t> {
+        let keys = transactions.keys();
+        let mut starts = Vec::with_capacity(keys + 1);
+        let mut next = Vec::new();
+        for key in 0..keys as u32 {
+            starts.push(next.len() as u32);
+            let trunk = transactions.lists.trunk(key);
+            next.resize(next.len() + trunk.len() + 1, NONE);
+            let own = next.len() - trunk.len() - 1;
+            for (place, &element) in trunk.iter().enumerate().rev() {
+                let writer = transactions.elements.writer(element);
+                next[own + place] = if writer != NONE && happened[writer as usize] { writer } else { next[own + place + 1] };
+            }
+        }
+        starts.push(next.len() as u32);
+        let mut lists = ListAppend { transactions, happened, starts, next, tails: Grouped::default(), last_readers: Grouped::default() };
+        lists.tails = Grouped::new(keys, |add| {
+            for transaction in lists.committed() {
+                for (key, element) in transactions.writes(transaction) {
+                    if transactions.lists.place_in_trunk(key, element).is_none() {
+                        add(key, transaction);
+                    }
+                }
+            }
+        });
+        if !lists.tails.is_empty() {
+            lists.last_readers = Grouped::new(keys, |add| {
+                for transaction in lists.committed() {
+                    for (read, length) in lists.trunk_reads(transaction) {
+                        if lists.next_writer(read.key, length) == NONE && !lists.tails.of(read.key).is_empty() {
+                            add(read.key, transaction);
+                        }
+                    }
+                }
+            });
+        }
+        lists
+    }
+
+    fn committed(&self) -> impl Iterator<Item = u32> + '_ {
+        (0..self.transactions.len() as u32).filter(|&transaction| self.happened[transaction as usize])
+    }
+
+    /// The writer of the first committed element after a prefix of the trunk.
+    fn next_writer(&self, key: u32, length: u32) -> u32 {
+        self.next[(self.starts[key as usize] + length) as usize]
+    }
+
+    /// The reads of a transaction that saw a prefix of a trunk which another transaction left, and how long it was.
+    fn trunk_reads(&self, transaction: u32) -> impl Iterator<Item = (&MicroOp, u32)> + '_ {
+        self.transactions.steps(transaction).iter().filter_map(move |step| {
+            let length = self.trunk_length(step)?;
+            let last = self.transactions.version(step).filter(|&last| last != NONE);
+            (last.is_none_or(|last| self.transactions.elements.writer(last) != transaction)).then_some((step, length))
+        })
+    }
+
+    /// How long a list was that was read, if it is a prefix of its trunk.
+    fn trunk_length(&self, read: &MicroOp) -> Option<u32> {
+        match read.act {
+            Act::List(Told::Spine(length)) => {
+                Some(length).filter(|&length| length as usize <= self.transactions.lists.trunk(read.key).len())
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether the versions of every key have one order: reads agree, and no two transactions wrote what nobody read.
+    fn is_determined(&self, most_tails: usize) -> bool {
+        let whole = |key| self.transactions.lists.trunk(key).len() == self.transactions.lists.spine(key).len();
+        (0..self.transactions.keys() as u32).all(|key| whole(key) && self.tails.of(key).len() <= most_tails)
+    }
+
+    /// The last committed element before one.
+    fn predecessor(&self, key: u32, element: Element) -> Option<Element> {
+        let trunk = self.transactions.lists.trunk(key);
+        let end = self.transactions.lists.place_in_trunk(key, element).unwrap_or(trunk.len());
+        trunk[..end].iter().rev().copied().find(|&before| self.has_happened(before))
+    }
+
+    fn has_happened(&self, element: Element) -> bool {
+        let writer = self.transactions.elements.writer(element);
+        writer != NONE && self.happened[writer as usize]
+    }
+
+    /// Write order of two transactions: certain in itself only if both are known to have committed.
+    fn write_order(&self, before: u32, after: u32) -> u8 {
+        let is_ok = |transaction| self.transactions.kind(transaction) == Kind::Ok;
+        if is_ok(before) && is_ok(after) { WW } else { WW_READ }
+    }
+}
+
+impl Inference for ListAppend<'_> {
+    fn transactions(&self) -> &Transactions {
+        self.transactions
+    }
+
+    fn emit(&self, sink: &mut Sink) {
+        let t = self.transactions;
+        for key in 0..t.keys() as u32 {
+            let mut before = NONE;
+            for &element in t.lists.trunk(key).iter().filter(|&&element| self.has_happened(element)) {
+                let writer = t.elements.writer(element);
+                if before != NONE && before != writer {
+                    sink.edge(before, writer, self.write_order(before, writer));
+                }
+                before = writer;
+            }
+            let tails = self.tails.of(key);
+            if before != NONE {
+                tails.iter().for_each(|&tail| sink.edge(before, tail, self.write_order(before, tail)));
+            }
+            if !tails.is_empty() {
+                sink.overwritten(self.last_readers.of(key), tails);
+            }
+        }
+        for transaction in self.committed() {
+            for step in t.steps(transaction) {
+                if let Some(version) = t.version(step).filter(|&version| version != NONE && self.has_happened(version)) {
+                    sink.edge(t.elements.writer(version), transaction, WR);
+                }
+            }
+            for (read, length) in self.trunk_reads(transaction) {
+                let next = self.next_writer(read.key, length);
+                if next != NONE {
+                    sink.edge(transaction, next, RW);
+                }
+            }
+        }
+    }
+
+    fn is_later(&self, read: &MicroOp, element: Element) -> bool {
+        let lists = &self.transactions.lists;
+        self.trunk_length(read).is_some_and(|length| {
+            lists.place_in_trunk(read.key, element).map_or(self.has_happened(element), |place| place >= length as usize)
+        })
+    }
+
+    fn follows(&self, key: u32, element: Element, writer: u32) -> Option<Element> {
+        self.predecessor(key, element).filter(|&before| self.transactions.elements.writer(before) == writer)
+    }
+
+    fn later_writers(&self, read: &MicroOp, say: &mut dyn FnMut(u32)) {
+        let Some(length) = self.trunk_length(read) else { return };
+        let from = (self.starts[read.key as usize] + length) as usize;
+        let writers = &self.next[from..self.starts[read.key as usize + 1] as usize];
+        writers.iter().chain(self.tails.of(read.key)).filter(|&&writer| writer != NONE).for_each(|&writer| say(writer));
+    }
+
+    fn before(&self, key: u32, element: Element) -> Option<u32> {
+        self.predecessor(key, element).map(|before| self.transactions.elements.writer(before))
+    }
+
+    fn overtaken(&self, read: &MicroOp, own: Element, reader: u32) -> Option<u32> {
+        let length = self.trunk_length(read)?;
+        let next = self.next_writer(read.key, length);
+        let is_later = self.transactions.lists.place_in_trunk(read.key, own).is_none_or(|place| place >= length as usize);
+        Some(next).filter(|&next| next != NONE && next != reader && is_later)
+    }
+
+    fn decides(&self, level: Level) -> bool {
+        // The order of what nobody read matters only where write order is more than the order of commits.
+        let any_order = [
+            Level::ReadUncommitted,
+            Level::ReadCommitted,
+            Level::MonotonicAtomicView,
+            Level::ReadAtomic,
+            Level::CausalCerone,
+            Level::TransactionalCausal,
+            Level::StrongSessionReadUncommitted,
+            Level::StrongSessionReadCommitted,
+            Level::StrongReadUncommitted,
+            Level::StrongReadCommitted,
+        ];
+        self.is_determined(if any_order.contains(&level) { usize::MAX } else { 1 })
+    }
+
+    fn judge_versions(&self, tally: &mut Tally) {
+        let t = self.transactions;
+        let failed = |element: Element| {
+            let writer = t.elements.writer(element);
+            writer != NONE && t.kind(writer) == Kind::Fail
+        };
+        for key in 0..t.keys() as u32 {
+            for pair in t.lists.trunk(key).windows(2).filter(|pair| failed(pair[0]) && self.has_happened(pair[1])) {
+                tally.add(Phenomenon::DirtyUpdate, || {
+                    let (aborted, after) = (t.elements.writer(pair[0]), t.elements.writer(pair[1]));
+                    let sentence = format!(
+                        "{} appended {} to {} right after {}, which {} appended and which failed",
+                        t.name(after),
+                        t.value(pair[1]),
+                        t.key(key),
+                        t.value(pair[0]),
+                        t.name(aborted)
+                    );
+                    Instance { transactions: vec![aborted, after], key: Some(key), sentences: vec![sentence], ..Instance::default() }
+                });
+            }
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! What reads of lists were told, without keeping what they have in common.
+//!
+//! Under each key the reads of a correct system are prefixes of one another. The *spine* is the longest of those that agree with the first;
+//! a read on the spine is kept as its length. A read that departs from the spine is a *branch* and is kept whole; where the first branch
+//! departs, the *trunk* ends: all reads agree about the trunk, and only about the trunk.
+
+use elenchus_core::Value;
+
+use super::atoms::{Atom, Atoms};
+use super::elements::{Element, Elements};
+
+/// The spine of one key.
+#[derive(Debug, Default)]
+pub(crate) struct Spine {
+    pub(crate) elements: Vec<Element>,
+    atoms: Vec<Atom>,
+    /// How much of it no read contradicts; `u32::MAX` for all.
+    agreed: u32,
+    /// How much of it holds no element twice; `u32::MAX` for all.
+    unique: u32,
+}
+
+impl Spine {
+    fn new() -> Spine {
+        Spine { agreed: u32::MAX, unique: u32::MAX, ..Spine::default() }
+    }
+
+    fn trunk(&self) -> &[Element] {
+        &self.elements[..self.elements.len().min(self.agreed.min(self.unique) as usize)]
+    }
+}
+
+/// Where a read's list is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Told {
+    /// The spine up to this length.
+    Spine(u32),
+    /// A branch, by number.
+    Branch(u32),
+}
+
+/// All lists that were read.
+#[derive(Debug, Default)]
+pub(crate) struct Lists {
+    spines: Vec<Spine>,
+    branch_elements: Vec<Element>,
+    branch_ends: Vec<u32>,
+    /// The place of each element on its key's spine, from 1; 0 for those not on it.
+    places: Vec<u32>,
+}
+
+impl Lists {
+    /// Keeps what a read was told. O(length), and no hashing for what is on the spine.
+    pub(crate) fn observe(&mut self, key: u32, list: &[Value], atoms: &mut Atoms, elements: &mut Elements) -> Told {
+        let at = key as usize;
+        if at >= self.spines.len() {
+            self.spines.resize_with(at + 1, Spine::new);
+        }
+        let spine = &mut self.spines[at];
+        let mut agreed = 0;
+        for (value, atom) in list.iter().zip(&spine.atoms) {
+            let same = match value {
+                Value::Int(number) => Atom::of_int(*number) == Some(*atom),
+                other => atoms.of(other) == *atom,
+            };
+            if !same {
+                break;
+            }
+            agreed += 1;
+        }
+        if agreed < list.len() && agreed < spine.elements.len() {
+            spine.agreed = spine.agreed.min(agreed as u32);
+            for value in list {
+                let element = elements.of(key, atoms.of(value));
+                elements.set_observed(element);
+                self.branch_elements.push(element);
+            }
+            self.branch_ends.push(self.branch_elements.len() as u32);
+            return Told::Branch(self.branch_ends.len() as u32 - 1);
+        }
+        for value in &list[agreed..] {
+            let atom = atoms.of(value);
+            let element = elements.of(key, atom);
+            elements.set_observed(element);
+            if self.places.len() <= element as usize {
+                self.places.resize(elements.len(), 0);
+            }
+            match self.places[element as usize] {
+                0 => self.places[element as usize] = spine.elements.len() as u32 + 1,
+                _ => spine.unique = spine.unique.min(spine.elements.len() as u32),
+            }
+            spine.elements.push(element);
+            spine.atoms.push(atom);
+        }
+        Told::Spine(list.len() as u32)
+    }
+
+    /// The whole spine of a key.
+    pub(crate) fn spine(&self, key: u32) -> &[Element] {
+        self.spines.get(key as usize).map_or(&[], |spine| &spine.elements)
+    }
+
+    /// The part of the spine that every read agrees with, and in which no element stands twice.
+    pub(crate) fn trunk(&self, key: u32) -> &[Element] {
+        self.spines.get(key as usize).map_or(&[], Spine::trunk)
+    }
+
+    /// The place of an element on its key's spine, from 0.
+    pub(crate) fn place(&self, element: Element) -> Option<usize> {
+        self.places.get(element as usize).copied().unwrap_or(0).checked_sub(1).map(|place| place as usize)
+    }
+
+    /// The place of an element in its key's trunk, from 0.
+    pub(crate) fn place_in_trunk(&self, key: u32, element: Element) -> Option<usize> {
+        self.place(element).filter(|&place| place < self.trunk(key).len())
+    }
+
+    /// Whether a list that was read holds an element.
+    pub(crate) fn holds(&self, key: u32, told: Told, element: Element) -> bool {
+        match told {
+            Told::Spine(length) => self.place(element).is_some_and(|place| place < length as usize),
+            Told::Branch(_) => self.list(key, told).contains(&element),
+        }
+    }
+
+    /// An element that a list holds twice. O(1) for a list on the spine, otherwise O(n log n).
+    pub(crate) fn repeated(&self, key: u32, told: Told) -> Option<Element> {
+        match told {
+            Told::Spine(length) => {
+                let spine = self.spines.get(key as usize).filter(|spine| spine.unique < length)?;
+                spine.elements.get(spine.unique as usize).copied()
+            }
+            Told::Branch(_) => {
+                let mut list = self.list(key, told).to_vec();
+                list.sort_unstable();
+                list.windows(2).find(|pair| pair[0] == pair[1]).map(|pair| pair[0])
+            }
+        }
+    }
+
+    /// What a read of a key was told.
+    pub(crate) fn list(&self, key: u32, told: Told) -> &[Element] {
+        match told {
+            Told::Spine(length) => self.spine(key).get(..length as usize).unwrap_or(&[]),
+            Told::Branch(branch) => {
+                let end = |at: Option<u32>| at.and_then(|at| self.branch_ends.get(at as usize)).map_or(0, |&end| end as usize);
+                self.branch_elements.get(end(branch.checked_sub(1))..end(Some(branch))).unwrap_or(&[])
+            }
+        }
+    }
+
+    /// What it occupies on the heap, about.
+    pub(crate) fn bytes(&self) -> usize {
+        let spines: usize = self.spines.iter().map(|spine| spine.elements.capacity() * 4 + spine.atoms.capacity() * 8).sum();
+        spines
+            + self.spines.capacity() * size_of::<Spine>()
+            + (self.branch_elements.capacity() + self.branch_ends.capacity() + self.places.capacity()) * 4
+    }
+}

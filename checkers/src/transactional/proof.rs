@@ -1,0 +1,144 @@
+//! Proofs that a level holds: an order of begins and commits in which every read was told what it must have been told.
+//!
+//! The order is a guess: that of the dependency graph, and where this leaves a choice, that of completion. What is guessed is then played, and
+//! only what played well is a proof.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use super::components::Ways;
+use super::elements::{Element, NONE};
+use super::graph::{DEPENDS, Graph, REALTIME, RW, SESSION};
+use super::level::Level;
+use super::lists::Told;
+use super::transactions::{Act, MicroOp, Transactions};
+use super::walk::{Rule, Walk};
+
+/// Whether a level is proved. O((nodes + edges) log nodes).
+pub(crate) fn holds(transactions: &Transactions, graph: &Graph, happened: &[bool], level: Level) -> bool {
+    let orders = [
+        (Level::StrictSerializable, REALTIME | SESSION, Rule::Free),
+        (Level::StrongSessionSerializable, SESSION, Rule::Free),
+        (Level::Serializable, 0, Rule::Free),
+        (Level::StrongSnapshotIsolation, REALTIME | SESSION, Rule::Snapshot),
+        (Level::StrongSessionSnapshotIsolation, SESSION, Rule::Snapshot),
+        (Level::SnapshotIsolation, 0, Rule::Snapshot),
+    ];
+    orders.into_iter().filter(|(proved, ..)| proved.implies(level)).any(|(_, order, rule)| {
+        let walk = match rule {
+            Rule::Free => Walk::free(graph, DEPENDS | RW | order),
+            _ => Walk::ruled(graph, DEPENDS | order, rule),
+        };
+        schedule(transactions, &walk, happened).is_some_and(|schedule| plays(transactions, &walk, happened, &schedule))
+    })
+}
+
+/// The places of a walk in an order true to it, as early as they completed; none if there is a circle.
+fn schedule(transactions: &Transactions, walk: &Walk<'_>, happened: &[bool]) -> Option<Vec<u32>> {
+    let mut before = vec![0_u32; walk.len()];
+    for place in 0..walk.len() as u32 {
+        for way in walk.span(place) {
+            if let Some(next) = walk.step(place, way) {
+                before[next as usize] += 1;
+            }
+        }
+    }
+    let urgency = |place: u32| {
+        let node = walk.node(place);
+        if walk.graph.is_joint(node) || !happened[node as usize] {
+            return 0;
+        }
+        // A crashed transaction that was seen took effect at some time: as soon as what saw it needs it.
+        transactions.completed(node).map_or(transactions.invoked(node).0, |at| at.0)
+    };
+    let mut ready: BinaryHeap<Reverse<(u32, u32)>> =
+        (0..walk.len() as u32).filter(|&place| before[place as usize] == 0).map(|place| Reverse((urgency(place), place))).collect();
+    let mut order = Vec::with_capacity(walk.len());
+    while let Some(Reverse((_, place))) = ready.pop() {
+        order.push(place);
+        for way in walk.span(place) {
+            let Some(next) = walk.step(place, way) else { continue };
+            before[next as usize] -= 1;
+            if before[next as usize] == 0 {
+                ready.push(Reverse((urgency(next), next)));
+            }
+        }
+    }
+    (order.len() == walk.len()).then_some(order)
+}
+
+/// What a key holds.
+#[derive(Clone, Copy, Default)]
+struct Held {
+    /// How many writes there were.
+    writes: u32,
+    /// The last element; meaningless before the first write.
+    last: Element,
+    /// Whether a list is not a prefix of the spine.
+    astray: bool,
+}
+
+impl Held {
+    fn write(&mut self, transactions: &Transactions, element: Element) {
+        self.astray |= transactions.lists.place(element) != Some(self.writes as usize);
+        self.writes += 1;
+        self.last = element;
+    }
+
+    fn answers(&self, act: Act) -> bool {
+        match act {
+            Act::List(Told::Spine(length)) => self.writes == length && !self.astray,
+            Act::Register(NONE) => self.writes == 0,
+            Act::Register(element) => self.writes > 0 && self.last == element,
+            Act::List(Told::Branch(_)) => false,
+            Act::Write(_) | Act::Unknown => true,
+        }
+    }
+}
+
+/// Plays a schedule: whether every read was told what it must, and nobody overwrote what changed after its begin.
+fn plays(transactions: &Transactions, walk: &Walk<'_>, happened: &[bool], schedule: &[u32]) -> bool {
+    let has_begins = walk.rule == Rule::Snapshot;
+    let mut held = vec![Held::default(); transactions.keys()];
+    let mut snapshots: Vec<Vec<(u32, Held)>> = vec![Vec::new(); if has_begins { transactions.len() } else { 0 }];
+    for &place in schedule {
+        let node = walk.node(place);
+        if walk.graph.is_joint(node) || !happened[node as usize] {
+            continue;
+        }
+        let steps = transactions.steps(node);
+        let snapshot = |held: &[Held]| steps.iter().map(|step| (step.key, held[step.key as usize])).collect::<Vec<_>>();
+        if has_begins && place % 2 == 1 {
+            snapshots[node as usize] = snapshot(&held);
+            continue;
+        }
+        let seen = if has_begins { std::mem::take(&mut snapshots[node as usize]) } else { snapshot(&held) };
+        if !commits(transactions, steps, seen, &mut held) {
+            return false;
+        }
+    }
+    true
+}
+
+/// Plays the steps of a transaction on what it saw when it began, and makes them known.
+fn commits(transactions: &Transactions, steps: &[MicroOp], mut seen: Vec<(u32, Held)>, held: &mut [Held]) -> bool {
+    let begun = seen.clone();
+    for step in steps {
+        let Some((_, own)) = seen.iter_mut().find(|(key, _)| *key == step.key) else { return false };
+        match step.act {
+            Act::Write(element) => own.write(transactions, element),
+            act if !own.answers(act) => return false,
+            _ => {}
+        }
+    }
+    for ((key, after), (_, before)) in seen.into_iter().zip(begun) {
+        if after.writes > before.writes {
+            let current = &mut held[key as usize];
+            if current.writes != before.writes {
+                return false;
+            }
+            *current = after;
+        }
+    }
+    true
+}

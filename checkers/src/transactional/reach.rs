@@ -1,0 +1,91 @@
+//! Many questions of reachability at once.
+//!
+//! Components are numbered against the edges and, as far as they allow, against time, so that a question can only be answered within the
+//! numbers between its ends. Sixty-four questions whose ends are near each other share one sweep over those, a bit for each.
+
+use super::components::{Components, Ways};
+
+/// Whether any of some nodes reaches any of some others, in no step or more.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Question {
+    pub(crate) from: Vec<u32>,
+    pub(crate) to: Vec<u32>,
+}
+
+/// Answers questions about a graph with known components. O(nodes + edges) for 64 questions at most, and far less where ends are near.
+pub(crate) fn answer(graph: &impl Ways, components: &Components, questions: &[Question]) -> Vec<bool> {
+    let mut answers = vec![false; questions.len()];
+    let mut open: Vec<(u32, u32, usize)> = Vec::new();
+    for (at, question) in questions.iter().enumerate() {
+        let highest = question.from.iter().map(|&node| components.of(node)).max();
+        let lowest = question.to.iter().map(|&node| components.of(node)).min();
+        if let (Some(highest), Some(lowest)) = (highest, lowest)
+            && highest >= lowest
+        {
+            match question.from.len() == 1 && question.to.len() == 1 && highest == lowest {
+                true => answers[at] = true,
+                false => open.push((highest, lowest, at)),
+            }
+        }
+    }
+    if open.is_empty() {
+        return answers;
+    }
+    open.sort_unstable_by(|one, other| other.cmp(one));
+    let members = components.members();
+    let mut bits: Vec<u64> = Vec::new();
+    for batch in open.chunks(64) {
+        let highest = batch[0].0;
+        let lowest = batch.iter().map(|&(_, lowest, _)| lowest).min().unwrap_or(0);
+        bits.clear();
+        bits.resize((highest - lowest + 1) as usize, 0);
+        let place =
+            |node: u32| components.of(node).checked_sub(lowest).filter(|&place| place <= highest - lowest).map(|place| place as usize);
+        for (bit, &(.., at)) in batch.iter().enumerate() {
+            for place in questions[at].from.iter().filter_map(|&node| place(node)) {
+                bits[place] |= 1 << bit;
+            }
+        }
+        for component in (lowest..=highest).rev() {
+            let reached = bits[(component - lowest) as usize];
+            if reached == 0 {
+                continue;
+            }
+            for &node in members.of(component) {
+                for way in graph.span(node) {
+                    if let Some(place) = graph.step(node, way).and_then(place) {
+                        bits[place] |= reached;
+                    }
+                }
+            }
+        }
+        for (bit, &(.., at)) in batch.iter().enumerate() {
+            answers[at] = questions[at].to.iter().filter_map(|&node| place(node)).any(|place| bits[place] & 1 << bit != 0);
+        }
+    }
+    answers
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::graph::{Graph, WW};
+    use super::super::walk::Walk;
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn agrees_with_petgraph(nodes in 1_u32..40, edges in proptest::collection::vec((0_u32..40, 0_u32..40), 0..80), asked in proptest::collection::vec((0_u32..40, 0_u32..40, 0_u32..40), 1..100)) {
+            let edges: Vec<(u32, u32)> = edges.into_iter().map(|(from, to)| (from % nodes, to % nodes)).collect();
+            let graph = Graph::build(nodes as usize, |sink| edges.iter().for_each(|&(from, to)| sink.edge(from, to, WW)));
+            let oracle = petgraph::graph::DiGraph::<(), ()>::from_edges(edges.iter().copied().chain((0..nodes).map(|node| (node, node))));
+            let questions: Vec<Question> = asked.into_iter().map(|(a, b, c)| Question { from: vec![a % nodes, b % nodes], to: vec![c % nodes] }).collect();
+            let walk = Walk::free(&graph, WW);
+            let answers = answer(&walk, &Components::find(&walk), &questions);
+            for (question, answer) in questions.iter().zip(answers) {
+                let reaches = |from: u32| petgraph::algo::has_path_connecting(&oracle, from.into(), question.to[0].into(), None);
+                prop_assert_eq!(answer, question.from.iter().any(|&from| reaches(from)));
+            }
+        }
+    }
+}

@@ -1,0 +1,268 @@
+//! What registers tell: a read shows one version, and the order of versions follows only in places.
+//!
+//! - The initial state is before every version.
+//! - Who read a version and wrote the same key wrote a later one, if nothing uncommitted was read: otherwise who wrote the version that was read
+//!   would have overwritten its own reader's, in a circle of information flow (G1c).
+//! - If keys are assumed to be sequential or linearizable each by itself, versions follow one another as the transactions of a session, or as
+//!   those that do not overlap in time (Kingsbury & Alvaro, "Elle", VLDB 2020, 4.3).
+
+use elenchus_core::Kind;
+use rustc_hash::FxHashSet;
+
+use super::assumed::{Assumptions, assumed};
+use super::components::Components;
+use super::elements::{Element, NONE};
+use super::graph::{Graph, Sink, WR, WW, WW_READ};
+use super::grouped::Grouped;
+use super::inference::Inference;
+use super::level::Level;
+use super::phenomenon::Phenomenon;
+use super::tally::{Instance, Tally};
+use super::transactions::{MicroOp, Transactions};
+use super::walk::Walk;
+
+/// The version orders of registers. A *slot* is a version: an element, or after all elements the initial state of a key.
+pub(crate) struct RwRegister<'t> {
+    transactions: &'t Transactions,
+    happened: Vec<bool>,
+    /// Who read a version of another transaction, by slot.
+    readers: Grouped,
+    /// Who wrote what comes after a version, by slot, as follows from reads; after the initial state all writers.
+    updates: Grouped,
+    /// Slots that come after a slot under the assumptions.
+    assumed: Grouped,
+    /// The keys whose versions precede one another in a circle under the assumptions.
+    circular: Vec<u32>,
+    /// The element that each element was written over.
+    parents: Vec<Element>,
+    /// Elements such that those over an element stand after it, up to its end.
+    line: Vec<Element>,
+    /// Where each element stands in the line, and where what was written over it ends; 0 and 0 for those in a circle.
+    spans: Vec<(u32, u32)>,
+}
+
+impl<'t> RwRegister<'t> {
+    /// Infers the orders. Linear in the history, but for the sorting of each key's transactions where keys are assumed linearizable.
+    pub(crate) fn new(transactions: &'t Transactions, happened: Vec<bool>, assumptions: Assumptions) -> RwRegister<'t> {
+        let slots = transactions.elements.len() + transactions.keys();
+        let committed = || (0..transactions.len() as u32).filter(|&transaction| happened[transaction as usize]);
+        let slot = |key: u32, version: Element| if version == NONE { transactions.elements.len() as u32 + key } else { version };
+        let seen = |transaction: u32| {
+            let steps = transactions.steps(transaction).iter();
+            let versions = steps.filter_map(|step| Some((step.key, transactions.version(step)?)));
+            versions.filter(move |&(_, version)| version == NONE || transactions.elements.writer(version) != transaction)
+        };
+        let readers = Grouped::new(slots, |add| {
+            committed().for_each(|transaction| seen(transaction).for_each(|(key, version)| add(slot(key, version), transaction)));
+        });
+        let mut parents = vec![NONE; transactions.elements.len()];
+        for transaction in committed() {
+            let mut last: Vec<(u32, Element)> = if assumptions.writes_follow_reads { seen(transaction).collect() } else { Vec::new() };
+            for (key, element) in transactions.writes(transaction) {
+                match last.iter_mut().rev().find(|(other, _)| *other == key) {
+                    Some((_, before)) if *before != element => parents[element as usize] = std::mem::replace(before, element),
+                    Some(_) => {}
+                    None => last.push((key, element)),
+                }
+            }
+        }
+        let updates = Grouped::new(slots, |add| {
+            for transaction in committed() {
+                for (key, _) in transactions.writes(transaction) {
+                    add(slot(key, NONE), transaction);
+                }
+                if assumptions.writes_follow_reads {
+                    for (_, version) in
+                        seen(transaction).filter(|&(key, version)| version != NONE && writes(transactions, transaction, key))
+                    {
+                        add(version, transaction);
+                    }
+                }
+            }
+        });
+        let (line, spans) = line(&parents);
+        let mut registers = RwRegister {
+            transactions,
+            readers,
+            updates,
+            assumed: Grouped::default(),
+            circular: Vec::new(),
+            parents,
+            line,
+            spans,
+            happened: Vec::new(),
+        };
+        if assumptions.sequential_keys || assumptions.linearizable_keys {
+            registers.assume(assumed(transactions, &happened, assumptions));
+        }
+        registers.happened = happened;
+        registers
+    }
+
+    /// Takes in pairs of slots of which the first is assumed to come before the second, but for the keys where that makes a circle.
+    fn assume(&mut self, mut pairs: Vec<(u32, u32, u32)>) {
+        let t = self.transactions;
+        let elements = t.elements.len();
+        let graph = Graph::build(elements + t.keys(), |sink| {
+            for &(key, before, after) in &pairs {
+                sink.edge(before, after, WW);
+                sink.edge(elements as u32 + key, before, WW);
+            }
+            for (element, &parent) in self.parents.iter().enumerate().filter(|&(_, &parent)| parent != NONE) {
+                sink.edge(parent, element as u32, WW);
+            }
+        });
+        let components = Components::find(&Walk::free(&graph, WW));
+        let circular: FxHashSet<u32> =
+            pairs.iter().filter(|&&(_, before, after)| components.joins(before, after)).map(|&(key, ..)| key).collect();
+        pairs.retain(|(key, ..)| !circular.contains(key));
+        self.assumed = Grouped::new(elements + t.keys(), |add| pairs.iter().for_each(|&(_, before, after)| add(before, after)));
+        self.circular = circular.into_iter().collect();
+        self.circular.sort_unstable();
+    }
+
+    fn slot(&self, key: u32, version: Element) -> u32 {
+        if version == NONE { self.transactions.elements.len() as u32 + key } else { version }
+    }
+
+    /// The transaction of a slot, if it is known to have happened.
+    fn writer(&self, slot: u32) -> Option<u32> {
+        if slot as usize >= self.transactions.elements.len() || self.transactions.elements.is_repeated(slot) {
+            return None;
+        }
+        Some(self.transactions.elements.writer(slot)).filter(|&writer| writer != NONE && self.happened[writer as usize])
+    }
+
+    /// The writers of what is assumed to come after a slot.
+    fn assumed_writers(&self, slot: u32) -> Vec<u32> {
+        let mut writers: Vec<u32> = self.assumed.of(slot).iter().filter_map(|&after| self.writer(after)).collect();
+        writers.sort_unstable();
+        writers.dedup();
+        writers
+    }
+}
+
+fn writes(transactions: &Transactions, transaction: u32, key: u32) -> bool {
+    transactions.writes(transaction).any(|(other, _)| other == key)
+}
+
+/// The elements in a line such that those over an element, directly or not, stand right after it, and for each where it stands and where they
+/// end.
+fn line(parents: &[Element]) -> (Vec<Element>, Vec<(u32, u32)>) {
+    let children = Grouped::new(parents.len(), |add| {
+        for (element, &parent) in parents.iter().enumerate().filter(|&(_, &parent)| parent != NONE) {
+            add(parent, element as u32);
+        }
+    });
+    let (mut line, mut spans) = (Vec::with_capacity(parents.len()), vec![(0, 0); parents.len()]);
+    let mut path: Vec<(Element, usize)> = Vec::new();
+    for root in (0..parents.len() as u32).filter(|&element| parents[element as usize] == NONE) {
+        path.push((root, 0));
+        while let Some((element, next)) = path.last_mut() {
+            if *next == 0 {
+                spans[*element as usize].0 = line.len() as u32;
+                line.push(*element);
+            }
+            let child = children.of(*element).get(*next).copied();
+            *next += 1;
+            match child {
+                Some(child) => path.push((child, 0)),
+                None => {
+                    spans[*element as usize].1 = line.len() as u32;
+                    path.pop();
+                }
+            }
+        }
+    }
+    (line, spans)
+}
+
+impl Inference for RwRegister<'_> {
+    fn transactions(&self) -> &Transactions {
+        self.transactions
+    }
+
+    fn emit(&self, sink: &mut Sink) {
+        let t = self.transactions;
+        for slot in 0..self.readers.len() as u32 {
+            let writer = self.writer(slot);
+            for (after, kind) in [(self.updates.of(slot), WW_READ), (&self.assumed_writers(slot)[..], WW)] {
+                sink.overwritten(self.readers.of(slot), after);
+                let Some(writer) = writer else { continue };
+                for &next in after {
+                    let is_ok = t.kind(writer) == Kind::Ok && t.kind(next) == Kind::Ok;
+                    sink.edge(writer, next, if is_ok { kind } else { WW_READ });
+                }
+            }
+            if let Some(writer) = writer {
+                self.readers.of(slot).iter().for_each(|&reader| sink.edge(writer, reader, WR));
+            }
+        }
+    }
+
+    fn is_later(&self, read: &MicroOp, element: Element) -> bool {
+        let happened = self.writer(element).is_some();
+        match self.transactions.version(read) {
+            Some(NONE) => happened,
+            Some(version) => {
+                let (from, to) = self.spans[version as usize];
+                let at = self.spans[element as usize].0;
+                happened && ((from < at && at < to) || self.assumed.of(version).contains(&element))
+            }
+            None => false,
+        }
+    }
+
+    fn later_writers(&self, read: &MicroOp, say: &mut dyn FnMut(u32)) {
+        match self.transactions.version(read) {
+            Some(NONE) => self.updates.of(self.slot(read.key, NONE)).iter().for_each(|&writer| say(writer)),
+            Some(version) => {
+                let (from, to) = self.spans[version as usize];
+                let over = self.line.get(from as usize + 1..to as usize).unwrap_or(&[]);
+                over.iter().chain(self.assumed.of(version)).filter_map(|&element| self.writer(element)).for_each(say);
+            }
+            None => {}
+        }
+    }
+
+    fn follows(&self, _: u32, element: Element, writer: u32) -> Option<Element> {
+        let parent = Some(self.parents[element as usize]).filter(|&parent| parent != NONE && self.writer(parent) == Some(writer));
+        parent.or_else(|| {
+            let mut own = self.transactions.writes(writer).map(|(_, own)| own);
+            own.find(|&own| self.assumed.of(own).contains(&element))
+        })
+    }
+
+    fn before(&self, _: u32, element: Element) -> Option<u32> {
+        Some(self.parents[element as usize]).filter(|&parent| parent != NONE).and_then(|parent| self.writer(parent))
+    }
+
+    fn overtaken(&self, read: &MicroOp, own: Element, reader: u32) -> Option<u32> {
+        let version = self.transactions.version(read).filter(|&version| version != NONE)?;
+        let mut before = self.parents[own as usize];
+        let mut between = None;
+        for _ in 0..self.parents.len() {
+            if before == NONE || before == version {
+                return between.filter(|_| before == version);
+            }
+            between = between.or(self.writer(before).filter(|&writer| writer != reader));
+            before = self.parents[before as usize];
+        }
+        None
+    }
+
+    fn decides(&self, _: Level) -> bool {
+        false
+    }
+
+    fn judge_versions(&self, tally: &mut Tally) {
+        let t = self.transactions;
+        for &key in &self.circular {
+            tally.add(Phenomenon::CyclicVersions, || Instance {
+                key: Some(key),
+                sentences: vec![format!("the versions of {} precede one another in a circle, if each key is as was assumed", t.key(key))],
+                ..Instance::default()
+            });
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! The shortest cycles through the edges that close one: what people are shown.
+
+use super::graph::{REALTIME, RW, SESSION, WR};
+use super::tally::{Instance, Link, LinkKind};
+use super::walk::{Rule, Scratch, Walk};
+
+/// How many ways may be looked at for the examples of one kind in one component. It bounds how far the shortest is searched for, never
+/// whether there is one.
+const WORK: u64 = 4_000_000;
+
+/// Collects the shortest of the cycles that are offered.
+pub(crate) struct Examples<'g> {
+    walk: Walk<'g>,
+    names: &'g [u32],
+    limit: usize,
+    /// The cycles with what they are compared by: whether they pass a transaction twice, and their length.
+    best: Vec<(bool, usize, Vec<Link>)>,
+    scratch: Scratch,
+    spent: u64,
+}
+
+impl<'g> Examples<'g> {
+    /// An empty collection of cycles of a walk.
+    pub(crate) fn new(walk: Walk<'g>, names: &'g [u32], limit: usize) -> Examples<'g> {
+        Examples { walk, names, limit, best: Vec::new(), scratch: Scratch::default(), spent: 0 }
+    }
+
+    /// Offers the shortest cycle through an edge, given by its tail and its place, which lies on one.
+    pub(crate) fn offer(&mut self, tail: u32, place: u32) {
+        let is_full = self.best.len() >= self.limit;
+        if self.limit == 0 || (is_full && self.spent > WORK) {
+            return;
+        }
+        // A cycle is only of use if it is shorter than the longest that is kept.
+        let most = if is_full { self.best.last().map_or(0, |(_, length, _)| *length as u32).saturating_sub(2) } else { u32::MAX };
+        if is_full && most == 0 {
+            return;
+        }
+        let (head, kind) = self.walk.graph.edge(place);
+        let (from, to) = match kind {
+            RW => (self.walk.after_rw(head), self.walk.before_rw(tail)),
+            _ => (self.walk.at(head, 0), self.walk.at(tail, 0)),
+        };
+        let Some(path) = self.walk.shortest((from, kind), to, most, &mut self.scratch, &mut self.spent) else { return };
+        let cycle = shorten(links(&path, self.names), self.walk.rule);
+        if self.best.iter().any(|(_, _, known)| is_rotation(known, &cycle)) {
+            return;
+        }
+        self.best.push((repeats(&cycle), cycle.len(), cycle));
+        self.best.sort_by_key(|&(repeats, length, _)| (repeats, length));
+        self.best.truncate(self.limit);
+    }
+
+    /// The shortest first.
+    pub(crate) fn finish(self) -> Vec<Instance> {
+        self.best.into_iter().map(|(_, _, cycle)| instance(cycle)).collect()
+    }
+}
+
+/// The links of a closed way, given by where each of its edges leads: from its last transaction to its first, and on.
+pub(crate) fn links(way: &[(u32, u8)], names: &[u32]) -> Vec<Link> {
+    let name = |node: u32| names[node as usize];
+    let Some(&(last, _)) = way.last() else { return Vec::new() };
+    let tails = std::iter::once(last).chain(way.iter().map(|&(node, _)| node));
+    tails.zip(way).map(|(from, &(to, kind))| Link { from: name(from), to: name(to), kind: link_kind(kind) }).collect()
+}
+
+/// A cycle as an instance.
+pub(crate) fn instance(cycle: Vec<Link>) -> Instance {
+    Instance { transactions: cycle.iter().map(|link| link.from).collect(), cycle, ..Instance::default() }
+}
+
+fn link_kind(kind: u8) -> LinkKind {
+    match kind {
+        WR => LinkKind::Wr,
+        RW => LinkKind::Rw,
+        SESSION => LinkKind::Process,
+        REALTIME => LinkKind::Realtime,
+        _ => LinkKind::Ww,
+    }
+}
+
+fn repeats(cycle: &[Link]) -> bool {
+    (1..cycle.len()).any(|at| cycle[..at].iter().any(|link| link.from == cycle[at].from))
+}
+
+fn is_rotation(one: &[Link], other: &[Link]) -> bool {
+    one.len() == other.len() && (0..one.len()).any(|by| one[by..].iter().chain(&one[..by]).eq(other))
+}
+
+/// A closed walk that passes a transaction twice falls into two there; under the rule against adjacent anti-dependencies at least one of them
+/// obeys it too. The one with more than one anti-dependency is kept, if there is one; else the walk as it is.
+fn shorten(mut cycle: Vec<Link>, rule: Rule) -> Vec<Link> {
+    while let Some(shorter) = (rule == Rule::Nonadjacent).then(|| part(&cycle)).flatten() {
+        cycle = shorter;
+    }
+    cycle
+}
+
+/// The shorter of the two cycles that meet in a transaction, of those that will do.
+fn part(cycle: &[Link]) -> Option<Vec<Link>> {
+    let meets = |end: usize| (0..end).find(|&start| cycle[start].from == cycle[end].from).map(|start| (start, end));
+    let (start, end) = (1..cycle.len()).find_map(meets)?;
+    let inner = cycle[start..end].to_vec();
+    let outer: Vec<Link> = cycle[end..].iter().chain(&cycle[..start]).copied().collect();
+    let will_do = |part: &Vec<Link>| part.iter().filter(|link| link.kind == LinkKind::Rw).count() > 1 && obeys(part);
+    [inner, outer].into_iter().filter(will_do).min_by_key(Vec::len)
+}
+
+fn obeys(cycle: &[Link]) -> bool {
+    let before = cycle.iter().cycle().skip(cycle.len().saturating_sub(1));
+    before.zip(cycle).all(|(before, link)| before.kind != LinkKind::Rw || link.kind != LinkKind::Rw)
+}

@@ -1,0 +1,274 @@
+//! Cycles that have names of their own: where they are depends on keys and on the order of steps, not on the graph alone.
+//!
+//! All but write skew, long fork and G-update have exactly one anti-dependency, so that only transactions at the tail of such a cycle are
+//! looked at.
+
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use elenchus_core::Kind;
+
+use super::components::Components;
+use super::cycles::Knot;
+use super::elements::NONE;
+use super::graph::{DEPENDS, Graph, RW, SESSION, WR};
+use super::inference::{Inference, as_write};
+use super::phenomenon::Phenomenon;
+use super::reach::{Question, answer};
+use super::shortest::{Examples, instance, links};
+use super::tally::{Instance, Link, LinkKind, Tally};
+use super::transactions::MicroOp;
+use super::walk::{Scratch, Walk};
+
+/// Finds the named cycles of a knot.
+pub(crate) fn judge(knot: &Knot, inference: &dyn Inference, limit: usize) -> Tally {
+    let mut special = Special { knot, inference, tally: Tally::new(limit), limit };
+    if knot.single.contains(&true) {
+        special.fractured_reads();
+        special.causality(WR, Phenomenon::CausalityViolation);
+        special.causality(WR | SESSION, Phenomenon::CausalityViolationProcess);
+        special.cursors();
+        special.monotonic_views();
+    }
+    special.write_skews();
+    special.long_forks();
+    special.updates();
+    special.tally
+}
+
+struct Special<'k> {
+    knot: &'k Knot,
+    inference: &'k dyn Inference,
+    tally: Tally,
+    limit: usize,
+}
+
+impl Special<'_> {
+    /// The transactions with an anti-dependency that closes a cycle alone, and their nodes.
+    fn tails(&self) -> impl Iterator<Item = (u32, u32)> + use<'_> {
+        let knot = self.knot;
+        (0..knot.graph.len() as u32)
+            .filter(|&node| knot.single[node as usize] && !knot.graph.is_joint(node))
+            .map(|node| (node, knot.names[node as usize]))
+    }
+
+    /// Pairs of reads: one saw a transaction, the other a version that this transaction overwrote.
+    fn fractured_reads(&mut self) {
+        let inference = self.inference;
+        let t = inference.transactions();
+        let mut found: Vec<(Phenomenon, u32, u32, usize)> = Vec::new();
+        for (_, reader) in self.tails().collect::<Vec<_>>() {
+            let steps = t.steps(reader);
+            for (saw, step) in steps.iter().enumerate() {
+                let Some(version) = t.version(step).filter(|&version| version != NONE) else { continue };
+                let writer = t.elements.writer(version);
+                if writer == NONE || writer == reader || t.kind(writer) == Kind::Fail {
+                    continue;
+                }
+                for (missed, other) in steps.iter().enumerate().filter(|(_, other)| other.key != step.key) {
+                    if t.writes(writer).any(|(key, element)| key == other.key && inference.is_later(other, element)) {
+                        let vanished = missed > saw;
+                        found.push((Phenomenon::FracturedRead, reader, writer, missed));
+                        if vanished {
+                            found.push((Phenomenon::ObservedTransactionVanishes, reader, writer, missed));
+                        }
+                    }
+                }
+            }
+        }
+        for (phenomenon, reader, writer, _) in found {
+            let cycle = [(reader, writer, LinkKind::Rw), (writer, reader, LinkKind::Wr)];
+            self.tally.add(phenomenon, || instance(cycle.map(|(from, to, kind)| Link { from, to, kind }).to_vec()));
+        }
+    }
+
+    /// Readers that missed a write in their own past along these edges.
+    fn causality(&mut self, mask: u8, phenomenon: Phenomenon) {
+        let (knot, inference) = (self.knot, self.inference);
+        let t = inference.transactions();
+        let walk = Walk::free(&knot.graph, mask);
+        let mut asked: Vec<u32> = Vec::new();
+        let mut questions: Vec<Question> = Vec::new();
+        for (node, reader) in self.tails() {
+            let mut keys: Vec<u32> = Vec::new();
+            for step in t.steps(reader).iter().filter(|step| t.version(step).is_some()) {
+                if keys.contains(&step.key) {
+                    continue;
+                }
+                let mut from = Vec::new();
+                inference.later_writers(step, &mut |writer| from.extend(knot.node(writer).filter(|_| writer != reader)));
+                if !from.is_empty() {
+                    keys.push(step.key);
+                    asked.push(node);
+                    questions.push(Question { from, to: vec![node] });
+                }
+            }
+        }
+        let answers = answer(&walk, &Components::find(&walk), &questions);
+        let (mut scratch, mut spent) = (Scratch::default(), 0);
+        for ((reader, question), _) in asked.into_iter().zip(questions).zip(answers).filter(|(_, holds)| *holds) {
+            self.tally.add(phenomenon, || {
+                let mut ways =
+                    question.from.iter().filter_map(|&writer| walk.shortest((writer, RW), reader, u32::MAX, &mut scratch, &mut spent));
+                let first = ways.next();
+                let shortest = ways.take(16).chain(first).min_by_key(Vec::len).unwrap_or_default();
+                instance(links(&shortest, &knot.names))
+            });
+        }
+    }
+
+    /// Transactions that overwrote a key which had been overwritten since they read it.
+    fn cursors(&mut self) {
+        let inference = self.inference;
+        let t = inference.transactions();
+        for (_, reader) in self.tails().collect::<Vec<_>>() {
+            let steps = t.steps(reader);
+            let mut keys: Vec<u32> = Vec::new();
+            for (at, read) in steps.iter().enumerate().filter(|(_, step)| t.version(step).is_some()) {
+                let own = steps[at..].iter().filter(|step| step.key == read.key).find_map(as_write);
+                let between = own.and_then(|own| inference.overtaken(read, own, reader));
+                if let Some(writer) = between.filter(|_| !keys.contains(&read.key)) {
+                    keys.push(read.key);
+                    self.tally.add(Phenomenon::GCursor, || Instance {
+                        key: Some(read.key),
+                        ..instance(vec![
+                            Link { from: reader, to: writer, kind: LinkKind::Rw },
+                            Link { from: writer, to: reader, kind: LinkKind::Ww },
+                        ])
+                    });
+                }
+            }
+        }
+    }
+
+    /// Reads from which a cycle leads back to an earlier step of the same transaction.
+    fn monotonic_views(&mut self) {
+        let (knot, inference) = (self.knot, self.inference);
+        let t = inference.transactions();
+        let walk = Walk::free(&knot.graph, DEPENDS);
+        let mut asked: Vec<u32> = Vec::new();
+        let mut questions: Vec<Question> = Vec::new();
+        for (node, reader) in self.tails() {
+            let mut before: Vec<u32> = Vec::new();
+            for step in t.steps(reader) {
+                let source = |step: &MicroOp| match as_write(step) {
+                    Some(element) => inference.before(step.key, element),
+                    None => t.version(step).filter(|&version| version != NONE).map(|version| t.elements.writer(version)),
+                };
+                if t.version(step).is_some() && !before.is_empty() {
+                    let mut from = Vec::new();
+                    inference.later_writers(step, &mut |writer| from.extend(knot.node(writer).filter(|_| writer != reader)));
+                    if !from.is_empty() {
+                        asked.push(node);
+                        questions.push(Question { from, to: before.clone() });
+                    }
+                }
+                before.extend(source(step).filter(|&source| source != reader).and_then(|source| knot.node(source)));
+            }
+        }
+        let answers = answer(&walk, &Components::find(&walk), &questions);
+        let (mut scratch, mut spent) = (Scratch::default(), 0);
+        for ((reader, question), _) in asked.into_iter().zip(questions).zip(answers).filter(|(_, holds)| *holds) {
+            self.tally.add(Phenomenon::GMonotonic, || {
+                let ways = question.from.iter().take(4).flat_map(|&from| question.to.iter().take(8).map(move |&to| (from, to)));
+                let shortest =
+                    ways.filter_map(|(from, to)| walk.shortest((from, RW), to, u32::MAX, &mut scratch, &mut spent)).min_by_key(Vec::len);
+                let mut way = shortest.unwrap_or_default();
+                let kinds = way
+                    .last()
+                    .map(|&(last, _)| knot.graph.out(last).filter(|&(to, kind)| to == reader && kind & DEPENDS != 0).map(|(_, kind)| kind));
+                let kind = kinds.and_then(Iterator::max).unwrap_or(WR);
+                way.push((reader, kind));
+                instance(links(&way, &knot.names))
+            });
+        }
+    }
+
+    /// Pairs of transactions with anti-dependencies both ways.
+    fn write_skews(&mut self) {
+        let knot = self.knot;
+        let overwrote = |from: u32| knot.graph.out(from).filter(|&(_, kind)| kind == RW).map(|(to, _)| to);
+        for node in 0..knot.graph.len() as u32 {
+            for other in overwrote(node).filter(|&other| other > node && overwrote(other).any(|back| back == node)) {
+                let (one, other) = (knot.names[node as usize], knot.names[other as usize]);
+                self.tally.add(Phenomenon::WriteSkew, || {
+                    instance(vec![Link { from: one, to: other, kind: LinkKind::Rw }, Link { from: other, to: one, kind: LinkKind::Rw }])
+                });
+            }
+        }
+    }
+
+    /// Readers who each saw a writer that the other missed.
+    fn long_forks(&mut self) {
+        let graph = &self.knot.graph;
+        let back = graph.reversed();
+        let sources = |node: u32, kind: u8| back.out(node).filter(move |&(_, each)| each == kind).map(|(from, _)| from);
+        let targets = |node: u32, kind: u8| graph.out(node).filter(move |&(_, each)| each == kind).map(|(to, _)| to);
+        for writer in 0..graph.len() as u32 {
+            // Who was missed by a reader of this writer, and by which.
+            let mut missed: FxHashMap<u32, u32> = FxHashMap::default();
+            for reader in targets(writer, WR) {
+                for other in targets(reader, RW) {
+                    missed.entry(other).or_insert(reader);
+                }
+            }
+            if missed.is_empty() {
+                continue;
+            }
+            let mut seen: FxHashSet<u32> = FxHashSet::default();
+            for reader in sources(writer, RW).filter(|&reader| seen.insert(reader)) {
+                let fork = sources(reader, WR).find_map(|source| missed.get(&source).map(|&other| (source, other)));
+                if let Some((source, other)) = fork.filter(|&(source, other)| other != reader && source != writer) {
+                    let name = |node: u32| self.knot.names[node as usize];
+                    let round = [
+                        (reader, writer, LinkKind::Rw),
+                        (writer, other, LinkKind::Wr),
+                        (other, source, LinkKind::Rw),
+                        (source, reader, LinkKind::Wr),
+                    ];
+                    self.tally.add(Phenomenon::LongFork, || {
+                        instance(round.map(|(from, to, kind)| Link { from: name(from), to: name(to), kind }).to_vec())
+                    });
+                }
+            }
+        }
+    }
+
+    /// Cycles of updates and at most one transaction that only reads.
+    fn updates(&mut self) {
+        let knot = self.knot;
+        let t = self.inference.transactions();
+        let reads_only: Vec<bool> = (0..knot.graph.len() as u32)
+            .map(|node| !knot.graph.is_joint(node) && t.writes(knot.names[node as usize]).next().is_none())
+            .collect();
+        let walk = Walk { shut: Some(&reads_only), ..Walk::free(&knot.graph, DEPENDS | RW) };
+        let components = Components::find(&walk);
+        let mut examples = Examples::new(walk, &knot.names, self.limit);
+        let mut count = 0;
+        for (place, from, to, kind) in knot.edges() {
+            if kind == RW && components.joins(from, to) && !reads_only[from as usize] {
+                count += 1;
+                examples.offer(from, place);
+            }
+        }
+        let back = knot.graph.reversed();
+        let readers: Vec<u32> = (0..knot.graph.len() as u32).filter(|&node| reads_only[node as usize]).collect();
+        let ends = |graph: &Graph, node: u32, kind: u8| -> Vec<u32> {
+            graph.out(node).filter(|&(_, each)| each == kind).map(|(other, _)| other).collect()
+        };
+        let questions: Vec<Question> =
+            readers.iter().map(|&node| Question { from: ends(&knot.graph, node, RW), to: ends(&back, node, WR) }).collect();
+        let answers = answer(&walk, &components, &questions);
+        self.tally.add_all(Phenomenon::GUpdate, count, examples.finish());
+        let (mut scratch, mut spent) = (Scratch::default(), 0);
+        for ((reader, question), _) in readers.into_iter().zip(questions).zip(answers).filter(|(_, holds)| *holds) {
+            self.tally.add(Phenomenon::GUpdate, || {
+                let ways = question.from.iter().take(4).flat_map(|&from| question.to.iter().take(8).map(move |&to| (from, to)));
+                let shortest =
+                    ways.filter_map(|(from, to)| walk.shortest((from, RW), to, u32::MAX, &mut scratch, &mut spent)).min_by_key(Vec::len);
+                let mut way = shortest.unwrap_or_default();
+                way.push((reader, WR));
+                instance(links(&way, &knot.names))
+            });
+        }
+    }
+}

@@ -1,0 +1,424 @@
+//! A history of transactions in columns: what is kept of each event when it has been seen.
+
+use elenchus_core::{Event, EventIndex, Kind, Nanos, Process, Value};
+use thiserror::Error;
+
+use super::atoms::{Atom, Atoms, Numbering};
+use super::elements::{Element, Elements, NONE};
+use super::lists::{Lists, Told};
+
+/// What the transactions of a workload are about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Datatype {
+    /// `[:append k v]` adds to a list, `[:r k [v …]]` reads it whole.
+    ListAppend,
+    /// `[:w k v]` sets a register, `[:r k v]` reads it.
+    RwRegister,
+}
+
+/// One step of a transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct MicroOp {
+    pub(crate) key: u32,
+    pub(crate) act: Act,
+}
+
+/// What a step did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Act {
+    /// Added or set an element.
+    Write(Element),
+    /// Read a list.
+    List(Told),
+    /// Read a register: an element, or [`NONE`] for the initial state.
+    Register(Element),
+    /// Read, and nobody knows what.
+    Unknown,
+}
+
+/// Why an event is no part of a history of transactions.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum PushError {
+    /// A process, which does one thing at a time, asked again before it was answered.
+    #[error("event {second}: process {process} invokes while its transaction of event {first} is still open")]
+    DoubleInvoke {
+        /// The process.
+        process: Process,
+        /// Its open invocation.
+        first: EventIndex,
+        /// The one too many.
+        second: EventIndex,
+    },
+    /// Its value is no transaction of the workload.
+    #[error("event {event}: {found} is no part of a transaction; expected {expected}")]
+    Foreign {
+        /// The event.
+        event: EventIndex,
+        /// What was found.
+        found: String,
+        /// What was expected.
+        expected: &'static str,
+    },
+    /// An element was added to a list twice, so that lists do not tell who added it.
+    #[error("event {event}: {value} is appended to {key} for the second time; what is appended to a key must be unique")]
+    Repeated {
+        /// The second append.
+        event: EventIndex,
+        /// The key.
+        key: Value,
+        /// The element.
+        value: Value,
+    },
+    /// More than can be numbered.
+    #[error("event {0}: the history is too long; at most 2^32 - 2 events and steps can be judged")]
+    TooLong(EventIndex),
+}
+
+/// A history of transactions, in columns over transactions (in order of invocation), their steps, and the elements they wrote. A list that was
+/// read is kept as the length of the prefix that reads have in common, so that memory is linear in the number of steps.
+#[derive(Debug)]
+pub struct Transactions {
+    datatype: Datatype,
+    pub(crate) atoms: Atoms,
+    pub(crate) elements: Elements,
+    pub(crate) lists: Lists,
+    key_numbers: Numbering,
+    keys: Vec<Atom>,
+    /// What keys hold before anything is written, for registers.
+    initial: Atom,
+    sessions: Numbering,
+    /// For each session its open transaction, or [`NONE`].
+    open: Vec<u32>,
+    session: Vec<u32>,
+    processes: Vec<u32>,
+    kind: Vec<Kind>,
+    invoked: Vec<u32>,
+    completed: Vec<u32>,
+    invoked_at: Vec<Nanos>,
+    steps_from: Vec<u32>,
+    steps_len: Vec<u32>,
+    steps: Vec<MicroOp>,
+    /// Those that are known to have happened, in order of completion.
+    completions: Vec<u32>,
+    /// For each key the last transaction that wrote it, and what.
+    last_write: Vec<(u32, Element)>,
+    events: u32,
+    nemesis: Vec<Event>,
+}
+
+impl Transactions {
+    /// An empty history.
+    pub fn new(datatype: Datatype) -> Transactions {
+        let mut atoms = Atoms::default();
+        let initial = atoms.of(&Value::Nil);
+        Transactions {
+            datatype,
+            atoms,
+            elements: Elements::default(),
+            lists: Lists::default(),
+            key_numbers: Numbering::default(),
+            keys: Vec::new(),
+            initial,
+            sessions: Numbering::default(),
+            open: Vec::new(),
+            session: Vec::new(),
+            processes: Vec::new(),
+            kind: Vec::new(),
+            invoked: Vec::new(),
+            completed: Vec::new(),
+            invoked_at: Vec::new(),
+            steps_from: Vec::new(),
+            steps_len: Vec::new(),
+            steps: Vec::new(),
+            completions: Vec::new(),
+            last_write: Vec::new(),
+            events: 0,
+            nemesis: Vec::new(),
+        }
+    }
+
+    /// The same, where registers hold this value before anything is written to them, in place of nil.
+    pub fn with_initial(mut self, value: &Value) -> Transactions {
+        self.initial = self.atoms.of(value);
+        self
+    }
+
+    /// Takes the next event of the history. The nemesis' are remembered for what they say about faults. A completion whose invocation was not
+    /// recorded stands for a transaction that began at an unknown time. O(what the event says).
+    ///
+    /// # Errors
+    /// When the event can be no part of a history of transactions; the history cannot be judged then.
+    pub fn push(&mut self, event: &Event) -> Result<(), PushError> {
+        let at = self.events;
+        if at >= NONE - 1 || self.steps.len() >= NONE as usize - 1_000_000 {
+            return Err(PushError::TooLong(EventIndex(at)));
+        }
+        self.events += 1;
+        let Process::Client(process) = event.process else {
+            self.nemesis.push(event.clone());
+            return Ok(());
+        };
+        let session = self.session_of(process);
+        let open = self.open[session as usize];
+        match (event.kind, open) {
+            (Kind::Invoke, NONE) => {
+                let transaction = self.begin(session, process, at, event.time);
+                self.open[session as usize] = transaction;
+                self.set_steps(transaction, event, at)
+            }
+            (Kind::Invoke, open) => Err(PushError::DoubleInvoke {
+                process: event.process,
+                first: EventIndex(self.invoked[open as usize]),
+                second: EventIndex(at),
+            }),
+            (_, open) => {
+                let is_new = open == NONE;
+                let transaction = if is_new { self.begin(session, process, at, event.time) } else { open };
+                self.open[session as usize] = NONE;
+                self.kind[transaction as usize] = event.kind;
+                self.completed[transaction as usize] = at;
+                if event.kind == Kind::Ok {
+                    self.completions.push(transaction);
+                }
+                if event.kind == Kind::Ok || is_new { self.set_steps(transaction, event, at) } else { Ok(()) }
+            }
+        }
+    }
+
+    fn session_of(&mut self, process: u32) -> u32 {
+        let atom = Atom::of_int(i64::from(process)).unwrap_or(self.initial);
+        self.sessions.get(atom).unwrap_or_else(|| {
+            let session = self.open.len() as u32;
+            self.sessions.insert(atom, session);
+            self.open.push(NONE);
+            session
+        })
+    }
+
+    fn begin(&mut self, session: u32, process: u32, at: u32, time: Nanos) -> u32 {
+        let transaction = self.kind.len() as u32;
+        self.session.push(session);
+        self.processes.push(process);
+        self.kind.push(Kind::Info);
+        self.invoked.push(at);
+        self.completed.push(NONE);
+        self.invoked_at.push(time);
+        self.steps_from.push(self.steps.len() as u32);
+        self.steps_len.push(0);
+        transaction
+    }
+
+    /// Writes down the steps that an event names: in the place of those that were invoked, where they are as many.
+    fn set_steps(&mut self, transaction: u32, event: &Event, at: u32) -> Result<(), PushError> {
+        let expected = match self.datatype {
+            Datatype::ListAppend => "a list of steps like [\"append\" 3 1] and [\"r\" 3 [1 2]]",
+            Datatype::RwRegister => "a list of steps like [\"w\" 3 1] and [\"r\" 3 1]",
+        };
+        let foreign = |found: &Value| PushError::Foreign { event: EventIndex(at), found: found.to_string(), expected };
+        let steps = event.value.as_list().ok_or_else(|| foreign(&event.value))?;
+        let t = transaction as usize;
+        let replaces = self.steps_len[t] as usize == steps.len();
+        if !replaces {
+            self.steps_from[t] = self.steps.len() as u32;
+            self.steps_len[t] = steps.len() as u32;
+        }
+        let from = self.steps_from[t] as usize;
+        for (place, step) in steps.iter().enumerate() {
+            let (f, key, value) = match step.as_list() {
+                Some([f, key, value]) => (f, key, value),
+                Some([f, key]) => (f, key, &Value::Nil),
+                _ => return Err(foreign(step)),
+            };
+            let key = match &event.key {
+                None => self.key_of(key),
+                Some(object) => self.key_of(&Value::pair(object.clone(), key.clone())),
+            };
+            let act = match (f.as_text(), self.datatype) {
+                (Some("append"), Datatype::ListAppend) | (Some("w" | "write"), Datatype::RwRegister) => {
+                    Act::Write(self.write(transaction, key, value, at)?)
+                }
+                (Some("r" | "read"), _) if event.kind != Kind::Ok => Act::Unknown,
+                (Some("r" | "read"), Datatype::ListAppend) => {
+                    let list = if value.is_nil() { &[] } else { value.as_list().ok_or_else(|| foreign(step))? };
+                    Act::List(self.lists.observe(key, list, &mut self.atoms, &mut self.elements))
+                }
+                (Some("r" | "read"), Datatype::RwRegister) => Act::Register(self.read_register(key, value)),
+                _ => return Err(foreign(step)),
+            };
+            let step = MicroOp { key, act };
+            if replaces {
+                self.steps[from + place] = step;
+            } else {
+                self.steps.push(step);
+            }
+        }
+        Ok(())
+    }
+
+    fn key_of(&mut self, key: &Value) -> u32 {
+        let atom = self.atoms.of(key);
+        self.key_numbers.get(atom).unwrap_or_else(|| {
+            let number = self.keys.len() as u32;
+            self.key_numbers.insert(atom, number);
+            self.keys.push(atom);
+            self.last_write.push((NONE, NONE));
+            number
+        })
+    }
+
+    fn write(&mut self, transaction: u32, key: u32, value: &Value, at: u32) -> Result<Element, PushError> {
+        let atom = self.atoms.of(value);
+        let element = self.elements.of(key, atom);
+        let (writer, last) = self.last_write[key as usize];
+        match self.elements.writer(element) {
+            NONE => self.elements.set_writer(element, transaction),
+            // The completion says again what the invocation said.
+            known if known == transaction && self.open_or_last(transaction, at) => return Ok(element),
+            _ if self.datatype == Datatype::ListAppend => {
+                return Err(PushError::Repeated { event: EventIndex(at), key: self.key(key), value: value.clone() });
+            }
+            _ => self.elements.set_repeated(element),
+        }
+        if writer == transaction && last != element {
+            self.elements.set_intermediate(last);
+        }
+        self.last_write[key as usize] = (transaction, element);
+        Ok(element)
+    }
+
+    /// Whether this event completes a transaction whose invocation was recorded: its writes are known already.
+    fn open_or_last(&self, transaction: u32, at: u32) -> bool {
+        self.completed[transaction as usize] == at && self.invoked[transaction as usize] != at && self.steps_len[transaction as usize] > 0
+    }
+
+    fn read_register(&mut self, key: u32, value: &Value) -> Element {
+        let atom = self.atoms.of(value);
+        if atom == self.initial {
+            return NONE;
+        }
+        let element = self.elements.of(key, atom);
+        self.elements.set_observed(element);
+        element
+    }
+
+    /// How many transactions there are.
+    pub fn len(&self) -> usize {
+        self.kind.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.kind.is_empty()
+    }
+
+    /// How many events were taken.
+    pub fn events(&self) -> usize {
+        self.events as usize
+    }
+
+    /// What they are about.
+    pub fn datatype(&self) -> Datatype {
+        self.datatype
+    }
+
+    /// What became of a transaction; one that never returned is `Info`.
+    pub(crate) fn kind(&self, transaction: u32) -> Kind {
+        self.kind[transaction as usize]
+    }
+
+    /// Its session, numbered from 0.
+    pub(crate) fn session(&self, transaction: u32) -> u32 {
+        self.session[transaction as usize]
+    }
+
+    pub(crate) fn sessions(&self) -> usize {
+        self.open.len()
+    }
+
+    pub(crate) fn process(&self, transaction: u32) -> u32 {
+        self.processes[transaction as usize]
+    }
+
+    /// Whether its invocation was recorded. Where it was not, its completion stands for both, and nobody knows when it began.
+    pub(crate) fn has_begin(&self, transaction: u32) -> bool {
+        self.invoked[transaction as usize] != self.completed[transaction as usize]
+    }
+
+    /// Where it was invoked.
+    pub(crate) fn invoked(&self, transaction: u32) -> EventIndex {
+        EventIndex(self.invoked[transaction as usize])
+    }
+
+    /// Where it completed, if it did.
+    pub(crate) fn completed(&self, transaction: u32) -> Option<EventIndex> {
+        Some(self.completed[transaction as usize]).filter(|&at| at != NONE).map(EventIndex)
+    }
+
+    /// When it was invoked.
+    pub(crate) fn invoked_at(&self, transaction: u32) -> Nanos {
+        self.invoked_at[transaction as usize]
+    }
+
+    /// Its steps.
+    pub(crate) fn steps(&self, transaction: u32) -> &[MicroOp] {
+        let from = self.steps_from[transaction as usize] as usize;
+        &self.steps[from..from + self.steps_len[transaction as usize] as usize]
+    }
+
+    /// What it wrote, with the keys.
+    pub(crate) fn writes(&self, transaction: u32) -> impl Iterator<Item = (u32, Element)> + '_ {
+        self.steps(transaction).iter().filter_map(|step| match step.act {
+            Act::Write(element) => Some((step.key, element)),
+            _ => None,
+        })
+    }
+
+    /// The version that a step read: an element, or [`NONE`] for the initial state; nothing where it is no read or cannot be told.
+    pub(crate) fn version(&self, step: &MicroOp) -> Option<Element> {
+        match step.act {
+            Act::List(told) => Some(self.lists.list(step.key, told).last().copied().unwrap_or(NONE)),
+            Act::Register(element) if element == NONE || !(self.elements.is_repeated(element) || self.is_initial(element)) => Some(element),
+            _ => None,
+        }
+    }
+
+    /// Those that returned `ok`, in order of completion.
+    pub(crate) fn completions(&self) -> &[u32] {
+        &self.completions
+    }
+
+    pub(crate) fn keys(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// The value of a key.
+    pub(crate) fn key(&self, key: u32) -> Value {
+        self.atoms.value(self.keys[key as usize])
+    }
+
+    /// The value of an element.
+    pub(crate) fn value(&self, element: Element) -> Value {
+        self.atoms.value(if element == NONE { self.initial } else { self.elements.atom(element) })
+    }
+
+    /// Whether an element is what its register holds before anything is written, so that a read does not tell which was meant.
+    pub(crate) fn is_initial(&self, element: Element) -> bool {
+        self.datatype == Datatype::RwRegister && self.elements.atom(element) == self.initial
+    }
+
+    /// What the nemesis said, in order.
+    pub(crate) fn nemesis(&self) -> &[Event] {
+        &self.nemesis
+    }
+
+    /// What the columns occupy on the heap, about.
+    pub fn bytes(&self) -> usize {
+        self.atoms.bytes()
+            + self.elements.bytes()
+            + self.lists.bytes()
+            + self.steps.capacity() * size_of::<MicroOp>()
+            + self.kind.capacity() * (6 * 4 + 1 + size_of::<Nanos>())
+            + self.completions.capacity() * 4
+            + self.keys.capacity() * 16
+    }
+}

@@ -1,0 +1,194 @@
+//! Walks through a dependency graph under a rule: each kind of cycle is a closed walk of a small automaton.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+
+use super::components::Ways;
+use super::graph::{Graph, RW, VIA, WR};
+
+/// What a walk may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rule {
+    /// Take any edge of the mask.
+    Free,
+    /// Never take two anti-dependencies in a row. Layer 1 of a node is to have come by one. (Cerone & Gotsman 2016, theorem 9.)
+    Nonadjacent,
+    /// Take an anti-dependency only after a read dependency. Layer 1 of a node is its begin, layer 0 its commit: a read dependency leads to
+    /// the begin, an anti-dependency leaves it, write dependencies lead from commit to commit.
+    Prefix,
+    /// The schedule of snapshot isolation: a dependency leads from the commit of a transaction, layer 0, to the begin of the next, layer 1; an
+    /// anti-dependency from begin to commit.
+    Snapshot,
+}
+
+/// A graph under a rule: its nodes are the graph's, each once for every layer.
+#[derive(Clone, Copy)]
+pub(crate) struct Walk<'g> {
+    pub(crate) graph: &'g Graph,
+    /// The kinds of edges that may be taken.
+    pub(crate) mask: u8,
+    pub(crate) rule: Rule,
+    /// Nodes that may not be entered, if any.
+    pub(crate) shut: Option<&'g [bool]>,
+}
+
+impl<'g> Walk<'g> {
+    /// All walks over edges of these kinds.
+    pub(crate) fn free(graph: &'g Graph, mask: u8) -> Walk<'g> {
+        Walk { graph, mask: mask | VIA, rule: Rule::Free, shut: None }
+    }
+
+    /// The walks over edges of these kinds and anti-dependencies that obey a rule.
+    pub(crate) fn ruled(graph: &'g Graph, mask: u8, rule: Rule) -> Walk<'g> {
+        Walk { graph, mask: mask | RW | VIA, rule, shut: None }
+    }
+
+    fn layers(&self) -> u32 {
+        if self.rule == Rule::Free { 1 } else { 2 }
+    }
+
+    /// A node of the graph in a layer.
+    pub(crate) fn at(&self, node: u32, layer: u32) -> u32 {
+        if self.rule == Rule::Free { node } else { node * 2 + layer }
+    }
+
+    /// The node of the graph that a place is a layer of.
+    pub(crate) fn node(&self, at: u32) -> u32 {
+        at / self.layers()
+    }
+
+    /// Where an anti-dependency may be taken.
+    pub(crate) fn before_rw(&self, node: u32) -> u32 {
+        self.at(node, u32::from(matches!(self.rule, Rule::Prefix | Rule::Snapshot)))
+    }
+
+    /// Where it leads.
+    pub(crate) fn after_rw(&self, node: u32) -> u32 {
+        self.at(node, u32::from(self.rule == Rule::Nonadjacent))
+    }
+
+    /// The shortest way from one place to another: the transactions on it, both ends included, each with the kind of the edge by which it
+    /// was reached; the first was by `entering`. None if it takes more than `most` edges. `spent` grows by the ways that were looked at.
+    pub(crate) fn shortest(
+        &self,
+        (from, entering): (u32, u8),
+        to: u32,
+        most: u32,
+        scratch: &mut Scratch,
+        spent: &mut u64,
+    ) -> Option<Vec<(u32, u8)>> {
+        scratch.begin(self.len());
+        let mut queue = VecDeque::from([(from, 0)]);
+        scratch.reach(from, from, 0, 0);
+        let mut found = false;
+        while let Some((place, distance)) = queue.pop_front() {
+            if place == to {
+                found = true;
+                break;
+            }
+            if distance > scratch.distance[place as usize] {
+                continue;
+            }
+            for way in self.span(place) {
+                *spent += 1;
+                let Some(next) = self.step(place, way) else { continue };
+                let (kind, free) = match self.virtual_way(place, way) {
+                    true => (0, true),
+                    false => (self.graph.edge(way).1, self.graph.edge(way).1 == VIA),
+                };
+                let distance = distance + u32::from(!free);
+                if distance <= most && scratch.is_nearer(next, distance) {
+                    scratch.reach(next, place, kind, distance);
+                    if free { queue.push_front((next, distance)) } else { queue.push_back((next, distance)) }
+                }
+            }
+        }
+        found.then(|| self.trace(from, to, entering, scratch))
+    }
+
+    /// The transactions from one end to the other, each with the kind of the edge by which it was reached; the first by `entering`.
+    fn trace(&self, from: u32, to: u32, entering: u8, scratch: &Scratch) -> Vec<(u32, u8)> {
+        let mut back: Vec<(u32, u8)> = Vec::new();
+        let mut place = to;
+        while place != from {
+            back.push((place, scratch.kind[place as usize]));
+            place = scratch.from[place as usize];
+        }
+        back.push((from, entering));
+        let (mut path, mut into_joint) = (Vec::with_capacity(back.len()), 0);
+        for (place, kind) in back.into_iter().rev().filter(|&(_, kind)| kind != 0) {
+            let kind = if kind == VIA { into_joint } else { kind };
+            let node = self.node(place);
+            if self.graph.is_joint(node) { into_joint = kind } else { path.push((node, kind)) }
+        }
+        path
+    }
+
+    fn virtual_way(&self, place: u32, way: u32) -> bool {
+        matches!(self.rule, Rule::Prefix | Rule::Snapshot) && way == self.graph.span(self.node(place)).end
+    }
+}
+
+impl Ways for Walk<'_> {
+    fn len(&self) -> usize {
+        self.graph.len() * self.layers() as usize
+    }
+
+    fn span(&self, place: u32) -> Range<u32> {
+        let span = self.graph.span(self.node(place));
+        // From its begin a transaction gets to its commit.
+        if matches!(self.rule, Rule::Prefix | Rule::Snapshot) && place % 2 == 1 { span.start..span.end + 1 } else { span }
+    }
+
+    fn step(&self, place: u32, way: u32) -> Option<u32> {
+        if self.virtual_way(place, way) {
+            return Some(place - 1);
+        }
+        let (target, kind) = self.graph.edge(way);
+        if kind & self.mask == 0 || self.shut.is_some_and(|shut| shut[target as usize]) {
+            return None;
+        }
+        match self.rule {
+            Rule::Free => Some(target),
+            _ if kind == VIA => Some(target * 2 + place % 2),
+            Rule::Nonadjacent if kind == RW => place.is_multiple_of(2).then_some(target * 2 + 1),
+            Rule::Nonadjacent => Some(target * 2),
+            Rule::Prefix | Rule::Snapshot if kind == RW => (place % 2 == 1).then_some(target * 2),
+            Rule::Snapshot => place.is_multiple_of(2).then_some(target * 2 + 1),
+            Rule::Prefix => place.is_multiple_of(2).then_some(target * 2 + u32::from(kind == WR)),
+        }
+    }
+}
+
+/// What a search for the shortest way writes down, kept from one search to the next.
+#[derive(Default)]
+pub(crate) struct Scratch {
+    round: u32,
+    seen: Vec<u32>,
+    distance: Vec<u32>,
+    from: Vec<u32>,
+    kind: Vec<u8>,
+}
+
+impl Scratch {
+    fn begin(&mut self, places: usize) {
+        if self.seen.len() < places {
+            self.seen.resize(places, 0);
+            self.distance.resize(places, 0);
+            self.from.resize(places, 0);
+            self.kind.resize(places, 0);
+        }
+        self.round += 1;
+    }
+
+    fn is_nearer(&self, place: u32, distance: u32) -> bool {
+        self.seen[place as usize] != self.round || distance < self.distance[place as usize]
+    }
+
+    fn reach(&mut self, place: u32, from: u32, kind: u8, distance: u32) {
+        self.seen[place as usize] = self.round;
+        self.distance[place as usize] = distance;
+        self.from[place as usize] = from;
+        self.kind[place as usize] = kind;
+    }
+}

@@ -1,0 +1,295 @@
+//! What each transaction shows by itself: the phenomena that need no order among transactions.
+
+use elenchus_core::Kind;
+use rayon::prelude::*;
+use rustc_hash::FxHashMap;
+
+use super::elements::{Element, NONE};
+use super::lists::Told;
+use super::phenomenon::Phenomenon;
+use super::tally::{Instance, Tally};
+use super::transactions::{Act, MicroOp, Transactions};
+
+/// How many transactions are looked at in one go.
+const CHUNK: usize = 4096;
+
+/// A transaction that read a version and then wrote the same key.
+struct Update {
+    key: u32,
+    version: Element,
+    transaction: u32,
+}
+
+/// Finds the phenomena that single transactions show, and lost updates. O(steps log steps in the longest transaction), in parallel.
+pub(crate) fn within(transactions: &Transactions, happened: &[bool], limit: usize) -> Tally {
+    let clean = clean_prefixes(transactions);
+    let parts: Vec<(Tally, Vec<Update>)> = (0..transactions.len() as u32)
+        .collect::<Vec<_>>()
+        .par_chunks(CHUNK)
+        .map(|chunk| {
+            let mut part = Part { transactions, clean: &clean, tally: Tally::new(limit), updates: Vec::new() };
+            let mut order: Vec<u32> = Vec::new();
+            for &transaction in chunk.iter().filter(|&&transaction| happened[transaction as usize]) {
+                part.judge(transaction, &mut order);
+            }
+            (part.tally, part.updates)
+        })
+        .collect();
+    let mut tally = Tally::new(limit);
+    let mut updates = Vec::with_capacity(parts.iter().map(|(_, updates)| updates.len()).sum());
+    for (part, own) in parts {
+        tally = tally.merge(part);
+        updates.extend(own);
+    }
+    lost_updates(transactions, &updates, &mut tally);
+    tally
+}
+
+/// Versions that more than one transaction read and overwrote. O(updates).
+fn lost_updates(transactions: &Transactions, updates: &[Update], tally: &mut Tally) {
+    let elements = transactions.elements.len();
+    let mut first = vec![NONE; elements + transactions.keys()];
+    let mut groups: FxHashMap<usize, Vec<u32>> = FxHashMap::default();
+    let mut order = Vec::new();
+    for (at, update) in updates.iter().enumerate() {
+        let place = if update.version == NONE { elements + update.key as usize } else { update.version as usize };
+        if first[place] == NONE {
+            first[place] = at as u32;
+            continue;
+        }
+        let group = groups.entry(place).or_insert_with(|| {
+            order.push((place, first[place]));
+            vec![updates[first[place] as usize].transaction]
+        });
+        group.push(update.transaction);
+    }
+    for (place, first) in order {
+        let update = &updates[first as usize];
+        tally.add(Phenomenon::LostUpdate, || {
+            let group = &groups[&place];
+            let key = transactions.key(update.key);
+            let names: Vec<String> = group.iter().take(8).map(|&transaction| transactions.name(transaction)).collect();
+            let version = match update.version {
+                NONE => "in its initial state".to_owned(),
+                element => {
+                    format!("as {} left it with {}", transactions.name(transactions.elements.writer(element)), transactions.value(element))
+                }
+            };
+            Instance {
+                transactions: group.iter().copied().take(8).collect(),
+                key: Some(update.key),
+                sentences: vec![format!(
+                    "{} each read {key} {version}, and then wrote {key}: only one of them can have come next",
+                    names.join(", ")
+                )],
+                ..Instance::default()
+            }
+        });
+    }
+}
+
+/// For each key, how much of its spine holds only what was written and did not fail: most reads need no closer look. O(elements).
+fn clean_prefixes(transactions: &Transactions) -> Vec<u32> {
+    let is_clean = |element: &Element| {
+        let writer = transactions.elements.writer(*element);
+        writer != NONE && transactions.kind(writer) != Kind::Fail
+    };
+    let prefix = |key| transactions.lists.spine(key).iter().take_while(|element| is_clean(element)).count() as u32;
+    (0..transactions.keys() as u32).into_par_iter().map(prefix).collect()
+}
+
+struct Part<'t> {
+    transactions: &'t Transactions,
+    clean: &'t [u32],
+    tally: Tally,
+    updates: Vec<Update>,
+}
+
+impl Part<'_> {
+    fn judge(&mut self, transaction: u32, order: &mut Vec<u32>) {
+        let steps = self.transactions.steps(transaction);
+        order.clear();
+        order.extend(0..steps.len() as u32);
+        order.sort_by_key(|&at| steps[at as usize].key);
+        for run in order.chunk_by(|&one, &other| steps[one as usize].key == steps[other as usize].key) {
+            if self.transactions.kind(transaction) == Kind::Ok {
+                for &at in run {
+                    self.read(transaction, &steps[at as usize]);
+                }
+                if run.len() > 1 {
+                    self.update(transaction, steps, run);
+                    self.consistency(transaction, steps, run);
+                }
+            }
+            if run.len() > 1 {
+                self.program_order(transaction, steps, run);
+            }
+        }
+    }
+
+    fn add(&mut self, phenomenon: Phenomenon, transaction: u32, other: u32, step: &MicroOp, why: impl FnOnce() -> String) {
+        let transactions = self.transactions;
+        self.tally.add(phenomenon, || Instance {
+            transactions: [transaction, other]
+                .into_iter()
+                .filter(|&each| each != NONE && (each != transaction || other != transaction))
+                .collect(),
+            key: Some(step.key),
+            sentences: vec![format!("{} {}{}", transactions.name(transaction), transactions.say(step), why())],
+            ..Instance::default()
+        });
+    }
+
+    /// What one read shows: garbage, aborted and intermediate versions, elements that stand twice, departures.
+    fn read(&mut self, transaction: u32, step: &MicroOp) {
+        let t = self.transactions;
+        let aborted = |element: &&Element| {
+            let writer = t.elements.writer(**element);
+            writer != NONE && t.kind(writer) == Kind::Fail && !t.elements.is_repeated(**element)
+        };
+        let of_nobody = |element: &&Element| t.elements.writer(**element) == NONE;
+        let element;
+        let (list, told) = match step.act {
+            Act::List(told) => (t.lists.list(step.key, told), Some(told)),
+            Act::Register(read) if read != NONE => {
+                element = [read];
+                (&element[..], None)
+            }
+            _ => return,
+        };
+        // Every prefix of the spine was looked at with the longest of them: only what is suspect is looked at one by one.
+        if told.is_none_or(|told| self.is_suspect(step.key, told)) {
+            if let Some(&element) = list.iter().find(aborted) {
+                let writer = t.elements.writer(element);
+                let why = || format!(", but {}, which wrote {}, failed", t.name(writer), t.value(element));
+                self.add(Phenomenon::G1a, transaction, writer, step, why);
+            }
+            if let Some(&element) = list.iter().find(of_nobody) {
+                self.add(Phenomenon::GarbageRead, transaction, NONE, step, || format!(", but nobody ever wrote {}", t.value(element)));
+            }
+        }
+        if let Some(told) = told {
+            if let Some(element) = t.lists.repeated(step.key, told) {
+                self.add(Phenomenon::DuplicateElements, transaction, NONE, step, || format!(", where {} stands twice", t.value(element)));
+            }
+            if let Told::Branch(_) = told {
+                self.add(Phenomenon::IncompatibleOrder, transaction, NONE, step, || {
+                    let longest = MicroOp { key: step.key, act: Act::List(Told::Spine(t.lists.spine(step.key).len() as u32)) };
+                    format!(", while another read was told {}: neither is a prefix of the other", t.read_value(&longest))
+                });
+            }
+        }
+        if let Some(version) = t.version(step).filter(|&version| version != NONE && t.elements.is_intermediate(version)) {
+            let writer = t.elements.writer(version);
+            if writer != transaction && writer != NONE && t.kind(writer) != Kind::Fail && !t.elements.is_repeated(version) {
+                let why = || format!(", but {} wrote {} again after {}", t.name(writer), t.key(step.key), t.value(version));
+                self.add(Phenomenon::G1b, transaction, writer, step, why);
+            }
+        }
+    }
+
+    /// Whether a list may hold something aborted or of nobody.
+    fn is_suspect(&self, key: u32, told: Told) -> bool {
+        match told {
+            Told::Spine(length) => length > self.clean[key as usize],
+            Told::Branch(_) => true,
+        }
+    }
+
+    /// Whether the transaction read a version and then wrote: what a lost update is made of.
+    fn update(&mut self, transaction: u32, steps: &[MicroOp], run: &[u32]) {
+        let first = &steps[run[0] as usize];
+        let writes = run.iter().any(|&at| matches!(steps[at as usize].act, Act::Write(_)));
+        if let Some(version) = self.transactions.version(first).filter(|_| writes) {
+            self.updates.push(Update { key: first.key, version, transaction });
+        }
+    }
+
+    /// Whether each read agrees with what the transaction itself did and saw before, and saw nothing of what it did later.
+    fn consistency(&mut self, transaction: u32, steps: &[MicroOp], run: &[u32]) {
+        let t = self.transactions;
+        let mut seen: Option<&MicroOp> = None;
+        let mut own: Vec<Element> = Vec::new();
+        for (place, &at) in run.iter().enumerate() {
+            let step = &steps[at as usize];
+            match step.act {
+                Act::Write(element) => own.push(element),
+                Act::Unknown => continue,
+                Act::List(_) | Act::Register(_) => {
+                    if !self.agrees(step, seen, &own) {
+                        let before = match (seen, own.last()) {
+                            (_, Some(&element)) => format!("wrote {}", t.value(element)),
+                            (Some(seen), None) => format!("read {}", t.read_value(seen)),
+                            (None, None) => String::new(),
+                        };
+                        self.add(Phenomenon::Internal, transaction, transaction, step, || {
+                            format!(", although it had just {before} itself")
+                        });
+                    }
+                    let mut later = run[place + 1..].iter().filter_map(|&at| match steps[at as usize].act {
+                        Act::Write(element) => Some(element),
+                        _ => None,
+                    });
+                    let is_future = |element: &Element| match step.act {
+                        Act::List(told) => t.lists.holds(step.key, told, *element),
+                        _ => {
+                            step.act == Act::Register(*element)
+                                && t.elements.writer(*element) == transaction
+                                && !t.elements.is_repeated(*element)
+                        }
+                    };
+                    if let Some(element) = later.find(is_future) {
+                        self.add(Phenomenon::FutureRead, transaction, transaction, step, || {
+                            format!(", and wrote {} only afterwards", t.value(element))
+                        });
+                    }
+                    seen = Some(step);
+                    own.clear();
+                }
+            }
+        }
+    }
+
+    fn agrees(&self, read: &MicroOp, seen: Option<&MicroOp>, own: &[Element]) -> bool {
+        let t = self.transactions;
+        match read.act {
+            Act::List(told) => {
+                let list = t.lists.list(read.key, told);
+                let Some(rest) = list.strip_suffix(own) else { return false };
+                match seen.map(|seen| seen.act) {
+                    Some(Act::List(Told::Spine(length))) if matches!(told, Told::Spine(_)) => rest.len() == length as usize,
+                    Some(Act::List(before)) => rest == t.lists.list(read.key, before),
+                    _ => true,
+                }
+            }
+            _ => match (own.last(), seen) {
+                (Some(&element), _) => read.act == Act::Register(element) || (t.is_initial(element) && read.act == Act::Register(NONE)),
+                (None, Some(seen)) => seen.act == read.act,
+                (None, None) => true,
+            },
+        }
+    }
+
+    /// Whether a list holds the transaction's own appends in the order in which it made them.
+    fn program_order(&mut self, transaction: u32, steps: &[MicroOp], run: &[u32]) {
+        let t = self.transactions;
+        let place = |at: &u32| match steps[*at as usize] {
+            MicroOp { key, act: Act::Write(element) } => Some((t.lists.place_in_trunk(key, element), &steps[*at as usize])),
+            _ => None,
+        };
+        let mut before: Option<(Option<usize>, &MicroOp)> = None;
+        for next in run.iter().filter_map(place) {
+            if let Some((earlier, step)) = before
+                && let (Some(later), later_step) = next
+                && earlier.is_none_or(|earlier| earlier > later)
+            {
+                self.add(Phenomenon::IncompatibleOrder, transaction, transaction, step, || {
+                    let how =
+                        if earlier.is_some() { "the latter was read before the former" } else { "the latter was read without the former" };
+                    format!(" before it {}, but {how}", t.say(later_step))
+                });
+            }
+            before = Some(next);
+        }
+    }
+}

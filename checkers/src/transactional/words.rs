@@ -1,0 +1,73 @@
+//! Transactions and their steps in words.
+
+use elenchus_core::{Kind, Value};
+
+use super::elements::NONE;
+use super::transactions::{Act, Datatype, MicroOp, Transactions};
+
+/// How long a list may be in a sentence before its middle is left out.
+const LONGEST_LIST: usize = 16;
+
+impl Transactions {
+    /// What a transaction is called: T and its number in order of invocation.
+    pub(crate) fn name(&self, transaction: u32) -> String {
+        if transaction == NONE { "nobody".to_owned() } else { format!("T{transaction}") }
+    }
+
+    /// What a step did, without who: `appended 3 to x`, `read x = [1 2]`.
+    pub(crate) fn say(&self, step: &MicroOp) -> String {
+        let key = self.key(step.key);
+        match step.act {
+            Act::Write(element) if self.datatype() == Datatype::ListAppend => format!("appended {} to {key}", self.value(element)),
+            Act::Write(element) => format!("set {key} = {}", self.value(element)),
+            Act::Unknown => format!("read {key}, with no known result"),
+            _ => format!("read {key} = {}", self.read_value(step)),
+        }
+    }
+
+    /// What a read was told, as people write it; the middle of a long list is left out.
+    pub(crate) fn read_value(&self, step: &MicroOp) -> String {
+        match step.act {
+            Act::List(told) => {
+                let list = self.lists.list(step.key, told);
+                let say = |part: &[u32]| part.iter().map(|&element| self.value(element).to_string()).collect::<Vec<_>>().join(" ");
+                match list.len() {
+                    0 => "[]".to_owned(),
+                    length if length <= LONGEST_LIST => format!("[{}]", say(list)),
+                    length => format!("[{} … {}]", say(&list[..4]), say(&list[length - 8..])),
+                }
+            }
+            Act::Register(element) => self.value(element).to_string(),
+            Act::Write(element) => self.value(element).to_string(),
+            Act::Unknown => Value::Nil.to_string(),
+        }
+    }
+
+    /// A step as the history writes it: `append x 3`, `r x [1 2]`.
+    pub(crate) fn step_words(&self, step: &MicroOp) -> String {
+        let f = match (step.act, self.datatype()) {
+            (Act::Write(_), Datatype::ListAppend) => "append",
+            (Act::Write(_), Datatype::RwRegister) => "w",
+            _ => "r",
+        };
+        let value = if step.act == Act::Unknown { "?".to_owned() } else { self.read_value(step) };
+        format!("{f} {} {value}", self.key(step.key))
+    }
+
+    /// Who, when and what, in one line: `T3 (process 1, event 12, ok): append x 3, r y [1]`.
+    pub(crate) fn introduce(&self, transaction: u32) -> String {
+        let kind = match self.kind(transaction) {
+            Kind::Ok => "ok",
+            Kind::Fail => "failed",
+            _ => "crashed",
+        };
+        let steps: Vec<String> = self.steps(transaction).iter().map(|step| self.step_words(step)).collect();
+        format!(
+            "{} (process {}, event {}, {kind}): {}",
+            self.name(transaction),
+            self.process(transaction),
+            self.invoked(transaction),
+            steps.join(", ")
+        )
+    }
+}

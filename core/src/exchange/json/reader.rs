@@ -1,0 +1,167 @@
+//! JSON's tokens and values, with places.
+
+use std::borrow::Cow;
+
+use super::super::scanner::{Scan, Scanner};
+use crate::Value;
+
+/// Reads JSON, one value at a time.
+pub(in crate::exchange) struct JsonReader<'t> {
+    pub(super) scanner: Scanner<'t>,
+}
+
+impl<'t> JsonReader<'t> {
+    pub(in crate::exchange) fn new(text: &'t str) -> JsonReader<'t> {
+        JsonReader { scanner: Scanner::new(text) }
+    }
+
+    pub(super) fn skip_blanks(&mut self) {
+        self.scanner.skip_while(is_blank);
+    }
+
+    /// The next value.
+    pub(super) fn value(&mut self, depth: usize) -> Scan<Value> {
+        let start = self.scanner.at;
+        match self.scanner.peek() {
+            Some(b'"') => Ok(match self.string()? {
+                Cow::Borrowed(text) => Value::from(text),
+                Cow::Owned(text) => Value::from(text),
+            }),
+            Some(b'[') => self.array(depth),
+            Some(b'{') => self.object(depth),
+            Some(b'0'..=b'9' | b'-') => match self.scanner.short_int() {
+                Some(number) => Ok(Value::Int(number)),
+                None => {
+                    let word = self.scanner.word();
+                    self.scanner.number(start, word)
+                }
+            },
+            Some(b't' | b'f' | b'n') => match self.scanner.word() {
+                "true" => Ok(Value::Bool(true)),
+                "false" => Ok(Value::Bool(false)),
+                "null" => Ok(Value::Nil),
+                word => self.scanner.fault_at(start, format!("`{word}` is no value; expected true, false or null")),
+            },
+            None => self.scanner.fault("the text ends where a value was expected"),
+            Some(_) => self.scanner.fault("expected a value: an object, an array, a string, a number, true, false or null"),
+        }
+    }
+
+    fn array(&mut self, depth: usize) -> Scan<Value> {
+        self.scanner.check_depth(depth + 1)?;
+        self.scanner.at += 1;
+        let waiting = self.scanner.elements_waiting();
+        self.skip_blanks();
+        if !self.scanner.accept(b']') {
+            loop {
+                self.skip_blanks();
+                let element = self.value(depth + 1)?;
+                self.scanner.push_element(element);
+                if self.is_closed_by(b']', "an array")? {
+                    break;
+                }
+            }
+        }
+        Ok(self.scanner.list_since(waiting))
+    }
+
+    fn object(&mut self, depth: usize) -> Scan<Value> {
+        self.scanner.check_depth(depth + 1)?;
+        self.scanner.at += 1;
+        let waiting = self.scanner.pairs_waiting();
+        self.skip_blanks();
+        if !self.scanner.accept(b'}') {
+            loop {
+                let name = self.name()?;
+                let value = self.value(depth + 1)?;
+                self.scanner.push_pair(Value::from(name.as_ref()), value);
+                if self.is_closed_by(b'}', "an object")? {
+                    break;
+                }
+            }
+        }
+        Ok(self.scanner.map_since(waiting))
+    }
+
+    /// A name in an object, up to where its value begins.
+    pub(super) fn name(&mut self) -> Scan<Cow<'t, str>> {
+        self.skip_blanks();
+        if self.scanner.peek() != Some(b'"') {
+            return self.unexpected("an object", "expected a name in quotes");
+        }
+        let name = self.string()?;
+        self.skip_blanks();
+        if !self.scanner.accept(b':') {
+            return self.unexpected("an object", "expected `:` after the name");
+        }
+        self.skip_blanks();
+        Ok(name)
+    }
+
+    /// Whether a collection ends after an element, or goes on.
+    pub(super) fn is_closed_by(&mut self, close: u8, what: &str) -> Scan<bool> {
+        self.skip_blanks();
+        if self.scanner.accept(b',') {
+            return Ok(false);
+        }
+        if self.scanner.accept(close) {
+            return Ok(true);
+        }
+        self.unexpected(what, &format!("expected `,` or `{}`", char::from(close)))
+    }
+
+    fn unexpected<T>(&self, within: &str, expected: &str) -> Scan<T> {
+        match self.scanner.peek() {
+            Some(_) => self.scanner.fault(expected),
+            None => self.scanner.fault(format!("the text ends inside {within}; {expected}")),
+        }
+    }
+
+    fn string(&mut self) -> Scan<Cow<'t, str>> {
+        let open = self.scanner.at;
+        self.scanner.at += 1;
+        let mut plain = self.scanner.at;
+        let mut unescaped = String::new();
+        loop {
+            self.scanner.skip_while(|byte| byte != b'"' && byte != b'\\' && byte >= b' ');
+            let text = self.scanner.since(plain);
+            match self.scanner.peek() {
+                Some(b'"') => {
+                    self.scanner.at += 1;
+                    return Ok(if unescaped.is_empty() { Cow::Borrowed(text) } else { Cow::Owned(unescaped + text) });
+                }
+                Some(b'\\') => {
+                    self.scanner.at += 1;
+                    unescaped.push_str(text);
+                    unescaped.push(self.escape()?);
+                    plain = self.scanner.at;
+                }
+                None | Some(b'\n') => return self.scanner.fault_at(open, "this string never ends; expected a closing `\"`"),
+                Some(_) => return self.scanner.fault("a string may not contain control characters; expected them as `\\u0000`"),
+            }
+        }
+    }
+
+    fn escape(&mut self) -> Scan<char> {
+        let letter = self.scanner.peek().filter(u8::is_ascii);
+        let Some(letter) = letter else { return self.scanner.fault("expected a character after `\\`") };
+        self.scanner.at += 1;
+        Ok(match letter {
+            b'"' | b'\\' | b'/' => char::from(letter),
+            b'n' => '\n',
+            b't' => '\t',
+            b'r' => '\r',
+            b'b' => '\u{8}',
+            b'f' => '\u{c}',
+            b'u' => match self.scanner.utf16() {
+                Some(character) => character,
+                None => return self.scanner.fault("expected four hexadecimal digits after `\\u`"),
+            },
+            other => return self.scanner.fault(format!("`\\{}` is no escape of JSON", char::from(other))),
+        })
+    }
+}
+
+fn is_blank(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\n' | b'\r' | b'\t')
+}
