@@ -140,6 +140,7 @@ pub const ALL: &[CheckerEntry] = &[
     invariant::<Convergence>(),
     invariant::<Counter>(),
     invariant::<Fifo>(),
+    invariant::<Kafka>(),
     invariant::<Lock>(),
     invariant::<LongFork>(),
     invariant::<Monotonic>(),
