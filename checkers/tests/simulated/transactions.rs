@@ -69,7 +69,9 @@ fn each_store_keeps_its_level_and_breaks_the_next() {
             let recipe = Recipe {
                 operations: 400,
                 processes: 6 + (seed % 5) as u32,
-                keys: if store == Store::UpdateSerializable { 24 } else { 4 + (seed % 4) as u32 },
+                keys: 4 + (seed % 4) as u32,
+                // Updates that read much all depend on each other, and readers have nothing left to disagree on.
+                accesses: if store == Store::UpdateSerializable { (1, 2) } else { (1, 4) },
                 key_choice: [KeyChoice::Uniform, KeyChoice::Zipf][seed as usize % 2],
                 crash: [0.0, 0.03][seed as usize % 2],
                 ..Recipe::new(store, Workload::ListAppend).with_seed(seed)
@@ -164,7 +166,7 @@ fn strict_serializability_is_linearizability_of_all_registers_at_once() {
 #[test]
 fn counters_and_sets_add_up() {
     for workload in [Workload::CounterInc, Workload::SetAdd] {
-        let (history, _) = play(&Recipe { operations: 2_000, crash: 0.05, ..Recipe::new(Store::StrictSerializable, workload) });
+        let (history, _) = play(&Recipe { operations: 500, crash: 0.05, ..Recipe::new(Store::StrictSerializable, workload) });
         let operations = history.operations().expect("well formed");
         let micros = |value: &Value| value.as_list().expect("a transaction").to_vec();
         for operation in operations.iter().filter(|operation| operation.output.is_some()) {

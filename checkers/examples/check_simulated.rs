@@ -1,0 +1,55 @@
+//! Simulates one history of a cas-register and judges it: one row of `bench/linearizable`.
+//!
+//! `check_simulated STORE OPERATIONS PROCESSES CRASH SEED [SECONDS]` prints the verdict, the seconds of the check, the bytes that the search held at most, and
+//! the bytes that the process held at most before the check and in all.
+
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use elenchus_checkers::linearizable::{Options, check};
+use elenchus_checkers::models::CasRegister;
+use elenchus_checkers::simulate::{Recipe, Store, Strikes, Workload};
+use elenchus_core::History;
+
+fn main() -> ExitCode {
+    match run(&std::env::args().skip(1).collect::<Vec<_>>()) {
+        Ok(line) => {
+            println!("{line}");
+            ExitCode::SUCCESS
+        }
+        Err(why) => {
+            eprintln!("check_simulated: {why}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &[String]) -> Result<String, String> {
+    let [store, operations, processes, crash, seed, limit @ ..] = arguments else {
+        return Err("expected STORE OPERATIONS PROCESSES CRASH SEED [SECONDS]".to_owned());
+    };
+    let number = |text: &String| text.parse::<u64>().map_err(|error| format!("`{text}`: {error}"));
+    let store = Store::named(store).ok_or_else(|| format!("there is no store `{store}`"))?;
+    let recipe = Recipe {
+        operations: number(operations)?,
+        processes: number(processes)? as u32,
+        crash: crash.parse().map_err(|error| format!("`{crash}`: {error}"))?,
+        strikes: Strikes::Once,
+        ..Recipe::new(store, Workload::CasRegister).with_seed(number(seed)?)
+    };
+    let history = History::new(recipe.simulate().map_err(|error| error.to_string())?.collect());
+    let time = limit.first().map(number).transpose()?.map(Duration::from_secs);
+    let before = peak_bytes();
+    let start = Instant::now();
+    let options = Options { time, minimise: false, ..Options::default() };
+    let judgement = check(&CasRegister::default(), &history, &options).map_err(|error| error.to_string())?;
+    let seconds = start.elapsed().as_secs_f64();
+    Ok(format!("{} {seconds:.6} {} {before} {}", judgement.verdict.as_str(), judgement.peak_bytes, peak_bytes()))
+}
+
+/// The most memory that this process has had in use, as Linux counts it; 0 elsewhere.
+fn peak_bytes() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok()).map_or(0, |kilobytes| kilobytes * 1024)
+}
