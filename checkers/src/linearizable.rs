@@ -35,6 +35,7 @@ mod frontier;
 mod judgement;
 mod keys;
 mod minimal;
+mod monitor;
 mod outcome;
 mod problem;
 mod register;

@@ -1,17 +1,18 @@
-//! Which search decides a problem.
+//! Which algorithm decides a problem.
 
 use elenchus_core::Model;
 
 use super::bits::{Bits, Wide};
 use super::budget::{Budget, Exceeded, Spent};
+use super::monitor;
 use super::outcome::{Outcome, Searched};
 use super::problem::Problem;
 use super::register;
 use super::search::search;
 
-/// Decides a problem with the search that suits it.
+/// Decides a problem with the monitor or the search that suits it.
 pub(crate) fn decide<M: Model>(model: &M, problem: &Problem<'_>, budget: &Budget) -> Searched {
-    of_concurrency(model, problem, budget, true)
+    monitor::decide(model, problem, budget).unwrap_or_else(|| of_concurrency(model, problem, budget, true))
 }
 
 /// Decides a problem with the search for any model, whose dead ends are whole states.
