@@ -38,6 +38,7 @@ mod judgement;
 mod keys;
 mod linearize;
 mod minimal;
+mod monitor;
 mod online;
 mod outcome;
 mod problem;

@@ -39,7 +39,7 @@ pub use client::{BoxFuture, Client, Connection, DataType, Failure, Register, Tar
 pub use fault::{FaultEvent, FaultPhase, FaultWindow};
 pub use generator::{Context, Generator, Poll, WorkerSet};
 pub use history::{History, HistoryError, Interval, Operation};
-pub use model::{Access, Change, Growth, Model, RegisterModel, Step};
+pub use model::{Access, Change, CollectionModel, Growth, Membership, Model, RegisterModel, SetModel, Step, TakeOrder, Transfer};
 pub use op::{Event, EventIndex, Invocation, Kind, NodeIndex, Process, Worker};
 pub use rng::{Rng, Seed};
 pub use symbol::Symbol;

@@ -1,8 +1,8 @@
 //! The lines that Jepsen logs for each operation: all that there is of many older histories.
 //!
 //! ```text
-//! INFO  jepsen.util - 0	:invoke	:read	nil
-//! 2018-02-21 12:53:01,345{GMT}	INFO	[jepsen worker 1] jepsen.util: 1	:info	:write	3	:timed-out
+//! INFO  jepsen.util - 0 :invoke :read nil
+//! 2018-02-21 12:53:01,345{GMT} INFO [jepsen worker 1] jepsen.util: 1 :info :write 3 :timed-out
 //! ```
 //!
 //! A process, a type, a function and a value, in EDN, and possibly an error, which is anything up to the end of the line. The value `:timed-out` of an operation
