@@ -37,9 +37,12 @@ pub(super) struct Life {
     pub(super) put: Interval,
     /// Of one that nobody is known to take: from the end of the prefix on, for all that is left can be taken out then, in its order.
     pub(super) take: Interval,
-    /// Who takes it, or [`NONE`].
+    /// Who takes it, [`SOMEBODY`] or [`NONE`].
     pub(super) taker: u32,
 }
+
+/// One of those that take nobody knows what.
+pub(super) const SOMEBODY: u32 = NONE - 1;
 
 impl Life {
     /// The gaps in which it is certainly in.
@@ -156,11 +159,11 @@ impl<'v> Transfers<'v> {
                         Deed::Take(element) => {
                             let fate = &mut fates[element as usize];
                             if fate.take.ret != NEVER {
-                                return Err(Breach(vec![fate.taker, position]));
+                                return Err(Breach::at(at, [fate.taker, position]));
                             }
                             if fate.put.call == NEVER {
                                 let putter = self.putters[element as usize];
-                                return Err(Breach([position, putter].into_iter().filter(|&one| one != NONE).collect()));
+                                return Err(Breach::at(at, [position, putter].into_iter().filter(|&one| one != NONE)));
                             }
                             (fate.take, fate.taker) = (interval, position);
                         }
@@ -192,7 +195,7 @@ impl<'v> Transfers<'v> {
 
     /// Who put an element in and who took it out.
     pub(super) fn handlers(&self, life: &Life) -> impl Iterator<Item = u32> {
-        [self.putters[life.element as usize], life.taker].into_iter().filter(|&position| position != NONE)
+        [self.putters[life.element as usize], life.taker].into_iter().filter(|&position| position < SOMEBODY)
     }
 
     /// All those that take nobody knows what and began before a moment.
