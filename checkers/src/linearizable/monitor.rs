@@ -80,6 +80,9 @@ trait Monitor {
 
     /// Whether both stances are the same.
     fn is_exact(&self) -> bool;
+
+    /// Whether what longer prefixes tell of a moment, shorter ones tell already: not so where it shows only later who took an element.
+    fn is_steady(&self) -> bool;
 }
 
 /// The monitor for a problem, if there is one.
@@ -138,8 +141,7 @@ fn breaks_at(monitor: &dyn Monitor, problem: &Problem<'_>, breach: &Breach) -> u
     let returns = problem.returns();
     let complete = |breach: &Breach, until: u32| {
         let ends = breach.culprits.iter().map(|&position| returns[position as usize].saturating_add(1)).filter(|&end| end <= until);
-        // While the known taker of an element has not returned, an unknown one may have been it.
-        breach.until.filter(|_| monitor.is_exact()).or_else(|| ends.max()).unwrap_or(until).min(until)
+        breach.until.filter(|_| monitor.is_steady()).or_else(|| ends.max()).unwrap_or(until).min(until)
     };
     let (mut low, mut high) = (0, complete(breach, problem.moments.len() as u32));
     let mut probe = high.saturating_sub(1);

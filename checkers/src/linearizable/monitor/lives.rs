@@ -81,7 +81,10 @@ pub(super) struct Transfers<'v> {
     pub(super) putters: Vec<u32>,
     /// By element.
     pub(super) values: Vec<&'v Value>,
+    /// Whether some take nobody knows what.
     pub(super) has_unknown: bool,
+    /// Whether some take the same element.
+    pub(super) has_rivals: bool,
 }
 
 /// What is known of an element while moments pass.
@@ -96,13 +99,15 @@ impl<'v> Transfers<'v> {
     /// The operations of a problem, if no element is put in twice.
     pub(super) fn new(model: &dyn CollectionModel, problem: &'v Problem<'_>) -> Option<Transfers<'v>> {
         let mut numbers: FxHashMap<&Value, Element> = FxHashMap::default();
-        let (mut putters, mut values): (Vec<u32>, Vec<&Value>) = (Vec::new(), Vec::new());
+        let (mut putters, mut values, mut takers): (Vec<u32>, Vec<&Value>, Vec<bool>) = (Vec::new(), Vec::new(), Vec::new());
+        let mut has_rivals = false;
         let mut deeds = Vec::with_capacity(problem.operations.len());
         for (position, operation) in problem.operations.iter().enumerate() {
             let mut number = |value| {
                 *numbers.entry(value).or_insert_with(|| {
                     values.push(value);
                     putters.push(NONE);
+                    takers.push(false);
                     values.len() as Element - 1
                 })
             };
@@ -114,7 +119,11 @@ impl<'v> Transfers<'v> {
                     }
                     Deed::Put(element)
                 }
-                Transfer::Take(Some(value)) => Deed::Take(number(value)),
+                Transfer::Take(Some(value)) => {
+                    let element = number(value);
+                    has_rivals |= std::mem::replace(&mut takers[element as usize], true);
+                    Deed::Take(element)
+                }
                 Transfer::Take(None) if operation.kind == Kind::Ok => return None,
                 Transfer::Take(None) => Deed::TakeUnknown,
                 Transfer::Empty => Deed::Empty,
@@ -127,7 +136,7 @@ impl<'v> Transfers<'v> {
             }
         }
         let has_unknown = deeds.contains(&Deed::TakeUnknown);
-        Some(Transfers { moments: &problem.moments, deeds, calls, putters, values, has_unknown })
+        Some(Transfers { moments: &problem.moments, deeds, calls, putters, values, has_unknown, has_rivals })
     }
 
     /// What has become of each element after `until` moments. O(n).

@@ -110,4 +110,8 @@ impl Monitor for PriorityQueue<'_> {
     fn is_exact(&self) -> bool {
         !self.transfers.has_unknown
     }
+
+    fn is_steady(&self) -> bool {
+        !self.transfers.has_unknown && !self.transfers.has_rivals
+    }
 }

@@ -35,6 +35,10 @@ impl Monitor for Queue<'_> {
     fn is_exact(&self) -> bool {
         !self.0.has_unknown
     }
+
+    fn is_steady(&self) -> bool {
+        !self.0.has_unknown && !self.0.has_rivals
+    }
 }
 
 impl Queue<'_> {

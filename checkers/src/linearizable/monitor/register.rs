@@ -321,4 +321,8 @@ impl Monitor for Register<'_> {
     fn is_exact(&self) -> bool {
         true
     }
+
+    fn is_steady(&self) -> bool {
+        true
+    }
 }

@@ -216,4 +216,8 @@ impl Monitor for Set<'_> {
     fn is_exact(&self) -> bool {
         true
     }
+
+    fn is_steady(&self) -> bool {
+        true
+    }
 }

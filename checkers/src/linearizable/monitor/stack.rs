@@ -47,6 +47,10 @@ impl Monitor for Stack<'_> {
     fn is_exact(&self) -> bool {
         !self.0.has_unknown
     }
+
+    fn is_steady(&self) -> bool {
+        !self.0.has_unknown && !self.0.has_rivals
+    }
 }
 
 /// The elements that nobody is known to take although one certainly below them was taken, or the stack was found empty.
