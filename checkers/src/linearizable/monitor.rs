@@ -6,7 +6,7 @@
 //! the searches.
 //!
 //! A prefix of a history is judged like the whole: operations that have not returned may or may not have taken effect, but what they
-//! were told later is known. More moments only ever add constraints, so where a history breaks is found by a galloping bisection over its
+//! were told later is known. More moments only ever add constraints, so where a history breaks is found by a bisection over its
 //! prefixes, started where the bad pattern of the whole was complete.
 //!
 //! Sources: Gibbons & Korach, *Testing shared memories*, 1997; Henzinger, Sezgin & Vafeiadis, *Aspect-oriented linearizability proofs*, 2013;
@@ -22,6 +22,7 @@ mod register;
 mod set;
 mod stack;
 mod tree;
+mod unknown;
 
 use elenchus_core::{Model, TakeOrder};
 
@@ -49,9 +50,25 @@ enum Stance {
     Generous,
 }
 
-/// Operations, by position, that have no linearization when all others may take effect at any time or never.
+/// A bad pattern.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Breach(Vec<u32>);
+struct Breach {
+    /// Operations, by position, that have no linearization when all others may take effect at any time or never.
+    culprits: Vec<u32>,
+    /// After how many moments it is complete; none where that is when the last of the culprits has returned.
+    until: Option<u32>,
+}
+
+impl Breach {
+    fn new(culprits: impl IntoIterator<Item = u32>) -> Breach {
+        Breach { culprits: culprits.into_iter().collect(), until: None }
+    }
+
+    /// One that is complete at a moment.
+    fn at(moment: u32, culprits: impl IntoIterator<Item = u32>) -> Breach {
+        Breach { culprits: culprits.into_iter().collect(), until: Some(moment + 1) }
+    }
+}
 
 /// Decides how far histories of one data type go.
 trait Monitor {
@@ -63,6 +80,9 @@ trait Monitor {
 
     /// Whether both stances are the same.
     fn is_exact(&self) -> bool;
+
+    /// Whether what longer prefixes tell of a moment, shorter ones tell already: not so where it shows only later who took an element.
+    fn is_steady(&self) -> bool;
 }
 
 /// The monitor for a problem, if there is one.
@@ -94,7 +114,7 @@ pub(crate) fn decide<M: Model>(model: &M, problem: &Problem<'_>, budget: &Budget
     if !monitor.is_exact() {
         breach = monitor.check(all, Stance::Generous).err()?;
     }
-    let until = breaks_at(&*monitor, problem, breach);
+    let until = breaks_at(&*monitor, problem, &breach);
     if !monitor.is_exact() && monitor.check(until - 1, Stance::Cautious).is_err() {
         // It breaks there at the latest. Whether it breaks before is worth a short search.
         let before = Problem { operations: problem.operations.clone(), moments: problem.moments[..until as usize - 1].to_vec() };
@@ -110,27 +130,28 @@ pub(crate) fn decide<M: Model>(model: &M, problem: &Problem<'_>, budget: &Budget
 /// Operations that suffice to break a problem up to the return of `broken`, if a monitor can tell.
 pub(crate) fn culprits<M: Model>(model: &M, problem: &Problem<'_>, broken: u32) -> Option<Vec<u32>> {
     let until = problem.moments.iter().position(|&moment| moment == Moment::Return(broken))? as u32 + 1;
-    let Breach(mut positions) = monitor(model, problem)?.check(until, Stance::Generous).err()?;
+    let Breach { culprits: mut positions, .. } = monitor(model, problem)?.check(until, Stance::Generous).err()?;
     positions.sort_unstable();
     positions.dedup();
     (!positions.is_empty()).then_some(positions)
 }
 
 /// How many moments it takes for the history to break, all of it being broken by `breach`.
-fn breaks_at(monitor: &dyn Monitor, problem: &Problem<'_>, breach: Breach) -> u32 {
+fn breaks_at(monitor: &dyn Monitor, problem: &Problem<'_>, breach: &Breach) -> u32 {
     let returns = problem.returns();
-    let (mut low, mut high) = (0, problem.moments.len() as u32);
-    let complete = breach.0.iter().map(|&position| returns[position as usize]).filter(|&at| at != NEVER).max();
-    let mut probe = complete.map_or(high - 1, |at| (at + 1).min(high - 1));
-    let mut stride = 1_u32;
+    let complete = |breach: &Breach, until: u32| {
+        let ends = breach.culprits.iter().map(|&position| returns[position as usize].saturating_add(1)).filter(|&end| end <= until);
+        breach.until.filter(|_| monitor.is_steady()).or_else(|| ends.max()).unwrap_or(until).min(until)
+    };
+    let (mut low, mut high) = (0, complete(breach, problem.moments.len() as u32));
+    let mut probe = high.saturating_sub(1);
     // It is broken up to `high` and not up to `low`.
     while low + 1 < high {
-        if monitor.check(probe, Stance::Generous).is_err() {
-            (high, stride) = (probe, stride.saturating_mul(2));
-        } else {
-            (low, stride) = (probe, u32::MAX);
+        match monitor.check(probe, Stance::Generous) {
+            Ok(()) => low = probe,
+            Err(earlier) => high = complete(&earlier, probe),
         }
-        probe = high - stride.min((high - low) / 2).max(1);
+        probe = low + (high - low) / 2;
     }
     high
 }

@@ -22,4 +22,8 @@ impl Monitor for Bag<'_> {
     fn is_exact(&self) -> bool {
         !self.0.has_unknown
     }
+
+    fn is_steady(&self) -> bool {
+        !self.0.has_unknown && !self.0.has_rivals
+    }
 }

@@ -96,7 +96,8 @@ pub(super) fn empties(transfers: &Transfers<'_>, lives: &Lives) -> Result<(), Br
             let known = || lives.lives.iter().filter(|life| lives.unknown.is_empty() || !life.lasts());
             let links = chain(known(), gaps).unwrap_or_else(|| lives.lives.iter().filter(|life| life.put.ret < interval.ret).collect());
             let unknown = transfers.unknown_before(interval.ret);
-            Err(Breach(links.iter().flat_map(|life| transfers.handlers(life)).chain(unknown).chain([position]).collect()))
+            let links = links.iter().flat_map(|life| transfers.handlers(life));
+            Err(Breach::at(interval.ret, links.chain(unknown).chain([position])))
         }
     }
 }

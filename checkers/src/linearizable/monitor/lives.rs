@@ -37,9 +37,12 @@ pub(super) struct Life {
     pub(super) put: Interval,
     /// Of one that nobody is known to take: from the end of the prefix on, for all that is left can be taken out then, in its order.
     pub(super) take: Interval,
-    /// Who takes it, or [`NONE`].
+    /// Who takes it, [`SOMEBODY`] or [`NONE`].
     pub(super) taker: u32,
 }
+
+/// One of those that take nobody knows what.
+pub(super) const SOMEBODY: u32 = NONE - 1;
 
 impl Life {
     /// The gaps in which it is certainly in.
@@ -78,7 +81,10 @@ pub(super) struct Transfers<'v> {
     pub(super) putters: Vec<u32>,
     /// By element.
     pub(super) values: Vec<&'v Value>,
+    /// Whether some take nobody knows what.
     pub(super) has_unknown: bool,
+    /// Whether some take the same element.
+    pub(super) has_rivals: bool,
 }
 
 /// What is known of an element while moments pass.
@@ -93,13 +99,15 @@ impl<'v> Transfers<'v> {
     /// The operations of a problem, if no element is put in twice.
     pub(super) fn new(model: &dyn CollectionModel, problem: &'v Problem<'_>) -> Option<Transfers<'v>> {
         let mut numbers: FxHashMap<&Value, Element> = FxHashMap::default();
-        let (mut putters, mut values): (Vec<u32>, Vec<&Value>) = (Vec::new(), Vec::new());
+        let (mut putters, mut values, mut takers): (Vec<u32>, Vec<&Value>, Vec<bool>) = (Vec::new(), Vec::new(), Vec::new());
+        let mut has_rivals = false;
         let mut deeds = Vec::with_capacity(problem.operations.len());
         for (position, operation) in problem.operations.iter().enumerate() {
             let mut number = |value| {
                 *numbers.entry(value).or_insert_with(|| {
                     values.push(value);
                     putters.push(NONE);
+                    takers.push(false);
                     values.len() as Element - 1
                 })
             };
@@ -111,7 +119,11 @@ impl<'v> Transfers<'v> {
                     }
                     Deed::Put(element)
                 }
-                Transfer::Take(Some(value)) => Deed::Take(number(value)),
+                Transfer::Take(Some(value)) => {
+                    let element = number(value);
+                    has_rivals |= std::mem::replace(&mut takers[element as usize], true);
+                    Deed::Take(element)
+                }
                 Transfer::Take(None) if operation.kind == Kind::Ok => return None,
                 Transfer::Take(None) => Deed::TakeUnknown,
                 Transfer::Empty => Deed::Empty,
@@ -124,7 +136,7 @@ impl<'v> Transfers<'v> {
             }
         }
         let has_unknown = deeds.contains(&Deed::TakeUnknown);
-        Some(Transfers { moments: &problem.moments, deeds, calls, putters, values, has_unknown })
+        Some(Transfers { moments: &problem.moments, deeds, calls, putters, values, has_unknown, has_rivals })
     }
 
     /// What has become of each element after `until` moments. O(n).
@@ -156,11 +168,11 @@ impl<'v> Transfers<'v> {
                         Deed::Take(element) => {
                             let fate = &mut fates[element as usize];
                             if fate.take.ret != NEVER {
-                                return Err(Breach(vec![fate.taker, position]));
+                                return Err(Breach::at(at, [fate.taker, position]));
                             }
                             if fate.put.call == NEVER {
                                 let putter = self.putters[element as usize];
-                                return Err(Breach([position, putter].into_iter().filter(|&one| one != NONE).collect()));
+                                return Err(Breach::at(at, [position, putter].into_iter().filter(|&one| one != NONE)));
                             }
                             (fate.take, fate.taker) = (interval, position);
                         }
@@ -192,7 +204,7 @@ impl<'v> Transfers<'v> {
 
     /// Who put an element in and who took it out.
     pub(super) fn handlers(&self, life: &Life) -> impl Iterator<Item = u32> {
-        [self.putters[life.element as usize], life.taker].into_iter().filter(|&position| position != NONE)
+        [self.putters[life.element as usize], life.taker].into_iter().filter(|&position| position < SOMEBODY)
     }
 
     /// All those that take nobody knows what and began before a moment.

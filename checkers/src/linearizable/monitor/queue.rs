@@ -6,12 +6,13 @@
 //! elements on different sides the earlier is put and taken first.
 //!
 //! An element `a` that nobody is known to take is overtaken when the take of the first `b` put in after it returns: an unknown taker
-//! must have begun by then. The deadlines rise with the returns of the puts, so the unknown takers suffice if for every k the k-th deadline
-//! comes after the call of the k-th of them (Hall); and what an empty queue demands of them adds nothing to that but its own condition, because
-//! the elements that it concerns are those with the first deadlines.
+//! must have begun by then (see [`settle`]). The deadlines rise with the returns of the puts, so what an empty queue demands of the
+//! unknown takers adds nothing to that but its own condition: the elements that it concerns are those with the first deadlines. It is exact but
+//! for elements whose known taker has not returned yet: those may have been taken by an unknown one before.
 
 use super::cover::empties;
 use super::lives::{Deed, Life, Lives, Transfers};
+use super::unknown::{Debt, settle};
 use super::{Breach, Monitor, NEVER, Stance};
 use crate::linearizable::problem::Moment;
 
@@ -26,13 +27,17 @@ impl Monitor for Queue<'_> {
         let lives = self.0.lives(until, stance)?;
         self.overtaken(&lives)?;
         if !lives.unknown.is_empty() {
-            self.lost(&lives)?;
+            settle(&self.0, &lives, self.debts(&lives))?;
         }
         empties(&self.0, &lives)
     }
 
     fn is_exact(&self) -> bool {
         !self.0.has_unknown
+    }
+
+    fn is_steady(&self) -> bool {
+        !self.0.has_unknown && !self.0.has_rivals
     }
 }
 
@@ -59,7 +64,7 @@ impl Queue<'_> {
                     if let (Some(first), Some(second)) = (last, self.life(lives, position))
                         && second.take.ret < first.take.call
                     {
-                        return Err(Breach(self.0.handlers(first).chain(self.0.handlers(second)).collect()));
+                        return Err(Breach::at(second.take.ret, self.0.handlers(first).chain(self.0.handlers(second))));
                     }
                 }
             }
@@ -67,32 +72,21 @@ impl Queue<'_> {
         Ok(())
     }
 
-    /// More elements overtaken that nobody is known to take than unknown takers.
-    fn lost(&self, lives: &Lives) -> Result<(), Breach> {
-        let mut deadlines: Vec<(u32, &Life, Option<&Life>)> = Vec::new();
-        let mut first: Option<&Life> = None;
+    /// The elements overtaken that nobody is known to take.
+    fn debts(&self, lives: &Lives) -> Vec<Debt> {
+        let mut debts = Vec::new();
+        // Of those put in later, the one taken first.
+        let mut first: (u32, Option<u32>) = (NEVER, None);
         for &moment in self.0.moments[..lives.until as usize].iter().rev() {
+            let (Moment::Call(position) | Moment::Return(position)) = moment;
+            let Some(life) = self.life(lives, position) else { continue };
+            let place = lives.life_of[life.element as usize];
             match moment {
-                Moment::Call(position) => {
-                    if let Some(life) = self.life(lives, position).filter(|life| first.is_none_or(|first| life.take.ret < first.take.ret)) {
-                        first = Some(life);
-                    }
-                }
-                Moment::Return(position) => {
-                    if let Some(life) = self.life(lives, position).filter(|life| life.lasts()) {
-                        deadlines.push((first.map_or(NEVER, |first| first.take.ret), life, first));
-                    }
-                }
+                Moment::Call(_) if life.take.ret < first.0 => first = (life.take.ret, Some(place)),
+                Moment::Return(_) if life.lasts() => debts.push(Debt { place, deadline: first.0, witness: first.1 }),
+                Moment::Call(_) | Moment::Return(_) => {}
             }
         }
-        deadlines.reverse();
-        for (count, &(deadline, ..)) in deadlines.iter().enumerate() {
-            if deadline != NEVER && lives.unknown.get(count).is_none_or(|&call| call > deadline) {
-                let overtaken = deadlines[..=count].iter().flat_map(|&(_, life, first)| [Some(life), first]).flatten();
-                let unknown = self.0.unknown_before(deadline);
-                return Err(Breach(overtaken.flat_map(|life| self.0.handlers(life)).chain(unknown).collect()));
-            }
-        }
-        Ok(())
+        debts
     }
 }

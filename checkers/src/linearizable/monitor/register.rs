@@ -181,7 +181,7 @@ impl<'a, 'v> Clusters<'a, 'v> {
         while value != 0 && self.clusters[value as usize].reason == NONE {
             self.clusters[value as usize].reason = reason;
             let Some(writer) = self.register.writer(value).filter(|&writer| self.register.calls[writer as usize] < until) else {
-                return Err(Breach(self.because(reason)));
+                return Err(Breach::new(self.because(reason)));
             };
             self.needed.push(value);
             let Some(before) = self.register.acts[writer as usize].finds() else { break };
@@ -211,7 +211,7 @@ impl<'a, 'v> Clusters<'a, 'v> {
             let other = std::mem::replace(&mut self.clusters[before as usize].next, value);
             if other != NONE {
                 let both = [value, other].into_iter().filter_map(|value| self.register.writer(value));
-                return Err(Breach(both.flat_map(|writer| self.because(writer)).collect()));
+                return Err(Breach::new(both.flat_map(|writer| self.because(writer))));
             }
         }
         Ok(())
@@ -245,7 +245,7 @@ impl<'a, 'v> Clusters<'a, 'v> {
         if let Some((call, position)) = block.extent.last_call
             && part.first_return.0 < call
         {
-            return Err(Breach(self.writers_of(block.last).chain([position, part.first_return.1]).collect()));
+            return Err(Breach::new(self.writers_of(block.last).chain([position, part.first_return.1])));
         }
         let part = Extent { first_return: (part.first_return.0.saturating_add(1), part.first_return.1), ..part };
         block.extent.add(part);
@@ -282,7 +282,7 @@ impl<'a, 'v> Clusters<'a, 'v> {
                 let others = std::iter::successors(self.register.before(value), |&value| self.register.before(value));
                 let circle = std::iter::once(value).chain(others.take_while(|&other| other != value));
                 let writers = circle.filter_map(|value| self.register.writer(value));
-                Err(Breach(writers.flat_map(|writer| self.because(writer)).collect()))
+                Err(Breach::new(writers.flat_map(|writer| self.because(writer))))
             }
         }
     }
@@ -291,7 +291,7 @@ impl<'a, 'v> Clusters<'a, 'v> {
     fn order(&self, blocks: &[Block]) -> Result<(), Breach> {
         let zone = |block: &Block| (block.extent.first_return.0, block.extent.last_call.map_or(0, |(call, _)| call + 1));
         let (mut forward, backward): (Vec<&Block>, Vec<&Block>) = blocks.iter().partition(|block| zone(block).0 < zone(block).1);
-        let clash = |one: &Block, other: &Block| Err(Breach(self.proof(one).into_iter().chain(self.proof(other)).collect()));
+        let clash = |one: &Block, other: &Block| Err(Breach::new(self.proof(one).into_iter().chain(self.proof(other))));
         forward.sort_unstable_by_key(|block| zone(block));
         if let Some(pair) = forward.windows(2).find(|pair| zone(pair[1]).0 < zone(pair[0]).1) {
             return clash(pair[0], pair[1]);
@@ -319,6 +319,10 @@ impl Monitor for Register<'_> {
     }
 
     fn is_exact(&self) -> bool {
+        true
+    }
+
+    fn is_steady(&self) -> bool {
         true
     }
 }

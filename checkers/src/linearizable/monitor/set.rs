@@ -194,7 +194,7 @@ impl Monitor for Set<'_> {
         for (fate, window) in fates.iter().zip(&mut windows) {
             if !fate.may_last() {
                 match fate.window() {
-                    Window::Impossible => return Err(Breach(fate.acts().collect())),
+                    Window::Impossible => return Err(Breach::new(fate.acts())),
                     Window::Empty => {}
                     Window::Between(from, to) => *window = (from, to),
                 }
@@ -206,7 +206,7 @@ impl Monitor for Set<'_> {
             {
                 let (from, to) = windows[element as usize];
                 if self.calls[position as usize] > from && at < to {
-                    return Err(Breach(fates[element as usize].acts().chain([position]).collect()));
+                    return Err(Breach::new(fates[element as usize].acts().chain([position])));
                 }
             }
         }
@@ -214,6 +214,10 @@ impl Monitor for Set<'_> {
     }
 
     fn is_exact(&self) -> bool {
+        true
+    }
+
+    fn is_steady(&self) -> bool {
         true
     }
 }

@@ -11,13 +11,16 @@
 //! Leaving an element out shortens the run or splits it, so that others qualify; they never cease to. Each element is left out once, found in
 //! a tree over the returns of the puts: O(n log n).
 //!
-//! With takers of nobody knows what it is not exact: it accepts what is linearizable without them, and rejects what is not
-//! linearizable even without the elements that nobody is known to take.
+//! With takers of nobody knows what it is not exact. An element that nobody is known to take must have been taken by one of them before one
+//! is taken that was put in before it and certainly lay below it; if these deadlines cannot be met (see [`settle`]), or the history is
+//! not linearizable even without the elements that nobody is known to take, it is rejected. If it is linearizable with the deadlines met in that
+//! way, it is accepted.
 
 use super::cover::{Cover, chain, empties};
 use super::lives::{Life, Lives, Transfers};
 use super::tree::{Counts, Greatest};
-use super::{Breach, Monitor, NONE, Stance};
+use super::unknown::{Debt, apply, emptied_after, settle};
+use super::{Breach, Monitor, NEVER, NONE, Stance};
 
 pub(super) struct Stack<'v>(pub(super) Transfers<'v>);
 
@@ -28,17 +31,84 @@ impl Monitor for Stack<'_> {
 
     fn check(&self, until: u32, stance: Stance) -> Result<(), Breach> {
         let mut lives = self.0.lives(until, stance)?;
-        if stance == Stance::Cautious {
-            lives.unknown.clear();
+        if !lives.unknown.is_empty() {
+            let settled = settle(&self.0, &lives, debts(&lives))?;
+            if stance == Stance::Cautious {
+                apply(settled, &mut lives);
+            }
         }
         empties(&self.0, &lives)?;
-        let peeling = Peeling::new(&lives);
-        peeling.peel().map_err(|links| Breach(links.into_iter().flat_map(|life| self.0.handlers(life)).collect()))
+        Peeling::new(&lives).peel().map_err(|(links, end)| {
+            let (links, end) = crossed(&lives).unwrap_or((links, end));
+            Breach::at(end, links.into_iter().flat_map(|life| self.0.handlers(life)))
+        })
     }
 
     fn is_exact(&self) -> bool {
         !self.0.has_unknown
     }
+
+    fn is_steady(&self) -> bool {
+        !self.0.has_unknown && !self.0.has_rivals
+    }
+}
+
+/// The elements that nobody is known to take although one certainly below them was taken, or the stack was found empty.
+fn debts(lives: &Lives) -> Vec<Debt> {
+    let emptied = emptied_after(lives);
+    let mut taken_at = vec![NONE; lives.until as usize + 1];
+    let mut put_at = vec![NONE; lives.until as usize + 1];
+    for (life, place) in lives.lives.iter().zip(0..).filter(|(life, _)| life.put.ret != NEVER) {
+        put_at[life.put.ret as usize] = place;
+        if life.take.ret != NEVER {
+            taken_at[life.take.call as usize] = place;
+        }
+    }
+    // By the return of the put of those whose take was called later: the complement of the return of the take.
+    let mut taken = Greatest::new(lives.until as usize + 1);
+    let mut debts = Vec::new();
+    for at in (0..lives.until as usize).rev() {
+        if let Some(life) = lives.lives.get(taken_at[at] as usize) {
+            taken.set(life.put.ret as usize, !life.take.ret);
+        }
+        let place = put_at[at];
+        if let Some(life) = lives.lives.get(place as usize).filter(|life| life.lasts()) {
+            let (below, greatest) = taken.greatest(0, life.put.call as usize);
+            let (by_take, by_empty) = (!greatest, emptied[at]);
+            let witness = Some(put_at[below]).filter(|_| by_take <= by_empty && greatest > 0);
+            debts.push(Debt { place, deadline: by_take.min(by_empty), witness });
+        }
+    }
+    debts
+}
+
+/// Two elements of which the lower was certainly taken before the upper, and when: the first such take to return.
+fn crossed(lives: &Lives) -> Option<(Vec<&Life>, u32)> {
+    let counts = |life: &&Life| life.stay().is_some() && (lives.unknown.is_empty() || !life.lasts());
+    let mut put_at = vec![NONE; lives.until as usize + 1];
+    let mut by_call = vec![NONE; lives.until as usize + 1];
+    let mut taken_at = vec![NONE; lives.until as usize + 1];
+    for (life, place) in lives.lives.iter().zip(0..).filter(|(life, _)| counts(life)) {
+        put_at[life.put.ret as usize] = place;
+        by_call[life.put.call as usize] = place;
+        taken_at[life.take.call as usize] = place;
+    }
+    // By the call of the put of those whose put has returned: the call of the take.
+    let mut stay = Greatest::new(lives.until as usize + 1);
+    let mut first: Option<(&Life, &Life)> = None;
+    for at in 0..lives.until as usize {
+        if let Some(life) = lives.lives.get(put_at[at] as usize) {
+            stay.set(life.put.call as usize, life.take.call);
+        }
+        let Some(lower) = lives.lives.get(taken_at[at] as usize) else { continue };
+        if first.is_none_or(|(first, _)| lower.take.ret < first.take.ret)
+            && let Some(call) = stay.above(lower.put.ret as usize, at, lower.take.ret)
+            && let Some(upper) = lives.lives.get(by_call[call] as usize)
+        {
+            first = Some((lower, upper));
+        }
+    }
+    first.map(|(lower, upper)| (vec![lower, upper], lower.take.ret))
 }
 
 /// What is left of a history. Cell `c` is the run of gaps after mark `c`, up to the next one, in which the same elements stay.
@@ -104,8 +174,8 @@ impl<'l> Peeling<'l> {
     /// Leaves out one element after another.
     ///
     /// # Errors
-    /// A few that fill a run at whose bottom none of them can lie.
-    fn peel(mut self) -> Result<(), Vec<&'l Life>> {
+    /// A few that fill a run at whose bottom none of them can lie, and its end.
+    fn peel(mut self) -> Result<(), (Vec<&'l Life>, u32)> {
         let mut parts = vec![(0, self.marks.len())];
         while let Some((from, to)) = parts.pop() {
             let start = self.gone.free(from as u32) as usize;
@@ -117,7 +187,7 @@ impl<'l> Peeling<'l> {
             if end < to {
                 parts.push((end, to));
             }
-            let Some(bottom) = self.bottom(start, end) else { return Err(self.links(start, end)) };
+            let Some(bottom) = self.bottom(start, end) else { return Err((self.links(start, end), self.marks[end])) };
             self.leave_out(bottom);
             parts.push((start, end));
         }

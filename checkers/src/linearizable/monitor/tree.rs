@@ -60,6 +60,21 @@ impl Greatest {
         None
     }
 
+    /// The greatest number in a range, and where it is; 0 for an empty range.
+    pub(super) fn greatest(&self, from: usize, to: usize) -> (usize, u32) {
+        let (mut left, mut right) = (self.leaves + from, self.leaves + to.max(from));
+        let (mut node, mut greatest) = (left, 0);
+        while left < right {
+            for (is_whole, other) in [(left % 2 == 1, left), (right % 2 == 1, right - 1)] {
+                if is_whole && self.nodes[other] > greatest {
+                    (node, greatest) = (other, self.nodes[other]);
+                }
+            }
+            (left, right) = (left.div_ceil(2), right / 2);
+        }
+        (if greatest == 0 { from } else { self.descend(node, greatest - 1) }, greatest)
+    }
+
     fn descend(&self, mut node: usize, bound: u32) -> usize {
         while node < self.leaves {
             node = if self.nodes[2 * node] > bound { 2 * node } else { 2 * node + 1 };
@@ -154,6 +169,9 @@ mod tests {
         assert_eq!(tree.above(0, 5, 8), Some(1));
         assert_eq!(tree.above(2, 5, 4), Some(4));
         assert_eq!(tree.above(2, 4, 4), None);
+        assert_eq!(tree.greatest(0, 5), (1, 9));
+        assert_eq!(tree.greatest(2, 4), (2, 4));
+        assert_eq!(tree.greatest(3, 3), (3, 0));
         tree.set(1, 0);
         assert_eq!(tree.above(0, 5, 8), None);
         assert_eq!(tree.above(0, 0, 0), None);
