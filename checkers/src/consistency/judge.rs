@@ -208,7 +208,7 @@ fn too_stale(testimony: &Testimony<'_>, attribution: &Attribution, staleness: &S
     let mut told = vec![worst];
     told.extend(staleness.reads.iter().filter(|stale| stale.versions >= versions && stale.read != worst.read).take(MOST - 1));
     let most = usize::try_from(versions).unwrap_or(usize::MAX).max(1);
-    Some(Outcome::Anomalies(told.into_iter().map(|stale| staleness.explain(stale, most)).collect()))
+    Some(Outcome::Anomalies(told.into_iter().map(|stale| vouched(staleness.registers, staleness.explain(stale, most))).collect()))
 }
 
 fn stale_within_bounds(history: &History, testimony: &Testimony<'_>, options: &Options) -> ModelJudgement {
@@ -222,7 +222,7 @@ fn stale_within_bounds(history: &History, testimony: &Testimony<'_>, options: &O
     if let (Some(age), false) = (options.age, outcome.is_broken()) {
         let worst = staleness.worst().1.filter(|stale| stale.age > age);
         let by_age = match worst {
-            Some(stale) => Outcome::Anomalies(vec![staleness.explain(stale, 1)]),
+            Some(stale) => Outcome::Anomalies(vec![vouched(&registers, staleness.explain(stale, 1))]),
             None => delta_atomic(history, age, options),
         };
         if !matches!(by_age, Outcome::Holds) {
