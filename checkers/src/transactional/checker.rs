@@ -7,7 +7,6 @@ use serde_json::{Value as Json, json};
 
 use super::analysis::{Analysis, Options, analyse};
 use super::level::Level;
-use super::tally::Instance;
 use super::transactions::{Datatype, PushError, Transactions};
 
 /// Decides whether transactions keep an isolation level, and which they do not keep.
@@ -132,7 +131,7 @@ fn details(analysis: &Analysis<'_>) -> Json {
         .found
         .iter()
         .map(|(phenomenon, found)| {
-            let examples: Vec<Json> = found.examples.iter().map(|instance| example(analysis, instance)).collect();
+            let examples: Vec<Json> = found.examples.iter().map(|instance| analysis.json(instance)).collect();
             let entry = phenomenon.entry();
             let json = json!({ "count": found.count, "counts": entry.counts, "about": entry.about, "examples": examples });
             (entry.name.to_owned(), json)
@@ -148,36 +147,5 @@ fn details(analysis: &Analysis<'_>) -> Json {
         "dependencies": analysis.edges,
         "largest_component": analysis.largest_component,
         "peak_bytes": analysis.peak_bytes,
-    })
-}
-
-/// An instance for machines.
-pub(crate) fn example(analysis: &Analysis<'_>, instance: &Instance) -> Json {
-    let t = analysis.transactions();
-    let transactions: Vec<Json> = instance
-        .transactions
-        .iter()
-        .map(|&transaction| {
-            json!({
-                "name": t.name(transaction),
-                "process": t.process(transaction),
-                "invoked": t.invoked(transaction),
-                "completed": t.completed(transaction),
-                "type": t.kind(transaction),
-                "steps": t.steps(transaction).iter().map(|step| t.step_words(step)).collect::<Vec<_>>(),
-            })
-        })
-        .collect();
-    let cycle: Vec<Json> = instance
-        .cycle
-        .iter()
-        .map(|link| json!({ "from": t.name(link.from), "to": t.name(link.to), "kind": link.kind.name(), "why": analysis.sentence(link) }))
-        .collect();
-    json!({
-        "key": instance.key.map(|key| t.key(key)),
-        "transactions": transactions,
-        "cycle": cycle,
-        "argument": analysis.sentences(instance),
-        "began": analysis.began(instance),
     })
 }

@@ -170,7 +170,14 @@ impl Inference for ListAppend<'_> {
     }
 
     fn follows(&self, key: u32, element: Element, writer: u32) -> Option<Element> {
-        self.predecessor(key, element).filter(|&before| self.transactions.elements.writer(before) == writer)
+        let t = self.transactions;
+        let is_by = |before: &Element| t.elements.writer(*before) == writer;
+        // Where it is not right before, it is further up.
+        self.predecessor(key, element).filter(is_by).or_else(|| {
+            let end = t.lists.place_in_trunk(key, element).unwrap_or(usize::MAX);
+            let own = t.writes(writer).filter(|&(other, _)| other == key).map(|(_, own)| own);
+            own.filter(|&own| t.lists.place_in_trunk(key, own).is_some_and(|place| place < end)).last()
+        })
     }
 
     fn later_writers(&self, read: &MicroOp, say: &mut dyn FnMut(u32)) {
