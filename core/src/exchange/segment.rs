@@ -56,12 +56,7 @@ impl Language {
     pub(super) fn new(format: Format, head: &[u8], is_lenient: bool) -> Language {
         let opening = super::format::opening(head);
         let line_opening = [b"\n", opening.as_slice()].concat();
-        Language {
-            format,
-            is_lenient,
-            opening: Finder::new(&opening).into_owned(),
-            line_opening: Finder::new(&line_opening).into_owned(),
-        }
+        Language { format, is_lenient, opening: Finder::new(&opening).into_owned(), line_opening: Finder::new(&line_opening).into_owned() }
     }
 
     /// Where a text is best cut: after the last event that seems whole; at its end if none does.
@@ -179,12 +174,12 @@ fn read_as<'t>(mut syntax: impl Syntax<'t>, language: &Language, text: &'t str, 
         let readable = limit.map_or(text, |limit| &text[..limit]);
         syntax.scanner().enter(readable, start);
         // Where nothing can be torn, the scanner goes on and on.
-        let outcome = loop {
+        let (outcome, scope_before) = loop {
             let scope = part.state.scope;
             match syntax.next_event(&mut part.state.scope, &mut vocabulary) {
                 Ok(Some(event)) => part.events.push(event),
-                Ok(None) => break Ok(()),
-                Err(fault) => break Err((fault, scope)),
+                Ok(None) => break (Ok(()), scope),
+                Err(fault) => break (Err(fault), scope),
             }
             start = syntax.scanner().at;
         };
@@ -197,15 +192,16 @@ fn read_as<'t>(mut syntax: impl Syntax<'t>, language: &Language, text: &'t str, 
                     part.fatal = Some(Box::new(Fault { at: text.len(), message }));
                 } else if !is_last && !is_closed(&text[start..]) {
                     part.rest = start;
+                    part.state.scope = scope_before;
                 }
                 break;
             }
-            (Err((_, scope)), None) if !is_last && syntax.scanner().at + LOOKAHEAD >= text.len() => {
+            (Err(_), None) if !is_last && syntax.scanner().at + LOOKAHEAD >= text.len() => {
                 part.rest = start;
-                part.state.scope = scope;
+                part.state.scope = scope_before;
                 break;
             }
-            (Err((fault, _)), _) if language.is_lenient => {
+            (Err(fault), _) if language.is_lenient => {
                 part.skipped += 1;
                 if part.faults.len() < Skipped::EXPLAINED {
                     part.faults.push(*fault);
@@ -214,7 +210,7 @@ fn read_as<'t>(mut syntax: impl Syntax<'t>, language: &Language, text: &'t str, 
                 start = (begin + 1..=text.len()).find(|&at| text.is_char_boundary(at)).unwrap_or(text.len());
                 part.state.is_recovering = true;
             }
-            (Err((fault, _)), _) => {
+            (Err(fault), _) => {
                 part.fatal = Some(fault);
                 break;
             }
