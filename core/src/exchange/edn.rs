@@ -11,7 +11,7 @@ use super::draft::{Draft, Vocabulary, place};
 use super::scanner::{Scan, Scanner};
 use super::segment::{Scope, Syntax};
 use crate::value::Quoted;
-use crate::{Event, History, Process, Value};
+use crate::{Event, History, Process};
 use reader::Reader;
 
 impl<'t> Syntax<'t> for Reader<'t> {
@@ -48,18 +48,31 @@ impl Reader<'_> {
         }
         let start = self.scanner.at;
         let mut draft = Draft::default();
-        while !self.close(b'}')? {
-            // Nearly all names are keywords, and nearly all those are known: they need not become values.
-            let (keyword, other) = match self.keyword() {
-                Some(keyword) => (keyword, Value::Nil),
-                None => ("", self.value()?),
-            };
-            self.skip()?;
-            let at = self.scanner.at;
-            let datum = self.value()?;
-            place(&self.scanner, at, draft.set(other.as_text().unwrap_or(keyword), datum, vocabulary))?;
+        loop {
+            match self.next_mark(0)? {
+                Some(b'}') => break,
+                None => return self.unclosed(b'}'),
+                // Nearly all names are keywords, and need not become values.
+                Some(b':') => {
+                    let name = self.keyword();
+                    self.field(name, &mut draft, vocabulary)?;
+                }
+                Some(_) => {
+                    let name = self.value()?;
+                    self.field(name.as_text().unwrap_or_default(), &mut draft, vocabulary)?;
+                }
+            }
         }
+        self.scanner.at += 1;
         draft.finish().or_else(|missing| self.scanner.fault_at(start, format!("this map is no event: it has no :{missing}")))
+    }
+
+    #[inline]
+    fn field(&mut self, name: &str, draft: &mut Draft, vocabulary: &mut Vocabulary) -> Scan<()> {
+        let mark = self.next_mark(0)?;
+        let at = self.scanner.at;
+        let datum = self.datum_at(mark, 0)?;
+        place(&self.scanner, at, draft.set(name, datum, vocabulary))
     }
 }
 
@@ -102,6 +115,7 @@ fn is_keyword(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Value;
     use crate::exchange::{self, json, parse};
 
     const JEPSEN: &str = r#"

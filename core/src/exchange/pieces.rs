@@ -37,6 +37,9 @@ pub(super) struct TextPieces {
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
+/// A piece holds more than a character.
+const SHORTEST: usize = 8;
+
 /// How much is looked at to tell the format.
 const HEAD: usize = 64 << 10;
 
@@ -55,7 +58,7 @@ impl Pieces {
                 let whole: Source = Box::new(io::Cursor::new(buffer).chain(source));
                 Pieces::Journal(FrameReader::new(whole)?)
             }
-            _ => Pieces::Text(TextPieces { source, buffer, length: length.max(1), is_over: false }),
+            _ => Pieces::Text(TextPieces { source, buffer, length: length.max(SHORTEST), is_over: false }),
         };
         Ok((pieces, language))
     }
