@@ -11,6 +11,7 @@
 //! | [`Convergence`] | replicas agree in the end, on what the writes allow |
 //! | [`Counter`] | reads lie within bounds |
 //! | [`Fifo`] | the values of a producer come out in its order |
+//! | [`Kafka`] | partitioned logs lose, repeat, reorder and invent nothing |
 //! | [`Lock`] | one holder at a time, rising tokens, leases that end |
 //! | [`LongFork`] | writes are seen in one order |
 //! | [`Monotonic`] | numbers rise |
@@ -31,6 +32,7 @@ mod description;
 mod elements;
 mod fifo;
 mod intern;
+mod kafka;
 mod lock;
 mod long_fork;
 mod monotonic;
@@ -52,6 +54,7 @@ pub use convergence::{Convergence, Replicated};
 pub use counter::Counter;
 pub use description::{Description, Shape, Word};
 pub use fifo::{DeliveryOrder, Fifo};
+pub use kafka::Kafka;
 pub use lock::Lock;
 pub use long_fork::LongFork;
 pub use monotonic::{Monotonic, Scope};
@@ -71,6 +74,7 @@ pub const DESCRIPTIONS: &[&Description] = &[
     &Convergence::DESCRIPTION,
     &Counter::DESCRIPTION,
     &Fifo::DESCRIPTION,
+    &Kafka::DESCRIPTION,
     &Lock::DESCRIPTION,
     &LongFork::DESCRIPTION,
     &Monotonic::DESCRIPTION,

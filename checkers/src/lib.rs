@@ -2,6 +2,7 @@
 //!
 //! | module | what it decides |
 //! | --- | --- |
+//! | [`consistency`] | whether registers keep a weaker promise: sequential, causal, session guarantees, regular, stale within bounds … |
 //! | [`linearizable`] | whether the operations on an object have an order true to real time and to a [model](models) |
 //! | [`transactional`] | which isolation levels transactions refute, by which anomalies |
 //! | [`invariants`] | promises over many operations that need no such order: nothing lost, totals kept, numbers rising … |
@@ -9,6 +10,7 @@
 //!
 //! [`ALL`] names every checker, and [`build`] makes one from a plan's words.
 
+pub mod consistency;
 pub mod invariants;
 pub mod linearizable;
 pub mod models;

@@ -33,24 +33,32 @@ mod decide;
 mod erased;
 mod foresight;
 mod frontier;
+mod furthest;
 mod judgement;
 mod keys;
+mod linearize;
 mod minimal;
+mod online;
 mod outcome;
 mod problem;
 mod register;
 mod search;
 mod steps;
+mod trail;
+mod witness;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-use elenchus_core::{EventIndex, History, HistoryError, Kind, Model, Symbol};
+use elenchus_core::{EventIndex, History, HistoryError, Kind, Model, Operation, Symbol};
 use rayon::prelude::*;
 use thiserror::Error;
 
 pub use checker::Linearizable;
+pub use furthest::{Furthest, Pending, Placed};
 pub use judgement::{Failure, Judgement, Options, Undecided};
+pub use online::{Online, Violation};
+pub use witness::{Linearization, Witness, WitnessError, states, verify_witness};
 
 use budget::Budget;
 use decide::decide;
@@ -84,14 +92,14 @@ pub fn check<M: Model>(model: &M, history: &History, options: &Options) -> Resul
 
 fn check_any(model: &AnyModel<'_>, history: &History, options: &Options) -> Result<Judgement, CheckError> {
     let deadline = options.time.map(|time| Instant::now() + time);
-    let operations = history.operations()?;
-    if let Some(foreign) = operations.iter().find(|operation| operation.kind != Kind::Fail && !model.admits(operation)) {
+    let mut parts = parts(model, history)?;
+    let is_foreign = |operation: &Operation<'_>| operation.kind != Kind::Fail && !model.admits(operation);
+    if let Some(foreign) = parts.iter().filter_map(|part| part.operations().find(is_foreign)).min_by_key(|operation| operation.invoked) {
         return Err(CheckError::Foreign { event: foreign.invoked, f: foreign.f });
     }
-    let mut parts = parts(model, operations);
-    parts.sort_by_key(|part| std::cmp::Reverse(part.operations.len()));
+    parts.sort_by_key(|part| std::cmp::Reverse(part.len()));
     let workers = rayon::current_num_threads().min(parts.len()).max(1);
-    let budget = Budget::new(options.memory / workers, deadline);
+    let budget = Budget::new(options.memory / workers, deadline).keeping_trails(options.witness);
     let next = AtomicUsize::new(0);
     let mut judged: Vec<(usize, KeyJudgement)> = (0..workers)
         .into_par_iter()
@@ -109,11 +117,18 @@ fn check_any(model: &AnyModel<'_>, history: &History, options: &Options) -> Resu
 
 /// Judges one object.
 fn judge(model: &AnyModel<'_>, part: &Part<'_>, budget: &Budget, options: &Options) -> KeyJudgement {
-    let problem = problem::Problem::new(model, part.operations.iter().copied());
+    let problem = problem::Problem::new(model, part.operations());
     let searched = decide(model, &problem, budget);
     let mut judgement = KeyJudgement::new(&problem, &searched);
     match searched.outcome {
-        outcome::Outcome::Linearizable => {}
+        outcome::Outcome::Linearizable => {
+            let path = searched.path.as_ref();
+            let linearized = path.and_then(|path| linearize::linearize(model, &problem, path, problem.moments.len()));
+            judgement.linearization = linearized.map(|order| Linearization {
+                key: part.key.cloned(),
+                order: order.iter().map(|&position| problem.operation(position).invoked).collect(),
+            });
+        }
         outcome::Outcome::Exhausted { why, moments } => judgement.undecided = Some(Undecided::new(part, &problem, why, moments)),
         outcome::Outcome::Broken(broken) => {
             judgement.failure = Some(judgement::explain(model, part, &problem, &broken, &searched.spent, options));

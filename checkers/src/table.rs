@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use elenchus_core::words::nearest;
-use elenchus_core::{CheckSpec, Checker, Value};
+use elenchus_core::{CheckSpec, Checker, Nanos, Value};
 use serde_json::Map;
 use thiserror::Error;
 
+use crate::consistency::{self, CONSISTENCY_MODELS, Consistency, ConsistencyModel, Strongest};
 use crate::invariants::*;
 use crate::linearizable::Options;
 use crate::models::MODELS;
@@ -33,6 +34,96 @@ pub const ALL: &[CheckerEntry] = &[
         build: linearizable,
     },
     CheckerEntry {
+        name: "sequential",
+        about: "whether registers have one order of all operations that is true to every session",
+        options: &["initial", "time-limit"],
+        build: |spec| consistency(spec, ConsistencyModel::Sequential),
+    },
+    CheckerEntry {
+        name: "causal-memory",
+        about: "whether every session sees the writes to all registers in an order of its own that is true to causality (CM)",
+        options: &["initial"],
+        build: |spec| consistency(spec, ConsistencyModel::CausalMemory),
+    },
+    CheckerEntry {
+        name: "causal-convergence",
+        about: "whether all sessions settle conflicting writes to registers in one order that is true to causality (CCv)",
+        options: &["initial"],
+        build: |spec| consistency(spec, ConsistencyModel::CausalConvergence),
+    },
+    CheckerEntry {
+        name: "causal",
+        about: "whether no session reads a register's value that is causally overwritten (CC)",
+        options: &["initial"],
+        build: |spec| consistency(spec, ConsistencyModel::Causal),
+    },
+    CheckerEntry {
+        name: "pram",
+        about: "whether every session sees the writes of every other to all registers in their order",
+        options: &["initial"],
+        build: |spec| consistency(spec, ConsistencyModel::Pram),
+    },
+    CheckerEntry {
+        name: "read-your-writes",
+        about: "whether no session reads a register's value older than what it wrote itself",
+        options: &["initial"],
+        build: |spec| consistency(spec, ConsistencyModel::ReadYourWrites),
+    },
+    CheckerEntry {
+        name: "monotonic-reads",
+        about: "whether no session reads a register's value older than what it read before",
+        options: &["initial"],
+        build: |spec| consistency(spec, ConsistencyModel::MonotonicReads),
+    },
+    CheckerEntry {
+        name: "monotonic-writes",
+        about: "whether a session that saw a write to a register sees what its writer wrote before",
+        options: &["initial"],
+        build: |spec| consistency(spec, ConsistencyModel::MonotonicWrites),
+    },
+    CheckerEntry {
+        name: "writes-follow-reads",
+        about: "whether a session that saw a write to a register sees what its writer had read before",
+        options: &["initial"],
+        build: |spec| consistency(spec, ConsistencyModel::WritesFollowReads),
+    },
+    CheckerEntry {
+        name: "regular-register",
+        about: "whether every read of a register found the last write before it or one that it overlapped",
+        options: &["initial"],
+        build: |spec| consistency(spec, ConsistencyModel::Regular),
+    },
+    CheckerEntry {
+        name: "safe-register",
+        about: "whether every read of a register that overlapped no write found the last one",
+        options: &["initial"],
+        build: |spec| consistency(spec, ConsistencyModel::Safe),
+    },
+    CheckerEntry {
+        name: "k-atomic",
+        about: "whether every read of a register found one of the last k versions, in an order true to real time",
+        options: &["initial", "time-limit", "k"],
+        build: |spec| consistency(spec, ConsistencyModel::KAtomic),
+    },
+    CheckerEntry {
+        name: "bounded-staleness",
+        about: "by how many versions and for how long reads of registers were stale, and whether that is within bounds",
+        options: &["initial", "time-limit", "versions", "age"],
+        build: |spec| consistency(spec, ConsistencyModel::BoundedStaleness),
+    },
+    CheckerEntry {
+        name: "eventual",
+        about: "whether all readers of a register came to agree after the last write",
+        options: &["initial", "within"],
+        build: |spec| consistency(spec, ConsistencyModel::Eventual),
+    },
+    CheckerEntry {
+        name: "strongest",
+        about: "the strongest consistency models of registers that hold, and what rules out the next stronger ones",
+        options: &["initial", "time-limit", "k", "within", "at-least"],
+        build: strongest,
+    },
+    CheckerEntry {
         name: "list-append",
         about: "which isolation levels transactions that append to lists and read them refute",
         options: &["isolation", "examples"],
@@ -49,6 +140,7 @@ pub const ALL: &[CheckerEntry] = &[
     invariant::<Convergence>(),
     invariant::<Counter>(),
     invariant::<Fifo>(),
+    invariant::<Kafka>(),
     invariant::<Lock>(),
     invariant::<LongFork>(),
     invariant::<Monotonic>(),
@@ -89,7 +181,7 @@ pub enum BuildError {
         nearest: Option<&'static str>,
     },
     /// No model has this name.
-    #[error("there is no model `{name}`{}; models: {}", suggestion(.nearest), models())]
+    #[error("there is no model `{name}`{}", .nearest.map_or_else(models, |_| suggestion(.nearest)))]
     UnknownModel {
         /// What was asked for.
         name: String,
@@ -120,8 +212,9 @@ fn suggestion(nearest: &Option<&'static str>) -> String {
     nearest.map_or(String::new(), |word| format!("; did you mean `{word}`?"))
 }
 
+/// All of them, for a word that is near to none.
 fn models() -> String {
-    MODELS.iter().map(|model| model.name).collect::<Vec<_>>().join(", ")
+    format!("; models: {}", MODELS.iter().map(|model| model.name).collect::<Vec<_>>().join(", "))
 }
 
 fn levels() -> String {
@@ -163,8 +256,37 @@ fn linearizable(spec: &CheckSpec) -> Result<Box<dyn Checker>, BuildError> {
         time: option(options, "time-limit", "a number of seconds", seconds)?,
         memory: option(options, "memory", "a number of bytes", bytes)?.unwrap_or(defaults.memory),
         minimise: option(options, "minimise", "true or false", serde_json::Value::as_bool)?.unwrap_or(defaults.minimise),
+        witness: defaults.witness,
     };
     Ok(Box::new((model.linearizable)(initial, limits)))
+}
+
+fn consistency(spec: &CheckSpec, model: ConsistencyModel) -> Result<Box<dyn Checker>, BuildError> {
+    Ok(Box::new(Consistency::new(model, consistency_options(spec)?)))
+}
+
+fn strongest(spec: &CheckSpec) -> Result<Box<dyn Checker>, BuildError> {
+    let named =
+        |value: &serde_json::Value| CONSISTENCY_MODELS.iter().find(|entry| Some(entry.name) == value.as_str()).map(|entry| entry.model);
+    let at_least = option(&spec.options, "at-least", "the name of a consistency model, like `causal`", named)?;
+    Ok(Box::new(Strongest::new(at_least, consistency_options(spec)?)))
+}
+
+fn consistency_options(spec: &CheckSpec) -> Result<consistency::Options, BuildError> {
+    let options = &spec.options;
+    let defaults = consistency::Options::default();
+    let duration = |value: &serde_json::Value| value.as_f64().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    let nanos = |value: &serde_json::Value| duration(value).map(Nanos::from);
+    let number = |value: &serde_json::Value| value.as_u64().and_then(|number| u32::try_from(number).ok());
+    let positive = |value: &serde_json::Value| number(value).filter(|&number| number > 0);
+    Ok(consistency::Options {
+        initial: option(options, "initial", "a value", |value| serde_json::from_value::<Value>(value.clone()).ok())?.unwrap_or_default(),
+        time: option(options, "time-limit", "a number of seconds", duration)?,
+        k: option(options, "k", "a whole number from 1 on", positive)?.unwrap_or(defaults.k),
+        versions: option(options, "versions", "a whole number from 0 on", number)?,
+        age: option(options, "age", "a number of seconds", nanos)?,
+        within: option(options, "within", "a number of seconds", nanos)?,
+    })
 }
 
 fn list_append(spec: &CheckSpec) -> Result<Box<dyn Checker>, BuildError> {

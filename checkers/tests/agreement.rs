@@ -3,7 +3,7 @@
 mod common;
 
 use common::{Defect, Simulation, simulate};
-use elenchus_checkers::linearizable::{Options, check};
+use elenchus_checkers::linearizable::{Options, check, verify_witness};
 use elenchus_checkers::models::CasRegister;
 use elenchus_core::{Model, Operation, Step, Value, Verdict};
 
@@ -28,11 +28,17 @@ impl Model for Plain {
 
 fn verdicts(simulation: &Simulation) -> (Verdict, Verdict) {
     let history = simulate(simulation);
-    let options = Options { minimise: false, ..Options::default() };
+    let options = Options { minimise: false, witness: true, ..Options::default() };
     let special = check(&CasRegister::default(), &history, &options).expect("judged");
     let general = check(&Plain(CasRegister::default()), &history, &options).expect("judged");
     if let ([one], [other]) = (&special.failures[..], &general.failures[..]) {
         assert_eq!(one.completion, other.completion, "they break elsewhere: {simulation:?}");
+    }
+    for judgement in [&special, &general] {
+        if let Some(witness) = &judgement.witness {
+            assert_eq!(verify_witness(&CasRegister::default(), &history, witness), Ok(()), "{simulation:?}");
+        }
+        assert_eq!(judgement.witness.is_some(), judgement.verdict == Verdict::Valid, "{simulation:?}");
     }
     (special.verdict, general.verdict)
 }
@@ -47,6 +53,7 @@ fn an_atomic_register_is_linearizable() {
             values: 2 + seed as i64 % 4,
             crash_percent: [0, 2, 10][seed as usize % 3],
             defect: Defect::None,
+            rarity: 1,
         };
         assert_eq!(verdicts(&simulation), (Verdict::Valid, Verdict::Valid), "{simulation:?}");
     }
@@ -63,6 +70,7 @@ fn both_searches_find_the_same_defects() {
             values: 2 + seed as i64 % 4,
             crash_percent: [0, 2, 8][seed as usize % 3],
             defect: [Defect::StaleRead, Defect::LostUpdate][seed as usize / 3 % 2],
+            rarity: 20,
         };
         let (special, general) = verdicts(&simulation);
         assert_eq!(special, general, "{simulation:?}");
@@ -73,7 +81,8 @@ fn both_searches_find_the_same_defects() {
 
 #[test]
 fn a_budget_that_runs_out_is_no_verdict() {
-    let simulation = Simulation { seed: 1, operations: 4_000, processes: 8, values: 5, crash_percent: 10, defect: Defect::StaleRead };
+    let simulation =
+        Simulation { seed: 1, operations: 4_000, processes: 8, values: 5, crash_percent: 10, defect: Defect::StaleRead, rarity: 1_000 };
     let options = Options { memory: 1, ..Options::default() };
     let judgement = check(&Plain(CasRegister::default()), &simulate(&simulation), &options).expect("judged");
     assert_eq!(judgement.verdict, Verdict::Unknown);

@@ -5,9 +5,9 @@ mod common;
 use std::cell::Cell;
 
 use common::{Choice, Vocabulary, free_but, history, linearizes, oracle};
-use elenchus_checkers::linearizable::{Options, check};
+use elenchus_checkers::linearizable::{Failure, Options, check, verify_witness};
 use elenchus_checkers::models::*;
-use elenchus_core::{Model, Value, Verdict};
+use elenchus_core::{History, Model, Step, Value, Verdict};
 use proptest::prelude::*;
 
 fn choices() -> impl Strategy<Value = Vec<Choice>> {
@@ -33,15 +33,18 @@ fn agrees<M: Model>(model: &M, vocabulary: &Vocabulary) {
     let outcome = runner.run(&choices(), |choices| {
         let history = history(model, vocabulary, &choices);
         let expected = oracle(model, &history);
-        let judgement = check(model, &history, &Options::default()).expect("judged");
+        let judgement = check(model, &history, &Options { witness: true, ..Options::default() }).expect("judged");
         prop_assert_eq!(judgement.verdict == Verdict::Valid, expected, "{:#?}", &history.events);
         if expected {
             valid.set(valid.get() + 1);
+            let witness = judgement.witness.unwrap_or_default();
+            prop_assert_eq!(verify_witness(model, &history, &witness), Ok(()), "{:?} of {:#?}", &witness, &history.events);
         } else {
             invalid.set(invalid.get() + 1);
             let failure = &judgement.failures[0];
             prop_assert!(failure.is_minimal);
             prop_assert!(!failure.argument.is_empty());
+            confirm_furthest(model, &history, failure)?;
             let proof = &failure.operations;
             prop_assert!(
                 !linearizes(model, free_but(&history, proof, failure.completion)),
@@ -53,7 +56,7 @@ fn agrees<M: Model>(model: &M, vocabulary: &Vocabulary) {
                 let needed = linearizes(model, free_but(&history, &rest, failure.completion));
                 prop_assert!(needed, "{left_out} is not needed in {proof:?} of {:#?}", &history.events);
             }
-            let prefix = elenchus_core::History::new(history.events[..failure.completion.0 as usize].to_vec());
+            let prefix = History::new(history.events[..failure.completion.0 as usize].to_vec());
             prop_assert!(oracle(model, &prefix), "the shortest prefix is shorter than {}", failure.completion);
         }
         Ok(())
@@ -63,6 +66,28 @@ fn agrees<M: Model>(model: &M, vocabulary: &Vocabulary) {
         panic!("{disagreement}");
     }
     assert!(valid > cases / 20 && invalid > cases / 20, "one-sided: {valid} valid, {invalid} invalid");
+}
+
+/// Each of the furthest orders consists of operations of the proof and others, can happen, and cannot go on to the failing one.
+fn confirm_furthest<M: Model>(model: &M, history: &History, failure: &Failure) -> Result<(), TestCaseError> {
+    prop_assert!(!failure.furthest.is_empty());
+    let operations = history.operations().expect("well formed");
+    for furthest in &failure.furthest {
+        let mut state = model.initial();
+        prop_assert_eq!(&furthest.initial, &model.describe(&state));
+        for placed in &furthest.order {
+            prop_assert!(failure.operations.contains(&placed.operation) || failure.others.contains(&placed.operation));
+            let operation = operations.iter().find(|operation| operation.invoked == placed.operation).expect("an operation");
+            match model.step(&state, operation) {
+                Step::Impossible => prop_assert!(false, "{operation} is impossible in {furthest:?}"),
+                Step::Same => {}
+                Step::To(next) => state = next,
+            }
+            prop_assert_eq!(&placed.state, &model.describe(&state));
+        }
+        prop_assert!(!furthest.pending.is_empty());
+    }
+    Ok(())
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{EventIndex, History, Value};
+use crate::{Event, EventIndex, History, Value};
 
 /// A judgement. Ordered by gravity, so that the gravest of several is their maximum.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -75,6 +75,20 @@ pub trait Checker: Send + Sync {
 
     /// Judges the history. A malformed history is [`Verdict::Unknown`], with the reason.
     fn check(&self, history: &History) -> Finding;
+
+    /// The same for a history that comes event by event and need not be held whole; none where the checker must see all of it.
+    fn reading(&self) -> Option<Box<dyn Reading + '_>> {
+        None
+    }
+}
+
+/// A check of a history that is still being read.
+pub trait Reading {
+    /// Takes the next event.
+    fn take(&mut self, event: &Event);
+
+    /// What was found in all that was taken.
+    fn finding(self: Box<Self>) -> Finding;
 }
 
 /// A check as a workload asks for it: the checker's name and its options, resolved by whoever knows the checkers.

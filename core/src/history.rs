@@ -42,6 +42,18 @@ pub struct Operation<'h> {
     pub node: Option<NodeIndex>,
 }
 
+/// Where an operation begins and ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Interval {
+    invoked: EventIndex,
+    /// [`Interval::NEVER`] where it never returned.
+    completed: EventIndex,
+}
+
+impl Interval {
+    const NEVER: EventIndex = EventIndex(u32::MAX);
+}
+
 /// What was asked and told, in a few words: `write 3`, `read → 2`, `cas 1 → 4`.
 impl fmt::Display for Operation<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -103,10 +115,18 @@ impl History {
     /// # Errors
     /// When a process invokes twice without an answer, or is answered without asking.
     pub fn operations(&self) -> Result<Vec<Operation<'_>>, HistoryError> {
+        Ok(self.intervals()?.into_iter().map(|interval| self.operation(interval)).collect())
+    }
+
+    /// Where the operations of clients begin and end, in order of invocation: [`History::operations`] in a tenth of the memory. O(n).
+    ///
+    /// # Errors
+    /// When a process invokes twice without an answer, or is answered without asking.
+    pub fn intervals(&self) -> Result<Vec<Interval>, HistoryError> {
         if self.events.len() >= u32::MAX as usize {
             return Err(HistoryError::TooLong(self.events.len()));
         }
-        let mut operations: Vec<Operation<'_>> = Vec::with_capacity(self.events.len() / 2);
+        let mut intervals: Vec<Interval> = Vec::with_capacity(self.events.len() / 2);
         let mut open: FxHashMap<u32, usize> = FxHashMap::default();
         for (position, event) in self.events.iter().enumerate() {
             let Process::Client(id) = event.process else {
@@ -114,29 +134,34 @@ impl History {
             };
             let index = EventIndex(position as u32);
             if event.kind == Kind::Invoke {
-                if let Some(first) = open.insert(id, operations.len()) {
-                    return Err(HistoryError::DoubleInvoke { process: event.process, first: operations[first].invoked, second: index });
+                if let Some(first) = open.insert(id, intervals.len()) {
+                    return Err(HistoryError::DoubleInvoke { process: event.process, first: intervals[first].invoked, second: index });
                 }
-                operations.push(Operation {
-                    process: event.process,
-                    f: event.f,
-                    key: event.key.as_ref(),
-                    input: &event.value,
-                    output: None,
-                    kind: Kind::Info,
-                    invoked: index,
-                    completed: None,
-                    node: event.node,
-                });
+                intervals.push(Interval { invoked: index, completed: Interval::NEVER });
             } else {
                 let asked = open.remove(&id).ok_or(HistoryError::Unasked { process: event.process, event: index })?;
-                let operation = &mut operations[asked];
-                operation.kind = event.kind;
-                operation.completed = Some(index);
-                operation.output = (event.kind == Kind::Ok).then_some(&event.value);
+                intervals[asked].completed = index;
             }
         }
-        Ok(operations)
+        Ok(intervals)
+    }
+
+    /// The operation that begins and ends there.
+    pub fn operation(&self, interval: Interval) -> Operation<'_> {
+        let asked = self.event(interval.invoked);
+        let completed = (interval.completed != Interval::NEVER).then_some(interval.completed);
+        let kind = completed.map_or(Kind::Info, |completed| self.event(completed).kind);
+        Operation {
+            process: asked.process,
+            f: asked.f,
+            key: asked.key.as_ref(),
+            input: &asked.value,
+            output: completed.filter(|_| kind == Kind::Ok).map(|completed| &self.event(completed).value),
+            kind,
+            invoked: interval.invoked,
+            completed,
+            node: asked.node,
+        }
     }
 
     /// The name of a node, or its number where the history has no names.

@@ -34,11 +34,11 @@ pub mod value;
 pub mod words;
 pub mod workload;
 
-pub use checker::{Anomaly, CheckSpec, Checker, Finding, Verdict};
+pub use checker::{Anomaly, CheckSpec, Checker, Finding, Reading, Verdict};
 pub use client::{BoxFuture, Client, Connection, DataType, Failure, Register, Target};
 pub use fault::{FaultEvent, FaultPhase, FaultWindow};
 pub use generator::{Context, Generator, Poll, WorkerSet};
-pub use history::{History, HistoryError, Operation};
+pub use history::{History, HistoryError, Interval, Operation};
 pub use model::{Access, Change, Growth, Model, RegisterModel, Step};
 pub use op::{Event, EventIndex, Invocation, Kind, NodeIndex, Process, Worker};
 pub use rng::{Rng, Seed};

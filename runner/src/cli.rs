@@ -33,6 +33,8 @@ pub enum Command {
     Run(RunArgs),
     /// Judge a history, or a run in the store, without running anything.
     Check(CheckArgs),
+    /// List what histories can be judged by: checkers and models.
+    Checkers,
     /// Connect to every node of a plan and say what is missing.
     Doctor(DoctorArgs),
     /// Undo the faults that a killed run left behind on nodes that outlived it.
@@ -109,17 +111,41 @@ pub enum Annotations {
 /// Arguments of `check`.
 #[derive(Debug, Args)]
 pub struct CheckArgs {
-    /// A history (EDN, JSON lines or a journal), or a run's directory in the store.
+    /// A history (EDN, JSON lines, Jepsen's log lines or a journal, also compressed; `-` is the standard input), or a run's directory in the
+    /// store, which is judged as its plan says.
     pub history: PathBuf,
-    /// Judge by this model of a single object: cas-register, register, mutex …
-    #[arg(long, default_value = "cas-register")]
-    pub model: String,
+    /// What the history is of: the name of a checker, like list-append, bank or set-full; `elenchus checkers`
+    /// lists them.
+    #[arg(long, value_name = "NAME", conflicts_with = "model")]
+    pub workload: Option<String>,
+    /// Judge by this model of a single object: cas-register (which it is without a word), register, mutex …, or a weaker one, like
+    /// sequential or causal; `strongest` finds the strongest that holds.
+    #[arg(long, value_name = "NAME")]
+    pub model: Option<String>,
+    /// Transactions must keep this isolation level, like snapshot-isolation; `strongest` asks for all.
+    #[arg(long, value_name = "LEVEL", requires = "workload")]
+    pub isolation: Option<String>,
+    /// Set an option of the checker, like `--option total=100`; may be repeated.
+    #[arg(long = "option", value_name = "NAME=VALUE")]
+    pub options: Vec<String>,
     /// Read values `[key value]` as belonging to independent keys, as Jepsen's independent workloads write them.
     #[arg(long)]
     pub independent: bool,
+    /// Leave out lines that make no sense, and count them.
+    #[arg(long)]
+    pub lenient: bool,
     /// Give up after this long, like `60s`.
     #[arg(long, value_name = "SPAN")]
     pub time_limit: Option<Span>,
+    /// Let the search hold this much memory, like `2GiB`.
+    #[arg(long, value_name = "SIZE")]
+    pub memory: Option<bytesize::ByteSize>,
+    /// Tell all about the anomalies of this name, like `G-single`.
+    #[arg(long, value_name = "ANOMALY")]
+    pub explain: Option<String>,
+    /// Write the report, its pictures and `results.json` into this directory.
+    #[arg(long, value_name = "DIR")]
+    pub report: Option<PathBuf>,
     /// Where results go.
     #[command(flatten)]
     pub output: OutputArgs,

@@ -1,16 +1,24 @@
 //! From a history to findings.
 
 use elenchus_checkers::BuildError;
-use elenchus_core::{CheckSpec, Finding, History, Kind, Process, Verdict};
+use elenchus_core::{CheckSpec, Checker, Event, Finding, History, Kind, Process, Verdict};
 use rayon::prelude::*;
+use serde::Serialize;
 
-/// Runs the checks on a history, at once. A checker that panics finds nothing out, and the others are not disturbed.
+/// Runs the checks on a history, at once, and counts how its operations ended.
 ///
 /// # Errors
 /// When a check names a checker or an option that does not exist.
 pub fn judge(history: &History, checks: &[CheckSpec]) -> Result<Vec<Finding>, BuildError> {
     let checkers = checks.iter().map(elenchus_checkers::build).collect::<Result<Vec<_>, _>>()?;
-    let mut findings: Vec<Finding> = checkers
+    let mut findings = run(&checkers, history);
+    findings.push(Outcomes::of(history).finding());
+    Ok(findings)
+}
+
+/// Runs checkers on a history, at once. One that panics finds nothing out, and the others are not disturbed.
+pub fn run(checkers: &[Box<dyn Checker>], history: &History) -> Vec<Finding> {
+    checkers
         .par_iter()
         .map(|checker| {
             let judged = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| checker.check(history)));
@@ -22,25 +30,51 @@ pub fn judge(history: &History, checks: &[CheckSpec]) -> Result<Vec<Finding>, Bu
                 details: serde_json::Value::Null,
             })
         })
-        .collect();
-    findings.push(liveness(history));
-    Ok(findings)
+        .collect()
 }
 
-/// A history in which nothing succeeded proves nothing: no promise was put to the test.
-fn liveness(history: &History) -> Finding {
-    let clients = || history.events.iter().filter(|event| matches!(event.process, Process::Client(_)));
-    let count = |kind| clients().filter(|event| event.kind == kind).count();
-    let (ok, fail, info) = (count(Kind::Ok), count(Kind::Fail), count(Kind::Info));
-    let told = format!("{ok} operations succeeded, {fail} failed, {info} ended in doubt");
-    let (verdict, summary) =
-        if ok == 0 { (Verdict::Unknown, format!("{told}: nothing was put to the test")) } else { (Verdict::Valid, told) };
-    Finding {
-        checker: "operations".to_owned(),
-        verdict,
-        summary,
-        anomalies: Vec::new(),
-        details: serde_json::json!({ "ok": ok, "fail": fail, "info": info }),
+/// How many operations of clients ended how.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Outcomes {
+    /// They happened.
+    pub ok: usize,
+    /// They certainly did not.
+    pub fail: usize,
+    /// Nobody knows.
+    pub info: usize,
+}
+
+impl Outcomes {
+    /// Those of a history.
+    pub fn of(history: &History) -> Outcomes {
+        let mut outcomes = Outcomes::default();
+        history.events.iter().for_each(|event| outcomes.count(event));
+        outcomes
+    }
+
+    /// Counts an event, if it ends an operation of a client.
+    pub fn count(&mut self, event: &Event) {
+        match (event.process, event.kind) {
+            (Process::Nemesis, _) | (_, Kind::Invoke) => {}
+            (_, Kind::Ok) => self.ok += 1,
+            (_, Kind::Fail) => self.fail += 1,
+            (_, Kind::Info) => self.info += 1,
+        }
+    }
+
+    /// A history in which nothing succeeded proves nothing: no promise was put to the test.
+    pub fn finding(self) -> Finding {
+        let Outcomes { ok, fail, info } = self;
+        let told = format!("{ok} operations succeeded, {fail} failed, {info} ended in doubt");
+        let (verdict, summary) =
+            if ok == 0 { (Verdict::Unknown, format!("{told}: nothing was put to the test")) } else { (Verdict::Valid, told) };
+        Finding {
+            checker: "operations".to_owned(),
+            verdict,
+            summary,
+            anomalies: Vec::new(),
+            details: serde_json::json!({ "ok": ok, "fail": fail, "info": info }),
+        }
     }
 }
 

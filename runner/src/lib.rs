@@ -8,11 +8,13 @@
 //! | [`conductor`] | generator to workers to history |
 //! | [`doctor`] | what is missing before a plan can run |
 //! | [`judge`] | history to findings |
+//! | [`check`] | a history from anywhere, judged alone |
 //! | [`lab`] | a lab that stays up in the background |
 //! | [`progress`] | what a person sees meanwhile |
 //! | [`report`] | findings to pages, charts, JUnit, JSON |
 //! | [`store`] | where all of it is kept |
 
+pub mod check;
 pub mod cli;
 pub mod conductor;
 pub mod doctor;

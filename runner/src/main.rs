@@ -1,19 +1,19 @@
 //! The `elenchus` command.
 
-use std::path::Path;
 use std::process::ExitCode;
 use std::time::SystemTime;
 
 use clap::{CommandFactory, Parser};
 use elenchus_control::lab::{self, Entered, LabNet};
-use elenchus_core::{CheckSpec, Finding, Value, Verdict, exchange};
+use elenchus_core::Verdict;
+use elenchus_runner::check::{self, CheckError, Checked};
 use elenchus_runner::cli::{Annotations, CheckArgs, Cli, Command, HealArgs, OutputArgs, PlanArgs, RunArgs};
 use elenchus_runner::lab::LabCommandError;
 use elenchus_runner::plan::{Plan, PlanError, Resolved};
 use elenchus_runner::report::{self, Facts, Results, Run};
 use elenchus_runner::run::{self, RunError};
 use elenchus_runner::store::RunDir;
-use elenchus_runner::{doctor, judge, plan, progress};
+use elenchus_runner::{doctor, plan, progress};
 
 /// What the exit status means.
 mod exit {
@@ -43,6 +43,16 @@ impl From<RunError> for Failure {
             RunError::Plan(error) => error.into(),
             RunError::Mismatch(why) => Failure::Usage(why),
             other => Failure::CouldNotRun(other.to_string()),
+        }
+    }
+}
+
+impl From<CheckError> for Failure {
+    fn from(error: CheckError) -> Failure {
+        match error {
+            CheckError::Plan(error) => error.into(),
+            CheckError::Read(_) | CheckError::NoRun(_) => Failure::CouldNotRun(error.to_string()),
+            other => Failure::Usage(other.to_string()),
         }
     }
 }
@@ -88,6 +98,10 @@ fn execute(cli: &Cli) -> Result<ExitCode, Failure> {
     match &cli.command {
         Command::Run(args) => run_plan(cli, args),
         Command::Check(args) => check(cli, args),
+        Command::Checkers => {
+            print!("{}", check::listing());
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Doctor(args) => {
             let resolved = resolve(&args.plan, &[])?;
             let net = match enter(&resolved)? {
@@ -163,13 +177,14 @@ fn run_plan(cli: &Cli, args: &RunArgs) -> Result<ExitCode, Failure> {
         started: humantime::format_rfc3339_seconds(SystemTime::now()).to_string(),
         seed,
         command: command_again(args, seed),
-        versions: versions(),
+        versions: Facts::versions(),
         duration_ms: 0,
     };
     let shown = progress::Shown::new(cli.quiet || args.output.json);
     let (dir, run) = runtime()?.block_on(run::run(&resolved, net.as_ref(), facts, &|event| shown.show(event)))?;
     shown.end();
-    output(cli, &args.output, &run, Some(dir.path()))
+    let text = if args.output.json { Results::of(&run).to_json() + "\n" } else { report::summary(&run, Some(dir.path())) };
+    output(cli, &args.output, &run, &text)
 }
 
 /// A seed that no earlier run had: the nanoseconds of the clock.
@@ -188,45 +203,22 @@ fn command_again(args: &RunArgs, seed: u64) -> String {
     command
 }
 
-fn versions() -> Vec<(String, String)> {
-    let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    vec![("elenchus".to_owned(), env!("CARGO_PKG_VERSION").to_owned()), ("kernel of the control node".to_owned(), kernel.trim().to_owned())]
-}
-
 fn check(cli: &Cli, args: &CheckArgs) -> Result<ExitCode, Failure> {
-    let failed = |error: &dyn std::fmt::Display| Failure::CouldNotRun(error.to_string());
-    let is_run = args.history.is_dir();
-    let dir = RunDir::open(&args.history);
-    let path = if is_run { dir.history() } else { args.history.clone() };
-    let mut history = exchange::read(&path).map_err(|error| failed(&error))?;
-    if args.independent {
-        split_keys(&mut history.events);
+    let Checked { run, results, skipped } = check::check(args)?;
+    if skipped.count > 0 && !cli.quiet {
+        eprintln!("left out, because it makes no sense ({} in all):", skipped.count);
+        skipped.first.iter().for_each(|error| eprintln!("  {}:{error}", args.history.display()));
     }
-    let mut spec = CheckSpec::new("linearizable").with("model", args.model.as_str());
-    if let Some(limit) = args.time_limit {
-        spec = spec.with("time-limit", limit.0.as_secs_f64());
+    if let Some(dir) = &args.report {
+        std::fs::create_dir_all(dir).map_err(|error| Failure::CouldNotRun(format!("{}: {error}", dir.display())))?;
+        run.write(&RunDir::open(dir)).map_err(|error| Failure::CouldNotRun(error.to_string()))?;
     }
-    let findings = judge::judge(&history, &[spec]).map_err(|error| Failure::Usage(format!("elenchus check: {error}")))?;
-    let known: Option<Facts> = std::fs::read_to_string(dir.facts()).ok().and_then(|text| serde_json::from_str(&text).ok());
-    let facts = known.unwrap_or_else(|| Facts {
-        name: path.display().to_string(),
-        command: format!("elenchus check {}", args.history.display()),
-        versions: versions(),
-        ..Facts::default()
-    });
-    let run = Run { facts, plan: std::fs::read_to_string(dir.plan()).unwrap_or_default(), history, findings };
-    output(cli, &args.output, &run, None)
-}
-
-/// Takes the key out of values `[key value]`.
-fn split_keys(events: &mut [elenchus_core::Event]) {
-    for event in events.iter_mut().filter(|event| event.process != elenchus_core::Process::Nemesis && event.key.is_none()) {
-        if let Some((key, value)) = event.value.as_pair() {
-            (event.key, event.value) = (Some(key.clone()), value.clone());
-        } else {
-            event.key = Some(Value::Nil);
-        }
-    }
+    let text = match &args.explain {
+        _ if args.output.json => results.to_json() + "\n",
+        Some(anomaly) => report::explanation(&run, anomaly),
+        None => report::summary(&run, None),
+    };
+    output(cli, &args.output, &run, &text)
 }
 
 fn heal(args: &HealArgs) -> Result<ExitCode, Failure> {
@@ -244,21 +236,19 @@ fn heal(args: &HealArgs) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn output(cli: &Cli, args: &OutputArgs, run: &Run, dir: Option<&Path>) -> Result<ExitCode, Failure> {
-    let failed = |error: &dyn std::fmt::Display| Failure::CouldNotRun(error.to_string());
+/// Says `text` and what else was asked for, and ends as the verdict says.
+fn output(cli: &Cli, args: &OutputArgs, run: &Run, text: &str) -> Result<ExitCode, Failure> {
     if let Some(path) = &args.junit {
-        let xml = report::junit(run).map_err(|error| failed(&error))?;
+        let xml = report::junit(run).map_err(|error| Failure::CouldNotRun(error.to_string()))?;
         std::fs::write(path, xml).map_err(|error| Failure::CouldNotRun(format!("{}: {error}", path.display())))?;
     }
-    if args.json {
-        println!("{}", Results::of(run).to_json());
-    } else if !cli.quiet {
-        print!("{}", report::summary(run, dir));
+    if args.json || !cli.quiet {
+        print!("{text}");
     }
     if args.annotations == Some(Annotations::Github) {
         print!("{}", report::annotations(run));
     }
-    Ok(match judge::verdict(&run.findings as &[Finding]) {
+    Ok(match run.verdict() {
         Verdict::Valid => ExitCode::SUCCESS,
         Verdict::Invalid => ExitCode::from(exit::INVALID),
         Verdict::Unknown => ExitCode::from(exit::UNKNOWN),

@@ -17,8 +17,8 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 pub use ci::{annotations, junit};
-pub use results::Results;
-pub use terminal::summary;
+pub use results::{CheckResults, Results};
+pub use terminal::{explanation, summary};
 
 use crate::judge;
 use crate::store::RunDir;
@@ -58,6 +58,15 @@ pub struct Facts {
 }
 
 impl Facts {
+    /// What runs here, and on what.
+    pub fn versions() -> Vec<(String, String)> {
+        let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+        vec![
+            ("elenchus".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
+            ("kernel of the control node".to_owned(), kernel.trim().to_owned()),
+        ]
+    }
+
     /// As one JSON object.
     pub fn to_json(&self) -> String {
         serde_json::to_string_pretty(self).unwrap_or_default()

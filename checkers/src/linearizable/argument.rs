@@ -2,12 +2,14 @@
 
 use std::fmt::Write as _;
 
-use elenchus_core::{Kind, Model, Operation, Step};
+use elenchus_core::{EventIndex, Kind, Model, Operation, Step};
 
 use super::budget::Budget;
 use super::decide::{decide, decide_by_states};
+use super::furthest::{Furthest, furthest};
+use super::minimal::Minimal;
 use super::outcome::{Broken, Outcome};
-use super::problem::Problem;
+use super::problem::{Problem, takes_part};
 
 /// An operation in words: `#12 process 3 read → 5`.
 fn describe(operation: &Operation<'_>) -> String {
@@ -21,20 +23,31 @@ const OTHERS: usize = 8;
 /// How many of the furthest states are told.
 const STATES: usize = 3;
 
+/// Why there is no linearization.
+pub(crate) struct Argument {
+    /// Step by step.
+    pub(crate) sentences: Vec<String>,
+    /// The orders in which it ends.
+    pub(crate) furthest: Vec<Furthest>,
+}
+
 /// Why the operations of a proof have no linearization, whatever the others among them did.
-pub(crate) fn argue<M: Model>(model: &M, proof: &[Operation<'_>], others: &[Operation<'_>], breaks: &Operation<'_>) -> Vec<String> {
-    let mut sentences = Vec::new();
+pub(crate) fn argue<M: Model>(model: &M, minimal: &Minimal<'_>, breaks: &Operation<'_>) -> Argument {
+    let Minimal { proof, others, .. } = minimal;
+    let (mut sentences, mut orders) = (Vec::new(), Vec::new());
     if let Some(completed) = breaks.completed {
         sentences.push(format!("Up to event {completed} no order explains the history: there {} returned.", describe(breaks)));
     }
     let problem = Problem::new(model, proof.iter().copied());
-    let budget = |visits| Budget { deadline: None, bytes: 1 << 30, visits };
-    let outcome = match decide_by_states(model, &problem, &budget(20_000)).outcome {
-        Outcome::Exhausted { .. } => decide(model, &problem, &budget(1_000_000)).outcome,
+    let outcome = match decide_by_states(model, &problem, &Budget::of_visits(20_000).keeping_trails(true)).outcome {
+        Outcome::Exhausted { .. } => decide(model, &problem, &Budget::of_visits(1_000_000).keeping_trails(true)).outcome,
         decided => decided,
     };
     if let Outcome::Broken(broken) = outcome {
         sentences.extend(dead_ends(model, &problem, &broken));
+        let names: Vec<EventIndex> =
+            proof.iter().zip(minimal.names()).filter(|(operation, _)| takes_part(model, operation)).map(|(_, name)| name).collect();
+        orders = furthest(model, &problem, &broken, &names);
     }
     if !others.is_empty() {
         let named: Vec<String> = others.iter().take(OTHERS).map(describe).collect();
@@ -45,7 +58,7 @@ pub(crate) fn argue<M: Model>(model: &M, proof: &[Operation<'_>], others: &[Oper
             named.join("; ")
         ));
     }
-    sentences
+    Argument { sentences, furthest: orders }
 }
 
 /// `a`, `a and b`, `a, b and c`.

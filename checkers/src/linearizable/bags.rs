@@ -8,19 +8,33 @@ pub(crate) type BagId = u32;
 /// The multiset with nothing in it.
 pub(crate) const EMPTY: BagId = 0;
 
+/// How many may pile up before those that no configuration has are dropped.
+const CROWD: usize = 1 << 14;
+
 type Bag = Box<[(u32, u32)]>;
 
 /// All multisets met so far. Each is a sorted list of (class, how many).
 pub(crate) struct Bags {
     bags: Vec<Bag>,
+    /// By number: how many a bag has in all.
+    totals: Vec<u32>,
     ids: FxHashMap<Bag, BagId>,
     plus: FxHashMap<u64, BagId>,
     pairs: usize,
+    /// How many there were after the last tidying.
+    tidy: usize,
 }
 
 impl Bags {
     pub(crate) fn new() -> Bags {
-        Bags { bags: vec![Bag::default()], ids: FxHashMap::from_iter([(Bag::default(), EMPTY)]), plus: FxHashMap::default(), pairs: 0 }
+        Bags {
+            bags: vec![Bag::default()],
+            totals: vec![0],
+            ids: FxHashMap::from_iter([(Bag::default(), EMPTY)]),
+            plus: FxHashMap::default(),
+            pairs: 0,
+            tidy: 0,
+        }
     }
 
     /// The classes in a bag and how many of each, sorted by class.
@@ -36,7 +50,7 @@ impl Bags {
 
     /// How many a bag has in all.
     pub(crate) fn total(&self, bag: BagId) -> u32 {
-        self.pairs(bag).iter().map(|pair| pair.1).sum()
+        self.totals[bag as usize]
     }
 
     /// The bag with one more of a class.
@@ -63,6 +77,7 @@ impl Bags {
         }
         let id = self.bags.len() as BagId;
         self.pairs += pairs.len();
+        self.totals.push(pairs.iter().map(|pair| pair.1).sum());
         self.bags.push(pairs.clone());
         self.ids.insert(pairs, id);
         id
@@ -77,6 +92,21 @@ impl Bags {
         self.pairs(less)
             .iter()
             .all(|&(class, count)| more.find(|pair| pair.0 >= class).is_some_and(|pair| pair.0 == class && count <= pair.1))
+    }
+
+    /// Whether it is time to [`tidy`](Bags::tidy).
+    pub(crate) fn is_crowded(&self) -> bool {
+        self.bags.len() > 2 * self.tidy + CROWD
+    }
+
+    /// Drops all but these, which are renumbered, and the empty one.
+    pub(crate) fn tidy<'t>(&mut self, wanted: impl Iterator<Item = &'t mut BagId>) {
+        let mut kept = Bags::new();
+        for bag in wanted {
+            *bag = kept.intern(self.pairs(*bag).to_vec());
+        }
+        kept.tidy = kept.bags.len();
+        *self = kept;
     }
 
     /// Roughly the bytes held.

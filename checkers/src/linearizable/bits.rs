@@ -89,20 +89,23 @@ macro_rules! bits {
 bits!(u64);
 bits!(u128);
 
-/// How many words of 64 slots [`Wide`] has.
-const WORDS: usize = 16;
+/// 64 slots for each word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Wide<const WORDS: usize>([u64; WORDS]);
 
-/// 1,024 slots.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct Wide([u64; WORDS]);
+impl<const WORDS: usize> Default for Wide<WORDS> {
+    fn default() -> Self {
+        Wide([0; WORDS])
+    }
+}
 
-impl Wide {
-    fn zip(self, other: Wide, join: impl Fn(u64, u64) -> u64) -> Wide {
+impl<const WORDS: usize> Wide<WORDS> {
+    fn zip(self, other: Self, join: impl Fn(u64, u64) -> u64) -> Self {
         Wide(std::array::from_fn(|word| join(self.0[word], other.0[word])))
     }
 }
 
-impl Bits for Wide {
+impl<const WORDS: usize> Bits for Wide<WORDS> {
     const WIDTH: usize = 64 * WORDS;
 
     fn one(slot: usize) -> Self {
@@ -132,3 +135,6 @@ impl Bits for Wide {
         self.0.iter().position(|&word| word != u64::MAX).map(|word| word * 64 + self.0[word].trailing_ones() as usize)
     }
 }
+
+/// As many slots as any search can tell apart: 16,384.
+pub(crate) type Widest = Wide<256>;

@@ -11,19 +11,32 @@ pub(crate) struct Budget {
     pub(crate) bytes: usize,
     /// Configurations it may visit: a limit that does not depend on the machine.
     pub(crate) visits: u64,
+    /// Whether it must be able to say how it came to what it found, which costs memory.
+    pub(crate) keeps_trails: bool,
 }
 
 impl Budget {
     /// No limits but these bytes and this moment.
     pub(crate) fn new(bytes: usize, deadline: Option<Instant>) -> Budget {
-        Budget { deadline, bytes, visits: u64::MAX }
+        Budget { deadline, bytes, visits: u64::MAX, keeps_trails: false }
+    }
+
+    /// No limits but these visits and a gibibyte: the same on every machine.
+    pub(crate) fn of_visits(visits: u64) -> Budget {
+        Budget { visits, ..Budget::new(1 << 30, None) }
+    }
+
+    /// The same, with trails kept or not.
+    pub(crate) fn keeping_trails(self, keeps_trails: bool) -> Budget {
+        Budget { keeps_trails, ..self }
     }
 
     /// Why the search must end now, if it must.
     pub(crate) fn exceeded(&self, spent: &Spent) -> Option<Exceeded> {
         if spent.visits > self.visits {
             Some(Exceeded::Visits)
-        } else if spent.bytes > self.bytes {
+        } else if spent.bytes > self.bytes / 2 {
+            // Whatever grows next may need as much again.
             Some(Exceeded::Memory)
         } else if self.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
             Some(Exceeded::Time)
@@ -66,7 +79,7 @@ impl Exceeded {
             Exceeded::Visits => "the search visited as many configurations as it may",
             Exceeded::Memory => "the memory budget ran out",
             Exceeded::Time => "the time budget ran out",
-            Exceeded::Concurrency => "more than 1,024 operations are open at once",
+            Exceeded::Concurrency => "more than 16,384 operations are open at once",
         }
     }
 }

@@ -1,8 +1,8 @@
 //! Which search decides a problem.
 
-use elenchus_core::Model;
+use elenchus_core::{Model, RegisterModel};
 
-use super::bits::{Bits, Wide};
+use super::bits::{Bits, Wide, Widest};
 use super::budget::{Budget, Exceeded, Spent};
 use super::outcome::{Outcome, Searched};
 use super::problem::Problem;
@@ -14,24 +14,32 @@ pub(crate) fn decide<M: Model>(model: &M, problem: &Problem<'_>, budget: &Budget
     of_concurrency(model, problem, budget, true)
 }
 
-/// Decides a problem with the search for any model, whose dead ends are whole states.
+/// Decides a problem with the search for any model and without foresight: its dead ends are whole states at the operation that fails.
 pub(crate) fn decide_by_states<M: Model>(model: &M, problem: &Problem<'_>, budget: &Budget) -> Searched {
     of_concurrency(model, problem, budget, false)
 }
 
 fn of_concurrency<M: Model>(model: &M, problem: &Problem<'_>, budget: &Budget, may_specialise: bool) -> Searched {
-    match problem.concurrency() {
-        open if open <= u64::WIDTH => of_width::<M, u64>(model, problem, budget, may_specialise),
-        open if open <= u128::WIDTH => of_width::<M, u128>(model, problem, budget, may_specialise),
-        open if open <= Wide::WIDTH => of_width::<M, Wide>(model, problem, budget, may_specialise),
-        _ => {
-            Searched { outcome: Outcome::Exhausted { why: Exceeded::Concurrency, moments: 0 }, spent: Spent::default(), algorithm: "none" }
-        }
+    let open = problem.concurrency();
+    if let Some(register) = model.as_register().filter(|_| may_specialise)
+        && let Some(searched) = as_register(register, problem, open, budget)
+    {
+        return searched;
+    }
+    match open {
+        _ if open <= u64::WIDTH => search::<M, u64>(model, problem, budget, may_specialise),
+        _ if open <= u128::WIDTH => search::<M, u128>(model, problem, budget, may_specialise),
+        _ if open <= Widest::WIDTH => search::<M, Widest>(model, problem, budget, may_specialise),
+        _ => Searched::new(Outcome::Exhausted { why: Exceeded::Concurrency, moments: 0 }, Spent::default(), "none"),
     }
 }
 
-fn of_width<M: Model, B: Bits>(model: &M, problem: &Problem<'_>, budget: &Budget, may_specialise: bool) -> Searched {
-    let register = model.as_register().filter(|_| may_specialise);
-    let special = register.and_then(|register| register::decide::<B>(register, problem, budget));
-    special.unwrap_or_else(|| search::<M, B>(model, problem, budget))
+fn as_register(register: &dyn RegisterModel, problem: &Problem<'_>, open: usize, budget: &Budget) -> Option<Searched> {
+    match open {
+        _ if open <= u64::WIDTH => register::decide::<u64>(register, problem, budget),
+        _ if open <= u128::WIDTH => register::decide::<u128>(register, problem, budget),
+        _ if open <= Wide::<16>::WIDTH => register::decide::<Wide<16>>(register, problem, budget),
+        _ if open <= Widest::WIDTH => register::decide::<Widest>(register, problem, budget),
+        _ => None,
+    }
 }

@@ -47,6 +47,12 @@ impl<K: Copy + Ord + Hash, E: Copy + Ord> Frontier<K, E> {
         if self.dominated(key, &new, &dominates) {
             return false;
         }
+        self.insert(key, new, dominates);
+        true
+    }
+
+    /// Adds a configuration that none here dominates, and drops those it dominates.
+    pub(crate) fn insert(&mut self, key: K, new: E, dominates: impl Fn(&E, &E) -> bool) {
         let chain = self.chains.entry(key).or_insert(END);
         let (mut before, mut at) = (END, *chain);
         while at != END {
@@ -66,7 +72,6 @@ impl<K: Copy + Ord + Hash, E: Copy + Ord> Frontier<K, E> {
         self.links.push(Link { entry: new, next: *chain });
         *chain = place;
         self.len += 1;
-        true
     }
 
     /// Whether a configuration here dominates this one.

@@ -4,12 +4,14 @@ use std::time::Duration;
 
 use elenchus_core::{EventIndex, Model, Value, Verdict};
 
-use super::argument::argue;
+use super::argument::{Argument, argue};
 use super::budget::{Exceeded, Spent};
+use super::furthest::Furthest;
 use super::keys::Part;
 use super::minimal::{Minimal, minimise};
 use super::outcome::{Broken, Searched};
 use super::problem::{Moment, Problem};
+use super::witness::{Linearization, Witness};
 
 /// What a check may spend, and what it should find out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,12 +22,14 @@ pub struct Options {
     pub memory: usize,
     /// Whether failures are reduced to a minimal counterexample.
     pub minimise: bool,
+    /// Whether a valid judgement carries a linearization, and an undecided one those of the objects that were decided.
+    pub witness: bool,
 }
 
 impl Default for Options {
-    /// No limit of time, 4 GiB, minimal counterexamples.
+    /// No limit of time, 4 GiB, minimal counterexamples, no witness.
     fn default() -> Options {
-        Options { time: None, memory: 4 << 30, minimise: true }
+        Options { time: None, memory: 4 << 30, minimise: true, witness: false }
     }
 }
 
@@ -50,6 +54,8 @@ pub struct Judgement {
     pub failures: Vec<Failure>,
     /// The objects for which a budget ran out, in order of first appearance.
     pub undecided: Vec<Undecided>,
+    /// How the objects that are linearizable were linearized, where [`Options::witness`] asked for it.
+    pub witness: Option<Witness>,
 }
 
 /// An object that is not linearizable.
@@ -72,6 +78,8 @@ pub struct Failure {
     pub is_minimal: bool,
     /// The argument step by step, one sentence each.
     pub argument: Vec<String>,
+    /// The furthest orders of the operations that prove it and of the others, for pictures. Few, perhaps none.
+    pub furthest: Vec<Furthest>,
 }
 
 /// An object for which a budget ran out.
@@ -106,12 +114,20 @@ pub(crate) struct KeyJudgement {
     spent: Spent,
     pub(crate) failure: Option<Failure>,
     pub(crate) undecided: Option<Undecided>,
+    pub(crate) linearization: Option<Linearization>,
 }
 
 impl KeyJudgement {
     pub(crate) fn new(problem: &Problem<'_>, searched: &Searched) -> KeyJudgement {
         let operations = problem.operations.len();
-        KeyJudgement { operations, algorithm: searched.algorithm, spent: searched.spent, failure: None, undecided: None }
+        KeyJudgement {
+            operations,
+            algorithm: searched.algorithm,
+            spent: searched.spent,
+            failure: None,
+            undecided: None,
+            linearization: None,
+        }
     }
 }
 
@@ -127,6 +143,7 @@ impl Judgement {
             peak_configurations: 0,
             failures: Vec::new(),
             undecided: Vec::new(),
+            witness: None,
         };
         for key in keys {
             whole.keys += 1;
@@ -139,6 +156,9 @@ impl Judgement {
             }
             whole.failures.extend(key.failure);
             whole.undecided.extend(key.undecided);
+            if let Some(linearization) = key.linearization {
+                whole.witness.get_or_insert_default().objects.push(linearization);
+            }
         }
         whole.verdict = match (whole.failures.is_empty(), whole.undecided.is_empty()) {
             (false, _) => Verdict::Invalid,
@@ -161,12 +181,14 @@ pub(crate) fn explain<M: Model>(
     let breaks = problem.operation(broken.operation);
     let completion = breaks.completed.unwrap_or(breaks.invoked);
     let begun = problem.operations.partition_point(|operation| operation.invoked < completion);
-    let Minimal { operations, others, proof, is_minimal } = if options.minimise {
+    let minimal = if options.minimise {
         minimise(model, problem, broken.operation, spent.visits)
     } else {
         let operations = problem.operations[..begun].to_vec();
         Minimal { proof: operations.clone(), operations, others: Vec::new(), is_minimal: false }
     };
+    let Argument { sentences, furthest } = argue(model, &minimal, breaks);
+    let Minimal { operations, others, is_minimal, .. } = minimal;
     Failure {
         key: part.key.cloned(),
         operation: breaks.invoked,
@@ -175,6 +197,7 @@ pub(crate) fn explain<M: Model>(
         operations: operations.iter().map(|operation| operation.invoked).collect(),
         others: others.iter().map(|operation| operation.invoked).collect(),
         is_minimal,
-        argument: argue(model, &proof, &others, breaks),
+        argument: sentences,
+        furthest,
     }
 }

@@ -1,31 +1,49 @@
 //! A history as independent objects.
 
-use elenchus_core::{Model, Operation, Value};
+use elenchus_core::{History, HistoryError, Interval, Model, Operation, Value};
 use rustc_hash::FxHashMap;
 
 /// The operations on one object.
 pub(crate) struct Part<'h> {
-    /// Its key; none where the history has one object without a name, or the model spans all keys.
+    history: &'h History,
+    /// Its key; none where the history has one object without a name, or the model intervals all keys.
     pub(crate) key: Option<&'h Value>,
     /// Its operations, in order of invocation.
-    pub(crate) operations: Vec<Operation<'h>>,
+    intervals: Vec<Interval>,
     /// Its rank by first appearance.
     pub(crate) order: usize,
 }
 
-/// Splits operations by key, if the model lets keys be independent.
-pub(crate) fn parts<'h, M: Model>(model: &M, operations: Vec<Operation<'h>>) -> Vec<Part<'h>> {
+impl<'h> Part<'h> {
+    /// How many operations it has.
+    pub(crate) fn len(&self) -> usize {
+        self.intervals.len()
+    }
+
+    /// Its operations, in order of invocation.
+    pub(crate) fn operations(&self) -> impl Iterator<Item = Operation<'h>> + '_ {
+        self.intervals.iter().map(|&interval| self.history.operation(interval))
+    }
+}
+
+/// Splits operations by key, if the model lets keys be independent. O(n).
+///
+/// # Errors
+/// When no run could have recorded the history.
+pub(crate) fn parts<'h, M: Model>(model: &M, history: &'h History) -> Result<Vec<Part<'h>>, HistoryError> {
+    let intervals = history.intervals()?;
     if !model.splits_by_key() {
-        return vec![Part { key: None, operations, order: 0 }];
+        return Ok(vec![Part { history, key: None, intervals, order: 0 }]);
     }
     let mut parts: Vec<Part<'h>> = Vec::new();
     let mut known: FxHashMap<Option<&'h Value>, usize> = FxHashMap::default();
-    for operation in operations {
-        let at = *known.entry(operation.key).or_insert_with(|| {
-            parts.push(Part { key: operation.key, operations: Vec::new(), order: parts.len() });
+    for interval in intervals {
+        let key = history.operation(interval).key;
+        let at = *known.entry(key).or_insert_with(|| {
+            parts.push(Part { history, key, intervals: Vec::new(), order: parts.len() });
             parts.len() - 1
         });
-        parts[at].operations.push(operation);
+        parts[at].intervals.push(interval);
     }
-    parts
+    Ok(parts)
 }

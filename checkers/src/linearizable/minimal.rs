@@ -30,6 +30,18 @@ pub(crate) struct Minimal<'h> {
     pub(crate) is_minimal: bool,
 }
 
+impl Minimal<'_> {
+    /// The invocations of the operations of the proof, of the free ones too, which there seem to be invoked before everything.
+    pub(crate) fn names(&self) -> impl Iterator<Item = EventIndex> + '_ {
+        let mut bound = self.operations.iter().map(|operation| operation.invoked).peekable();
+        let mut others = self.others.iter().map(|operation| operation.invoked);
+        self.proof.iter().map(move |operation| {
+            let is_bound = bound.next_if(|bound| *bound == operation.invoked);
+            is_bound.or_else(|| others.next()).unwrap_or(operation.invoked)
+        })
+    }
+}
+
 /// Takes away what can be taken away from a problem that cannot be linearized up to the completion of `broken`.
 pub(crate) fn minimise<'h, M: Model>(model: &M, problem: &Problem<'h>, broken: u32, spent_visits: u64) -> Minimal<'h> {
     let end = problem.operation(broken).completed.unwrap_or(EventIndex(u32::MAX));
@@ -119,7 +131,7 @@ impl<'h, M: Model> Reduction<'_, 'h, M> {
         let problem = Problem::new(self.model, operations);
         let each = problem.operations.len().max(1) as u64;
         let visits = self.per_attempt.min(self.work_left / each + 1);
-        let searched = decide(self.model, &problem, &Budget { deadline: None, bytes: 1 << 30, visits });
+        let searched = decide(self.model, &problem, &Budget::of_visits(visits));
         self.work_left = self.work_left.saturating_sub(searched.spent.visits * each);
         self.gave_up |= matches!(searched.outcome, Outcome::Exhausted { .. });
         matches!(searched.outcome, Outcome::Broken(_))

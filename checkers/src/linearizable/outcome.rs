@@ -1,6 +1,7 @@
 //! How a search for one object ends.
 
 use super::budget::{Exceeded, Spent};
+use super::linearize::Path;
 
 /// What a search found.
 #[derive(Clone, Debug)]
@@ -34,6 +35,8 @@ pub(crate) struct Reached {
     pub(crate) state: String,
     /// The open operations that have not taken effect.
     pub(crate) pending: Vec<u32>,
+    /// How it came about, where [`Budget::keeps_trails`](super::budget::Budget::keeps_trails).
+    pub(crate) path: Option<Path>,
 }
 
 /// An outcome with what it took.
@@ -43,4 +46,13 @@ pub(crate) struct Searched {
     pub(crate) spent: Spent,
     /// Which algorithm decided.
     pub(crate) algorithm: &'static str,
+    /// For a linearizable problem: how it was linearized, where [`Budget::keeps_trails`](super::budget::Budget::keeps_trails).
+    pub(crate) path: Option<Path>,
+}
+
+impl Searched {
+    /// An outcome without a path.
+    pub(crate) fn new(outcome: Outcome, spent: Spent, algorithm: &'static str) -> Searched {
+        Searched { outcome, spent, algorithm, path: None }
+    }
 }

@@ -21,17 +21,19 @@ pub(crate) struct Problem<'h> {
     pub(crate) moments: Vec<Moment>,
 }
 
+/// Whether an operation may have taken effect, or tells something.
+pub(crate) fn takes_part<M: Model + ?Sized>(model: &M, operation: &Operation<'_>) -> bool {
+    match operation.kind {
+        Kind::Ok => true,
+        Kind::Fail => false,
+        Kind::Info | Kind::Invoke => !model.observes(operation),
+    }
+}
+
 impl<'h> Problem<'h> {
     /// Lays out operations, which stand in order of invocation.
     pub(crate) fn new<M: Model + ?Sized>(model: &M, operations: impl IntoIterator<Item = Operation<'h>>) -> Problem<'h> {
-        let operations: Vec<Operation<'h>> = operations
-            .into_iter()
-            .filter(|operation| match operation.kind {
-                Kind::Ok => true,
-                Kind::Fail => false,
-                Kind::Info | Kind::Invoke => !model.observes(operation),
-            })
-            .collect();
+        let operations: Vec<Operation<'h>> = operations.into_iter().filter(|operation| takes_part(model, operation)).collect();
         let mut at: Vec<(EventIndex, Moment)> = Vec::with_capacity(operations.len() * 2);
         for (position, operation) in operations.iter().enumerate() {
             at.push((operation.invoked, Moment::Call(position as u32)));

@@ -19,15 +19,17 @@ const EARLIER_VISITS: u64 = 200_000;
 pub(crate) fn decide<B: Bits>(model: &dyn RegisterModel, problem: &Problem<'_>, budget: &Budget) -> Option<Searched> {
     let accesses = Accesses::new(model, problem)?;
     let Some((at, operation)) = refute::refute(problem, &accesses) else {
-        return Some(search::search::<B>(problem, &accesses, problem.moments.len(), budget));
+        let searched = search::search::<B>(problem, &accesses, problem.moments.len(), budget, true);
+        let lost_its_way = budget.keeps_trails && searched.path.is_none() && matches!(searched.outcome, Outcome::Linearizable);
+        return Some(if lost_its_way { search::search::<B>(problem, &accesses, problem.moments.len(), budget, false) } else { searched });
     };
     // It breaks there at the latest. Whether it breaks before is worth a short search: the shortest prefix is the better argument.
     let visits = budget.visits.min(EARLIER_VISITS);
-    let earlier = search::search::<B>(problem, &accesses, at, &Budget { visits, ..*budget });
+    let earlier = search::search::<B>(problem, &accesses, at, &Budget { visits, ..*budget }, true);
     if matches!(earlier.outcome, Outcome::Broken(_)) {
         return Some(earlier);
     }
     let pending = vec![operation];
-    let reached = vec![Reached { state: "a value that is not the one it found".to_owned(), pending }];
-    Some(Searched { outcome: Outcome::Broken(Broken { operation, reached }), spent: earlier.spent, algorithm: "register-refutation" })
+    let reached = vec![Reached { state: "a value that is not the one it found".to_owned(), pending, path: None }];
+    Some(Searched::new(Outcome::Broken(Broken { operation, reached }), earlier.spent, "register-refutation"))
 }

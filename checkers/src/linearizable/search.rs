@@ -16,6 +16,8 @@
 //! drop a configuration proves nothing by running empty, and a wider one takes its place. Foresight runs empty too early: how far
 //! the history goes without it is then looked for by bisection.
 
+mod resume;
+
 use elenchus_core::{Kind, Model};
 
 use super::bags::{BagId, Bags, EMPTY};
@@ -23,9 +25,13 @@ use super::bits::Bits;
 use super::budget::{Budget, Exceeded, Spent};
 use super::foresight::{Foresight, Prospect, Undone};
 use super::frontier::Frontier;
+use super::linearize::Path;
 use super::outcome::{Broken, Outcome, Reached, Searched};
 use super::problem::{Moment, Problem};
 use super::steps::{ClassId, IMPOSSIBLE, StateId, Steps, UNSEEN};
+use super::trail::{BEGINNING, Taker, TrailId, Trails};
+
+pub(crate) use resume::{Resumed, Standpoint, resume};
 
 /// Widths of the beams, tried in turn; the last is no beam at all.
 const BEAMS: [usize; 5] = [2, 16, 128, 1024, usize::MAX];
@@ -34,11 +40,11 @@ const BEAMS: [usize; 5] = [2, 16, 128, 1024, usize::MAX];
 const REPORTED: usize = 8;
 
 /// How many visits pass between two looks at the budget.
-const BREATH: u64 = 1024;
+const BREATH: u64 = 64;
 
-/// Decides a problem whose concurrency fits the width of `B`.
-pub(crate) fn search<M: Model, B: Bits>(model: &M, problem: &Problem<'_>, budget: &Budget) -> Searched {
-    let mut search = Search::<M, B>::new(model, problem, *budget);
+/// Decides a problem whose concurrency fits the width of `B`, with foresight or without.
+pub(crate) fn search<M: Model, B: Bits>(model: &M, problem: &Problem<'_>, budget: &Budget, may_foresee: bool) -> Searched {
+    let mut search = Search::<M, B>::new(model, problem, *budget, may_foresee);
     let mut outcome = search.decide(u32::MAX);
     if let Outcome::Broken(_) = outcome {
         // Up to `high` it is broken, by what was foreseen there; up to any moment before `low` it is not, for nothing had run empty.
@@ -69,21 +75,23 @@ struct Configuration<B> {
     used: BagId,
     /// The open operations that have taken effect.
     done: B,
+    /// The last step that led here.
+    trail: TrailId,
 }
 
 /// The state and the effects done, which must be the same for one configuration to dominate another.
 type Key<B> = (StateId, B);
 
-/// The observations satisfied and the crashed operations used: more of the first and fewer of the second dominate.
-type Entry<B> = (B, BagId);
+/// The observations satisfied and the crashed operations used: more of the first and fewer of the second dominate. And the trail.
+type Entry<B> = (B, BagId, TrailId);
 
 impl<B: Bits> Configuration<B> {
     fn split(self, observing: B) -> (Key<B>, Entry<B>) {
-        ((self.state, self.done.without(observing)), (self.done.and(observing), self.used))
+        ((self.state, self.done.without(observing)), (self.done.and(observing), self.used, self.trail))
     }
 
-    fn join(((state, effects), (observed, used)): (Key<B>, Entry<B>)) -> Configuration<B> {
-        Configuration { state, used, done: effects.or(observed) }
+    fn join(((state, effects), (observed, used, trail)): (Key<B>, Entry<B>)) -> Configuration<B> {
+        Configuration { state, used, done: effects.or(observed), trail }
     }
 }
 
@@ -93,9 +101,12 @@ fn dominates<B: Bits>(bags: &Bags) -> impl Fn(&Entry<B>, &Entry<B>) -> bool + '_
 
 struct Search<'a, 'h, M: Model, B> {
     problem: &'a Problem<'h>,
+    /// Where the search is.
+    moment: u32,
     returns: Vec<u32>,
     steps: Steps<'a, M>,
     bags: Bags,
+    trails: Trails,
     budget: Budget,
     spent: Spent,
     beam: usize,
@@ -133,14 +144,16 @@ struct Search<'a, 'h, M: Model, B> {
 }
 
 impl<'a, 'h, M: Model, B: Bits> Search<'a, 'h, M, B> {
-    fn new(model: &'a M, problem: &'a Problem<'h>, budget: Budget) -> Self {
+    fn new(model: &'a M, problem: &'a Problem<'h>, budget: Budget, may_foresee: bool) -> Self {
         let steps = Steps::new(model, &problem.operations);
-        let foresight = Foresight::new(model, problem, &steps);
+        let foresight = if may_foresee { Foresight::new(model, problem, &steps) } else { None };
         Search {
             problem,
+            moment: 0,
             returns: problem.returns(),
             steps,
             bags: Bags::new(),
+            trails: Trails::new(budget.keeps_trails),
             budget,
             spent: Spent::default(),
             beam: usize::MAX,
@@ -151,11 +164,11 @@ impl<'a, 'h, M: Model, B: Bits> Search<'a, 'h, M, B> {
             foreseen: 0,
             emptied: 0,
             hopeless: Vec::new(),
-            slots: vec![0; B::WIDTH],
+            slots: vec![0; problem.concurrency()],
             slot_of: vec![0; problem.operations.len()],
             taken: B::default(),
             observing: B::default(),
-            twins: vec![B::default(); B::WIDTH],
+            twins: vec![B::default(); problem.concurrency()],
             crashed: Vec::new(),
             configurations: Vec::new(),
             passed: Frontier::new(),
@@ -166,7 +179,9 @@ impl<'a, 'h, M: Model, B: Bits> Search<'a, 'h, M, B> {
     }
 
     fn ended(self, outcome: Outcome) -> Searched {
-        Searched { outcome, spent: self.spent, algorithm: "just-in-time" }
+        let is_valid = matches!(outcome, Outcome::Linearizable);
+        let path = self.configurations.first().filter(|_| is_valid).and_then(|configuration| self.path(configuration.trail));
+        Searched { outcome, spent: self.spent, algorithm: "just-in-time", path }
     }
 
     /// Decides the history up to a moment.
@@ -190,30 +205,37 @@ impl<'a, 'h, M: Model, B: Bits> Search<'a, 'h, M, B> {
         (self.taken, self.observing) = (B::default(), B::default());
         self.twins.fill(B::default());
         self.crashed.clear();
+        self.bags = Bags::new();
+        self.trails.clear();
         self.configurations.clear();
-        self.configurations.push(Configuration { state: 0, used: EMPTY, done: B::default() });
+        self.configurations.push(Configuration { state: 0, used: EMPTY, done: B::default(), trail: BEGINNING });
     }
 
     fn run(&mut self) -> Outcome {
         let problem = self.problem;
-        for (at, &moment) in problem.moments.iter().enumerate().take((self.until as usize).saturating_add(1)) {
-            match moment {
-                Moment::Call(position) if problem.operation(position).kind == Kind::Ok => self.open(position),
-                Moment::Call(position) => self.crash(position),
-                Moment::Return(position) => {
-                    self.foresight.iter_mut().for_each(|foresight| foresight.advance(at as u32));
-                    if let Err(why) = self.complete(position) {
-                        return Outcome::Exhausted { why, moments: at };
-                    }
-                    if self.configurations.is_empty() {
-                        self.emptied = at as u32;
-                        return Outcome::Broken(Broken { operation: position, reached: self.furthest() });
-                    }
-                    self.close(position);
+        let moments = problem.moments.iter().enumerate().take((self.until as usize).saturating_add(1));
+        moments.into_iter().find_map(|(at, &moment)| self.pass(at, moment)).unwrap_or(Outcome::Linearizable)
+    }
+
+    /// Passes the next moment; some outcome, if the search ends there.
+    fn pass(&mut self, at: usize, moment: Moment) -> Option<Outcome> {
+        match moment {
+            Moment::Call(position) if self.problem.operation(position).kind == Kind::Ok => self.open(position),
+            Moment::Call(position) => self.crash(position),
+            Moment::Return(position) => {
+                self.moment = at as u32;
+                self.foresight.iter_mut().for_each(|foresight| foresight.advance(at as u32));
+                if let Err(why) = self.complete(position) {
+                    return Some(Outcome::Exhausted { why, moments: at });
                 }
+                if self.configurations.is_empty() {
+                    self.emptied = at as u32;
+                    return Some(Outcome::Broken(Broken { operation: position, reached: self.furthest() }));
+                }
+                self.close(position);
             }
         }
-        Outcome::Linearizable
+        None
     }
 
     /// An operation that will return begins.
@@ -273,7 +295,7 @@ impl<'a, 'h, M: Model, B: Bits> Search<'a, 'h, M, B> {
         self.hopeless.clear();
         let mut sources = std::mem::take(&mut self.configurations);
         for configuration in sources.drain(..) {
-            self.offer(configuration, bit);
+            self.offer(configuration, None, bit);
         }
         self.configurations = sources;
         while let Some(configuration) = self.agenda.iter_mut().find_map(Vec::pop) {
@@ -294,27 +316,35 @@ impl<'a, 'h, M: Model, B: Bits> Search<'a, 'h, M, B> {
         if self.configurations.len() > self.beam {
             self.narrow();
         }
+        self.tidy();
         self.spent.peak_configurations = self.spent.peak_configurations.max(self.configurations.len());
         Ok(())
     }
 
     /// Takes note of a configuration: for after the completion if the operation is done in it, else to be extended.
-    fn offer(&mut self, mut configuration: Configuration<B>, bit: B) {
+    fn offer(&mut self, mut configuration: Configuration<B>, by: Option<Taker>, bit: B) {
         match self.prospect(configuration) {
             Prospect::Seen => {}
             Prospect::Unseen => configuration.state = UNSEEN,
             Prospect::Hopeless(foreseen) => {
                 self.foreseen = self.foreseen.max(foreseen);
                 if self.hopeless.len() < REPORTED {
+                    configuration.trail = by.map_or(configuration.trail, |by| self.trails.add(configuration.trail, by, self.moment));
                     self.hopeless.push(configuration);
                 }
                 return;
             }
         }
         let (key, entry) = configuration.split(self.observing);
-        if !configuration.done.and(bit).is_empty() {
-            self.passed.add(key, entry, dominates(&self.bags));
-        } else if self.visited.add(key, entry, dominates(&self.bags)) {
+        let has_passed = !configuration.done.and(bit).is_empty();
+        let frontier = if has_passed { &mut self.passed } else { &mut self.visited };
+        if frontier.dominated(key, &entry, dominates(&self.bags)) {
+            return;
+        }
+        configuration.trail = by.map_or(configuration.trail, |by| self.trails.add(configuration.trail, by, self.moment));
+        let (key, entry) = configuration.split(self.observing);
+        frontier.insert(key, entry, dominates(&self.bags));
+        if !has_passed {
             let cost = self.bags.total(configuration.used) as usize;
             if self.agenda.len() <= cost {
                 self.agenda.resize_with(cost + 1, Vec::new);
@@ -350,7 +380,7 @@ impl<'a, 'h, M: Model, B: Bits> Search<'a, 'h, M, B> {
             let state = self.steps.next(from.state, self.steps.class(self.slots[slot]));
             if state != IMPOSSIBLE {
                 let done = self.settle(state, from.done.or(B::one(slot)));
-                self.offer(Configuration { state, done, used: from.used }, bit);
+                self.offer(Configuration { state, done, ..from }, Some(Taker::Open(self.slots[slot])), bit);
             }
         }
         for crashed in 0..self.crashed.len() {
@@ -359,7 +389,7 @@ impl<'a, 'h, M: Model, B: Bits> Search<'a, 'h, M, B> {
             if state != IMPOSSIBLE && state != from.state && self.bags.count(from.used, class) < available {
                 let used = self.bags.plus(from.used, class);
                 let done = self.settle(state, from.done);
-                self.offer(Configuration { state, done, used }, bit);
+                self.offer(Configuration { state, done, used, ..from }, Some(Taker::Crashed(class)), bit);
             }
         }
     }
@@ -390,9 +420,27 @@ impl<'a, 'h, M: Model, B: Bits> Search<'a, 'h, M, B> {
         if !self.spent.visits.is_multiple_of(BREATH) {
             return Ok(());
         }
-        self.spent.bytes = self.steps.bytes() + self.bags.bytes() + self.passed.bytes() + self.visited.bytes();
+        let agenda: usize = self.agenda.iter().map(Vec::capacity).sum();
+        let configurations = (agenda + self.configurations.capacity() + self.collected.capacity()) * size_of::<Configuration<B>>();
+        let frontiers = self.passed.bytes() + self.visited.bytes();
+        self.spent.bytes = self.steps.bytes() + self.bags.bytes() + self.trails.bytes() + frontiers + configurations;
         self.spent.peak_bytes = self.spent.peak_bytes.max(self.spent.bytes);
         self.budget.exceeded(&self.spent).map_or(Ok(()), Err)
+    }
+
+    /// Forgets what no configuration needs any longer.
+    fn tidy(&mut self) {
+        if self.trails.is_crowded() {
+            self.trails.tidy(self.configurations.iter_mut().map(|at| &mut at.trail));
+        }
+        if self.bags.is_crowded() {
+            self.bags.tidy(self.configurations.iter_mut().map(|at| &mut at.used));
+        }
+    }
+
+    fn path(&self, trail: TrailId) -> Option<Path> {
+        let steps = self.trails.is_kept().then(|| self.trails.steps(trail, self.problem, |position| self.steps.class(position)))??;
+        Some(Path { steps, hides_writes: false })
     }
 
     /// Where the search stood when no configuration was left.
@@ -409,6 +457,8 @@ impl<'a, 'h, M: Model, B: Bits> Search<'a, 'h, M, B> {
             }
         });
         let pending = |done: B| self.taken.without(done).each().map(|slot| self.slots[slot]).collect();
-        visited.iter().map(|at| Reached { state: self.steps.describe(at.state), pending: pending(at.done) }).collect()
+        let reached =
+            |at: &Configuration<B>| Reached { state: self.steps.describe(at.state), pending: pending(at.done), path: self.path(at.trail) };
+        visited.iter().map(reached).collect()
     }
 }

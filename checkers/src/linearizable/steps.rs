@@ -140,7 +140,13 @@ impl<'a, M: Model> Steps<'a, M> {
         self.states.len() * (2 * size_of::<M::State>() + 64) + (self.table.len() + self.leads.len()) * 24
     }
 
-    fn intern(&mut self, state: M::State) -> StateId {
+    /// The state with a number that is none of the special ones.
+    pub(crate) fn state(&self, state: StateId) -> &M::State {
+        &self.states[state as usize]
+    }
+
+    /// The number of a state.
+    pub(crate) fn intern(&mut self, state: M::State) -> StateId {
         if let Some(&id) = self.ids.get(&state) {
             return id;
         }

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use elenchus_core::{Anomaly, Checker, Finding, History, Verdict};
+use elenchus_core::{Anomaly, Checker, Event, Finding, History, Reading, Verdict};
 use serde_json::{Value as Json, json};
 
 use super::analysis::{Analysis, Options, analyse};
@@ -25,10 +25,8 @@ impl Transactional {
         Transactional { name, datatype, isolation, initial, options }
     }
 
-    fn load(&self, history: &History) -> Result<Transactions, PushError> {
-        let mut transactions = Transactions::new(self.datatype).with_initial(&self.initial);
-        history.events.iter().try_for_each(|event| transactions.push(event))?;
-        Ok(transactions)
+    fn read(&self) -> Loading<'_> {
+        Loading { checker: self, transactions: Ok(Transactions::new(self.datatype).with_initial(&self.initial)) }
     }
 
     /// What the transactions show, which may have come from anywhere.
@@ -86,14 +84,43 @@ impl Checker for Transactional {
     }
 
     fn check(&self, history: &History) -> Finding {
-        match self.load(history) {
-            Ok(transactions) => self.judge(&transactions),
+        let mut reading = self.read();
+        history.events.iter().for_each(|event| reading.take(event));
+        Box::new(reading).finding()
+    }
+
+    fn reading(&self) -> Option<Box<dyn Reading + '_>> {
+        Some(Box::new(self.read()))
+    }
+}
+
+/// Transactions up to the first event that is none.
+struct Loading<'c> {
+    checker: &'c Transactional,
+    transactions: Result<Transactions, PushError>,
+}
+
+impl Reading for Loading<'_> {
+    fn take(&mut self, event: &Event) {
+        if let Ok(transactions) = &mut self.transactions
+            && let Err(error) = transactions.push(event)
+        {
+            self.transactions = Err(error);
+        }
+    }
+
+    fn finding(self: Box<Self>) -> Finding {
+        match self.transactions {
+            Ok(transactions) => self.checker.judge(&transactions),
             Err(error) => Finding {
-                checker: self.name.to_owned(),
+                checker: self.checker.name.to_owned(),
                 verdict: Verdict::Unknown,
                 summary: format!("the history cannot be judged: {error}"),
                 anomalies: Vec::new(),
-                details: json!({ "verdict": Verdict::Unknown, "isolation": self.isolation.name(), "anomalies": {}, "refuted": [], "also_refuted": [], "possible": [] }),
+                details: json!({
+                    "verdict": Verdict::Unknown, "isolation": self.checker.isolation.name(),
+                    "anomalies": {}, "refuted": [], "also_refuted": [], "possible": [],
+                }),
             },
         }
     }

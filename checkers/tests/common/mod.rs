@@ -141,7 +141,7 @@ fn explore<M: Model>(model: &M, operations: &[Operation<'_>], done: u32, state: 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Defect {
     None,
-    /// Now and then a read is told the value before the last.
+    /// Now and then a read is told the value that was overwritten longest ago.
     StaleRead,
     /// Now and then a write is acknowledged and forgotten.
     LostUpdate,
@@ -156,6 +156,8 @@ pub struct Simulation {
     pub values: i64,
     pub crash_percent: u64,
     pub defect: Defect,
+    /// In about one of how many operations of the second half the defect shows.
+    pub rarity: u64,
 }
 
 /// A small generator of random numbers (xorshift*), apart from the one under test.
@@ -188,7 +190,7 @@ pub fn simulate(simulation: &Simulation) -> History {
     let mut events = Vec::with_capacity(simulation.operations * 2);
     let mut seats: Vec<Seat> = (0..simulation.processes).map(|_| Seat::Idle).collect();
     let mut names: Vec<u32> = (0..simulation.processes as u32).collect();
-    let (mut held, mut before, mut asked) = (Value::Nil, Value::Nil, 0);
+    let (mut held, mut asked) = (vec![Value::Nil], 0);
     while asked < simulation.operations || seats.iter().any(|seat| !matches!(seat, Seat::Idle)) {
         let at = dice.below(simulation.processes as u64) as usize;
         let name = names[at];
@@ -207,9 +209,10 @@ pub fn simulate(simulation: &Simulation) -> History {
                 Seat::Asked(f, input)
             }
             Seat::Asked(f, input) => {
-                let errs = simulation.defect != Defect::None && dice.below(simulation.operations as u64 / 4 + 1) == 0;
+                let may_err = simulation.defect != Defect::None && asked >= simulation.operations / 2;
+                let errs = may_err && dice.below(simulation.rarity) == 0;
                 let crashes = dice.below(100) < simulation.crash_percent;
-                let (kind, told) = act(&mut held, &mut before, f, &input, errs.then_some(simulation.defect));
+                let (kind, told) = act(&mut held, f, &input, errs.then_some(simulation.defect));
                 if crashes {
                     events.push(event(name, Kind::Info, f, input));
                     names[at] += simulation.processes as u32;
@@ -227,17 +230,23 @@ pub fn simulate(simulation: &Simulation) -> History {
     History::new(events)
 }
 
-fn act(held: &mut Value, before: &mut Value, f: &str, input: &Value, defect: Option<Defect>) -> (Kind, Value) {
+/// What the register does and tells. It remembers the values it held, each once, the one it holds last.
+fn act(held: &mut Vec<Value>, f: &str, input: &Value, defect: Option<Defect>) -> (Kind, Value) {
+    let put = |held: &mut Vec<Value>, new: &Value| {
+        held.retain(|value| value != new);
+        held.push(new.clone());
+    };
+    let now = held[held.len() - 1].clone();
     match (f, input.as_pair()) {
-        ("read", _) => (Kind::Ok, if defect == Some(Defect::StaleRead) { before.clone() } else { held.clone() }),
+        ("read", _) => (Kind::Ok, if defect == Some(Defect::StaleRead) { held[0].clone() } else { now }),
         ("write", _) => {
             if defect != Some(Defect::LostUpdate) {
-                *before = std::mem::replace(held, input.clone());
+                put(held, input);
             }
             (Kind::Ok, input.clone())
         }
-        (_, Some((old, new))) if *old == *held => {
-            *before = std::mem::replace(held, new.clone());
+        (_, Some((old, new))) if *old == now => {
+            put(held, new);
             (Kind::Ok, input.clone())
         }
         _ => (Kind::Fail, input.clone()),

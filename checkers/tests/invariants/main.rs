@@ -2,6 +2,7 @@
 //! random histories. `ELENCHUS_CASES` sets how many.
 
 mod bank;
+mod kafka;
 mod locks;
 mod notation;
 mod numbers;

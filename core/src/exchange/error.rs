@@ -74,10 +74,7 @@ impl Position {
     /// Where a text ends that begins here. O(length), at the speed of memory.
     pub(super) fn after(self, text: &[u8]) -> Position {
         match memchr::memrchr(b'\n', text) {
-            Some(last) => Position {
-                line: self.line + memchr::memchr_iter(b'\n', text).count(),
-                column: text.len() - last,
-            },
+            Some(last) => Position { line: self.line + memchr::memchr_iter(b'\n', text).count(), column: text.len() - last },
             None => Position { line: self.line, column: self.column + text.len() },
         }
     }

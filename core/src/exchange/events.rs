@@ -217,9 +217,8 @@ impl Events {
     }
 
     fn take_text(&mut self, mut bytes: Vec<u8>, mut is_last: bool, found: Found) -> Result<Vec<Event>, ReadError> {
-        let is_as_guessed = self.carry.is_empty()
-            && self.state.scope == self.guess.scope
-            && (!self.state.is_recovering || self.language.opens(&bytes));
+        let is_as_guessed =
+            self.carry.is_empty() && self.state.scope == self.guess.scope && (!self.state.is_recovering || self.language.opens(&bytes));
         let (segment, moved) = match found {
             Found::Segment(segment, moved) if is_as_guessed => (*segment, moved),
             _ => {
@@ -296,11 +295,7 @@ impl Iterator for Events {
 }
 
 /// Takes and reads the next piece; none when there is none, or nobody wants more.
-fn read_one(
-    pieces: &Mutex<(Pieces, SyncSender<Receiver<io::Result<Reading>>>)>,
-    language: &Language,
-    guess: State,
-) -> Option<()> {
+fn read_one(pieces: &Mutex<(Pieces, SyncSender<Receiver<io::Result<Reading>>>)>, language: &Language, guess: State) -> Option<()> {
     let (reply, reading) = mpsc::sync_channel(1);
     let piece = {
         let mut shared = pieces.lock().ok()?;

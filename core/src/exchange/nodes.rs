@@ -17,7 +17,8 @@ impl NodeNames {
         if let Some(&position) = self.positions.get(name) {
             return Ok(NodeIndex(position));
         }
-        let position = u16::try_from(self.names.len()).map_err(|_| "this is the 65537th name of a node; expected at most 65536".to_owned())?;
+        let position =
+            u16::try_from(self.names.len()).map_err(|_| "this is the 65537th name of a node; expected at most 65536".to_owned())?;
         self.names.push(name.to_owned());
         self.positions.insert(name.to_owned(), position);
         Ok(NodeIndex(position))

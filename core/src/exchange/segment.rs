@@ -56,12 +56,7 @@ impl Language {
     pub(super) fn new(format: Format, head: &[u8], is_lenient: bool) -> Language {
         let opening = super::format::opening(head);
         let line_opening = [b"\n", opening.as_slice()].concat();
-        Language {
-            format,
-            is_lenient,
-            opening: Finder::new(&opening).into_owned(),
-            line_opening: Finder::new(&line_opening).into_owned(),
-        }
+        Language { format, is_lenient, opening: Finder::new(&opening).into_owned(), line_opening: Finder::new(&line_opening).into_owned() }
     }
 
     /// Where a text is best cut: after the last event that seems whole; at its end if none does.

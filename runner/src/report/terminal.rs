@@ -3,27 +3,26 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use elenchus_core::{EventIndex, History, Nanos, Operation, Verdict};
+use elenchus_core::{Anomaly, EventIndex, History, Nanos, Operation, Verdict};
 
 use super::{Run, counterexample, html};
 
-/// How many operations of a counterexample are printed.
-const OPERATIONS: usize = 20;
+/// How many anomalies of a finding are printed, how many operations of each, and how many steps of its argument.
+const SHOWN: Shown = Shown { anomalies: 3, operations: 20, steps: 6 };
+
+struct Shown {
+    anomalies: usize,
+    operations: usize,
+    steps: usize,
+}
 
 /// The verdict in words, the operations that prove it, and where the rest is.
 pub fn summary(run: &Run, dir: Option<&Path>) -> String {
     let mut text = format!("{}  {}\n", run.verdict().as_str().to_uppercase(), html::headline(run));
     let operations = run.history.operations().unwrap_or_default();
-    let is_timed = run.history.events.iter().any(|event| event.time != Nanos::ZERO);
     for finding in run.findings.iter().filter(|finding| finding.verdict == Verdict::Invalid) {
-        for anomaly in finding.anomalies.iter().take(3) {
-            let _ = writeln!(text, "\n  {}: {}", anomaly.name, anomaly.description);
-            for operation in counterexample::shown(anomaly, &operations).into_iter().take(OPERATIONS) {
-                let _ = writeln!(text, "    {}", line(&run.history, operation, is_timed));
-            }
-            for step in anomaly.argument.iter().take(6) {
-                let _ = writeln!(text, "    · {step}");
-            }
+        for anomaly in finding.anomalies.iter().take(SHOWN.anomalies) {
+            show(&mut text, run, &operations, anomaly, &SHOWN);
         }
     }
     for finding in run.findings.iter().filter(|finding| finding.verdict != Verdict::Invalid) {
@@ -33,6 +32,33 @@ pub fn summary(run: &Run, dir: Option<&Path>) -> String {
         let _ = writeln!(text, "\n  report   {}/report.html\n  again    {}", dir.display(), run.facts.command);
     }
     text
+}
+
+/// All about the anomalies of one name.
+pub fn explanation(run: &Run, name: &str) -> String {
+    let all = Shown { anomalies: usize::MAX, operations: usize::MAX, steps: usize::MAX };
+    let operations = run.history.operations().unwrap_or_default();
+    let anomalies = || run.findings.iter().flat_map(|finding| &finding.anomalies);
+    let mut text = String::new();
+    anomalies().filter(|anomaly| anomaly.name == name).for_each(|anomaly| show(&mut text, run, &operations, anomaly, &all));
+    if text.is_empty() {
+        let mut found: Vec<&str> = anomalies().map(|anomaly| anomaly.name.as_str()).collect();
+        found.sort_unstable();
+        found.dedup();
+        let _ = writeln!(text, "there is no {name}; found: {}", if found.is_empty() { "nothing".to_owned() } else { found.join(", ") });
+    }
+    text
+}
+
+fn show(text: &mut String, run: &Run, operations: &[Operation<'_>], anomaly: &Anomaly, shown: &Shown) {
+    let _ = writeln!(text, "\n  {}: {}", anomaly.name, anomaly.description);
+    let is_timed = run.history.events.iter().any(|event| event.time != Nanos::ZERO);
+    for operation in counterexample::shown(anomaly, operations).into_iter().take(shown.operations) {
+        let _ = writeln!(text, "    {}", line(&run.history, operation, is_timed));
+    }
+    for step in anomaly.argument.iter().take(shown.steps) {
+        let _ = writeln!(text, "    · {step}");
+    }
 }
 
 /// An operation of a counterexample: when (in seconds, or by events where no times were recorded), who, and what.

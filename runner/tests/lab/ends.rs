@@ -66,7 +66,7 @@ fn a_run_that_is_killed_leaves_a_history_to_judge_and_nothing_else() {
     let judged = elenchus(["check", &trial.dir().to_string_lossy(), "--json"]).output().unwrap();
     assert_status(&judged, 1);
     let results: serde_json::Value = serde_json::from_slice(&judged.stdout).unwrap();
-    assert!(number(&results, "/operations/ok") > 100, "{results:#}");
+    assert!(number(&results, "/outcomes/ok") > 100, "{results:#}");
 }
 
 #[test]

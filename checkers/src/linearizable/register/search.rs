@@ -10,6 +10,7 @@
 //!   that need the value, how many were used is forgotten.
 //! - *Dominance* also knows that a plain crashed write does all that a crashed compare-and-set to the same value does.
 
+use std::cell::Cell;
 use std::cmp::Reverse;
 
 use elenchus_core::Kind;
@@ -19,27 +20,47 @@ use crate::linearizable::bags::{BagId, Bags, EMPTY};
 use crate::linearizable::bits::Bits;
 use crate::linearizable::budget::{Budget, Exceeded, Spent};
 use crate::linearizable::frontier::Frontier;
+use crate::linearizable::linearize::Path;
 use crate::linearizable::outcome::{Broken, Outcome, Reached, Searched};
 use crate::linearizable::problem::{Moment, Problem};
+use crate::linearizable::trail::{BEGINNING, Taker, TrailId, Trails};
 
-/// Widths of the beams, tried in turn; the last is no beam at all.
-const BEAMS: [usize; 5] = [2, 16, 128, 1024, usize::MAX];
+/// What is kept between two returns, and between two steps.
+#[derive(Clone, Copy, Debug)]
+struct Beam {
+    /// How many configurations.
+    width: usize,
+    /// Whether crashed operations are compared by how many were used in all, rather than class by class.
+    is_rough: bool,
+}
+
+/// Tried in turn; the last keeps all there are.
+const BEAMS: [Beam; 5] = [
+    Beam { width: 2, is_rough: true },
+    Beam { width: 16, is_rough: true },
+    Beam { width: 128, is_rough: true },
+    Beam { width: 1024, is_rough: false },
+    Beam { width: usize::MAX, is_rough: false },
+];
 
 /// How many of the furthest configurations a failure reports.
 const REPORTED: usize = 8;
 
 /// How many visits pass between two looks at the budget.
-const BREATH: u64 = 1024;
+const BREATH: u64 = 64;
 
 /// Decides the first `end` moments of a problem whose concurrency fits the width of `B`.
-pub(super) fn search<B: Bits>(problem: &Problem<'_>, accesses: &Accesses, end: usize, budget: &Budget) -> Searched {
-    let mut search = Search::<B>::new(problem, accesses, end, *budget);
+///
+/// One that `forgets` how many crashed operations it used where that cannot matter is faster, but its trail may not add up.
+pub(super) fn search<B: Bits>(problem: &Problem<'_>, accesses: &Accesses, end: usize, budget: &Budget, forgets: bool) -> Searched {
+    let mut search = Search::<B>::new(problem, accesses, end, *budget, forgets);
     for beam in BEAMS {
         search.reset(beam);
         let outcome = search.run();
-        let proves_nothing = search.cut && matches!(outcome, Outcome::Broken(_));
+        let proves_nothing = search.cut.get() && matches!(outcome, Outcome::Broken(_));
         if !proves_nothing {
-            return Searched { outcome, spent: search.spent, algorithm: "register-just-in-time" };
+            let path = search.configurations.first().and_then(|configuration| search.path(configuration.trail));
+            return Searched { outcome, spent: search.spent, algorithm: "register-just-in-time", path };
         }
     }
     unreachable!("the last beam drops nothing")
@@ -56,21 +77,23 @@ struct Configuration<B> {
     tokens: B,
     /// The crashed operations used.
     used: BagId,
+    /// The last step that led here.
+    trail: TrailId,
 }
 
 /// The value, and the compare-and-sets to do.
 type Key<B> = (ValueId, B);
 
-/// The reads and writes to do, the tokens, and the crashed operations used.
-type Entry<B> = (B, B, BagId);
+/// The reads and writes to do, the tokens, the crashed operations used, and the trail, which is not compared.
+type Entry<B> = (B, B, BagId, TrailId);
 
 impl<B: Bits> Configuration<B> {
     fn split(self, cas: B) -> (Key<B>, Entry<B>) {
-        ((self.value, self.todo.and(cas)), (self.todo.without(cas), self.tokens, self.used))
+        ((self.value, self.todo.and(cas)), (self.todo.without(cas), self.tokens, self.used, self.trail))
     }
 
-    fn join(((value, cas), (todo, tokens, used)): (Key<B>, Entry<B>)) -> Configuration<B> {
-        Configuration { value, todo: cas.or(todo), tokens, used }
+    fn join(((value, cas), (todo, tokens, used, trail)): (Key<B>, Entry<B>)) -> Configuration<B> {
+        Configuration { value, todo: cas.or(todo), tokens, used, trail }
     }
 
     /// The same when the operation in a slot has returned.
@@ -83,13 +106,17 @@ struct Search<'a, 'h, B> {
     problem: &'a Problem<'h>,
     accesses: &'a Accesses,
     end: usize,
+    forgets: bool,
+    /// Where the search is.
+    moment: u32,
     returns: Vec<u32>,
     bags: Bags,
+    trails: Trails,
     budget: Budget,
     spent: Spent,
-    beam: usize,
-    /// Whether a configuration was dropped for want of room in the beam.
-    cut: bool,
+    beam: Beam,
+    /// Whether a configuration was dropped for want of room in the beam, or by a rough comparison.
+    cut: Cell<bool>,
 
     /// The operation in each taken slot.
     slots: Vec<u32>,
@@ -122,18 +149,21 @@ struct Search<'a, 'h, B> {
 }
 
 impl<'a, 'h, B: Bits> Search<'a, 'h, B> {
-    fn new(problem: &'a Problem<'h>, accesses: &'a Accesses, end: usize, budget: Budget) -> Self {
+    fn new(problem: &'a Problem<'h>, accesses: &'a Accesses, end: usize, budget: Budget, forgets: bool) -> Self {
         Search {
             problem,
             accesses,
             end,
+            forgets,
+            moment: 0,
             returns: problem.returns(),
             bags: Bags::new(),
+            trails: Trails::new(budget.keeps_trails),
             budget,
             spent: Spent::default(),
-            beam: usize::MAX,
-            cut: false,
-            slots: vec![0; B::WIDTH],
+            beam: BEAMS[0],
+            cut: Cell::new(false),
+            slots: vec![0; problem.concurrency()],
             slot_of: vec![0; problem.operations.len()],
             taken: B::default(),
             reads: B::default(),
@@ -155,16 +185,18 @@ impl<'a, 'h, B: Bits> Search<'a, 'h, B> {
     }
 
     /// Starts again, with another width.
-    fn reset(&mut self, beam: usize) {
-        (self.beam, self.cut) = (beam, false);
+    fn reset(&mut self, beam: Beam) {
+        (self.beam, self.cut) = (beam, Cell::new(false));
         (self.taken, self.reads, self.writes, self.cas) = Default::default();
         self.fitting.fill(B::default());
         self.available.fill(0);
         self.crashed_from.iter_mut().for_each(Vec::clear);
         self.crashed_writes.clear();
         self.demand.clone_from(&self.accesses.demand);
+        self.bags = Bags::new();
+        self.trails.clear();
         self.configurations.clear();
-        self.configurations.push(Configuration { value: 0, todo: B::default(), tokens: B::default(), used: EMPTY });
+        self.configurations.push(Configuration { value: 0, todo: B::default(), tokens: B::default(), used: EMPTY, trail: BEGINNING });
     }
 
     fn run(&mut self) -> Outcome {
@@ -174,6 +206,7 @@ impl<'a, 'h, B: Bits> Search<'a, 'h, B> {
                 Moment::Call(position) if problem.operation(position).kind == Kind::Ok => self.open(position),
                 Moment::Call(position) => self.crash(position),
                 Moment::Return(position) => {
+                    self.moment = at as u32;
                     if let Err(why) = self.complete(position) {
                         return Outcome::Exhausted { why, moments: at };
                     }
@@ -249,9 +282,10 @@ impl<'a, 'h, B: Bits> Search<'a, 'h, B> {
         self.sort_sources(act, bit);
         self.close_over(act, bit)?;
         self.close(act, bit);
-        if self.configurations.len() > self.beam {
+        if self.configurations.len() > self.beam.width {
             self.narrow();
         }
+        self.tidy();
         self.spent.peak_configurations = self.spent.peak_configurations.max(self.configurations.len());
         Ok(())
     }
@@ -262,20 +296,22 @@ impl<'a, 'h, B: Bits> Search<'a, 'h, B> {
         for from in sources.drain(..) {
             let is_done = from.todo.and(bit).is_empty();
             match act {
-                Act::Write(_) if from.tokens.and(bit).is_empty() => self.pass(from),
+                Act::Write(_) if from.tokens.and(bit).is_empty() => self.pass(from, None),
                 Act::Write(value) => {
                     if is_done {
-                        let mut unseen = Configuration { tokens: from.tokens.without(bit), ..from };
+                        let unseen = Configuration { tokens: from.tokens.without(bit), ..from };
                         if from.value == value {
                             // It may as well be placed here, with all other open writes just before it.
-                            unseen.todo = unseen.todo.without(self.writes);
+                            let todo = unseen.todo.without(self.writes);
+                            self.pass(Configuration { todo, ..unseen }, Some(Taker::Open(self.slots[bit.first()])));
+                        } else {
+                            self.pass(unseen, None);
                         }
-                        self.pass(unseen);
                     }
-                    self.visit(from, false);
+                    self.visit(from, false, None);
                 }
-                _ if is_done => self.pass(from),
-                _ => self.visit(from, false),
+                _ if is_done => self.pass(from, None),
+                _ => self.visit(from, false, None),
             }
         }
         self.configurations = sources;
@@ -285,7 +321,7 @@ impl<'a, 'h, B: Bits> Search<'a, 'h, B> {
         let mut extended = 0_usize;
         while let Some((from, is_idle)) = self.agenda.iter_mut().find_map(Vec::pop) {
             if self.is_enough(extended) {
-                self.cut = true;
+                self.cut.set(true);
                 self.agenda.iter_mut().for_each(Vec::clear);
                 break;
             }
@@ -303,7 +339,7 @@ impl<'a, 'h, B: Bits> Search<'a, 'h, B> {
 
     /// Whether the beam has all it can hold, or has looked for it long enough.
     fn is_enough(&self, extended: usize) -> bool {
-        let (wanted, found) = (self.beam.saturating_mul(2), self.passed.len());
+        let (wanted, found) = (self.beam.width.saturating_mul(2), self.passed.len());
         found >= wanted || extended > wanted.saturating_mul(if found > 0 { 40 } else { 200 })
     }
 
@@ -312,7 +348,7 @@ impl<'a, 'h, B: Bits> Search<'a, 'h, B> {
         if let Act::Write(value) = target {
             let slot = bit.first();
             let seen = self.blind_write(from, value, Some(slot));
-            self.pass(seen);
+            self.pass(seen, Some(Taker::Open(self.slots[slot])));
             if from.todo.and(self.reads.or(self.cas)).is_empty() {
                 return; // Nobody but writes is waiting, and the last write may as well be this one.
             }
@@ -337,7 +373,7 @@ impl<'a, 'h, B: Bits> Search<'a, 'h, B> {
         }
         for &(new, slot) in &choices {
             let to = Configuration { value: new, todo: from.todo.without(B::one(slot)), ..from };
-            self.arrive(self.settled(to), false, target, bit);
+            self.arrive(self.settled(to), false, Taker::Open(self.slots[slot]), target, bit);
         }
         self.choices = choices;
     }
@@ -349,7 +385,7 @@ impl<'a, 'h, B: Bits> Search<'a, 'h, B> {
             if self.bags.count(from.used, class) < self.available[class as usize] {
                 let (value, used) = (self.accesses.classes[class as usize].to, self.bags.plus(from.used, class));
                 let to = self.settled(Configuration { value, used, ..from });
-                self.arrive(to, to.todo == from.todo, target, bit);
+                self.arrive(to, to.todo == from.todo, Taker::Crashed(class), target, bit);
             }
         }
     }
@@ -369,7 +405,7 @@ impl<'a, 'h, B: Bits> Search<'a, 'h, B> {
             let discharges = !from.todo.and(self.writes).without(B::one(slot)).is_empty();
             if value != from.value || discharges {
                 let to = self.blind_write(from, value, Some(slot));
-                self.arrive_by_write(from, to, target, bit);
+                self.arrive_by_write(from, to, Taker::Open(self.slots[slot]), target, bit);
             }
         }
         let discharges = !from.todo.and(self.writes).is_empty();
@@ -381,7 +417,7 @@ impl<'a, 'h, B: Bits> Search<'a, 'h, B> {
             if is_spare && is_new && (discharges || (value != from.value && !self.has_crashed_cas(from, value))) {
                 let to = self.blind_write(from, value, None);
                 let to = Configuration { used: self.bags.plus(from.used, class), ..to };
-                self.arrive_by_write(from, to, target, bit);
+                self.arrive_by_write(from, to, Taker::Crashed(class), target, bit);
             }
         }
         self.choices = choices;
@@ -406,7 +442,7 @@ impl<'a, 'h, B: Bits> Search<'a, 'h, B> {
     /// The configuration after a write that every other open write can hide behind.
     fn blind_write(&self, from: Configuration<B>, value: ValueId, slot: Option<usize>) -> Configuration<B> {
         let spent = slot.map_or(B::default(), B::one);
-        self.settled(Configuration { value, todo: from.todo.without(self.writes), tokens: from.tokens.without(spent), used: from.used })
+        self.settled(Configuration { value, todo: from.todo.without(self.writes), tokens: from.tokens.without(spent), ..from })
     }
 
     /// The same with the open operations done that fit the value.
@@ -414,17 +450,17 @@ impl<'a, 'h, B: Bits> Search<'a, 'h, B> {
         Configuration { todo: at.todo.without(self.fitting[at.value as usize]), ..at }
     }
 
-    fn arrive_by_write(&mut self, from: Configuration<B>, to: Configuration<B>, target: Act, bit: B) {
+    fn arrive_by_write(&mut self, from: Configuration<B>, to: Configuration<B>, by: Taker, target: Act, bit: B) {
         let is_seen = to.value == from.value || to.todo.and(self.reads) != from.todo.and(self.reads);
-        self.arrive(to, !is_seen, target, bit);
+        self.arrive(to, !is_seen, by, target, bit);
     }
 
     /// Takes note of a configuration: for after the completion if the operation is done in it, else to be extended.
-    fn arrive(&mut self, to: Configuration<B>, is_idle: bool, target: Act, bit: B) {
+    fn arrive(&mut self, to: Configuration<B>, is_idle: bool, by: Taker, target: Act, bit: B) {
         if !matches!(target, Act::Write(_)) && to.todo.and(bit).is_empty() {
-            self.pass(to);
+            self.pass(to, Some(by));
         } else if !is_idle || self.has_cas(to) {
-            self.visit(to, is_idle);
+            self.visit(to, is_idle, Some(by));
         }
     }
 
@@ -435,27 +471,31 @@ impl<'a, 'h, B: Bits> Search<'a, 'h, B> {
         at.todo.and(self.cas).each().any(is_open) || self.crashed_from[at.value as usize].iter().any(is_spare)
     }
 
-    fn pass(&mut self, configuration: Configuration<B>) {
-        let (key, entry) = self.forgetful(configuration).split(self.cas);
-        self.passed.add(key, entry, dominates(&self.bags, self.accesses));
+    fn pass(&mut self, to: Configuration<B>, by: Option<Taker>) {
+        let (key, entry) = self.forgetful(to).split(self.cas);
+        let dominates = dominates(&self.bags, self.accesses, self.beam, &self.cut);
+        let by = by.filter(|_| self.trails.is_kept() && !self.passed.dominated(key, &entry, &dominates));
+        let trail = by.map_or(to.trail, |by| self.trails.add(to.trail, by, self.moment));
+        self.passed.add(key, (entry.0, entry.1, entry.2, trail), dominates);
     }
 
-    fn visit(&mut self, configuration: Configuration<B>, is_idle: bool) {
-        let configuration = self.forgetful(configuration);
-        let (key, entry) = configuration.split(self.cas);
-        let dominates = dominates(&self.bags, self.accesses);
-        let is_new = if is_idle {
-            !self.visited.dominated(key, &entry, &dominates) && self.idle.add(key, entry, dominates)
-        } else {
-            self.visited.add(key, entry, dominates)
-        };
-        if is_new {
-            let cost = self.bags.total(configuration.used) as usize;
-            if self.agenda.len() <= cost {
-                self.agenda.resize_with(cost + 1, Vec::new);
-            }
-            self.agenda[cost].push((configuration, is_idle));
+    fn visit(&mut self, to: Configuration<B>, is_idle: bool, by: Option<Taker>) {
+        let mut to = self.forgetful(to);
+        let (key, entry) = to.split(self.cas);
+        let dominates = dominates(&self.bags, self.accesses, self.beam, &self.cut);
+        let is_new = !self.visited.dominated(key, &entry, &dominates) && (!is_idle || !self.idle.dominated(key, &entry, &dominates));
+        if !is_new {
+            return;
         }
+        to.trail = by.map_or(to.trail, |by| self.trails.add(to.trail, by, self.moment));
+        let (key, entry) = to.split(self.cas);
+        let frontier = if is_idle { &mut self.idle } else { &mut self.visited };
+        frontier.insert(key, entry, dominates);
+        let cost = self.bags.total(to.used) as usize;
+        if self.agenda.len() <= cost {
+            self.agenda.resize_with(cost + 1, Vec::new);
+        }
+        self.agenda[cost].push((to, is_idle));
     }
 
     /// The same without the uses of crashed operations of which more are left than anybody can need.
@@ -465,7 +505,7 @@ impl<'a, 'h, B: Bits> Search<'a, 'h, B> {
             self.available[class as usize].saturating_sub(used) < demand
         };
         let pairs = self.bags.pairs(configuration.used);
-        if pairs.iter().all(matters) {
+        if !self.forgets || pairs.iter().all(matters) {
             return configuration;
         }
         let pairs: Vec<(u32, u32)> = pairs.iter().copied().filter(matters).collect();
@@ -491,7 +531,7 @@ impl<'a, 'h, B: Bits> Search<'a, 'h, B> {
             self.passed.clear();
             for &found in &collected {
                 let freed = Configuration::join(found).without(bit);
-                self.pass(freed);
+                self.pass(freed, None);
             }
             self.passed.collect_into(&mut collected);
         }
@@ -501,10 +541,10 @@ impl<'a, 'h, B: Bits> Search<'a, 'h, B> {
 
     /// Keeps only the most promising configurations: few crashed operations used, little to do.
     fn narrow(&mut self) {
-        self.cut = true;
+        self.cut.set(true);
         let bags = &self.bags;
         self.configurations.sort_by_key(|at| (bags.total(at.used), at.todo.count(), Reverse(at.tokens.count())));
-        self.configurations.truncate(self.beam);
+        self.configurations.truncate(self.beam.width);
     }
 
     /// Counts a visit and now and then looks at the budget.
@@ -513,9 +553,28 @@ impl<'a, 'h, B: Bits> Search<'a, 'h, B> {
         if !self.spent.visits.is_multiple_of(BREATH) {
             return Ok(());
         }
-        self.spent.bytes = self.bags.bytes() + self.passed.bytes() + self.visited.bytes() + self.idle.bytes();
+        let agenda: usize = self.agenda.iter().map(Vec::capacity).sum();
+        let configurations = (agenda + self.configurations.capacity() + self.collected.capacity()) * size_of::<Configuration<B>>();
+        let frontiers = self.passed.bytes() + self.visited.bytes() + self.idle.bytes();
+        self.spent.bytes = self.bags.bytes() + self.trails.bytes() + frontiers + configurations;
         self.spent.peak_bytes = self.spent.peak_bytes.max(self.spent.bytes);
         self.budget.exceeded(&self.spent).map_or(Ok(()), Err)
+    }
+
+    /// Forgets what no configuration needs any longer.
+    fn tidy(&mut self) {
+        if self.trails.is_crowded() {
+            self.trails.tidy(self.configurations.iter_mut().map(|at| &mut at.trail));
+        }
+        if self.bags.is_crowded() {
+            self.bags.tidy(self.configurations.iter_mut().map(|at| &mut at.used));
+        }
+    }
+
+    fn path(&self, trail: TrailId) -> Option<Path> {
+        let class = |position: u32| self.accesses.class_of[position as usize];
+        let steps = self.trails.is_kept().then(|| self.trails.steps(trail, self.problem, class))??;
+        Some(Path { steps, hides_writes: true })
     }
 
     /// Where the search stood when no configuration was left.
@@ -531,13 +590,23 @@ impl<'a, 'h, B: Bits> Search<'a, 'h, B> {
         });
         let pending = |todo: B| todo.each().map(|slot| self.slots[slot]).collect();
         let state = |value: ValueId| self.accesses.values[value as usize].to_string();
-        visited.iter().map(|at| Reached { state: state(at.value), pending: pending(at.todo) }).collect()
+        visited.iter().map(|at| Reached { state: state(at.value), pending: pending(at.todo), path: self.path(at.trail) }).collect()
     }
 }
 
 /// One entry dominates another when it has less to do, more tokens, and used no more of what crashed.
-fn dominates<B: Bits>(bags: &Bags, accesses: &Accesses) -> impl Fn(&Entry<B>, &Entry<B>) -> bool {
-    move |one, other| one.0.within(other.0) && other.1.within(one.1) && used_no_more(bags, accesses, one.2, other.2)
+fn dominates<B: Bits>(bags: &Bags, accesses: &Accesses, beam: Beam, cut: &Cell<bool>) -> impl Fn(&Entry<B>, &Entry<B>) -> bool {
+    move |one, other| {
+        let has_done_more = one.0.within(other.0) && other.1.within(one.1);
+        if !has_done_more || !beam.is_rough {
+            return has_done_more && used_no_more(bags, accesses, one.2, other.2);
+        }
+        let used_fewer = bags.total(one.2) <= bags.total(other.2);
+        if used_fewer && !cut.get() && !used_no_more(bags, accesses, one.2, other.2) {
+            cut.set(true);
+        }
+        used_fewer
+    }
 }
 
 /// Whether what one used can be matched, value by value, with what the other used: each compare-and-set with its like or a plain write, and

@@ -122,9 +122,7 @@ impl<'t> Reader<'t> {
                 self.scanner.at += 1;
                 self.scanner.fault("expected a set, a tag or a discard after `#`")
             }
-            Some(byte @ (b']' | b')' | b'}')) => {
-                self.scanner.fault(format!("`{}` closes nothing; expected a datum", char::from(byte)))
-            }
+            Some(byte @ (b']' | b')' | b'}')) => self.scanner.fault(format!("`{}` closes nothing; expected a datum", char::from(byte))),
             Some(_) => self.atom(),
             None => self.scanner.fault("the text ends where a datum was expected"),
         }

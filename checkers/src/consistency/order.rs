@@ -1,0 +1,120 @@
+//! Orders of all accesses: a likely one, and whether a precedence has any.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use elenchus_core::Kind;
+use rustc_hash::FxHashMap;
+
+use super::precedence::{Link, Scope};
+use super::registers::{AccessId, Act, Registers, Source};
+
+/// By access: when it took effect, if the registers are linearizable and have no compare-and-set; otherwise a guess. O(n log n).
+///
+/// All reads of a write and the write itself are a cluster, with a zone between the first return and the last invocation (Gibbons & Korach,
+/// Testing Shared Memories, 1997). Where the first return is earlier, the value was certainly there throughout the zone, and no other
+/// cluster fits in; where it is later, all of the cluster fits at one point of the zone, outside the zones of the first kind.
+pub(crate) fn points(registers: &Registers<'_, '_>) -> Vec<u64> {
+    let interval = |id: AccessId| {
+        let operation = registers.operation(id);
+        let end = operation.completed.filter(|_| operation.kind == Kind::Ok);
+        (u64::from(operation.invoked.0) + 1, end.map_or(u64::MAX >> 2, |end| u64::from(end.0) + 1))
+    };
+    // By source: the first return and the last invocation.
+    let mut zones: FxHashMap<(u32, AccessId), (u64, u64)> = FxHashMap::default();
+    let cluster = |id: AccessId| {
+        let access = registers.access(id);
+        match access.act {
+            Act::Write => (access.key, id),
+            Act::Read(Source::Write(write)) => (access.key, write),
+            Act::Read(Source::Initial) => (access.key, AccessId::MAX),
+        }
+    };
+    for (id, _) in registers.numbered() {
+        let (invoked, returned) = interval(id);
+        let cluster = cluster(id);
+        let nothing = if cluster.1 == AccessId::MAX { (0, 0) } else { (u64::MAX, 0) };
+        let zone = zones.entry(cluster).or_insert(nothing);
+        *zone = (zone.0.min(returned), zone.1.max(invoked));
+    }
+    let mut forward: Vec<(u32, u64, u64)> =
+        zones.iter().filter(|(_, zone)| zone.0 < zone.1).map(|(cluster, zone)| (cluster.0, zone.0, zone.1)).collect();
+    forward.sort_unstable();
+    let point = |(id, _)| {
+        let (first_return, last_invocation) = zones[&cluster(id)];
+        if first_return < last_invocation {
+            let is_write = registers.access(id).act == Act::Write;
+            return 2 * if is_write { first_return } else { first_return.max(interval(id).0) };
+        }
+        let key = registers.access(id).key;
+        let before = forward.partition_point(|zone| (zone.0, zone.1) < (key, last_invocation));
+        match before.checked_sub(1).map(|at| forward[at]) {
+            Some((same, _, end)) if same == key && last_invocation < end => 2 * end + 1,
+            _ => 2 * last_invocation,
+        }
+    };
+    registers.numbered().map(point).collect()
+}
+
+/// All accesses in an order that extends sessions, the reads-from that are in scope, and links; the one with the lower point first where
+/// there is a choice. None where that is cyclic. O((n + links) log n).
+pub(crate) fn arrange(registers: &Registers<'_, '_>, scope: Scope, links: &[Link], points: &[u64]) -> Option<Vec<AccessId>> {
+    let count = registers.accesses.len();
+    let mut awaited = vec![0_u32; count];
+    let mut onward: FxHashMap<AccessId, Vec<AccessId>> = FxHashMap::default();
+    for link in links {
+        awaited[link.to as usize] += 1;
+        onward.entry(link.from).or_default().push(link.to);
+    }
+    for (id, access) in registers.numbered() {
+        awaited[id as usize] += u32::from(id != registers.session_start(id));
+        awaited[id as usize] += u32::from(scope.source(access).is_some());
+    }
+    let mut ready: BinaryHeap<Reverse<(u64, AccessId)>> =
+        (0..count as AccessId).filter(|&id| awaited[id as usize] == 0).map(|id| Reverse((points[id as usize], id))).collect();
+    let mut order = Vec::with_capacity(count);
+    while let Some(Reverse((_, id))) = ready.pop() {
+        order.push(id);
+        let access = registers.access(id);
+        let next = Some(id + 1).filter(|&next| next < registers.sessions[access.session as usize].end);
+        let readers = if access.act == Act::Write { registers.readers.of_write(id) } else { &[] };
+        let readers = readers.iter().copied().filter(|&reader| scope.source(registers.access(reader)).is_some());
+        for after in next.into_iter().chain(readers).chain(onward.get(&id).into_iter().flatten().copied()) {
+            awaited[after as usize] -= 1;
+            if awaited[after as usize] == 0 {
+                ready.push(Reverse((points[after as usize], after)));
+            }
+        }
+    }
+    (order.len() == count).then_some(order)
+}
+
+/// Whether every access, done in this order, finds what it found, with nothing between the two halves of a compare-and-set: then the
+/// history is sequentially consistent. O(n).
+pub(crate) fn is_legal(registers: &Registers<'_, '_>, order: &[AccessId]) -> bool {
+    let mut held = vec![Source::Initial; registers.keys.len()];
+    order.iter().all(|&id| {
+        let access = registers.access(id);
+        let held = &mut held[access.key as usize];
+        match (access.act, found_with(registers, id)) {
+            (Act::Read(source), _) => *held == source,
+            (Act::Write, Some(read)) if registers.access(read).act != Act::Read(*held) => false,
+            (Act::Write, _) => {
+                *held = Source::Write(id);
+                true
+            }
+        }
+    })
+}
+
+/// The read of a compare-and-set, given its write.
+pub(crate) fn found_with(registers: &Registers<'_, '_>, write: AccessId) -> Option<AccessId> {
+    let read = write.checked_sub(1)?;
+    (registers.access(read).operation == registers.access(write).operation).then_some(read)
+}
+
+/// The write of a compare-and-set, given its read.
+pub(crate) fn put_with(registers: &Registers<'_, '_>, read: AccessId) -> Option<AccessId> {
+    let write = registers.accesses.get(read as usize + 1)?;
+    (write.operation == registers.access(read).operation).then_some(read + 1)
+}

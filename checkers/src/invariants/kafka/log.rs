@@ -1,0 +1,108 @@
+//! What is where in each log, as far as anybody was told.
+
+use elenchus_core::Kind;
+
+use super::super::{Part, Report};
+use super::Evidence;
+use super::steps::{Seen, Steps};
+
+/// One message at one offset of one partition.
+type Entry = (u32, i64, u32);
+
+/// The order of each partition's messages.
+pub(super) struct Log {
+    /// Sorted, without repetition.
+    entries: Vec<Entry>,
+    /// The first and the last rank of each message in its log, if an offset of it is known.
+    ranks: Vec<Option<(u32, u32)>>,
+    /// Whether each operation's sends are known to be in the log.
+    committed: Vec<bool>,
+}
+
+impl Log {
+    /// Puts the logs together. O(n log n).
+    pub(super) fn new(part: &Part<'_>, steps: &Steps<'_>) -> Log {
+        let is_read = |seen: &Seen| seen.sends && steps.message(seen).reader.is_some();
+        let commits = |(at, kind): (usize, Kind)| kind == Kind::Ok || kind == Kind::Info && steps.of(at).iter().any(is_read);
+        let committed: Vec<bool> = part.operations.iter().map(|it| it.kind).enumerate().map(commits).collect();
+        let mut entries: Vec<Entry> = Vec::new();
+        for (at, committed) in committed.iter().enumerate() {
+            let known = steps.of(at).iter().filter(|seen| *committed || !seen.sends);
+            entries.extend(known.filter_map(|seen| Some((steps.message(seen).key, seen.offset?, seen.message))));
+        }
+        entries.sort_unstable();
+        entries.dedup();
+        let mut ranks: Vec<Option<(u32, u32)>> = vec![None; steps.messages.len()];
+        for (rank, group) in ranked(&entries) {
+            for (.., message) in group {
+                let first = ranks[*message as usize].map_or(rank, |(first, _)| first);
+                ranks[*message as usize] = Some((first, rank));
+            }
+        }
+        Log { entries, ranks, committed }
+    }
+
+    /// Whether an operation's sends are known to be in the log.
+    pub(super) fn is_committed(&self, operation: u32) -> bool {
+        self.committed[operation as usize]
+    }
+
+    /// The first and the last rank of a message.
+    pub(super) fn ranks(&self, message: u32) -> Option<(u32, u32)> {
+        self.ranks[message as usize]
+    }
+
+    /// The rank of a message as it was seen: none where its place is not known, or not certain.
+    pub(super) fn rank(&self, steps: &Steps<'_>, seen: &Seen) -> Option<u32> {
+        match (self.ranks(seen.message)?, seen.offset) {
+            ((first, last), _) if first == last => Some(first),
+            (_, None) => None,
+            (_, Some(offset)) => {
+                let key = steps.message(seen).key;
+                let begin = self.entries.partition_point(|entry| entry.0 < key);
+                let end = self.entries.partition_point(|entry| (entry.0, entry.1) < (key, offset));
+                let mut rank = 0;
+                self.entries[begin..end].chunk_by(|a, b| a.1 == b.1).for_each(|_| rank += 1);
+                Some(rank)
+            }
+        }
+    }
+
+    /// Reports offsets with several messages, and messages at several offsets.
+    pub(super) fn report(&self, part: &Part<'_>, steps: &Steps<'_>, report: &mut Report) {
+        let mut places: Vec<(u32, i64)> = Vec::new();
+        for (_, group) in ranked(&self.entries) {
+            if let [first, second, ..] = group {
+                report.found("inconsistent-offsets", || {
+                    let proof = [first, second].into_iter().filter_map(|entry| steps.witness(part, entry.2, Some(entry.1)));
+                    let description =
+                        format!("Offset {} holds {} and also another message, {}.", first.1, steps.tell(first.2), steps.tell(second.2));
+                    Evidence::new(description, proof)
+                });
+            }
+            let several = group.iter().filter(|entry| self.ranks(entry.2).is_some_and(|(first, last)| first != last));
+            places.extend(several.map(|entry| (entry.2, entry.1)));
+        }
+        places.sort_unstable();
+        for group in places.chunk_by(|a, b| a.0 == b.0) {
+            if let [(message, first), (_, second), ..] = group {
+                report.found("duplicate", || {
+                    let proof = [*first, *second].into_iter().filter_map(|offset| steps.witness(part, *message, Some(offset)));
+                    let description = format!("{} is at {} offsets, among them {first} and {second}.", steps.tell(*message), group.len());
+                    Evidence::new(description, proof)
+                });
+            }
+        }
+    }
+}
+
+/// The entries of each offset, with its rank in its log.
+fn ranked(entries: &[Entry]) -> impl Iterator<Item = (u32, &[Entry])> {
+    let (mut rank, mut key) = (0, None);
+    entries.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1)).map(move |group| {
+        let this = group.first().map(|entry| entry.0);
+        rank = if this == key { rank + 1 } else { 0 };
+        key = this;
+        (rank, group)
+    })
+}

@@ -1,0 +1,400 @@
+//! Small histories of registers, and what is said of them.
+//!
+//! A line of a history is a moment: `0 write x 1`, `1 read x` ask, `0 ok`, `1 ok 2`, `0 info`, `0 fail` answer. What stands on one line
+//! asks and is answered at once: `0 write x 1 ok`, `1 read x → 1`.
+
+use elenchus_checkers::build;
+use elenchus_core::{CheckSpec, Event, Finding, History, Kind, Nanos, Process, Symbol, Value, Verdict};
+
+fn value(word: &str) -> Value {
+    match word {
+        "nil" => Value::Nil,
+        _ => word.parse().map_or_else(|_| word.into(), Value::Int),
+    }
+}
+
+/// Events a millisecond apart.
+fn history(text: &str) -> History {
+    let mut events: Vec<Event> = Vec::new();
+    for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let process = Process::Client(words[0].parse().expect("a process"));
+        let mut push = |kind, f: Symbol, key: Option<Value>, value| {
+            let time = Nanos(events.len() as u64 * 1_000_000);
+            events.push(Event { time, process, kind, f, key, value, error: None, node: None });
+        };
+        let (asked, told) = match words[1..] {
+            ["read", key, "→", told] => (("read", key, Value::Nil), value(told)),
+            ["write", key, new, "ok"] => (("write", key, value(new)), value(new)),
+            ["cas", key, old, new, "ok"] => (("cas", key, Value::pair(value(old), value(new))), Value::pair(value(old), value(new))),
+            ["read", key] => {
+                push(Kind::Invoke, Symbol::of("read"), Some(key.into()), Value::Nil);
+                continue;
+            }
+            ["write", key, new] => {
+                push(Kind::Invoke, Symbol::of("write"), Some(key.into()), value(new));
+                continue;
+            }
+            [kind, ref told @ ..] => {
+                let kind = Kind::parse(kind).expect("a kind");
+                let open = events.iter().rposition(|event| event.process == process).expect("asked");
+                let Event { f, key, value: input, .. } = events[open].clone();
+                let told = told.first().map_or(input, |word| value(word));
+                let time = Nanos(events.len() as u64 * 1_000_000);
+                events.push(Event { time, process, kind, f, key, value: told, error: None, node: None });
+                continue;
+            }
+            [] => continue,
+        };
+        let (f, key, input) = asked;
+        push(Kind::Invoke, Symbol::of(f), Some(key.into()), input);
+        push(Kind::Ok, Symbol::of(f), Some(key.into()), told);
+    }
+    History::new(events)
+}
+
+fn find(spec: &CheckSpec, text: &str) -> Finding {
+    build(spec).expect("a checker").check(&history(text))
+}
+
+/// What each checker of a list says: all are valid but those named, which are invalid.
+fn breaks(text: &str, broken: &[&str]) {
+    let all = [
+        "linearizable",
+        "sequential",
+        "causal-memory",
+        "causal-convergence",
+        "causal",
+        "pram",
+        "read-your-writes",
+        "monotonic-reads",
+        "monotonic-writes",
+        "writes-follow-reads",
+    ];
+    for name in all {
+        let finding = find(&CheckSpec::new(name), text);
+        let expected = if broken.contains(&name) { Verdict::Invalid } else { Verdict::Valid };
+        assert_eq!(finding.verdict, expected, "{finding:#?}");
+    }
+}
+
+/// The argument of the first anomaly.
+fn argument(spec: &CheckSpec, text: &str) -> String {
+    let finding = find(spec, text);
+    assert_eq!(finding.verdict, Verdict::Invalid, "{finding:#?}");
+    let anomaly = &finding.anomalies[0];
+    format!("{}: {}\n{}", anomaly.name, anomaly.description, anomaly.argument.join("\n"))
+}
+
+fn says(checker: &str, text: &str, expected: &str) {
+    let found = argument(&CheckSpec::new(checker), text);
+    let expected = expected.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n");
+    assert_eq!(found, expected, "\n{found}\n");
+}
+
+const ALL_ABOVE_SESSIONS: [&str; 6] = ["linearizable", "sequential", "causal-memory", "causal-convergence", "pram", "causal"];
+
+fn above_sessions_and(also: &[&'static str]) -> Vec<&'static str> {
+    ALL_ABOVE_SESSIONS.iter().chain(also).copied().collect()
+}
+
+#[test]
+fn a_stale_read_of_another_session_is_sequential() {
+    breaks("0 write x 1 ok \n 1 read x → nil", &["linearizable"]);
+}
+
+const DEKKER: &str = "
+    0 write x 1 ok
+    0 read y → nil
+    1 write y 2 ok
+    1 read x → nil";
+
+#[test]
+fn store_buffering_is_causal() {
+    breaks(DEKKER, &["linearizable", "sequential"]);
+    says(
+        "sequential",
+        DEKKER,
+        r##"
+         not-sequential: These operations have no order that is true to every session and in which every read finds the last write.
+         #2 (process 0: read → nil of "y") still found the initial value, so it comes before #4 (process 1: write 2 of "y").
+         #6 (process 1: read → nil of "x") still found the initial value, so it comes before #0 (process 0: write 1 of "x").
+         But #4 (process 1: write 2 of "y"), then in its session #6 (process 1: read → nil of "x"), which comes before #0 (process 0: write 1 of "x"), then in its session #2 (process 0: read → nil of "y"): the first and the last of them would each have to come before the other."##,
+    );
+}
+
+const FORGETS_OWN_WRITE: &str = "
+    0 write x 1 ok
+    0 read x → nil";
+
+#[test]
+fn read_your_writes() {
+    breaks(FORGETS_OWN_WRITE, &above_sessions_and(&["read-your-writes"]));
+    says(
+        "read-your-writes",
+        FORGETS_OWN_WRITE,
+        r##"
+         read-your-writes: A session found an older value than the one it had written itself.
+         #2 (process 0: read → nil of "x") came after #0 (process 0: write 1 of "x") in the same session.
+         Yet it found the initial value, as if nothing had been written."##,
+    );
+    breaks("0 write x 1 ok \n 0 write x 2 ok \n 0 read x → 1", &above_sessions_and(&["read-your-writes"]));
+}
+
+const GOES_BACK: &str = "
+    0 write x 1 ok
+    1 write x 2 ok
+    2 read x → 1
+    2 read x → 2
+    2 read x → 1";
+
+#[test]
+fn monotonic_reads() {
+    breaks(GOES_BACK, &["linearizable", "sequential", "causal-memory", "causal-convergence", "pram", "monotonic-reads"]);
+    says(
+        "monotonic-reads",
+        GOES_BACK,
+        r##"
+         monotonic-reads: A session found an older value than one it had found before.
+         #8 (process 2: read → 1 of "x") came after #6 (process 2: read → 2 of "x"), which had found #2 (process 1: write 2 of "x"). It found what #0 (process 0: write 1 of "x") wrote, which must then be the newer one.
+         #6 (process 2: read → 2 of "x") came after #4 (process 2: read → 1 of "x"), which had found #0 (process 0: write 1 of "x"). It found what #2 (process 1: write 2 of "x") wrote, which must then be the newer one.
+         So each of these values would have to be newer than the others."##,
+    );
+    breaks("0 write x 1 ok \n 1 read x → 1 \n 1 read x → nil", &above_sessions_and(&["monotonic-reads"]));
+    // It goes back although nobody else would have known which of the two is newer.
+    breaks("0 write x 1 ok \n 0 write x 2 ok \n 1 read x → 2 \n 1 read x → 1", &above_sessions_and(&["monotonic-reads"]));
+}
+
+const OUT_OF_ORDER: &str = "
+    0 write x 1 ok
+    0 write y 2 ok
+    1 read y → 2
+    1 read x → nil";
+
+#[test]
+fn monotonic_writes() {
+    breaks(OUT_OF_ORDER, &above_sessions_and(&["monotonic-writes"]));
+    says(
+        "monotonic-writes",
+        OUT_OF_ORDER,
+        r##"
+         monotonic-writes: A session saw a later write of another session, but not an earlier one.
+         #6 (process 1: read → nil of "x") came after #4 (process 1: read → 2 of "y"), which had found #2 (process 0: write 2 of "y"), whose session did that after #0 (process 0: write 1 of "x").
+         Yet it found the initial value, as if nothing had been written."##,
+    );
+}
+
+const ANSWER_WITHOUT_QUESTION: &str = "
+    0 write x 1 ok
+    1 read x → 1
+    1 write y 2 ok
+    2 read y → 2
+    2 read x → nil";
+
+#[test]
+fn writes_follow_reads() {
+    let broken = ["linearizable", "sequential", "causal-memory", "causal-convergence", "causal", "writes-follow-reads"];
+    breaks(ANSWER_WITHOUT_QUESTION, &broken);
+    says(
+        "writes-follow-reads",
+        ANSWER_WITHOUT_QUESTION,
+        r##"
+         writes-follow-reads: A session saw a write, but not what its writer had read before.
+         #8 (process 2: read → nil of "x") came after #6 (process 2: read → 2 of "y"), which had found #4 (process 1: write 2 of "y"), whose session did that after #2 (process 1: read → 1 of "x"), which found #0 (process 0: write 1 of "x").
+         Yet it found the initial value, as if nothing had been written."##,
+    );
+    says(
+        "causal",
+        ANSWER_WITHOUT_QUESTION,
+        r##"
+         causality-violation: A session found a value that is causally overwritten.
+         #0 (process 0: write 1 of "x"), found by #2 (process 1: read → 1 of "x"), then in its session #4 (process 1: write 2 of "y"), found by #6 (process 2: read → 2 of "y"), then in its session #8 (process 2: read → nil of "x"). Yet the last of them found the initial value, as if nothing had been written."##,
+    );
+}
+
+const OPPOSITE_ORDERS: &str = "
+    0 write x 1 ok
+    1 write x 2 ok
+    2 read x → 1
+    2 read x → 2
+    3 read x → 2
+    3 read x → 1";
+
+#[test]
+fn opposite_orders_are_causal_memory_but_do_not_converge() {
+    breaks(OPPOSITE_ORDERS, &["linearizable", "sequential", "causal-convergence"]);
+    says(
+        "causal-convergence",
+        OPPOSITE_ORDERS,
+        r##"
+         not-convergent: No one order of these writes explains what the sessions found.
+         #2 (process 1: write 2 of "x"), found by #8 (process 3: read → 2 of "x"), then in its session #10 (process 3: read → 1 of "x"). The last of them found what #0 (process 0: write 1 of "x") wrote, so #2 (process 1: write 2 of "x") comes before #0 (process 0: write 1 of "x").
+         #0 (process 0: write 1 of "x"), found by #4 (process 2: read → 1 of "x"), then in its session #6 (process 2: read → 2 of "x"). The last of them found what #2 (process 1: write 2 of "x") wrote, so #0 (process 0: write 1 of "x") comes before #2 (process 1: write 2 of "x").
+         But #0 (process 0: write 1 of "x"), which comes before #2 (process 1: write 2 of "x"): the first and the last of them would each have to come before the other."##,
+    );
+}
+
+const LATE_ARRIVAL: &str = "
+    0 write x 1 ok
+    1 write z 9 ok
+    1 write x 7 ok
+    1 write y 5 ok
+    2 read x → 1
+    2 read z → nil
+    2 read y → 5
+    2 read x → 1";
+
+/// A store in which the last writer wins takes a late write for older than what was already seen. No view of one session does.
+#[test]
+fn last_writer_wins_converges_but_has_no_views() {
+    breaks(LATE_ARRIVAL, &["linearizable", "sequential", "causal-memory", "pram"]);
+    says(
+        "pram",
+        LATE_ARRIVAL,
+        r##"
+         not-pram: A session saw these writes in no order that is true to the sessions that wrote them.
+         #4 (process 1: write 7 of "x"), then in its session #6 (process 1: write 5 of "y"), found by #12 (process 2: read → 5 of "y"), then in its session #14 (process 2: read → 1 of "x"). The last of them found what #0 (process 0: write 1 of "x") wrote, so #4 (process 1: write 7 of "x") comes before #0 (process 0: write 1 of "x").
+         #2 (process 1: write 9 of "z"), then in its session #4 (process 1: write 7 of "x"), which comes before #0 (process 0: write 1 of "x"), found by #8 (process 2: read → 1 of "x"), then in its session #10 (process 2: read → nil of "z"). Yet the last of them found the initial value, as if nothing had been written."##,
+    );
+}
+
+#[test]
+fn own_future() {
+    let text = "0 read x → 1 \n 0 write x 1 ok";
+    breaks(text, &ALL_ABOVE_SESSIONS);
+    says(
+        "causal",
+        text,
+        r##"
+         causality-violation: A session found a value that is causally overwritten.
+         #0 (process 0: read → 1 of "x"), then in its session #2 (process 0: write 1 of "x"). Yet the first of them found what the last one wrote."##,
+    );
+    says(
+        "regular-register",
+        text,
+        r##"
+         future-read: A read found a value that was written only later.
+         #0 (process 0: read → 1 of "x") was over before #2 (process 0: write 1 of "x") began."##,
+    );
+}
+
+#[test]
+fn thin_air() {
+    let text = "0 write x 1 ok \n 1 read x → 7";
+    for name in ["sequential", "causal", "pram", "monotonic-reads", "regular-register", "safe-register", "k-atomic", "eventual"] {
+        assert_eq!(find(&CheckSpec::new(name), text).anomalies[0].name, "thin-air-read", "{name}");
+    }
+    says(
+        "eventual",
+        text,
+        r##"
+         thin-air-read: An operation found a value that nobody wrote.
+         No operation that may have happened puts what #2 (process 1: read → 7 of "x") found."##,
+    );
+    // A failed write did not happen; a crashed one may have.
+    assert_eq!(find(&CheckSpec::new("causal"), "0 write x 1 \n 0 fail \n 1 read x → 1").verdict, Verdict::Invalid);
+    assert_eq!(find(&CheckSpec::new("causal"), "0 write x 1 \n 0 info \n 1 read x → 1").verdict, Verdict::Valid);
+}
+
+const INVERSION: &str = "
+    0 write x 1
+    1 read x → 1
+    2 read x → nil
+    0 ok";
+
+#[test]
+fn regular_and_safe() {
+    breaks(INVERSION, &["linearizable"]);
+    let verdict = |name, text| find(&CheckSpec::new(name), text).verdict;
+    assert_eq!(verdict("regular-register", INVERSION), Verdict::Valid);
+    let stale = "0 write x 1 ok \n 0 write x 2 ok \n 1 read x → 1";
+    assert_eq!(verdict("safe-register", stale), Verdict::Invalid);
+    says(
+        "regular-register",
+        stale,
+        r##"
+         stale-read: A read found a value that had been overwritten before it began.
+         #0 (process 0: write 1 of "x") was over before #2 (process 0: write 2 of "x") began, and that was over before #4 (process 1: read → 1 of "x") began."##,
+    );
+    let garbled = "0 write x 1 ok \n 0 write x 2 ok \n 0 write x 3 \n 1 read x → 77 \n 0 ok";
+    assert_eq!(verdict("regular-register", garbled), Verdict::Invalid);
+    assert_eq!(verdict("safe-register", garbled), Verdict::Valid);
+}
+
+const TWO_BEHIND: &str = "
+    0 write x 1 ok
+    0 write x 2 ok
+    0 write x 3 ok
+    1 read x → 1";
+
+#[test]
+fn staleness() {
+    assert_eq!(find(&CheckSpec::new("k-atomic").with("k", 3), TWO_BEHIND).verdict, Verdict::Valid);
+    says(
+        "k-atomic",
+        TWO_BEHIND,
+        r##"
+         stale-read: A read was at least 2 versions and 3.000 ms stale.
+         What #0 (process 0: write 1 of "x") wrote was there when it returned.
+         #2 (process 0: write 2 of "x") began later and returned before the read began.
+         #4 (process 0: write 3 of "x") began later and returned before the read began.
+         Yet #6 (process 1: read → 1 of "x") still found the first of them."##,
+    );
+    let finding = find(&CheckSpec::new("bounded-staleness"), TWO_BEHIND);
+    assert_eq!(finding.verdict, Verdict::Valid);
+    assert_eq!(finding.details["worst_versions"], 2);
+    // What it found was overwritten at 3 ms; it began at 6 ms.
+    assert_eq!(finding.details["worst_age_ns"], 3_000_000);
+    assert_eq!(finding.details["reads_by_versions"]["2"], 1);
+    let bounded = |option, bound: f64| find(&CheckSpec::new("bounded-staleness").with(option, bound), TWO_BEHIND).verdict;
+    assert_eq!(find(&CheckSpec::new("bounded-staleness").with("versions", 1), TWO_BEHIND).verdict, Verdict::Invalid);
+    assert_eq!(find(&CheckSpec::new("bounded-staleness").with("versions", 2), TWO_BEHIND).verdict, Verdict::Valid);
+    assert_eq!(bounded("age", 0.002), Verdict::Invalid);
+    assert_eq!(bounded("age", 0.004), Verdict::Valid);
+}
+
+#[test]
+fn eventual() {
+    let verdict = |spec: CheckSpec, text| find(&spec, text).verdict;
+    let apart = "0 write x 1 ok \n 1 read x → nil \n 2 read x → 1";
+    assert_eq!(verdict(CheckSpec::new("eventual"), apart), Verdict::Unknown);
+    assert_eq!(verdict(CheckSpec::new("eventual").with("within", 1), apart), Verdict::Unknown);
+    assert_eq!(verdict(CheckSpec::new("eventual").with("within", 0.0001), apart), Verdict::Invalid);
+    let converged = "0 write x 1 ok \n 1 read x → nil \n 2 read x → 1 \n 1 read x → 1";
+    assert_eq!(verdict(CheckSpec::new("eventual"), converged), Verdict::Valid);
+    assert_eq!(find(&CheckSpec::new("eventual"), converged).details["slowest_convergence_ns"], 3_000_000);
+    assert_eq!(verdict(CheckSpec::new("eventual"), "0 write x 1 ok"), Verdict::Unknown);
+    // What crashed may take effect between the two reads.
+    let excused = "3 write x 2 \n 3 info \n 0 write x 1 ok \n 1 read x → 1 \n 2 read x → 2";
+    assert_eq!(verdict(CheckSpec::new("eventual").with("within", 0.0001), excused), Verdict::Unknown);
+}
+
+#[test]
+fn strongest() {
+    let finding = find(&CheckSpec::new("strongest"), OPPOSITE_ORDERS);
+    assert_eq!(finding.verdict, Verdict::Valid);
+    assert_eq!(finding.details["strongest"], serde_json::json!(["causal-memory", "k-atomic"]));
+    assert_eq!(finding.details["ruled_out"], serde_json::json!(["causal-convergence", "safe-register"]));
+    assert_eq!(finding.summary, "the history is causal-memory, k-atomic; it is not causal-convergence, safe-register; undecided: eventual");
+    let rules_out: Vec<&str> = finding.anomalies.iter().map(|anomaly| anomaly.name.as_str()).collect();
+    assert_eq!(rules_out, ["not-convergent", "stale-read"]);
+    assert_eq!(find(&CheckSpec::new("strongest").with("at-least", "causal"), OPPOSITE_ORDERS).verdict, Verdict::Valid);
+    assert_eq!(find(&CheckSpec::new("strongest").with("at-least", "sequential"), OPPOSITE_ORDERS).verdict, Verdict::Invalid);
+    let atomic = find(&CheckSpec::new("strongest"), "0 write x 1 ok \n 1 read x → 1");
+    assert_eq!(atomic.summary, "the history is linearizable");
+    let nothing = find(&CheckSpec::new("strongest"), "0 read x → 3");
+    assert_eq!(nothing.verdict, Verdict::Invalid, "{nothing:#?}");
+}
+
+#[test]
+fn what_cannot_be_judged_says_why() {
+    let finding = find(&CheckSpec::new("causal"), "0 write x 1 \n 0 write x 2");
+    assert_eq!(finding.verdict, Verdict::Unknown);
+    let repeated = "0 write x 1 ok \n 1 write x 1 ok \n 2 write x 2 ok \n 0 read x → 2 \n 0 read x → 1 \n 1 read x → 1 \n 1 read x → 2";
+    let finding = find(&CheckSpec::new("causal-convergence"), repeated);
+    assert_eq!(
+        finding.summary,
+        "undecided: 2 operations found a value that several operations had put, and which of them cannot be told; let every write put another \
+         value"
+    );
+}
