@@ -115,7 +115,7 @@ pub(crate) fn delta_atomic(history: &History, age: Nanos, options: &Options) -> 
 }
 
 fn decide<M: Model>(model: &M, history: &History, options: &Options, minimise: bool) -> Outcome {
-    let limits = linearizable::Options { time: options.time, memory: BYTES, minimise };
+    let limits = linearizable::Options { time: options.time, memory: BYTES, minimise, ..linearizable::Options::default() };
     match linearizable::check(model, history, &limits) {
         Err(error) => Outcome::Undecided(error.to_string()),
         Ok(judgement) if !judgement.failures.is_empty() => Outcome::Anomalies(judgement.failures.into_iter().map(anomaly).collect()),
