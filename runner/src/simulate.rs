@@ -69,8 +69,9 @@ fn recipe(args: &SimulateArgs) -> Result<Recipe, SimulateError> {
         .ok_or_else(|| unknown("store", &args.store, nearest(&args.store, STORES.iter().map(|entry| entry.name))))?;
     let workload = match &args.workload {
         None => store.entry().workloads.first().copied().unwrap_or(Workload::Register),
-        Some(name) => Workload::named(name)
-            .ok_or_else(|| unknown("workload", name, nearest(name, WORKLOADS.iter().map(|entry| entry.name))))?,
+        Some(name) => {
+            Workload::named(name).ok_or_else(|| unknown("workload", name, nearest(name, WORKLOADS.iter().map(|entry| entry.name))))?
+        }
     };
     let strikes = match args.strikes.as_deref() {
         None => None,
