@@ -35,6 +35,8 @@ pub enum Command {
     Check(CheckArgs),
     /// List what histories can be judged by: checkers and models.
     Checkers,
+    /// Write a history of a simulated store, of which is known what it guarantees and breaks.
+    Simulate(SimulateArgs),
     /// Connect to every node of a plan and say what is missing.
     Doctor(DoctorArgs),
     /// Undo the faults that a killed run left behind on nodes that outlived it.
@@ -149,6 +151,89 @@ pub struct CheckArgs {
     /// Where results go.
     #[command(flatten)]
     pub output: OutputArgs,
+}
+
+/// Arguments of `simulate`. What is not given suits the workload.
+#[derive(Debug, Args)]
+pub struct SimulateArgs {
+    /// How the store behaves; `--list` tells of all.
+    #[arg(long, value_name = "NAME", default_value = "linearizable")]
+    pub store: String,
+    /// What is asked of it; the first that the store knows, when not given.
+    #[arg(long, value_name = "NAME")]
+    pub workload: Option<String>,
+    /// How many operations or transactions, like `100k`.
+    #[arg(long, value_name = "COUNT", default_value = "1k", value_parser = count)]
+    pub operations: u64,
+    /// How many processes are alive at once.
+    #[arg(long, value_name = "COUNT", default_value_t = 5)]
+    pub processes: u32,
+    /// How many keys are in use at once.
+    #[arg(long, value_name = "COUNT")]
+    pub keys: Option<u32>,
+    /// Ask for the n-th key a n-th as often as for the first, rather than for all alike.
+    #[arg(long)]
+    pub zipf: bool,
+    /// Retire a key after so many updates.
+    #[arg(long, value_name = "COUNT")]
+    pub updates_per_key: Option<u32>,
+    /// Write one of so many values; 0: every value is new.
+    #[arg(long, value_name = "COUNT")]
+    pub values: Option<u32>,
+    /// The share of operations, or of a transaction's accesses, that read.
+    #[arg(long, value_name = "SHARE")]
+    pub reads: Option<f64>,
+    /// How many accesses a transaction has at most.
+    #[arg(long, value_name = "COUNT")]
+    pub accesses: Option<u32>,
+    /// The share of operations that end in doubt.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
+    pub crash: f64,
+    /// The share of operations that are refused for no reason.
+    #[arg(long, value_name = "SHARE")]
+    pub fail: Option<f64>,
+    /// The share of operations that the store's defect strikes, where it can; `once`: one.
+    #[arg(long, value_name = "SHARE")]
+    pub strikes: Option<String>,
+    /// How many versions a stale read is behind, at most.
+    #[arg(long, value_name = "COUNT")]
+    pub staleness: Option<u32>,
+    /// How many permits a semaphore has.
+    #[arg(long, value_name = "COUNT")]
+    pub permits: Option<u32>,
+    /// Decides everything else.
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// How the history is written.
+    #[arg(long, value_enum, default_value_t)]
+    pub format: HistoryFormat,
+    /// Write to this file rather than to the standard output.
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// List the stores and workloads.
+    #[arg(long)]
+    pub list: bool,
+}
+
+/// How a history is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum HistoryFormat {
+    /// Jepsen's EDN, an event a line.
+    #[default]
+    Edn,
+    /// JSON, an event a line.
+    Jsonl,
+}
+
+/// A count as people write it: `1000`, `100k`, `10M`.
+fn count(text: &str) -> Result<u64, String> {
+    let (digits, unit) = match text.char_indices().last() {
+        Some((at, 'k' | 'K')) => (&text[..at], 1_000),
+        Some((at, 'm' | 'M')) => (&text[..at], 1_000_000),
+        _ => (text, 1),
+    };
+    let number = digits.parse::<u64>().ok().and_then(|number| number.checked_mul(unit));
+    number.ok_or_else(|| format!("`{text}` is no count; write a number, like `1000`, `100k` or `10M`"))
 }
 
 /// Arguments of `doctor`.

@@ -9,6 +9,7 @@
 //! | [`doctor`] | what is missing before a plan can run |
 //! | [`judge`] | history to findings |
 //! | [`check`] | a history from anywhere, judged alone |
+//! | [`simulate`] | a history of a simulated store, written |
 //! | [`lab`] | a lab that stays up in the background |
 //! | [`progress`] | what a person sees meanwhile |
 //! | [`report`] | findings to pages, charts, JUnit, JSON |
@@ -24,4 +25,5 @@ pub mod plan;
 pub mod progress;
 pub mod report;
 pub mod run;
+pub mod simulate;
 pub mod store;

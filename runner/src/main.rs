@@ -12,6 +12,7 @@ use elenchus_runner::lab::LabCommandError;
 use elenchus_runner::plan::{Plan, PlanError, Resolved};
 use elenchus_runner::report::{self, Facts, Results, Run};
 use elenchus_runner::run::{self, RunError};
+use elenchus_runner::simulate::SimulateError;
 use elenchus_runner::store::RunDir;
 use elenchus_runner::{doctor, plan, progress};
 
@@ -52,6 +53,15 @@ impl From<CheckError> for Failure {
         match error {
             CheckError::Plan(error) => error.into(),
             CheckError::Read(_) | CheckError::NoRun(_) => Failure::CouldNotRun(error.to_string()),
+            other => Failure::Usage(other.to_string()),
+        }
+    }
+}
+
+impl From<SimulateError> for Failure {
+    fn from(error: SimulateError) -> Failure {
+        match error {
+            SimulateError::Write { .. } => Failure::CouldNotRun(error.to_string()),
             other => Failure::Usage(other.to_string()),
         }
     }
@@ -100,6 +110,14 @@ fn execute(cli: &Cli) -> Result<ExitCode, Failure> {
         Command::Check(args) => check(cli, args),
         Command::Checkers => {
             print!("{}", check::listing());
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Simulate(args) => {
+            if let Some(summary) = elenchus_runner::simulate::simulate(args)?
+                && !cli.quiet
+            {
+                eprintln!("{summary}");
+            }
             Ok(ExitCode::SUCCESS)
         }
         Command::Doctor(args) => {

@@ -319,7 +319,7 @@ pub const STORES: &[StoreEntry] = &[
         "update-serializable",
         "updates as in strict-serializable; read-only transactions read from one of four sites, which hear of updates late, with all that those depend on",
         "update serializability (PL-3U)",
-        "serializability and snapshot isolation: readers disagree on the order of updates (long fork), given many keys",
+        "serializability and snapshot isolation: readers disagree on the order of updates (long fork), if most updates touch one key",
         TRANSACTIONAL,
     ),
     store(

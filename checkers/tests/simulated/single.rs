@@ -134,16 +134,18 @@ fn count(store: Store) -> [u64; 4] {
 #[test]
 fn weaker_stores_are_as_weak_as_they_say() {
     let all = seeds(24).end;
+    // At least every eighth short history gives it away.
+    let breaks = |holds: u64| 8 * holds <= 7 * all;
     let [linearizable, ..] = count(Store::Linearizable);
     assert_eq!(linearizable, all);
     let [linearizable, sequential, ..] = count(Store::Sequential);
-    assert!(sequential == all && linearizable < all / 2);
+    assert!(sequential == all && breaks(linearizable));
     let [_, sequential, causal, _] = count(Store::Causal);
-    assert!(causal == all && sequential < all / 2);
+    assert!(causal == all && breaks(sequential));
     let [.., causal, pram] = count(Store::Pram);
-    assert!(pram == all && causal < all * 2 / 3);
+    assert!(pram == all && breaks(causal));
     let [.., pram] = count(Store::NoReadYourWrites);
-    assert!(pram < all / 2);
+    assert!(breaks(pram));
     let [.., pram] = count(Store::NoMonotonicReads);
-    assert!(pram < all / 2);
+    assert!(breaks(pram));
 }

@@ -3,7 +3,7 @@
 use elenchus_checkers::linearizable::{Options, check};
 use elenchus_checkers::models::MultiRegister;
 use elenchus_checkers::simulate::{KeyChoice, Recipe, Store, Workload};
-use elenchus_core::{Value, Verdict};
+use elenchus_core::{CheckSpec, Value, Verdict};
 
 use crate::phenomena::Graph;
 use crate::single::{play, seeds};
@@ -60,22 +60,28 @@ const STORES: &[(Store, &[Phenomenon], &[Phenomenon])] = &[
     (Store::NoIsolation, &[], &[G0]),
 ];
 
+/// A history of moderate size that varies in concurrency, keys and crashes.
+fn moderate(store: Store, workload: Workload, seed: u64) -> Recipe {
+    // Updates that touch many keys all depend on each other, and readers have nothing left to disagree on.
+    let is_forked = store == Store::UpdateSerializable;
+    Recipe {
+        operations: 400,
+        processes: 6 + (seed % 5) as u32,
+        keys: if is_forked { 2 + (seed % 2) as u32 } else { 4 + (seed % 4) as u32 },
+        accesses: if is_forked { (1, 2) } else { (1, 4) },
+        key_choice: [KeyChoice::Uniform, KeyChoice::Zipf][seed as usize % 2],
+        crash: [0.0, 0.03][seed as usize % 2],
+        ..Recipe::new(store, workload).with_seed(seed)
+    }
+}
+
 #[test]
 fn each_store_keeps_its_level_and_breaks_the_next() {
     for &(store, never, mostly) in STORES {
         let mut shown = vec![0; mostly.len()];
         let (mut committed, mut conflicts, all) = (0, 0, seeds(4).end);
         for seed in seeds(4) {
-            let recipe = Recipe {
-                operations: 400,
-                processes: 6 + (seed % 5) as u32,
-                keys: 4 + (seed % 4) as u32,
-                // Updates that read much all depend on each other, and readers have nothing left to disagree on.
-                accesses: if store == Store::UpdateSerializable { (1, 2) } else { (1, 4) },
-                key_choice: [KeyChoice::Uniform, KeyChoice::Zipf][seed as usize % 2],
-                crash: [0.0, 0.03][seed as usize % 2],
-                ..Recipe::new(store, Workload::ListAppend).with_seed(seed)
-            };
+            let recipe = moderate(store, Workload::ListAppend, seed);
             let mut simulation = recipe.simulate().expect("a sound recipe");
             let graph = Graph::of(&elenchus_core::History::new(simulation.by_ref().collect()));
             for (name, shows) in never {
@@ -94,6 +100,46 @@ fn each_store_keeps_its_level_and_breaks_the_next() {
         );
         assert!(shown.iter().all(|&shown| 2 * shown >= all), "{store:?}: {shown:?} of {all}");
         assert!(2 * committed > 400 * all, "{store:?}: only {committed} commit");
+    }
+}
+
+/// What the transaction engine must refute of each store in some history. What the store guarantees is the level of its name.
+const REFUTED: &[(Store, &[&str])] = &[
+    (Store::StrictSerializable, &[]),
+    (Store::StrongSessionSerializable, &["strict-serializable"]),
+    (Store::Serializable, &["strong-session-serializable"]),
+    (Store::UpdateSerializable, &["serializable"]),
+    (Store::StrongSnapshotIsolation, &["serializable"]),
+    (Store::StrongSessionSnapshotIsolation, &["strong-snapshot-isolation", "serializable"]),
+    (Store::SnapshotIsolation, &["strong-session-snapshot-isolation", "serializable"]),
+    (Store::ParallelSnapshotIsolation, &["prefix", "snapshot-isolation"]),
+    (Store::Prefix, &["snapshot-isolation", "parallel-snapshot-isolation"]),
+    (Store::TransactionalCausal, &["prefix", "parallel-snapshot-isolation"]),
+    (Store::ReadAtomic, &["causal-cerone"]),
+    (Store::MonotonicAtomicView, &["read-atomic"]),
+    (Store::ReadCommitted, &["monotonic-atomic-view"]),
+    (Store::ReadUncommitted, &["read-committed"]),
+];
+
+#[test]
+fn the_transaction_engine_refutes_what_a_store_breaks_and_nothing_else() {
+    for &(store, refuted) in REFUTED {
+        for workload in [Workload::ListAppend, Workload::RwRegister] {
+            let verdict = |seed, level: &str| {
+                let (history, _) = play(&moderate(store, workload, seed));
+                let spec = CheckSpec::new(workload.entry().name).with("isolation", level);
+                elenchus_checkers::build(&spec).expect("a known checker and level").check(&history)
+            };
+            for seed in seeds(4) {
+                let finding = verdict(seed, store.entry().name);
+                assert!(finding.verdict != Verdict::Invalid, "{}: {:?}", finding.summary, moderate(store, workload, seed));
+            }
+            for level in refuted {
+                let times = seeds(4).filter(|&seed| verdict(seed, level).verdict == Verdict::Invalid).count() as u64;
+                println!("{:36} {:12} {level} refuted {times} of {}", store.entry().name, workload.entry().name, seeds(4).end);
+                assert!(workload != Workload::ListAppend || 2 * times >= seeds(4).end, "{store:?} {level} {times}");
+            }
+        }
     }
 }
 

@@ -76,35 +76,67 @@ impl Reader<'_> {
     }
 }
 
-/// Writes a history as EDN, an event a line. Text values are written as strings, never keywords.
+/// Writes a history as EDN, an event a line. Text values are written as strings; only the names of a transaction's accesses are keywords, as Jepsen's
+/// checkers expect them.
 ///
 /// # Errors
 /// When the sink refuses.
 pub fn write(history: &History, mut sink: impl Write) -> io::Result<()> {
     for (index, event) in history.events.iter().enumerate() {
-        write!(sink, "{{:index {index}, :time {}, :process ", event.time.0)?;
-        match event.process {
-            Process::Client(id) => write!(sink, "{id}")?,
-            Process::Nemesis => sink.write_all(b":nemesis")?,
-        }
-        write!(sink, ", :type :{}, :f ", event.kind.as_str())?;
-        match event.f.as_str() {
-            name if is_keyword(name) => write!(sink, ":{name}")?,
-            name => write!(sink, "{}", Quoted(name))?,
-        }
-        if let Some(key) = &event.key {
-            write!(sink, ", :key {key}")?;
-        }
-        write!(sink, ", :value {}", event.value)?;
-        if let Some(error) = &event.error {
-            write!(sink, ", :error {}", Quoted(error))?;
-        }
-        if let Some(node) = event.node {
-            write!(sink, ", :node {}", Quoted(&history.node_name(node)))?;
-        }
-        sink.write_all(b"}\n")?;
+        let node = event.node.map(|node| history.node_name(node));
+        write_event(index as u64, event, node.as_deref(), &mut sink)?;
     }
     Ok(())
+}
+
+/// Writes one event as a line of EDN: its position, and the name of its node, where it has one.
+///
+/// # Errors
+/// When the sink refuses.
+pub fn write_event(index: u64, event: &Event, node: Option<&str>, mut sink: impl Write) -> io::Result<()> {
+    write!(sink, "{{:index {index}, :time {}, :process ", event.time.0)?;
+    match event.process {
+        Process::Client(id) => write!(sink, "{id}")?,
+        Process::Nemesis => sink.write_all(b":nemesis")?,
+    }
+    write!(sink, ", :type :{}, :f ", event.kind.as_str())?;
+    match event.f.as_str() {
+        name if is_keyword(name) => write!(sink, ":{name}")?,
+        name => write!(sink, "{}", Quoted(name))?,
+    }
+    if let Some(key) = &event.key {
+        write!(sink, ", :key {key}")?;
+    }
+    sink.write_all(b", :value ")?;
+    match &event.value {
+        Value::List(accesses) if event.f == "txn" => write_accesses(accesses, &mut sink)?,
+        value => write!(sink, "{value}")?,
+    }
+    if let Some(error) = &event.error {
+        write!(sink, ", :error {}", Quoted(error))?;
+    }
+    if let Some(node) = node {
+        write!(sink, ", :node {}", Quoted(node))?;
+    }
+    sink.write_all(b"}\n")
+}
+
+/// Writes `[[:append 3 1] [:r 3 nil]]`.
+fn write_accesses(accesses: &[Value], mut sink: impl Write) -> io::Result<()> {
+    for (at, access) in accesses.iter().enumerate() {
+        sink.write_all(if at == 0 { b"[" } else { b" " })?;
+        match access.as_list() {
+            Some([Value::Text(name), rest @ ..]) if is_keyword(name) => {
+                write!(sink, "[:{name}")?;
+                for value in rest {
+                    write!(sink, " {value}")?;
+                }
+                sink.write_all(b"]")?;
+            }
+            _ => write!(sink, "{access}")?,
+        }
+    }
+    sink.write_all(if accesses.is_empty() { b"[]" } else { b"]" })
 }
 
 /// Whether a keyword may have this name.

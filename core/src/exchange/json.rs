@@ -90,23 +90,31 @@ struct Line<'e> {
 /// When the sink refuses.
 pub fn write(history: &History, mut sink: impl Write) -> io::Result<()> {
     for event in &history.events {
-        let line = Line {
-            time: event.time.0,
-            process: match event.process {
-                Process::Client(id) => Value::Int(i64::from(id)),
-                Process::Nemesis => "nemesis".into(),
-            },
-            kind: event.kind,
-            f: event.f,
-            key: event.key.as_ref(),
-            value: &event.value,
-            error: event.error.as_deref(),
-            node: event.node.map(|node| history.node_name(node)),
-        };
-        serde_json::to_writer(&mut sink, &line)?;
-        sink.write_all(b"\n")?;
+        write_event(event, event.node.map(|node| history.node_name(node)), &mut sink)?;
     }
     Ok(())
+}
+
+/// Writes one event as a line of JSON, with the name of its node, where it has one.
+///
+/// # Errors
+/// When the sink refuses.
+pub fn write_event(event: &Event, node: Option<String>, mut sink: impl Write) -> io::Result<()> {
+    let line = Line {
+        time: event.time.0,
+        process: match event.process {
+            Process::Client(id) => Value::Int(i64::from(id)),
+            Process::Nemesis => "nemesis".into(),
+        },
+        kind: event.kind,
+        f: event.f,
+        key: event.key.as_ref(),
+        value: &event.value,
+        error: event.error.as_deref(),
+        node,
+    };
+    serde_json::to_writer(&mut sink, &line)?;
+    sink.write_all(b"\n")
 }
 
 #[cfg(test)]
