@@ -11,7 +11,7 @@ use super::draft::{Draft, Vocabulary, place};
 use super::scanner::{Scan, Scanner};
 use super::segment::{Scope, Syntax};
 use crate::value::Quoted;
-use crate::{Event, History, Process};
+use crate::{Event, History, Process, Value};
 use reader::Reader;
 
 impl<'t> Syntax<'t> for Reader<'t> {
