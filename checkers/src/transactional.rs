@@ -30,7 +30,6 @@ mod list_append;
 mod lists;
 mod order;
 mod phenomenon;
-mod picture;
 mod proof;
 mod reach;
 mod rw_register;

@@ -248,10 +248,8 @@ async fn logs(system: &System, nodes: &[Node], dir: &RunDir) -> Vec<Finding> {
                 .iter()
                 .map(|line| Anomaly {
                     name: line.name.clone(),
-                    key: None,
                     description: format!("{} ({}:{}): {}", line.node, line.file.display(), line.line, line.text),
-                    operations: Vec::new(),
-                    argument: Vec::new(),
+                    ..Anomaly::default()
                 })
                 .collect();
             findings.push(trouble);

@@ -89,6 +89,7 @@ fn anomaly(key: Option<&Value>, one: Operation<'_>, other: Operation<'_>, within
             format!("Both {} and {} began more than {within} after the last write had returned.", describe(&one), describe(&other)),
             "By then all readers should have come to the same value.".to_owned(),
         ],
+        ..Anomaly::default()
     }
 }
 

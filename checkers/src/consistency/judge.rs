@@ -138,6 +138,7 @@ fn anomaly(testimony: &Testimony<'_>, model: ConsistencyModel, contradiction: Co
         description: model.entry().description.to_owned(),
         operations: contradiction.operations.iter().map(|&position| testimony.operations[position as usize].invoked).collect(),
         argument: contradiction.argument,
+        ..Anomaly::default()
     }
 }
 
@@ -179,6 +180,7 @@ fn thin_air(testimony: &Testimony<'_>, attribution: &Attribution) -> Vec<Anomaly
             description: "An operation found a value that nobody wrote.".to_owned(),
             operations,
             argument,
+            ..Anomaly::default()
         }
     })
     .collect()

@@ -138,6 +138,7 @@ impl<'r, 't, 'h> Staleness<'r, 't, 'h> {
             ),
             operations,
             argument,
+            ..Anomaly::default()
         }
     }
 

@@ -1,9 +1,14 @@
 //! [`check`] as a [`Checker`].
 
-use elenchus_core::{Anomaly, Checker, Finding, History, Model, Verdict};
+use elenchus_core::{Anomaly, Checker, EventIndex, Finding, History, Model, Operation, Verdict};
 use serde_json::json;
 
 use super::{CheckError, Failure, Judgement, Options, check};
+use crate::picture::Lanes;
+
+/// How many failures are drawn, and how many operations one may have for that.
+const DRAWN: usize = 16;
+const DRAWN_OPERATIONS: usize = 60;
 
 type Judge = dyn Fn(&History, &Options) -> Result<Judgement, CheckError> + Send + Sync;
 
@@ -28,7 +33,7 @@ impl Checker for Linearizable {
 
     fn check(&self, history: &History) -> Finding {
         match (self.judge)(history, &self.options) {
-            Ok(judgement) => self.finding(judgement),
+            Ok(judgement) => self.finding(judgement, history),
             Err(error) => Finding {
                 checker: self.name().to_owned(),
                 verdict: Verdict::Unknown,
@@ -41,7 +46,8 @@ impl Checker for Linearizable {
 }
 
 impl Linearizable {
-    fn finding(&self, judgement: Judgement) -> Finding {
+    fn finding(&self, judgement: Judgement, history: &History) -> Finding {
+        let operations = if judgement.failures.is_empty() { Vec::new() } else { history.operations().unwrap_or_default() };
         Finding {
             checker: self.name().to_owned(),
             verdict: judgement.verdict,
@@ -51,7 +57,11 @@ impl Linearizable {
                 let mut failures = judgement.failures;
                 // What a person reads first is what is quickest understood.
                 failures.sort_by_key(|failure| failure.operations.len());
-                failures.into_iter().map(|failure| self.anomaly(failure)).collect()
+                let draw = |(at, failure)| {
+                    let (picture, sketch) = if at < DRAWN { draw(&failure, &operations) } else { (None, None) };
+                    Anomaly { picture, sketch, ..self.anomaly(failure) }
+                };
+                failures.into_iter().enumerate().map(draw).collect()
             },
         }
     }
@@ -90,6 +100,7 @@ impl Linearizable {
             key: failure.key,
             operations: failure.operations,
             argument: failure.argument,
+            ..Anomaly::default()
         }
     }
 
@@ -126,4 +137,16 @@ impl Linearizable {
             "undecided": undecided,
         })
     }
+}
+
+/// A failure among all operations of its history, as SVG and as text.
+fn draw(failure: &Failure, operations: &[Operation<'_>]) -> (Option<String>, Option<String>) {
+    let find = |at: &EventIndex| operations.binary_search_by_key(at, |operation| operation.invoked).ok().map(|at| operations[at]);
+    let of = |invocations: &[EventIndex]| -> Vec<Operation<'_>> { invocations.iter().filter_map(find).collect() };
+    if failure.operations.len() > DRAWN_OPERATIONS {
+        return (None, None);
+    }
+    let (operations, others) = (of(&failure.operations), of(&failure.others));
+    let lanes = Lanes { operations: &operations, failing: Some(failure.operation), order: failure.furthest.first(), others: &others };
+    (Some(lanes.svg()), lanes.text())
 }

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 use elenchus_core::{EventIndex, Kind, Operation, Process};
 
-use super::{BLUE, GREY, VERMILION, escape};
+use super::{BLUE, GREY, VERMILION, escape, told};
 use crate::linearizable::Furthest;
 
 /// The least space between two events, between two points of the order, and how wide a letter is at most, in pixels.
@@ -263,11 +263,6 @@ fn lane(svg: &mut String, name: &str, top: usize, width: usize) {
         "<text x=\"4\" y=\"{}\" fill=\"currentColor\">{name}</text><line x1=\"{LEFT}\" y1=\"{middle}\" x2=\"{width}\" y2=\"{middle}\" stroke=\"currentColor\" opacity=\"0.15\"/>",
         middle + 4
     );
-}
-
-/// An operation in a few words, with a question mark where nobody knows whether it happened.
-fn told(operation: &Operation<'_>) -> String {
-    format!("{operation}{}", if operation.kind == Kind::Info { " ?" } else { "" })
 }
 
 #[cfg(test)]

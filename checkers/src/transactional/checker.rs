@@ -38,18 +38,20 @@ impl Transactional {
         details["isolation"] = json!(self.isolation.name());
         details["elapsed_ms"] = json!(begun.elapsed().as_secs_f64() * 1e3);
         let breaking = analysis.found.iter().filter(|(phenomenon, _)| super::Boundary::of([**phenomenon]).refutes(self.isolation));
-        let anomalies = breaking.flat_map(|(phenomenon, found)| found.examples.iter().map(move |instance| (phenomenon.entry(), instance)));
+        let anomalies = breaking.flat_map(|(phenomenon, found)| found.examples.iter().map(move |instance| (*phenomenon, instance)));
         Finding {
             checker: self.name.to_owned(),
             verdict,
             summary: self.summary(&analysis, verdict),
             anomalies: anomalies
-                .map(|(entry, instance)| Anomaly {
-                    name: entry.name.to_owned(),
+                .map(|(phenomenon, instance)| Anomaly {
+                    name: phenomenon.name().to_owned(),
                     key: instance.key.map(|key| transactions.key(key)),
-                    description: format!("{}.", entry.about),
+                    description: sentence(phenomenon.entry().about),
                     operations: instance.transactions.iter().map(|&transaction| transactions.invoked(transaction)).collect(),
                     argument: analysis.argument(instance),
+                    picture: Some(analysis.svg(phenomenon, instance)),
+                    ..Anomaly::default()
                 })
                 .collect(),
             details,
@@ -148,4 +150,10 @@ fn details(analysis: &Analysis<'_>) -> Json {
         "largest_component": analysis.largest_component,
         "peak_bytes": analysis.peak_bytes,
     })
+}
+
+/// Words as a sentence.
+fn sentence(words: &str) -> String {
+    let mut letters = words.chars();
+    letters.next().map_or_else(String::new, |first| format!("{}{}.", first.to_uppercase(), letters.as_str()))
 }

@@ -7,17 +7,17 @@ use serde_json::{Value as Json, json};
 
 use super::analysis::Analysis;
 use super::phenomenon::Phenomenon;
-use super::picture::{Arrow, Node, draw};
 use super::tally::{Instance, Link, LinkKind};
+use crate::picture::graph::{Arrow, Node, draw};
 
 impl LinkKind {
     fn color(self) -> &'static str {
         match self {
-            LinkKind::Ww => "#8a5a00",
-            LinkKind::Wr => "#1f5fbf",
-            LinkKind::Rw => "#c02626",
-            LinkKind::Process => "#5b6470",
-            LinkKind::Realtime => "#2f7d4f",
+            LinkKind::Ww => "#b07a00",
+            LinkKind::Wr => crate::picture::BLUE,
+            LinkKind::Rw => crate::picture::VERMILION,
+            LinkKind::Process => crate::picture::GREY,
+            LinkKind::Realtime => "#009e73",
         }
     }
 

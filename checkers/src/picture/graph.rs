@@ -4,6 +4,8 @@
 
 use std::fmt::Write as _;
 
+use super::escape;
+
 /// A box.
 pub(crate) struct Node {
     pub(crate) title: String,
@@ -47,9 +49,8 @@ pub(crate) fn draw(title: &str, nodes: &[Node], arrows: &[Arrow]) -> String {
     let backs = arrows.iter().filter(|arrow| !is_down(arrow, &layers)).count();
     let (width, height) = (right + 40.0 + 34.0 * backs as f64 + PADDING, bottom + PADDING);
     let mut svg = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width:.0} {height:.0}\" width=\"{width:.0}\" height=\"{height:.0}\" \
-         role=\"img\" font-family=\"ui-monospace, monospace\" font-size=\"12\">\n<title>{}</title>\n\
-         <rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n",
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width:.0} {height:.0}\" style=\"width:{width:.0}px\" \
+         role=\"img\" font-family=\"ui-monospace, monospace\" font-size=\"12\">\n<title>{}</title>\n",
         escape(title)
     );
     let mut lane = right + 30.0;
@@ -137,12 +138,7 @@ fn stroke(arrow: &Arrow) -> String {
 }
 
 fn label(svg: &mut String, arrow: &Arrow, x: f64, y: f64) {
-    let _ = writeln!(
-        svg,
-        "<text x=\"{x:.1}\" y=\"{y:.1}\" fill=\"{}\" font-weight=\"bold\" stroke=\"#ffffff\" stroke-width=\"4\" paint-order=\"stroke\">{}</text>",
-        arrow.color,
-        escape(arrow.label)
-    );
+    let _ = writeln!(svg, "<text x=\"{x:.1}\" y=\"{y:.1}\" fill=\"{}\" font-weight=\"bold\">{}</text>", arrow.color, escape(arrow.label));
 }
 
 fn down(svg: &mut String, arrow: &Arrow, from: &Placed, to: &Placed) {
@@ -163,18 +159,18 @@ fn around(svg: &mut String, arrow: &Arrow, from: &Placed, to: &Placed, lane: f64
         stroke(arrow)
     );
     let _ = writeln!(svg, "<path d=\"M{x2:.1} {y2:.1} l9 -4.5 v9 z\" fill=\"{}\"/>", arrow.color);
-    label(svg, arrow, lane - 8.0, (y1 + y2) / 2.0);
+    label(svg, arrow, lane + 4.0, (y1 + y2) / 2.0);
 }
 
 fn boxed(svg: &mut String, node: &Node, at: &Placed) {
     let _ = writeln!(
         svg,
-        "<rect x=\"{:.1}\" y=\"{:.1}\" width=\"{:.1}\" height=\"{:.1}\" rx=\"5\" fill=\"#f6f7f9\" stroke=\"#5b6470\"/>",
+        "<rect x=\"{:.1}\" y=\"{:.1}\" width=\"{:.1}\" height=\"{:.1}\" rx=\"5\" fill=\"currentColor\" fill-opacity=\"0.05\" stroke=\"currentColor\" stroke-opacity=\"0.5\"/>",
         at.x, at.y, at.width, at.height
     );
     let _ = writeln!(
         svg,
-        "<text x=\"{:.1}\" y=\"{:.1}\" font-weight=\"bold\" fill=\"#1d2733\">{}</text>",
+        "<text x=\"{:.1}\" y=\"{:.1}\" font-weight=\"bold\" fill=\"currentColor\">{}</text>",
         at.x + PADDING,
         at.y + LINE,
         escape(&node.title)
@@ -182,12 +178,8 @@ fn boxed(svg: &mut String, node: &Node, at: &Placed) {
     for (number, line) in node.lines.iter().enumerate() {
         let cut: String = line.chars().take(LONGEST_LINE).collect();
         let y = at.y + LINE * (number + 2) as f64;
-        let _ = writeln!(svg, "<text x=\"{:.1}\" y=\"{y:.1}\" fill=\"#1d2733\">{}</text>", at.x + PADDING, escape(&cut));
+        let _ = writeln!(svg, "<text x=\"{:.1}\" y=\"{y:.1}\" fill=\"currentColor\">{}</text>", at.x + PADDING, escape(&cut));
     }
-}
-
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 #[cfg(test)]
@@ -202,7 +194,7 @@ mod tests {
         assert_eq!(layers(3, &arrows), [0, 1, 2]);
         let svg = draw("a & b", &nodes, &arrows);
         assert!(svg.contains("<title>a &amp; b</title>") && svg.contains("[&lt;1&gt;]"));
-        assert_eq!((svg.matches("<rect").count(), svg.matches(">ww<").count()), (4, 3));
+        assert_eq!((svg.matches("<rect").count(), svg.matches(">ww<").count()), (3, 3));
     }
 
     #[test]
