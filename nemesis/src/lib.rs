@@ -18,7 +18,7 @@
 //! | `switch` | the dead man's switch on the node |
 //! | [`roster`], [`target`], [`grudge`] | who there is, who is struck, who hears whom |
 //! | [`firewall`] | rules that stop packets |
-//! | [`partition`], [`isolate`], [`dns`], [`loss`], [`link`], [`kill`], [`pause`], [`crash_loop`], [`restart`], [`hog`], [`descriptors`], [`shell`] | the faults |
+//! | [`partition`], [`isolate`], [`dns`], [`loss`], [`link`], [`kill`], [`pause`], [`crash_loop`], [`restart`], [`hog`], [`descriptors`], [`damage`], [`shell`] | the faults |
 //!
 //! Adding a fault is one file and one line in the table in [`scheduled`].
 
@@ -26,6 +26,7 @@ pub mod about;
 pub mod cluster;
 pub mod conduct;
 pub mod crash_loop;
+pub mod damage;
 pub mod descriptors;
 pub mod dns;
 pub mod errand;

@@ -140,6 +140,8 @@ faults! {
     fill_disk: crate::hog::FillDisk,
     /// Lowers how many files the system's processes may have open.
     descriptors: crate::descriptors::Descriptors,
+    /// Kills the system, damages its files, and starts it on what is left.
+    damage: crate::damage::Damage,
     /// Breaks nodes by the plan's own commands.
     shell: crate::shell::Shell,
 }

@@ -50,12 +50,10 @@ const LIMIT: Duration = Duration::from_secs(25);
 
 impl Shell {
     fn command(&self, verb: &str, command: &str, node: &str, id: u32, seed: u64) -> String {
-        let name = if self.says.is_empty() { "shell" } else { self.says.lines().next().unwrap_or_default() };
         // Standard output is told apart from what the switch prints; a command that hangs must not keep the node from being healed.
         format!(
-            ": {verb} ({})\nexport ELENCHUS_ID={id} ELENCHUS_SEED={seed} ELENCHUS_NODE={}\n\
+            ": {verb}\nexport ELENCHUS_ID={id} ELENCHUS_SEED={seed} ELENCHUS_NODE={}\n\
              limit=; if command -v timeout >/dev/null; then limit='timeout {}'; fi\n$limit sh -c {} >&2\n",
-            name.replace(['\'', '"', '\\', '`', '$'], " "),
             quote(node),
             LIMIT.as_secs(),
             quote(command)

@@ -3,6 +3,7 @@
 //! Its own `main`, because the lab starts this program again inside its namespaces. Words on the command line choose among the tests.
 
 mod controller;
+mod disk;
 mod network;
 mod probe;
 mod processes;
@@ -48,6 +49,8 @@ tests! {
     resources::memory_is_held,
     resources::a_full_disk_takes_no_more,
     resources::files_cannot_be_opened,
+    disk::bits_are_flipped_where_the_seed_says,
+    disk::ends_are_lost_and_stay_lost,
     shell::commands_break_and_heal,
     shell::what_is_not_verified_is_said,
     shell::what_is_missing_is_said_before_the_run,
