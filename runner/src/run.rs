@@ -105,8 +105,10 @@ pub async fn run(plan: &Resolved, net: Option<&LabNet>, facts: Facts, reporter: 
     // The lab lives until the end of this function.
     let (nodes, _lab) = nodes::reach(plan, net)?;
     let system = nodes::system(plan, &nodes)?;
-    let cluster = Cluster::new(nodes, system);
-    elenchus_nemesis::check(&plan.nemesis, &cluster)?;
+    let cluster = Cluster::new(nodes, system).with_roster(plan.roster.clone());
+    let campaign = plan.campaign(Seed(facts.seed));
+    elenchus_nemesis::check(&campaign, &cluster)?;
+    elenchus_nemesis::prepare(&campaign, &cluster).await?;
     if plan.lab.is_none() && !plan.nemesis.is_empty() {
         // What a run that was killed left broken, if there was one.
         elenchus_nemesis::heal_all(&Cluster::new(cluster.nodes.clone(), None)).await?;
@@ -174,7 +176,7 @@ async fn drive(stage: Stage<'_>, interrupt: &Interrupt, reporter: Reporter<'_>) 
     }
     let targets = cluster.nodes.iter().map(|node| Target { node: node.name.clone(), address: node.address.clone() }).collect();
     let cast = Cast { workload: workload.clone(), client, targets, concurrency: plan.concurrency, timeout: plan.timeout.0 };
-    let conductor = Conductor::new(cast, Recorder::create(&dir.history(), &cluster.names())?);
+    let conductor = Conductor::new(cast, Recorder::create(&dir.history(), &cluster.roster.nodes)?);
     let ledger = Ledger::open(dir.path())?;
 
     reporter(RunEvent::Phase("driving clients"));
@@ -184,7 +186,7 @@ async fn drive(stage: Stage<'_>, interrupt: &Interrupt, reporter: Reporter<'_>) 
         if plan.nemesis.is_empty() {
             return Ok(elenchus_nemesis::Outcome::default());
         }
-        elenchus_nemesis::run(cluster, &plan.nemesis, seed, &ledger, &record, stopped).await
+        elenchus_nemesis::run(cluster, plan.campaign(seed), &ledger, &record, &|| conductor.tally().completed(), stopped).await
     };
     let clients = async {
         let interrupted = tokio::select! {
