@@ -231,7 +231,7 @@ impl Lanes<'_> {
 
     /// The order: a line from place to place, and at each the state after it.
     fn path(&self, svg: &mut String, points: &[Point<'_>], at: &dyn Fn(&Point<'_>) -> (usize, usize)) {
-        let corners: Vec<String> = points.iter().map(|point| at(point)).map(|(x, y)| format!("{x},{y}")).collect();
+        let corners: Vec<String> = points.iter().map(at).map(|(x, y)| format!("{x},{y}")).collect();
         let _ = write!(
             svg,
             "<polyline points=\"{}\" fill=\"none\" stroke=\"currentColor\" stroke-width=\"1.5\" opacity=\"0.6\"/>",
