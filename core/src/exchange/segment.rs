@@ -177,7 +177,7 @@ fn read_as<'t>(mut syntax: impl Syntax<'t>, language: &Language, text: &'t str, 
                 Some(opening) => start = opening,
                 None => {
                     // The next opening might begin in this line.
-                    let line = memchr::memrchr(b'\n', text[start..].as_bytes()).map_or(start, |newline| start + newline);
+                    let line = memchr::memrchr(b'\n', &text.as_bytes()[start..]).map_or(start, |newline| start + newline);
                     part.rest = if is_last { text.len() } else { line };
                     break;
                 }

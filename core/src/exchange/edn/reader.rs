@@ -246,7 +246,7 @@ impl<'t> Reader<'t> {
                 self.scanner.at = start + 1;
                 let character = self.scanner.hexadecimal(4).and_then(char::from_u32);
                 self.scanner.at = end;
-                character.map_or_else(|| Value::from(name), |character| Value::text(character))
+                character.map_or_else(|| Value::from(name), Value::text)
             }
             _ => Value::from(name),
         })
