@@ -1,7 +1,8 @@
 //! How fast histories are read: `cargo run --release -p elenchus-core --example formats [EVENTS [FOLDER]]`.
 //!
 //! Makes histories of register operations and of list-append transactions from a fixed seed, writes them in memory in each format as Jepsen and we do, and reads each
-//! back on one thread and on all: as a stream of batches that are counted and dropped, and as a whole history. Prints medians: of one thread by the time it had a
+//! back on one thread and on all: as a stream of batches that are counted and dropped, and as a whole history. Prints bytes an event, in the text and in
+//! memory, and medians: of one thread by the time it had a
 //! processor, which others on the machine cannot take from it, and of all threads by the clock. Given a folder, leaves the histories there for other tools.
 
 use std::io::{Cursor, Write};
@@ -19,11 +20,12 @@ fn main() {
     let events: usize = std::env::args().nth(1).and_then(|count| count.parse().ok()).unwrap_or(200_000);
     println!("{:<13} {:<11} {:>7} {:>9}   {:>24}   {:>24}", "history", "format", "MB", "B/event", "one thread", "all threads");
     for (name, history) in [("registers", registers(events)), ("transactions", transactions(events))] {
-        let mut forms: Vec<(&str, Vec<u8>)> = Vec::new();
-        forms.push(("EDN, Jepsen", jepsen(&history, ("", "\n", ""))));
-        forms.push(("EDN, vector", jepsen(&history, ("[", " ", "]"))));
-        forms.push(("EDN, ours", written(|sink| edn::write(&history, sink))));
-        forms.push(("JSON lines", written(|sink| json::write(&history, sink))));
+        let mut forms = vec![
+            ("EDN, Jepsen", jepsen(&history, ("", "\n", ""))),
+            ("EDN, vector", jepsen(&history, ("[", " ", "]"))),
+            ("EDN, ours", written(|sink| edn::write(&history, sink))),
+            ("JSON lines", written(|sink| json::write(&history, sink))),
+        ];
         if name == "registers" {
             forms.push(("log", log(&history)));
         }
@@ -68,10 +70,9 @@ fn measure(name: &str, format: &str, bytes: Vec<u8>, count: usize) {
         println!("{name:<13} {format:<11} {megabytes:>7.1} {heap:>9.1}   {:>24}   {:>24}   {what}", rate(read, 1), rate(read, 0));
     };
     line("stream", bytes.len() as f64 / count as f64, &stream);
-    let before = resident();
-    let history = open(1).into_history().expect("readable");
-    let heap = resident().saturating_sub(before) as f64 / count as f64;
-    drop(history);
+    let events = open(1).into_history().expect("readable").0.events;
+    let heap = events.iter().map(|event| size_of::<Event>() + heap(&event.value)).sum::<usize>() as f64 / count as f64;
+    drop(events);
     line("whole", heap, &whole);
 }
 
@@ -81,10 +82,12 @@ fn processor_seconds() -> Option<f64> {
     Some(nanoseconds / 1e9)
 }
 
-/// Bytes of memory that this process holds, where the system tells.
-fn resident() -> usize {
-    let pages = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
-    pages.split_whitespace().nth(1).and_then(|pages| pages.parse::<usize>().ok()).unwrap_or(0) * 4096
+/// Bytes that a value holds outside of itself, without what the allocator adds.
+fn heap(value: &Value) -> usize {
+    match value {
+        Value::List(items) => items.capacity() * size_of::<Value>() + items.iter().map(heap).sum::<usize>(),
+        _ => 0,
+    }
 }
 
 /// Invocations and completions of processes that take turns at random; `make` gives function, argument and result.

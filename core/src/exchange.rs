@@ -9,7 +9,7 @@
 //!
 //! The format is told from the content, never from a name; what gzip or zstd compressed is read as it is.
 //!
-//! [`read`] gives a whole [`History`]; [`events`] gives its events batch by batch, in bounded memory, for those who need not hold them all:
+//! [`read`] gives a whole [`History`]; [`events()`] gives its events batch by batch, in bounded memory, for those who need not hold them all:
 //!
 //! ```
 //! use std::io::Cursor;

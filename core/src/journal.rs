@@ -163,9 +163,9 @@ impl<R: Read> FrameReader<R> {
         Ok(Some(Frame { checksum, payload }))
     }
 
-    /// Bytes at the end that are no whole frame.
-    pub(crate) fn torn_bytes(&self) -> u64 {
-        self.torn_bytes
+    /// How many bytes were found since this was last asked that are no whole frame.
+    pub(crate) fn take_torn_bytes(&mut self) -> u64 {
+        std::mem::take(&mut self.torn_bytes)
     }
 }
 

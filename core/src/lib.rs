@@ -9,7 +9,7 @@
 //! | [`history`] | [`History`]: all events in real-time order, paired into [`Operation`]s |
 //! | [`fault`] | [`FaultWindow`]: when what was broken, read back from the history |
 //! | [`journal`] | the history on disk: append-only, checksummed, readable after `kill -9` |
-//! | [`exchange`] | Jepsen's EDN and JSON lines, in and out |
+//! | [`exchange`] | any history in: Jepsen's EDN and logs, JSON, journals, compressed or not; EDN and JSON out |
 //! | [`generator`] | [`Generator`]: what is invoked next |
 //! | [`client`] | [`Client`] and the small traits per data type: how a system is asked |
 //! | [`workload`] | [`Workload`]: what to ask for, and the checks it must pass |

@@ -64,7 +64,8 @@ impl Reader<'_> {
             }
         }
         self.scanner.at += 1;
-        draft.finish().or_else(|missing| self.scanner.fault_at(start, format!("this map is no event: it has no :{missing}")))
+        let event = draft.finish(vocabulary, |missing| format!("this map is no event: it has no :{missing}"));
+        place(&self.scanner, start, event)
     }
 
     #[inline]

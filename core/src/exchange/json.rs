@@ -61,7 +61,8 @@ impl JsonReader<'_> {
                 }
             }
         }
-        draft.finish().or_else(|missing| self.scanner.fault_at(start, format!("this object is no event: it has no \"{missing}\"")))
+        let event = draft.finish(vocabulary, |missing| format!("this object is no event: it has no \"{missing}\""));
+        place(&self.scanner, start, event)
     }
 }
 
