@@ -109,20 +109,20 @@ impl Outcome {
     /// What holds only if nothing was left out is not decided where something was.
     fn unless_in_doubt(self, testimony: &Testimony<'_>, attribution: &Attribution) -> Outcome {
         match self {
-            Outcome::Holds if attribution.reused > 0 => Outcome::Undecided(format!(
-                "{} spoke again after an operation of unknown outcome; let a process end there",
-                count(attribution.reused as u64, "process").replace("processs", "processes")
-            )),
+            Outcome::Holds if attribution.reused > 0 => Outcome::Undecided(
+                "a process spoke again after an operation of unknown outcome that had an effect, and how the two are ordered is not known; let a \
+                 process end there"
+                    .to_owned(),
+            ),
             other => other.unless_refused(testimony),
         }
     }
 
     fn unless_refused(self, testimony: &Testimony<'_>) -> Outcome {
         match self {
-            Outcome::Holds if testimony.refused > 0 => Outcome::Undecided(format!(
-                "{} told `false`, and which value stood in the way is not known; let those fail",
-                count(testimony.refused as u64, "compare-and-set was").replace("wass", "were")
-            )),
+            Outcome::Holds if testimony.refused > 0 => Outcome::Undecided(
+                "a compare-and-set was told `false`, and which value stood in its way is not known; let such operations fail".to_owned(),
+            ),
             other => other,
         }
     }
