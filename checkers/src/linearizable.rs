@@ -51,7 +51,7 @@ mod witness;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-use elenchus_core::{EventIndex, History, HistoryError, Kind, Model, Operation, Symbol};
+use elenchus_core::{EventIndex, History, HistoryError, Model, Symbol};
 use rayon::prelude::*;
 use thiserror::Error;
 
@@ -94,10 +94,6 @@ pub fn check<M: Model>(model: &M, history: &History, options: &Options) -> Resul
 fn check_any(model: &AnyModel<'_>, history: &History, options: &Options) -> Result<Judgement, CheckError> {
     let deadline = options.time.map(|time| Instant::now() + time);
     let mut parts = parts(model, history)?;
-    let is_foreign = |operation: &Operation<'_>| operation.kind != Kind::Fail && !model.admits(operation);
-    if let Some(foreign) = parts.iter().filter_map(|part| part.operations().find(is_foreign)).min_by_key(|operation| operation.invoked) {
-        return Err(CheckError::Foreign { event: foreign.invoked, f: foreign.f });
-    }
     parts.sort_by_key(|part| std::cmp::Reverse(part.len()));
     let workers = rayon::current_num_threads().min(parts.len()).max(1);
     let budget = Budget::new(options.memory / workers, deadline).keeping_trails(options.witness);

@@ -6,6 +6,11 @@ pub mod store;
 
 use elenchus_core::{Event, EventIndex, History, Kind, Model, Nanos, Operation, Process, Step, Symbol, Value};
 
+/// How many cases a test runs: as many as `ELENCHUS_CASES` says, if it says.
+pub fn cases(unless_told: u32) -> u32 {
+    std::env::var("ELENCHUS_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(unless_told)
+}
+
 /// An event without a key.
 pub fn event(process: u32, kind: Kind, f: &str, value: Value) -> Event {
     Event { time: Nanos::ZERO, process: Process::Client(process), kind, f: Symbol::intern(f), key: None, value, error: None, node: None }
