@@ -86,6 +86,17 @@ pub trait Checker: Send + Sync {
     fn reading(&self) -> Option<Box<dyn Reading + '_>> {
         None
     }
+
+    /// A look-out for the first violation, while the history is recorded; none where the checker must see all of it.
+    fn watch(&self) -> Option<Box<dyn Watch>> {
+        None
+    }
+}
+
+/// Follows a history while it is recorded.
+pub trait Watch: Send {
+    /// Takes the next event; whether it is certain now that the promise is broken. What cannot be judged is not a violation.
+    fn is_broken_by(&mut self, event: &Event) -> bool;
 }
 
 /// A check of a history that is still being read.

@@ -34,7 +34,7 @@ pub mod value;
 pub mod words;
 pub mod workload;
 
-pub use checker::{Anomaly, CheckSpec, Checker, Finding, Reading, Verdict};
+pub use checker::{Anomaly, CheckSpec, Checker, Finding, Reading, Verdict, Watch};
 pub use client::{BoxFuture, Client, Connection, DataType, Failure, Register, Target};
 pub use fault::{FaultEvent, FaultPhase, FaultWindow};
 pub use generator::{Context, Generator, Poll, WorkerSet};

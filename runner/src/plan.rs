@@ -72,6 +72,9 @@ pub struct Plan {
     /// Nodes that belong together, like those of a data centre, by the zone's name: `{east: [n1, n2], west: [n3]}`. Faults can strike and cut by zone.
     #[serde(default)]
     pub zones: BTreeMap<String, Vec<String>>,
+    /// What ends the run before its time.
+    #[serde(default)]
+    pub stop_on: StopOn,
     /// The number that decides every operation and every fault; a new one for each run when absent.
     #[serde(default)]
     pub seed: Option<u64>,
@@ -82,6 +85,17 @@ pub struct Plan {
 
 fn default_store() -> PathBuf {
     PathBuf::from("store")
+}
+
+/// What ends a run before its time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum StopOn {
+    /// Nothing.
+    #[default]
+    Never,
+    /// The first violation, as soon as it is certain.
+    Violation,
 }
 
 /// How the nodes are reached.

@@ -1,9 +1,9 @@
 //! [`check`] as a [`Checker`].
 
-use elenchus_core::{Anomaly, Checker, EventIndex, Finding, History, Model, Operation, Verdict};
+use elenchus_core::{Anomaly, Checker, Event, EventIndex, Finding, History, Model, Operation, Verdict, Watch};
 use serde_json::json;
 
-use super::{CheckError, Failure, Judgement, Options, check};
+use super::{CheckError, Failure, Judgement, Online, Options, check};
 use crate::picture::Lanes;
 
 /// How many failures are drawn, and how many operations one may have for that.
@@ -11,18 +11,32 @@ const DRAWN: usize = 16;
 const DRAWN_OPERATIONS: usize = 60;
 
 type Judge = dyn Fn(&History, &Options) -> Result<Judgement, CheckError> + Send + Sync;
+type Begin = dyn Fn(&Options) -> Box<dyn Watch> + Send + Sync;
 
 /// Decides linearizability against one model.
 pub struct Linearizable {
     model: &'static str,
     judge: Box<Judge>,
+    begin: Box<Begin>,
     options: Options,
 }
 
 impl Linearizable {
     /// A checker for a model, which findings call by this name.
-    pub fn new<M: Model + 'static>(name: &'static str, model: M, options: Options) -> Linearizable {
-        Linearizable { model: name, judge: Box::new(move |history, options| check(&model, history, options)), options }
+    pub fn new<M: Model + Clone + 'static>(name: &'static str, model: M, options: Options) -> Linearizable {
+        let watched = model.clone();
+        Linearizable {
+            model: name,
+            judge: Box::new(move |history, options| check(&model, history, options)),
+            begin: Box::new(move |options| Box::new(Online::new(watched.clone(), options))),
+            options,
+        }
+    }
+}
+
+impl<M: Model> Watch for Online<M> {
+    fn is_broken_by(&mut self, event: &Event) -> bool {
+        matches!(self.push(event), Ok(Some(_)))
     }
 }
 
@@ -42,6 +56,10 @@ impl Checker for Linearizable {
                 details: json!({ "model": self.model }),
             },
         }
+    }
+
+    fn watch(&self) -> Option<Box<dyn Watch>> {
+        Some((self.begin)(&self.options))
     }
 }
 

@@ -13,7 +13,7 @@ use elenchus_workloads::WorkloadSpec;
 
 use super::load::Loaded;
 use super::ssh::{Env, secret};
-use super::{Control, DURATION_MAX, LabSshd, PlanError, SystemOptions};
+use super::{Control, DURATION_MAX, LabSshd, PlanError, StopOn, SystemOptions};
 
 /// A plan in which every name was found and every value makes sense.
 #[derive(Clone, Debug)]
@@ -46,6 +46,8 @@ pub struct Resolved {
     pub safety: Safety,
     /// The nodes' names and zones.
     pub roster: Roster,
+    /// Whether the run ends at the first violation.
+    pub stops_on_violation: bool,
     /// The seed, where the plan fixes it.
     pub seed: Option<u64>,
     /// Where runs are kept.
@@ -109,6 +111,7 @@ impl Loaded {
             nemesis: plan.nemesis.clone(),
             safety: plan.safety.clone(),
             roster,
+            stops_on_violation: plan.stop_on == StopOn::Violation,
             seed: plan.seed,
             store: plan.store.clone(),
             loaded: self.clone(),
