@@ -1,9 +1,9 @@
 //! How fast histories are read: `cargo run --release -p elenchus-core --example formats [EVENTS [FOLDER]]`.
 //!
-//! Makes histories of register operations and of list-append transactions from a fixed seed, writes them in memory in each format as Jepsen and we do, and reads each
-//! back on one thread and on all: as a stream of batches that are counted and dropped, and as a whole history. Prints bytes an event, in the text and in
-//! memory, and medians: of one thread by the time it had a
-//! processor, which others on the machine cannot take from it, and of all threads by the clock. Given a folder, leaves the histories there for other tools.
+//! Makes histories of register operations and of list-append transactions from a fixed seed, writes them in memory in each format as Jepsen and we do, and
+//! reads each back on one thread and on all: as a stream of batches that are counted and dropped, and as a whole history. Prints bytes an event, in the text
+//! and in memory, and median speeds: of one thread by the time it had a processor, which others on the machine cannot take from it, and of all threads by the
+//! clock. Given a folder, leaves the histories there for other tools.
 
 use std::io::{Cursor, Write};
 use std::sync::Arc;
