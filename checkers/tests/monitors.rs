@@ -59,7 +59,7 @@ fn short(shape: Shape, seed: u64) -> Run {
 /// Compares with the oracle on short histories, and confirms every counterexample; every 16th is also given to the general search.
 fn agrees<M: Model>(model: &M, shape: Shape) {
     let (mut valid, mut invalid, mut left) = (0, 0, 0);
-    let cases = cases(3_000);
+    let cases = cases(1_500);
     for seed in 0..cases {
         let run = short(shape, seed);
         let history = play(&run);
@@ -193,7 +193,7 @@ fn agree_on<M: Model>(model: &M, run: &Run, seen: &mut [u64; 3]) {
 fn as_the_search_on_longer_histories() {
     for shape in SHAPES {
         let mut seen = [0; 3];
-        let cases = cases(1_000) / 7;
+        let cases = cases(700) / 7;
         for seed in 0..cases {
             let mut dice = Dice::new(seed + 11);
             let often = 10 + dice.below(60);
@@ -222,17 +222,19 @@ fn every_flaw_of_a_store_is_caught() {
     for shape in SHAPES {
         for &flaw in Flaw::of(shape) {
             let mut caught = 0;
-            for seed in 0..10 {
+            for seed in 0..6 {
+                // A lost write that overlaps another one need not show.
+                let is_register = matches!(shape, Shape::Register | Shape::CasRegister);
                 let run = Run {
                     shape,
                     seed,
-                    operations: 4_000,
-                    processes: 8,
+                    operations: 2_000,
+                    processes: if is_register { 2 } else { 8 },
                     crash_percent: 1,
                     fail_percent: 1,
                     takers_crash: false,
-                    flaw: Some((flaw, 200)),
-                    puts: 50,
+                    flaw: Some((flaw, 100)),
+                    puts: if is_register { 25 } else { 50 },
                 };
                 let judgement = with_model!(shape, model => judge(model, &play(&run), true));
                 assert!(is_by_monitor(&judgement));
@@ -241,7 +243,7 @@ fn every_flaw_of_a_store_is_caught() {
                     assert!(failure.is_minimal, "{run:?}");
                 }
             }
-            assert_eq!(caught, 10, "{shape:?} {flaw:?}");
+            assert_eq!(caught, 6, "{shape:?} {flaw:?}");
         }
     }
 }
