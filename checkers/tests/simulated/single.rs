@@ -23,7 +23,7 @@ pub(crate) fn play(recipe: &Recipe) -> (History, usize) {
 
 fn linearizable(recipe: &Recipe, history: &History) -> Verdict {
     let model = MODELS.iter().find(|model| model.name == recipe.workload.entry().name).expect("a model");
-    let options = Options { time: None, memory: 16 << 20, minimise: false };
+    let options = Options { memory: 16 << 20, minimise: false, ..Options::default() };
     let checker = (model.linearizable)((recipe.workload == Workload::Semaphore).then(|| i64::from(recipe.permits).into()), options);
     checker.check(history).verdict
 }
