@@ -9,6 +9,9 @@ use super::super::recipe::Recipe;
 use super::super::table::Store;
 use super::followers::{COPIES, MAX_LAG};
 
+/// How likely a copy hears of another with each operation: some links are slower than the way round, so that effects overtake their causes.
+const EAGERNESS: [f64; 3] = [0.5, 0.2, 0.04];
+
 /// An object of which every copy takes updates, and hears of those of the others later: each origin's in order, and with [`Store::Causal`] none
 /// before what its origin had heard of.
 pub(super) struct Masters<O> {
@@ -47,7 +50,7 @@ impl<O: Object> Masters<O> {
         let own = seat % self.copies.len();
         for origin in 0..self.copies.len() {
             let (heard, made) = (self.copies[own].heard[origin], self.made(origin));
-            if heard < made && rng.chance(0.25) {
+            if heard < made && rng.chance(EAGERNESS[(2 * own + origin) % EAGERNESS.len()]) {
                 self.hear(own, origin, heard + 1 + rng.below(made - heard));
             }
         }
