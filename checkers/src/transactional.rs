@@ -28,6 +28,7 @@ mod inference;
 mod level;
 mod list_append;
 mod lists;
+mod minimal;
 mod order;
 mod phenomenon;
 mod proof;

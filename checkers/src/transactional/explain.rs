@@ -6,6 +6,7 @@ use elenchus_core::Kind;
 use serde_json::{Value as Json, json};
 
 use super::analysis::Analysis;
+use super::minimal::distinct;
 use super::phenomenon::Phenomenon;
 use super::tally::{Instance, Link, LinkKind};
 use crate::picture::graph::{Arrow, Node, draw};
@@ -121,15 +122,4 @@ impl Analysis<'_> {
             "began": self.began(instance),
         })
     }
-}
-
-/// The transactions of an instance, each once, in order.
-fn distinct(instance: &Instance) -> Vec<u32> {
-    let mut members = Vec::new();
-    for &transaction in &instance.transactions {
-        if !members.contains(&transaction) {
-            members.push(transaction);
-        }
-    }
-    members
 }
