@@ -21,6 +21,8 @@
 //! assert_eq!(judgement.failures[0].operations.len(), 3);
 //! ```
 //!
+//! [`Options::witness`] asks for a linearization, which [`verify_witness`] verifies; [`Online`] judges a history while it is being recorded.
+//!
 //! Failed operations did not happen. Crashed ones (`info`, or never returned) may have taken effect at any time after their invocation, or
 //! never; what nobody was told constrains nothing. Events of the nemesis are ignored.
 

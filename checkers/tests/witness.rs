@@ -40,7 +40,7 @@ fn only_linearizations_verify() {
     assert_eq!(verify(&[0, 3, 2, 4]), Err(WitnessError::Stranger(EventIndex(4))));
     assert_eq!(verify(&[2, 0, 3]), Err(WitnessError::OutOfTime { earlier: EventIndex(0), later: EventIndex(2) }));
     assert_eq!(verify(&[0, 2, 3]), Err(WitnessError::Impossible { operation: EventIndex(3), state: "2".to_owned() }));
-    assert_eq!(verify(&[0, 8, 3, 2]), Err(WitnessError::OutOfTime { earlier: EventIndex(3), later: EventIndex(8) }));
+    assert_eq!(verify(&[0, 8, 3, 2]), Err(WitnessError::OutOfTime { earlier: EventIndex(2), later: EventIndex(8) }));
 }
 
 #[test]
