@@ -59,7 +59,10 @@ pub(crate) fn minimise<'h, M: Model>(model: &M, problem: &Problem<'h>, broken: u
         gave_up: false,
     };
     let culprits = monitor::culprits(model, problem, broken);
-    let mut bound = match culprits.and_then(|culprits| reduction.confined_to(&culprits)) {
+    // Of an operation that began later, what breaks the prefix cannot be the fault.
+    let begun =
+        |culprits: Vec<u32>| culprits.into_iter().filter(|&culprit| (culprit as usize) < reduction.prefix.len()).collect::<Vec<_>>();
+    let mut bound = match culprits.map(begun).and_then(|culprits| reduction.confined_to(&culprits)) {
         Some(bound) => bound,
         None => (0..reduction.prefix.len() as u32).collect(),
     };
