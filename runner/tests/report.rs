@@ -32,7 +32,7 @@ const MEASURE: &str = r#"<script>addEventListener('load', () => {
   const style = getComputedStyle(document.body);
   const [light, dark] = [luminance(style.color), luminance(style.backgroundColor)].sort((a, b) => b - a);
   const pictures = [...document.querySelectorAll('.picture svg')];
-  const hidden = pictures.filter(svg => svg.getBoundingClientRect().width < 50 || svg.getBoundingClientRect().height < 20);
+  const hidden = pictures.filter(svg => svg.getBoundingClientRect().width < 50 || svg.getBoundingClientRect().height < 10);
   document.title = [document.documentElement.scrollWidth - innerWidth, pictures.length, hidden.length,
     ((light + .05) / (dark + .05)).toFixed(1), matchMedia('(prefers-color-scheme: dark)').matches].join(' ');
 })</script>"#;
