@@ -83,6 +83,9 @@ pub enum CheckError {
         /// Its function.
         f: Symbol,
     },
+    /// What was found to be a linearization is none.
+    #[error("the linearization that was found does not hold: {0}; this is a bug in Elenchus")]
+    Unverified(WitnessError),
 }
 
 /// Judges a history. Keys are independent objects where the model says so, and are judged in parallel, the longest first.

@@ -151,6 +151,9 @@ pub struct CheckArgs {
     /// Let the search hold this much memory, like `2GiB`.
     #[arg(long, value_name = "SIZE")]
     pub memory: Option<bytesize::ByteSize>,
+    /// Write the linearization of a valid history to this file, as JSON: of each key the operations in order, with the state after each.
+    #[arg(long, value_name = "FILE")]
+    pub witness: Option<PathBuf>,
     /// Tell all about the anomalies of this name, like `G-single`.
     #[arg(long, value_name = "ANOMALY")]
     pub explain: Option<String>,

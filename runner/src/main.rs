@@ -53,7 +53,7 @@ impl From<CheckError> for Failure {
     fn from(error: CheckError) -> Failure {
         match error {
             CheckError::Plan(error) => error.into(),
-            CheckError::Read(_) | CheckError::NoRun(_) => Failure::CouldNotRun(error.to_string()),
+            CheckError::Read(_) | CheckError::NoRun(_) | CheckError::Witness { .. } => Failure::CouldNotRun(error.to_string()),
             other => Failure::Usage(other.to_string()),
         }
     }

@@ -1,16 +1,16 @@
 //! [`check`] as a [`Checker`].
 
 use elenchus_core::{Anomaly, Checker, Event, EventIndex, Finding, History, Model, Operation, Verdict, Watch};
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
-use super::{CheckError, Failure, Judgement, Online, Options, check};
+use super::{CheckError, Failure, Judgement, Linearization, Online, Options, Witness, WitnessError, check, states, verify_witness};
 use crate::picture::Lanes;
 
 /// How many failures are drawn, and how many operations one may have for that.
 const DRAWN: usize = 16;
 const DRAWN_OPERATIONS: usize = 60;
 
-type Judge = dyn Fn(&History, &Options) -> Result<Judgement, CheckError> + Send + Sync;
+type Judge = dyn Fn(&History, &Options) -> Result<(Judgement, Option<Json>), CheckError> + Send + Sync;
 type Begin = dyn Fn(&Options) -> Box<dyn Watch> + Send + Sync;
 
 /// Decides linearizability against one model.
@@ -27,7 +27,11 @@ impl Linearizable {
         let watched = model.clone();
         Linearizable {
             model: name,
-            judge: Box::new(move |history, options| check(&model, history, options)),
+            judge: Box::new(move |history, options| {
+                let judgement = check(&model, history, options)?;
+                let witness = judgement.witness.as_ref().map(|witness| told(&model, history, witness, judgement.verdict)).transpose();
+                Ok((judgement, witness.map_err(CheckError::Unverified)?))
+            }),
             begin: Box::new(move |options| Box::new(Online::new(watched.clone(), options))),
             options,
         }
@@ -47,7 +51,13 @@ impl Checker for Linearizable {
 
     fn check(&self, history: &History) -> Finding {
         match (self.judge)(history, &self.options) {
-            Ok(judgement) => self.finding(judgement, history),
+            Ok((judgement, witness)) => {
+                let mut finding = self.finding(judgement, history);
+                if let Some(witness) = witness {
+                    finding.details["witness"] = witness;
+                }
+                finding
+            }
             Err(error) => Finding {
                 checker: self.name().to_owned(),
                 verdict: Verdict::Unknown,
@@ -155,6 +165,23 @@ impl Linearizable {
             "undecided": undecided,
         })
     }
+}
+
+/// A witness for machines: of each object the operations in order, with the state after each. Of a history that is linearizable it was verified.
+fn told<M: Model>(model: &M, history: &History, witness: &Witness, verdict: Verdict) -> Result<Json, WitnessError> {
+    if verdict == Verdict::Valid {
+        verify_witness(model, history, witness)?;
+    }
+    let object = |object: &Linearization| {
+        let order: Vec<Json> = object
+            .order
+            .iter()
+            .zip(states(model, history, object)?)
+            .map(|(operation, state)| json!({ "operation": operation, "state": state }))
+            .collect();
+        Ok(json!({ "key": object.key, "order": order }))
+    };
+    witness.objects.iter().map(object).collect::<Result<Vec<_>, _>>().map(Json::Array)
 }
 
 /// A failure among all operations of its history, as SVG and as text.
