@@ -104,13 +104,15 @@ fn a_memory_budget_is_kept() {
     }
 }
 
-/// All invocations stand before all completions.
+/// All invocations stand before all completions: five writes, and many reads of what they wrote.
 #[test]
 fn thousands_may_be_open_at_once() {
-    let writes = |kind| (0..1_030).map(move |process| event(process, kind, "write", Value::Int(i64::from(process % 5))));
+    let asked = |process: u32| if process < 5 { "write" } else { "read" };
+    let told = |process: u32| Value::Int(i64::from(process % 5));
+    let open = |kind| (0..1_030).map(move |process| event(process, kind, asked(process), told(process)));
     let judged = |told: i64| {
         let reads = [event(9_999, Kind::Invoke, "read", Value::Nil), event(9_999, Kind::Ok, "read", told.into())];
-        let history = History::new(writes(Kind::Invoke).chain(writes(Kind::Ok)).chain(reads).collect());
+        let history = History::new(open(Kind::Invoke).chain(open(Kind::Ok)).chain(reads).collect());
         check(&CasRegister::default(), &history, &Options { minimise: false, ..Options::default() }).expect("judged").verdict
     };
     assert_eq!(judged(3), Verdict::Valid);

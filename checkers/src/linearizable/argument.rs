@@ -16,6 +16,9 @@ fn describe(operation: &Operation<'_>) -> String {
     format!("{} process {} {operation}{doubt}", operation.invoked, operation.process)
 }
 
+/// How many steps are looked at without foresight: a visit may take as many as there are operations. With foresight come others.
+const PLAIN_STEPS: u64 = 200_000;
+
 /// How many of the other operations are named.
 const OTHERS: usize = 8;
 
@@ -39,7 +42,13 @@ pub(crate) fn argue<M: Model>(model: &M, minimal: &Minimal<'_>, breaks: &Operati
         sentences.push(format!("Up to event {completed} no order explains the history: there {} returned.", describe(breaks)));
     }
     let problem = Problem::new(model, proof.iter().copied());
-    let outcome = match decide_by_states(model, &problem, &Budget::of_visits(20_000).keeping_trails(true)).outcome {
+    let outcome = match decide_by_states(
+        model,
+        &problem,
+        &Budget::of_visits(PLAIN_STEPS / (problem.operations.len() as u64 + 1)).keeping_trails(true),
+    )
+    .outcome
+    {
         Outcome::Exhausted { .. } => decide(model, &problem, &Budget::of_visits(1_000_000).keeping_trails(true)).outcome,
         decided => decided,
     };
