@@ -131,6 +131,9 @@ pub(crate) fn decide<M: Model>(model: &M, problem: &Problem<'_>, budget: &Budget
 pub(crate) fn culprits<M: Model>(model: &M, problem: &Problem<'_>, broken: u32) -> Option<Vec<u32>> {
     let until = problem.moments.iter().position(|&moment| moment == Moment::Return(broken))? as u32 + 1;
     let Breach { culprits: mut positions, .. } = monitor(model, problem)?.check(until, Stance::Generous).err()?;
+    // One who puts in too late what was taken before has not begun.
+    let end = problem.operation(broken).completed?;
+    positions.retain(|&position| problem.operation(position).invoked < end);
     positions.sort_unstable();
     positions.dedup();
     (!positions.is_empty()).then_some(positions)
