@@ -30,11 +30,13 @@ fn run(arguments: &[String]) -> Result<String, String> {
     };
     let number = |text: &String| text.parse::<u64>().map_err(|error| format!("`{text}`: {error}"));
     let store = Store::named(store).ok_or_else(|| format!("there is no store `{store}`"))?;
+    let operations = number(operations)?;
     let recipe = Recipe {
-        operations: number(operations)?,
+        operations,
         processes: number(processes)? as u32,
         crash: crash.parse().map_err(|error| format!("`{crash}`: {error}"))?,
-        strikes: Strikes::Once,
+        // A single strike often has an excuse.
+        strikes: Strikes::Share((20.0 / operations as f64).min(1.0)),
         ..Recipe::new(store, Workload::CasRegister).with_seed(number(seed)?)
     };
     let history = History::new(recipe.simulate().map_err(|error| error.to_string())?.collect());

@@ -50,23 +50,30 @@ fn small(store: Store, workload: Workload, seed: u64) -> Recipe {
 
 #[test]
 fn a_store_is_refuted_only_for_its_defect() {
-    for (store, workload) in all().filter(|(_, workload)| !workload.is_transactional()) {
-        let mut verdicts: BTreeMap<Verdict, u64> = BTreeMap::new();
-        for seed in seeds(12) {
-            let recipe = small(store, workload, seed);
-            let (history, defects) = play(&recipe);
-            let verdict = linearizable(&recipe, &history);
-            let has_copies =
-                store.entry().guarantees.contains("prefix") || matches!(store, Store::Sequential | Store::Causal | Store::Pram);
-            assert!(verdict != Verdict::Invalid || defects > 0 || has_copies, "{recipe:?}");
-            *verdicts.entry(verdict).or_default() += 1;
+    for entry in STORES.iter().filter(|entry| !entry.workloads[0].is_transactional()) {
+        let (mut judged, mut refuted) = (0, 0);
+        for &workload in entry.workloads {
+            let mut verdicts: BTreeMap<Verdict, u64> = BTreeMap::new();
+            for seed in seeds(6) {
+                let recipe = small(entry.store, workload, seed);
+                let (history, defects) = play(&recipe);
+                let verdict = linearizable(&recipe, &history);
+                assert!(verdict != Verdict::Invalid || defects > 0 || has_copies(entry.store), "{recipe:?}");
+                *verdicts.entry(verdict).or_default() += 1;
+            }
+            println!("{:20} {:16} {verdicts:?}", entry.name, workload.entry().name);
+            judged += seeds(6).end;
+            refuted += verdicts.get(&Verdict::Invalid).copied().unwrap_or(0);
         }
-        let invalid = verdicts.get(&Verdict::Invalid).copied().unwrap_or(0);
-        println!("{:20} {:16} {verdicts:?}", store.entry().name, workload.entry().name);
         // Half of them are struck once, and one strike among many concurrent operations often has an excuse.
-        let expected = if store == Store::Linearizable { 0 } else { seeds(12).end / 12 };
-        assert!(invalid >= expected, "{store:?} {workload:?}: {verdicts:?}");
+        assert!(entry.store == Store::Linearizable || 4 * refuted >= judged, "{}: {refuted} of {judged}", entry.name);
     }
+}
+
+/// Whether a store breaks linearizability without any strike.
+fn has_copies(store: Store) -> bool {
+    use Store::*;
+    matches!(store, Sequential | Causal | Pram | NoReadYourWrites | NoMonotonicReads)
 }
 
 #[test]
@@ -110,9 +117,9 @@ fn the_same_recipe_gives_the_same_bytes() {
 /// How many short histories of one register a store gives in which these hold: sequential, causal and PRAM consistency.
 fn count(store: Store) -> [u64; 4] {
     let mut counts = [0; 4];
-    for seed in seeds(24) {
+    for seed in seeds(16) {
         let recipe = Recipe {
-            operations: 40,
+            operations: 32,
             processes: 4,
             values: None,
             crash: [0.0, 0.05][seed as usize % 2],
@@ -127,13 +134,13 @@ fn count(store: Store) -> [u64; 4] {
             *count += u64::from(holds);
         }
     }
-    println!("{store:?}: of {} linearizable, sequential, causal, PRAM: {counts:?}", seeds(24).end);
+    println!("{store:?}: of {} linearizable, sequential, causal, PRAM: {counts:?}", seeds(16).end);
     counts
 }
 
 #[test]
 fn weaker_stores_are_as_weak_as_they_say() {
-    let all = seeds(24).end;
+    let all = seeds(16).end;
     // At least every eighth short history gives it away.
     let breaks = |holds: u64| 8 * holds <= 7 * all;
     let [linearizable, ..] = count(Store::Linearizable);
