@@ -18,7 +18,7 @@
 //! | `switch` | the dead man's switch on the node |
 //! | [`roster`], [`target`], [`grudge`] | who there is, who is struck, who hears whom |
 //! | [`firewall`] | rules that stop packets |
-//! | [`partition`], [`isolate`], [`dns`], [`loss`], [`link`], [`kill`], [`pause`], [`crash_loop`], [`restart`], [`hog`], [`descriptors`], [`damage`], [`shell`] | the faults |
+//! | [`partition`], [`isolate`], [`dns`], [`loss`], [`link`], [`sever`], [`kill`], [`pause`], [`crash_loop`], [`restart`], [`hog`], [`descriptors`], [`damage`], [`shell`] | the faults |
 //!
 //! Adding a fault is one file and one line in the table in [`scheduled`].
 
@@ -48,6 +48,7 @@ pub mod restart;
 pub mod roster;
 pub mod safety;
 pub mod scheduled;
+pub mod sever;
 pub mod shell;
 mod switch;
 pub mod target;

@@ -122,6 +122,8 @@ faults! {
     loss: crate::loss::Loss,
     /// Makes what nodes send to other nodes slow, late, or otherwise than it was sent.
     link: crate::link::Link,
+    /// Closes, once, the TCP connections that nodes have to other nodes.
+    sever: crate::sever::Sever,
     /// Kills the system's processes, and starts the system again.
     kill: crate::kill::Kill,
     /// Pauses the system's processes, and lets them go on.
