@@ -2,6 +2,8 @@
 
 use elenchus_control::system::daemon::Daemon;
 
+use crate::{Cluster, Deed, Work};
+
 const FOLDER: &str = "/run/elenchus/jobs";
 
 /// A command in the background of a node, in a session of its own, named for a fault and an injection.
@@ -42,6 +44,19 @@ impl Job {
     /// Fails while anything of it is there.
     pub(crate) fn assert_gone(&self) -> String {
         self.0.assert_gone()
+    }
+
+    /// The work of a fault that is nothing but the job, on every node of a deed.
+    pub(crate) fn works(&self, cluster: &Cluster, deed: &Deed, verify_too: &str) -> Vec<Work> {
+        let nodes = deed.nodes.iter().filter_map(|&at| cluster.nodes.get(at));
+        let works = nodes.map(|node| Work {
+            node: node.name.clone(),
+            inject: self.start(),
+            verify: format!("{}{verify_too}", self.assert_running()),
+            undo: self.end(),
+            verify_undone: self.assert_gone(),
+        });
+        works.collect()
     }
 }
 

@@ -18,13 +18,14 @@
 //! | `switch` | the dead man's switch on the node |
 //! | [`roster`], [`target`], [`grudge`] | who there is, who is struck, who hears whom |
 //! | [`firewall`] | rules that stop packets |
-//! | [`partition`], [`isolate`], [`dns`], [`loss`], [`link`], [`kill`], [`pause`], [`crash_loop`], [`restart`], [`hog`], [`descriptors`], [`damage`], [`shell`] | the faults |
+//! | [`partition`], [`isolate`], [`dns`], [`loss`], [`link`], [`sever`], [`kill`], [`pause`], [`crash_loop`], [`restart`], [`rolling`], [`cpu`], [`memory`], [`fill_disk`], [`descriptors`], [`damage`], [`shell`] | the faults |
 //!
 //! Adding a fault is one file and one line in the table in [`scheduled`].
 
 pub mod about;
 pub mod cluster;
 pub mod conduct;
+pub mod cpu;
 pub mod crash_loop;
 pub mod damage;
 pub mod descriptors;
@@ -32,22 +33,25 @@ pub mod dns;
 pub mod errand;
 pub mod error;
 pub mod fault;
+pub mod fill_disk;
 pub mod firewall;
 pub mod grudge;
-pub mod hog;
 pub mod isolate;
 mod job;
 pub mod kill;
 pub mod ledger;
 pub mod link;
 pub mod loss;
+pub mod memory;
 pub mod partition;
 pub mod pause;
 pub mod requirement;
 pub mod restart;
+pub mod rolling;
 pub mod roster;
 pub mod safety;
 pub mod scheduled;
+pub mod sever;
 pub mod shell;
 mod switch;
 pub mod target;

@@ -122,6 +122,8 @@ faults! {
     loss: crate::loss::Loss,
     /// Makes what nodes send to other nodes slow, late, or otherwise than it was sent.
     link: crate::link::Link,
+    /// Closes, once, the TCP connections that nodes have to other nodes.
+    sever: crate::sever::Sever,
     /// Kills the system's processes, and starts the system again.
     kill: crate::kill::Kill,
     /// Pauses the system's processes, and lets them go on.
@@ -131,13 +133,13 @@ faults! {
     /// Asks the system to end, as its definition says, and starts it again.
     restart: crate::restart::Restart,
     /// Restarts the system on one node after the other, each for a while, as an upgrade does.
-    rolling: crate::restart::Rolling,
+    rolling: crate::rolling::Rolling,
     /// Keeps a node's processors busy.
-    cpu: crate::hog::Cpu,
+    cpu: crate::cpu::Cpu,
     /// Takes a node's memory.
-    memory: crate::hog::Memory,
+    memory: crate::memory::Memory,
     /// Fills the disk on which a directory is.
-    fill_disk: crate::hog::FillDisk,
+    fill_disk: crate::fill_disk::FillDisk,
     /// Lowers how many files the system's processes may have open.
     descriptors: crate::descriptors::Descriptors,
     /// Kills the system, damages its files, and starts it on what is left.

@@ -44,7 +44,7 @@ pub(crate) fn renew() -> String {
 pub(crate) fn inject(id: u32, work: &Work, lease: Duration) -> String {
     let folder = format!("{FAULTS}/{id}");
     format!(
-        ": {verb}\numask 077\nmkdir -p {folder} && {RENEW}[ $? = 0 ] || exit 1\n\
+        ": {verb}\nmkdir -p {folder} && chmod 700 {folder} && {RENEW}[ $? = 0 ] || exit 1\n\
          rm -f {LAPSED}/{id}\n\
          printf %s {proof} >{folder}/proof && printf %s {watch} >{folder}/watch && printf %s {undo} >{folder}/undo || exit 1\n\
          setsid sh {folder}/watch </dev/null >/dev/null 2>&1 &\n\
@@ -73,8 +73,21 @@ fn watch(id: u32, lease: Duration) -> String {
          \x20 read -r now rest </proc/uptime && read -r seen <{LEASE} || continue\n\
          \x20 [ $((${{now%%.*}} - seen)) -ge {seconds} ] || continue\n\
          \x20 mkdir -p {LAPSED}\n\
-         \x20 sh {folder}/undo >{LAPSED}/{id} 2>&1 && sh {folder}/proof >>{LAPSED}/{id} 2>&1 && rm -rf {folder}\n\
+         \x20 ( {LOCK}sh {folder}/undo 9>&- && sh {folder}/proof 9>&- && rm -rf {folder} ) >{LAPSED}/{id} 2>&1 9>{LOCKED}\n\
          done\n"
+    )
+}
+
+/// Held by whoever undoes something on the node, where it has `flock`: two that start the system at once would start it twice.
+const LOCKED: &str = "/run/elenchus/undoing";
+const LOCK: &str = "flock 9 2>/dev/null; ";
+
+/// Undoes a fault, when no watcher is undoing another.
+pub(crate) fn undo(work: &Work) -> String {
+    format!(
+        ": {verb}\nmkdir -p /run/elenchus\n( {LOCK}sh -c {undo} 9>&- ) 9>{LOCKED}\n",
+        verb = first_line(&work.undo),
+        undo = quote(&work.undo)
     )
 }
 

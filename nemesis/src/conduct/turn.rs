@@ -160,7 +160,7 @@ impl Run<'_> {
         let disarmed = left.iter().filter_map(|&at| self.cluster.nodes.get(at));
         let disarmed: Vec<Errand> = disarmed.map(|node| Errand { node: node.name.clone(), script: switch::disarm(id) }).collect();
         errand::run(self.cluster, &disarmed).await?;
-        errand::run(self.cluster, &errands(&works, |work| work.undo.clone())).await?;
+        errand::run(self.cluster, &errands(&works, switch::undo)).await?;
         errand::run(self.cluster, &errands(&works, |work| switch::verify_undone(id, work))).await
     }
 
@@ -183,7 +183,7 @@ impl Run<'_> {
     }
 
     fn arm(&self, fault: &dyn Fault, id: u32, deed: &Deed, works: &[Work]) -> Result<(), NemesisError> {
-        let (inverse, proof) = (errands(works, |work| work.undo.clone()), errands(works, |work| switch::verify_undone(id, work)));
+        let (inverse, proof) = (errands(works, switch::undo), errands(works, |work| switch::verify_undone(id, work)));
         let armed = Armed { id, fault: fault.name().into(), what: deed.what.clone(), inverse, proof };
         blocking(|| self.ledger.record(armed))
     }

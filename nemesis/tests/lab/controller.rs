@@ -20,7 +20,16 @@ const LINES: &[&str] = &[
     "{isolate: {targets: one}, every: 4s, for: 2s}",
     "{dns: {targets: all}, every: 3s, for: 2s}",
     "{loss: {targets: all}, every: 3s, for: 2s}",
+    "{link: {targets: minority, rate: 1mbit}, every: 4s, for: 2s}",
     "{kill: {targets: one}, every: 3s, for: 1s}",
+    "{crash_loop: {targets: one, lives: 500ms}, every: 5s, for: 2s}",
+    "{restart: {targets: one}, every: 5s, for: 1s}",
+    "{rolling: {}, every: 9s, for: 6s}",
+    "{cpu: {targets: one, workers: 1}, every: 4s, for: 1s}",
+    "{memory: {targets: one, mib: 8}, every: 4s, for: 1s}",
+    "{descriptors: {targets: one}, every: 4s, for: 2s}",
+    "{fill_disk: {targets: one, path: /mnt/small}, every: 4s, for: 2s}",
+    "{damage: {targets: one, files: '/var/tmp/data/*', restore: true}, every: 6s, for: 2s}",
     "{pause: {targets: minority}, every: 3s, for: 2s}",
     "{shell: {inject: 'touch /tmp/mark', verify: 'test -e /tmp/mark', heal: 'rm -f /tmp/mark', verify_healed: '! test -e /tmp/mark'}, every: 2s, for: 1s}",
 ];
@@ -37,20 +46,30 @@ pub(crate) async fn a_silent_control_node_is_not_missed(scene: &Scene) {
     let times = std::env::var("ELENCHUS_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(TIMES);
     let mut rng = Seed(std::process::id().into()).stream("kills");
     let mut interrupted = 0;
+    for node in 1..=3 {
+        scene
+            .on(node, "mkdir -p /mnt/small /var/tmp/data && mount -t tmpfs -o size=8m tmpfs /mnt/small && echo whole >/var/tmp/data/file")
+            .await;
+    }
+    let whole = scene.traces().await;
     for round in 0..times {
         let store = tempfile::tempdir().unwrap();
         let nodes = store.path().join("nodes.json");
         std::fs::write(&nodes, addresses(scene).to_string()).unwrap();
         let killed = kill_at_random(&mut start(store.path(), round), &mut rng).await;
-        interrupted += u32::from(!scene.is_whole().await);
-        healed_without_help(scene, &format!("round {round}, killed after {killed:?}")).await;
+        interrupted += u32::from(scene.traces().await != whole);
+        healed_without_help(scene, &whole, &format!("round {round}, killed after {killed:?}")).await;
         // Afterwards the ledger is worked off without harm.
         let ledger = Ledger::open(store.path()).unwrap();
         let outstanding = ledger.outstanding().len();
         let healed = elenchus_nemesis::heal_outstanding(&scene.cluster.nodes, &ledger).await.unwrap();
         assert_eq!((healed.len(), ledger.outstanding().len()), (outstanding, 0));
-        scene.assert_whole().await;
+        assert_eq!(scene.traces().await, whole);
+        scene.await_servers().await;
         assert_eq!(elenchus_nemesis::heal_outstanding(&scene.cluster.nodes, &ledger).await.unwrap(), [""; 0], "healing is idempotent");
+    }
+    for node in 1..=3 {
+        scene.on(node, "umount /mnt/small; rm -rf /mnt/small /var/tmp/data").await;
     }
     println!("  killed {times} times, {interrupted} of them with faults in force");
 }
@@ -68,10 +87,10 @@ async fn kill_at_random(child: &mut Child, rng: &mut Rng) -> Duration {
     after
 }
 
-async fn healed_without_help(scene: &Scene, what: &str) {
+async fn healed_without_help(scene: &Scene, whole: &[String], what: &str) {
     let deadline = Instant::now() + LEASE.parse::<elenchus_core::Span>().unwrap().0 + GRACE;
     loop {
-        if scene.is_whole().await {
+        if scene.traces().await == whole {
             return;
         }
         assert!(Instant::now() < deadline, "{what}: {:#?} is left", scene.traces().await);

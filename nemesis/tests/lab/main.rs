@@ -32,6 +32,7 @@ tests! {
     network::a_port_is_cut_and_others_are_not,
     network::a_cut_may_refuse_or_reset,
     network::connections_may_be_left,
+    network::connections_may_be_severed,
     network::a_node_may_answer_nothing_but_ssh,
     network::clients_may_be_cut_off_alone,
     network::names_may_not_be_found,

@@ -62,30 +62,60 @@ pub(crate) async fn a_cut_may_refuse_or_reset(scene: &Scene) {
     }
 }
 
-/// A probe on this machine's side of the lab that keeps a connection to a node; here it is on n1, reached by its own program there.
+/// A probe on n1 that keeps a connection to n2, and asks again whenever it is told.
+struct Held<'a>(&'a Scene);
+
+impl Held<'_> {
+    async fn open(scene: &Scene) -> Held<'_> {
+        let address = &scene.cluster.nodes[1].address;
+        let hold = format!("tail -n +1 -f /tmp/ask | {PROBE} probe hold {address} 7000 >/tmp/said 2>&1 &");
+        scene.on(1, &format!("rm -f /tmp/ask /tmp/said; touch /tmp/ask /tmp/said; ({hold}) </dev/null >/dev/null 2>&1")).await;
+        let held = Held(scene);
+        assert_eq!(held.said(1).await, "connected");
+        held
+    }
+
+    /// How the next exchange goes, the `count`th.
+    async fn asked(&self, count: usize) -> String {
+        self.0.on(1, "echo >>/tmp/ask").await;
+        self.said(count + 1).await
+    }
+
+    async fn said(&self, lines: usize) -> String {
+        let wait = format!("for i in $(seq 100); do [ $(wc -l </tmp/said) -ge {lines} ] && break; sleep 0.05; done; tail -n 1 /tmp/said");
+        self.0.on(1, &wait).await
+    }
+
+    async fn close(self) {
+        self.0.on(1, "pkill -f 'probe hol[d]'; pkill -x tail; true").await;
+    }
+}
+
 pub(crate) async fn connections_may_be_left(scene: &Scene) {
     for (connections, expected) in [("left", "ok"), ("cut", "silence")] {
-        let address = &scene.cluster.nodes[1].address;
-        // The probe asks again whenever the file grows.
-        let hold = format!(
-            "rm -f /tmp/ask /tmp/said; touch /tmp/ask; (tail -n +1 -f /tmp/ask | {PROBE} probe hold {address} 7000 >/tmp/said 2>&1 &) </dev/null >/dev/null 2>&1"
-        );
-        scene.on(1, &hold).await;
-        let said = async |lines: usize| {
-            let wait =
-                format!("for i in $(seq 100); do [ $(wc -l </tmp/said) -ge {lines} ] && break; sleep 0.05; done; tail -n 1 /tmp/said");
-            scene.on(1, &wait).await
-        };
-        assert_eq!(said(1).await, "connected");
+        let held = Held::open(scene).await;
         scene
             .while_broken(&format!("partition: {{shape: {{groups: [[n1], [n2, n3]]}}, connections: {connections}}}"), async || {
-                scene.on(1, "echo >>/tmp/ask").await;
-                assert_eq!(said(2).await, expected, "an old connection, {connections}");
+                assert_eq!(held.asked(1).await, expected, "an old connection, {connections}");
                 assert_eq!(heard(scene, &[(1, 2)], 7000).await, ["silence"], "a new one");
             })
             .await;
-        scene.on(1, "pkill -f 'probe hol[d]'; pkill -x tail; true").await;
+        held.close().await;
     }
+}
+
+pub(crate) async fn connections_may_be_severed(scene: &Scene) {
+    let held = Held::open(scene).await;
+    assert_eq!(held.asked(1).await, "ok");
+    scene
+        .while_broken("sever: {targets: {nodes: [n2]}}", async || {
+            assert_eq!(held.asked(2).await, "reset");
+            assert_eq!(heard(scene, &[(1, 2), (2, 1)], 7000).await, ["ok", "ok"], "new ones are made");
+        })
+        .await;
+    held.close().await;
+    let (said, _) = scene.while_injected(&["sever: {targets: {nodes: [n3]}}"], async || {}).await.unwrap();
+    assert!(said[1].2.as_ref().is_some_and(|why| why.contains("nobody to strike on n3")), "{said:?}");
 }
 
 /// What a client on the control node finds of a node.

@@ -127,16 +127,14 @@ impl Scene {
         }
     }
 
-    /// Whether nothing of any fault is left on any node.
-    pub(crate) async fn is_whole(&self) -> bool {
-        self.traces().await == self.whole
-    }
-
     /// What faults change on nodes.
     pub(crate) async fn traces(&self) -> Vec<String> {
         let look = "for t in iptables ip6tables; do $t -S 2>/dev/null; done; nft list tables 2>/dev/null | grep elenchus; ip rule; \
-                    tc qdisc show dev eth0 2>/dev/null; ls /run/elenchus/faults 2>/dev/null; ls /tmp/mark 2>/dev/null; sort /proc/mounts | grep -v ' /tmp '; \
-                    for pid in $(pgrep -f 'elenchus-probe probe serve'); do cut -d' ' -f3 /proc/$pid/stat | tr RD SS; done | sort -u";
+                    tc qdisc show dev eth0 2>/dev/null; sort /proc/mounts | grep -v ' /tmp '; \
+                    find /run/elenchus/faults /run/elenchus/jobs /run/elenchus/descriptors-* /mnt/small /tmp/mark /var/tmp/elenchus-* ! -type d 2>/dev/null; \
+                    cat /var/tmp/data/file 2>/dev/null; \
+                    for pid in $(pgrep -f 'elenchus-probe probe serv[e]'); do \
+                    cut -d' ' -f3 /proc/$pid/stat | tr RD SS; grep 'open files' /proc/$pid/limits; done 2>/dev/null; true";
         let mut traces = Vec::new();
         for node in 1..=3 {
             traces.push(self.on(node, look).await);
