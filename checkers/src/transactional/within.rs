@@ -130,10 +130,7 @@ impl Part<'_> {
     fn add(&mut self, phenomenon: Phenomenon, transaction: u32, other: u32, step: &MicroOp, why: impl FnOnce() -> String) {
         let transactions = self.transactions;
         self.tally.add(phenomenon, || Instance {
-            transactions: [transaction, other]
-                .into_iter()
-                .filter(|&each| each != NONE && (each != transaction || other != transaction))
-                .collect(),
+            transactions: std::iter::once(transaction).chain(Some(other).filter(|&other| other != NONE && other != transaction)).collect(),
             key: Some(step.key),
             sentences: vec![format!("{} {}{}", transactions.name(transaction), transactions.say(step), why())],
             ..Instance::default()
