@@ -253,6 +253,16 @@ fn an_event_longer_than_many_parts_is_read() {
 }
 
 #[test]
+fn blanks_at_the_beginning_do_not_hide_what_a_text_is() {
+    let blanks = " \n".repeat(2000);
+    for event in ["[{:process 0, :type :invoke, :f :read}]", "[{\"process\": 0, \"type\": \"invoke\", \"f\": \"read\"}]"] {
+        let options = ReadOptions { threads: 1, batch_bytes: 64, ..ReadOptions::default() };
+        let (history, _) = read(format!("{blanks}{event}").as_bytes(), &options).unwrap();
+        assert_eq!(history.events.len(), 1, "{event}");
+    }
+}
+
+#[test]
 fn a_file_is_named_in_its_errors() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("history.txt");

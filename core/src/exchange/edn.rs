@@ -22,7 +22,8 @@ impl<'t> Syntax<'t> for Reader<'t> {
     /// Event maps one after another, or one vector or list of them.
     fn next_event(&mut self, scope: &mut Scope, vocabulary: &mut Vocabulary) -> Scan<Option<Event>> {
         self.skip()?;
-        if *scope == Scope::Start {
+        // Blanks do not tell yet what the text is.
+        if *scope == Scope::Start && self.scanner.peek().is_some() {
             *scope = self.open_sequence()?.map_or(Scope::Bare, Scope::Within);
             self.skip()?;
         }

@@ -147,8 +147,7 @@ pub(crate) async fn clients_may_be_cut_off_alone(scene: &Scene) {
 pub(crate) async fn names_may_not_be_found(scene: &Scene) {
     let address = scene.cluster.nodes[1].address.clone();
     // A name server on n2, as far as a question and an answer go.
-    let server = "exec python3 -c 'import socket; s = socket.socket(2, 2); s.bind((\"0.0.0.0\", 53))\nwhile 1:\n d, a = s.recvfrom(99); s.sendto(d, a)'";
-    scene.on(2, &format!("command -v python3 && ( setsid sh -c {} </dev/null >/dev/null 2>&1 & )", quote(server))).await;
+    scene.on(2, &format!("( setsid {PROBE} probe answer </dev/null >/dev/null 2>&1 & )")).await;
     let ask = async || scene.on(1, &format!("{PROBE} probe name {address}")).await;
     for _ in 0..100 {
         if ask().await == "ok" {
@@ -160,11 +159,7 @@ pub(crate) async fn names_may_not_be_found(scene: &Scene) {
     // The kernel has its own word for what is refused on the way out.
     scene.while_broken("dns: {targets: {nodes: [n1]}, by: reject}", async || assert_eq!(ask().await, "error")).await;
     assert_eq!(ask().await, "ok");
-    scene.on(2, "pkill -f 'import socke[t]'; true").await;
-}
-
-fn quote(text: &str) -> String {
-    elenchus_control::command::quote(text)
+    scene.on(2, "pkill -f 'probe answe[r]'; true").await;
 }
 
 pub(crate) async fn packets_are_lost_in_their_share(scene: &Scene) {

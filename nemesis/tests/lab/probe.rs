@@ -14,6 +14,7 @@ pub(crate) fn main(words: &[String]) {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["serve"] => serve(),
+        ["answer"] => give_back(&UdpSocket::bind("0.0.0.0:53").unwrap()),
         ["tcp", address, port] => println!("{}", tcp(&target(address, port))),
         ["udp", address, port] => println!("{}", udp(target(address, port))),
         ["hold", address, port] => hold(&target(address, port)),
@@ -30,12 +31,7 @@ fn target(address: &str, port: &str) -> SocketAddr {
 fn serve() {
     let threads = PORTS.map(|port| {
         let socket = UdpSocket::bind(("0.0.0.0", port)).unwrap();
-        std::thread::spawn(move || {
-            let mut bytes = [0; 2048];
-            while let Ok((length, from)) = socket.recv_from(&mut bytes) {
-                let _ = socket.send_to(&bytes[..length], from);
-            }
-        });
+        std::thread::spawn(move || give_back(&socket));
         let listener = TcpListener::bind(("0.0.0.0", port)).unwrap();
         std::thread::spawn(move || {
             for mut stream in listener.incoming().flatten() {
@@ -48,6 +44,14 @@ fn serve() {
     });
     for thread in threads {
         thread.join().unwrap();
+    }
+}
+
+/// Sends every packet back to where it came from.
+fn give_back(socket: &UdpSocket) {
+    let mut bytes = [0; 2048];
+    while let Ok((length, from)) = socket.recv_from(&mut bytes) {
+        let _ = socket.send_to(&bytes[..length], from);
     }
 }
 
@@ -106,7 +110,7 @@ fn bytes(to: &SocketAddr) -> u128 {
     began.elapsed().as_millis()
 }
 
-/// Asks the name server that `/etc/resolv.conf` would be, by hand: whether a question to port 53 gets an answer.
+/// Whether a question to port 53 gets an answer.
 fn resolve(server: &str) -> &'static str {
     let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
     socket.set_read_timeout(Some(PATIENCE)).unwrap();
