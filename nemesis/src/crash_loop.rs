@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::about::{About, Overlap};
 use crate::errand::{self, Errand};
 use crate::job::{self, Job};
-use crate::{Cluster, Deed, Fault, NemesisError, Requirement, Roster, Targets, Work};
+use crate::{Cluster, Deed, Fault, NemesisError, Requirement, Roster, Targets, Work, switch};
 
 /// Kills the system's processes and starts the system again, over and over.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -61,8 +61,8 @@ impl Fault for CrashLoop {
 
     fn works(&self, cluster: &Cluster, id: u32, deed: &Deed) -> Result<Vec<Work>, NemesisError> {
         errand::on_daemons(cluster, &deed.nodes, |node, daemon| {
-            let (kill, start, lives) = (quote(&daemon.kill()), quote(&daemon.start()), self.lives.0.as_secs_f64());
-            let job = Job::new(ABOUT.name, id, format!("while :; do sh -c {kill}; sh -c {start}; sleep {lives}; done"));
+            let (kill, start, lives) = (quote(&daemon.kill()), switch::in_turn(&daemon.start()), self.lives.0.as_secs_f64());
+            let job = Job::new(ABOUT.name, id, format!("while :; do sh -c {kill}; {start}; sleep {lives}; done"));
             Work {
                 node,
                 inject: job.start(),

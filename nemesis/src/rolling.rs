@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::about::{About, Overlap};
 use crate::errand::{self, Errand};
 use crate::job::{self, Job};
-use crate::{Cluster, Deed, Fault, NemesisError, Requirement, Roster, Targets, Work};
+use crate::{Cluster, Deed, Fault, NemesisError, Requirement, Roster, Targets, Work, switch};
 
 /// Restarts the system on one node after the other, each for a while, as an upgrade does.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -74,11 +74,11 @@ impl Fault for Rolling {
             let made = errand::on_daemons(cluster, &[at], |node, daemon| {
                 let end = if self.kill { daemon.kill() } else { daemon.stop(stop) };
                 let command = format!(
-                    "sleep {}; sh -c {}; sleep {}; sh -c {}; sleep 100000000",
+                    "sleep {}; sh -c {}; sleep {}; {}; sleep 100000000",
                     (turn * place as u32).as_secs_f64(),
                     quote(&end),
                     self.down.0.as_secs_f64(),
-                    quote(&daemon.start())
+                    switch::in_turn(&daemon.start())
                 );
                 let job = Job::new(ABOUT.name, id, command);
                 Work {

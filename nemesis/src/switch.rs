@@ -82,13 +82,14 @@ fn watch(id: u32, lease: Duration) -> String {
 const LOCKED: &str = "/run/elenchus/undoing";
 const LOCK: &str = "flock 9 2>/dev/null; ";
 
+/// A script as a command that waits for its turn among those that start or undo something on the node.
+pub(crate) fn in_turn(script: &str) -> String {
+    format!("( {LOCK}sh -c {} 9>&- ) 9>{LOCKED}", quote(script))
+}
+
 /// Undoes a fault, when no watcher is undoing another.
 pub(crate) fn undo(work: &Work) -> String {
-    format!(
-        ": {verb}\nmkdir -p /run/elenchus\n( {LOCK}sh -c {undo} 9>&- ) 9>{LOCKED}\n",
-        verb = first_line(&work.undo),
-        undo = quote(&work.undo)
-    )
+    format!(": {verb}\nmkdir -p /run/elenchus\n{undo}\n", verb = first_line(&work.undo), undo = in_turn(&work.undo))
 }
 
 /// Fails unless it is undone; when it is, the switch is disarmed. Prints whether the watcher undid it.
