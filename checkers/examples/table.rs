@@ -1,7 +1,9 @@
 //! How long one register takes to judge: operations × processes × crashed × defect, each history made from a fixed seed.
 //!
 //! `cargo run --release -p elenchus-checkers --example table [-- ROW-PREFIX]` prints a line per row. Every row is judged in a process of its
-//! own, several times, for at most [`LIMIT`] each, and its peak memory is that process's.
+//! own, several times, for at most [`LIMIT`] each; times are of processors, and the peak memory is that of the process with its history.
+//!
+//! `-- --judge 10000000/5/0/valid/100000 1` judges one row, here with many keys, for one seed.
 
 #[path = "../tests/common/mod.rs"]
 mod common;
@@ -12,6 +14,7 @@ use std::time::{Duration, Instant};
 use common::{Defect, Simulation, simulate};
 use elenchus_checkers::linearizable::{Options, check};
 use elenchus_checkers::models::CasRegister;
+use elenchus_core::{Event, History, Process, Value};
 
 const OPERATIONS: [usize; 4] = [1_000, 10_000, 100_000, 1_000_000];
 const PROCESSES: [usize; 4] = [5, 10, 30, 100];
@@ -62,7 +65,7 @@ fn run(row: &str, seed: u64) {
 
 fn judge(row: &str, seed: u64) {
     let fields: Vec<&str> = row.split('/').collect();
-    let [operations, processes, crashed, defect] = fields[..] else { panic!("a row is OPERATIONS/PROCESSES/CRASHED/DEFECT") };
+    let [operations, processes, crashed, defect] = fields[..4] else { panic!("a row is OPERATIONS/PROCESSES/CRASHED/DEFECT[/KEYS]") };
     let number = |text: &str| text.parse::<usize>().expect("a number");
     let defect = DEFECTS.iter().find(|(name, _)| *name == defect).expect("a defect").1;
     let simulation = Simulation {
@@ -74,7 +77,10 @@ fn judge(row: &str, seed: u64) {
         defect,
         rarity: number(operations) as u64 / 20,
     };
-    let history = simulate(&simulation);
+    let history = match fields.get(4) {
+        None => simulate(&simulation),
+        Some(keys) => many(&simulation, number(keys)),
+    };
     let options = Options { time: Some(LIMIT), minimise: false, ..Options::default() };
     let mut times = Vec::new();
     let mut last = None;
@@ -98,6 +104,23 @@ fn judge(row: &str, seed: u64) {
         peak_mib(),
         judgement.algorithms.join(", ")
     );
+}
+
+/// As many registers as there are keys, one after another, with so many operations in all.
+fn many(simulation: &Simulation, keys: usize) -> History {
+    let mut events = Vec::with_capacity(simulation.operations * 2);
+    for key in 0..keys {
+        let one = Simulation { seed: simulation.seed + key as u64, operations: simulation.operations / keys, ..*simulation };
+        let seat = (events.len() / 2) as u32;
+        for event in simulate(&one).events {
+            let process = match event.process {
+                Process::Client(process) => Process::Client(seat + process),
+                Process::Nemesis => Process::Nemesis,
+            };
+            events.push(Event { process, key: Some(Value::Int(key as i64)), ..event });
+        }
+    }
+    History::new(events)
 }
 
 /// The most memory this process ever had, where the system tells.

@@ -5,13 +5,13 @@
 //!
 //! | model | over | what it asks for | in |
 //! | --- | --- | --- | --- |
-//! | sequential | all keys | one order true to sessions (Lamport 1979) | [`sequential`] |
-//! | causal-memory (CM), pram | all keys | an order per session | [`views`] |
-//! | causal-convergence (CCv), causal (CC) | all keys | nothing causally overwritten is read | [`causal`] |
-//! | read-your-writes, monotonic-reads, monotonic-writes, writes-follow-reads | sessions over all keys, versions key by key | nothing older than what was seen | [`sessions`] |
-//! | regular-register, safe-register | each key | each read for itself, in real time | [`regular`] |
-//! | k-atomic, bounded-staleness | each key | reads are stale by so much | [`k_atomic`], [`staleness`] |
-//! | eventual | each key | readers agree in the end | [`eventual`] |
+//! | sequential | all keys | one order true to sessions (Lamport 1979) | `sequential` |
+//! | causal-memory (CM), pram | all keys | an order per session | `views` |
+//! | causal-convergence (CCv), causal (CC) | all keys | nothing causally overwritten is read | `causal` |
+//! | read-your-writes, monotonic-reads, monotonic-writes, writes-follow-reads | sessions over all keys, versions key by key | nothing older than what was seen | `sessions` |
+//! | regular-register, safe-register | each key | each read for itself, in real time | `regular` |
+//! | k-atomic, bounded-staleness | each key | reads are stale by so much | `k_atomic`, `staleness` |
+//! | eventual | each key | readers agree in the end | `eventual` |
 //!
 //! Failed operations did not happen. Crashed writes happened if and only if somebody read them, at any time after they were invoked; what
 //! crashed and was not seen needs no place in any order. A value that nobody wrote breaks every model but the safe register's, where the read

@@ -21,6 +21,8 @@
 //! assert_eq!(judgement.failures[0].operations.len(), 3);
 //! ```
 //!
+//! [`Options::witness`] asks for a linearization, which [`verify_witness`] verifies; [`Online`] judges a history while it is being recorded.
+//!
 //! Failed operations did not happen. Crashed ones (`info`, or never returned) may have taken effect at any time after their invocation, or
 //! never; what nobody was told constrains nothing. Events of the nemesis are ignored.
 
@@ -38,6 +40,7 @@ mod judgement;
 mod keys;
 mod linearize;
 mod minimal;
+mod monitor;
 mod online;
 mod outcome;
 mod problem;
@@ -50,7 +53,7 @@ mod witness;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-use elenchus_core::{EventIndex, History, HistoryError, Kind, Model, Operation, Symbol};
+use elenchus_core::{EventIndex, History, HistoryError, Model, Symbol};
 use rayon::prelude::*;
 use thiserror::Error;
 
@@ -80,6 +83,9 @@ pub enum CheckError {
         /// Its function.
         f: Symbol,
     },
+    /// What was found to be a linearization is none.
+    #[error("the linearization that was found does not hold: {0}; this is a bug in Elenchus")]
+    Unverified(WitnessError),
 }
 
 /// Judges a history. Keys are independent objects where the model says so, and are judged in parallel, the longest first.
@@ -93,10 +99,6 @@ pub fn check<M: Model>(model: &M, history: &History, options: &Options) -> Resul
 fn check_any(model: &AnyModel<'_>, history: &History, options: &Options) -> Result<Judgement, CheckError> {
     let deadline = options.time.map(|time| Instant::now() + time);
     let mut parts = parts(model, history)?;
-    let is_foreign = |operation: &Operation<'_>| operation.kind != Kind::Fail && !model.admits(operation);
-    if let Some(foreign) = parts.iter().filter_map(|part| part.operations().find(is_foreign)).min_by_key(|operation| operation.invoked) {
-        return Err(CheckError::Foreign { event: foreign.invoked, f: foreign.f });
-    }
     parts.sort_by_key(|part| std::cmp::Reverse(part.len()));
     let workers = rayon::current_num_threads().min(parts.len()).max(1);
     let budget = Budget::new(options.memory / workers, deadline).keeping_trails(options.witness);

@@ -30,7 +30,7 @@ pub const ALL: &[CheckerEntry] = &[
     CheckerEntry {
         name: "linearizable",
         about: "whether every object behaves as its model, in an order true to real time",
-        options: &["model", "initial", "time-limit", "memory", "minimise"],
+        options: &["model", "initial", "time-limit", "memory", "minimise", "witness"],
         build: linearizable,
     },
     CheckerEntry {
@@ -256,7 +256,7 @@ fn linearizable(spec: &CheckSpec) -> Result<Box<dyn Checker>, BuildError> {
         time: option(options, "time-limit", "a number of seconds", seconds)?,
         memory: option(options, "memory", "a number of bytes", bytes)?.unwrap_or(defaults.memory),
         minimise: option(options, "minimise", "true or false", serde_json::Value::as_bool)?.unwrap_or(defaults.minimise),
-        witness: defaults.witness,
+        witness: option(options, "witness", "true or false", serde_json::Value::as_bool)?.unwrap_or(defaults.witness),
     };
     Ok(Box::new((model.linearizable)(initial, limits)))
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use elenchus_checkers::linearizable::{Judgement, Options, check};
 use elenchus_checkers::models::{AppendStore, CasRegister, MultiRegister, Mutex, Register};
-use elenchus_core::{Event, History, Kind, Model, Nanos, Process, Symbol, Value, Verdict, exchange};
+use elenchus_core::{History, Model, Value, Verdict, exchange};
 
 fn folder(name: &str) -> Option<PathBuf> {
     let data = std::env::var_os("ELENCHUS_DATA")
@@ -30,28 +30,6 @@ fn judge<M: Model>(model: &M, history: &History) -> Judgement {
     check(model, history, &Options::default()).expect("judged")
 }
 
-/// Jepsen's older log lines: `INFO  jepsen.util - PROCESS :TYPE :F VALUE`.
-fn parse_log(text: &str) -> History {
-    let mut events = Vec::new();
-    for line in text.lines().filter_map(|line| line.strip_prefix("INFO  jepsen.util - ")) {
-        let fields: Vec<&str> = line.splitn(4, '\t').collect();
-        let [process, kind, f, value] = fields[..] else { continue };
-        let Ok(process) = process.trim().parse() else { continue };
-        let kind = Kind::parse(kind.trim_start_matches(':')).expect("a known type");
-        let value = match value {
-            "nil" | ":timed-out" => Value::Nil,
-            pair if pair.starts_with('[') => {
-                let mut numbers = pair.trim_matches(['[', ']']).split(' ').map(|number| number.parse::<i64>().expect("a number"));
-                Value::pair(numbers.next().expect("old"), numbers.next().expect("new"))
-            }
-            number => Value::Int(number.parse().expect("a number")),
-        };
-        let f = Symbol::intern(f.trim_start_matches(':'));
-        events.push(Event { time: Nanos::ZERO, process: Process::Client(process), kind, f, key: None, value, error: None, node: None });
-    }
-    History::new(events)
-}
-
 #[test]
 fn etcd_logs() {
     let Some(folder) = folder("porcupine-etcd") else { return };
@@ -60,7 +38,8 @@ fn etcd_logs() {
     for line in expected.lines() {
         let (name, valid) = line.split_once(',').expect("two columns");
         let Ok(valid) = valid.trim().parse::<bool>() else { continue };
-        let history = parse_log(&std::fs::read_to_string(folder.join(name)).expect("readable"));
+        let history = exchange::read(&folder.join(name)).expect("readable");
+        assert!(!history.events.is_empty(), "{name}");
         let judgement = judge(&CasRegister::default(), &history);
         assert_eq!(judgement.verdict == Verdict::Valid, valid, "{name}");
         assert!(judgement.failures.iter().all(|failure| failure.is_minimal && failure.operations.len() < 30), "{name}");
@@ -108,7 +87,7 @@ fn knossos_mutexes() {
 fn plain_registers() {
     let Some(folder) = folder("porcupine-etcd") else { return };
     for file in files(&folder).into_iter().filter(|file| file.extension().is_some_and(|ending| ending == "log")) {
-        let history = parse_log(&std::fs::read_to_string(&file).expect("readable"));
+        let history = exchange::read(&file).expect("readable");
         if history.events.iter().all(|event| event.f != "cas") {
             assert_eq!(judge(&Register::default(), &history), judge(&CasRegister::default(), &history));
         }

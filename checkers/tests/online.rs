@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Choice, Defect, Simulation, Vocabulary, history, simulate};
+use common::{Choice, Defect, Simulation, Vocabulary, cases, history, simulate};
 use elenchus_checkers::linearizable::{Online, Options, check};
 use elenchus_checkers::models::{AppendStore, CasRegister, FifoQueue, Mutex, UnorderedQueue};
 use elenchus_core::{History, Model, Value, Verdict};
@@ -30,7 +30,7 @@ fn agrees_on_every_prefix<M: Model + Clone>(model: &M, history: &History) -> Res
 }
 
 fn agrees<M: Model + Clone>(model: &M, vocabulary: &Vocabulary) {
-    let cases = std::env::var("ELENCHUS_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(300);
+    let cases = cases(300);
     let config = ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() };
     let mut runner = proptest::test_runner::TestRunner::new(config);
     let invalid = std::cell::Cell::new(0);

@@ -4,7 +4,7 @@ mod common;
 
 use std::cell::Cell;
 
-use common::{Choice, Vocabulary, free_but, history, linearizes, oracle};
+use common::{Choice, Vocabulary, cases, free_but, history, linearizes, oracle};
 use elenchus_checkers::linearizable::{Failure, Options, check, verify_witness};
 use elenchus_checkers::models::*;
 use elenchus_core::{History, Model, Step, Value, Verdict};
@@ -26,7 +26,7 @@ fn nil_and(numbers: impl IntoIterator<Item = i64>) -> Vec<Value> {
 
 /// Compares the two on random histories, and confirms every counterexample.
 fn agrees<M: Model>(model: &M, vocabulary: &Vocabulary) {
-    let cases = std::env::var("ELENCHUS_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(2_000);
+    let cases = cases(2_000);
     let config = ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() };
     let mut runner = proptest::test_runner::TestRunner::new(config);
     let (valid, invalid) = (Cell::new(0), Cell::new(0));

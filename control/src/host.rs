@@ -57,6 +57,11 @@ impl Host {
         &self.shared.config.address
     }
 
+    /// The port of its SSH server, as it is connected to.
+    pub fn port(&self) -> u16 {
+        self.shared.config.port
+    }
+
     /// Runs a command that must succeed.
     ///
     /// # Errors

@@ -35,7 +35,7 @@ impl std::fmt::Display for Verdict {
 }
 
 /// A broken promise, with the operations that prove it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Anomaly {
     /// Its name in the field: `nonlinearizable`, `G-single`, `lost-update` …
     pub name: String,
@@ -49,6 +49,12 @@ pub struct Anomaly {
     /// The argument step by step, one sentence each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub argument: Vec<String>,
+    /// The proof drawn, as SVG that takes its ink from where it stands; none where the operations alone say it all. Not for machines.
+    #[serde(skip)]
+    pub picture: Option<String>,
+    /// The proof drawn in text, for a terminal. Not for machines.
+    #[serde(skip)]
+    pub sketch: Option<String>,
 }
 
 /// What one checker found.
@@ -80,6 +86,17 @@ pub trait Checker: Send + Sync {
     fn reading(&self) -> Option<Box<dyn Reading + '_>> {
         None
     }
+
+    /// A look-out for the first violation, while the history is recorded; none where the checker must see all of it.
+    fn watch(&self) -> Option<Box<dyn Watch>> {
+        None
+    }
+}
+
+/// Follows a history while it is recorded.
+pub trait Watch: Send {
+    /// Takes the next event; whether it is certain now that the promise is broken. What cannot be judged is not a violation.
+    fn is_broken_by(&mut self, event: &Event) -> bool;
 }
 
 /// A check of a history that is still being read.

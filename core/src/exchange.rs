@@ -5,11 +5,11 @@
 //! | journal | yes | by [`crate::journal`] | binary, begins with `ELENCH01` |
 //! | EDN | yes | [`edn::write`] | `{:process 0, :type :invoke, :f :read, :value nil}` a line, or one vector of such maps, as Jepsen writes |
 //! | JSON | yes | [`json::write`] | `{"process":0,"type":"invoke","f":"read","value":null}` a line, or one array of such objects |
-//! | log | yes | no | `INFO  jepsen.util - 0	:invoke	:read	nil`, as Jepsen logs |
+//! | log | yes | no | `INFO  jepsen.util - 0 :invoke :read nil`, as Jepsen logs |
 //!
 //! The format is told from the content, never from a name; what gzip or zstd compressed is read as it is.
 //!
-//! [`read`] gives a whole [`History`]; [`events`] gives its events batch by batch, in bounded memory, for those who need not hold them all:
+//! [`read`] gives a whole [`History`]; [`events()`] gives its events batch by batch, in bounded memory, for those who need not hold them all:
 //!
 //! ```
 //! use std::io::Cursor;

@@ -163,9 +163,9 @@ impl<R: Read> FrameReader<R> {
         Ok(Some(Frame { checksum, payload }))
     }
 
-    /// Bytes at the end that are no whole frame.
-    pub(crate) fn torn_bytes(&self) -> u64 {
-        self.torn_bytes
+    /// How many bytes were found since this was last asked that are no whole frame.
+    pub(crate) fn take_torn_bytes(&mut self) -> u64 {
+        std::mem::take(&mut self.torn_bytes)
     }
 }
 
@@ -192,89 +192,4 @@ impl Frame {
 fn take_u32(bytes: &[u8]) -> Option<(u32, &[u8])> {
     let (head, rest) = bytes.split_first_chunk::<4>()?;
     Some((u32::from_le_bytes(*head), rest))
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::value::Float;
-    use crate::{Kind, Nanos, NodeIndex, Process, Symbol, Value};
-
-    fn any_value() -> impl Strategy<Value = Value> {
-        let leaf = prop_oneof![
-            Just(Value::Nil),
-            any::<bool>().prop_map(Value::Bool),
-            any::<i64>().prop_map(Value::Int),
-            any::<f64>().prop_map(|number| Value::Float(Float::new(number))),
-            ".{0,8}".prop_map(|text| Value::Text(text.into())),
-        ];
-        leaf.prop_recursive(3, 16, 4, |inner| {
-            prop_oneof![
-                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::List),
-                prop::collection::vec((inner.clone(), inner), 0..3).prop_map(Value::from),
-            ]
-        })
-    }
-
-    fn any_event() -> impl Strategy<Value = Event> {
-        let who = prop_oneof![any::<u32>().prop_map(|id| Process::Client(id % (u32::MAX - 1))), Just(Process::Nemesis)];
-        let kind = prop::sample::select(vec![Kind::Invoke, Kind::Ok, Kind::Fail, Kind::Info]);
-        (
-            any::<u64>(),
-            who,
-            kind,
-            "[a-z]{1,6}",
-            prop::option::of(any_value()),
-            any_value(),
-            prop::option::of(".{0,9}"),
-            prop::option::of(0u16..99),
-        )
-            .prop_map(|(time, process, kind, f, key, value, error, node)| Event {
-                time: Nanos(time),
-                process,
-                kind,
-                f: Symbol::intern(&f),
-                key,
-                value,
-                error: error.map(Into::into),
-                node: node.map(NodeIndex),
-            })
-    }
-
-    proptest! {
-        #[test]
-        fn what_was_written_is_read(events in prop::collection::vec(any_event(), 0..40), split in 0usize..40) {
-            let (first, second) = events.split_at(split.min(events.len()));
-            let mut file = Vec::new();
-            let mut writer = JournalWriter::new(&mut file, &["n1".to_owned()]).unwrap();
-            writer.append(first).unwrap();
-            writer.append(second).unwrap();
-            let journal = read(file.as_slice()).unwrap();
-            prop_assert_eq!(journal.history, History { events, nodes: vec!["n1".to_owned()] });
-            prop_assert_eq!(journal.torn_bytes, 0);
-        }
-
-        #[test]
-        fn a_torn_or_damaged_journal_is_read_up_to_the_damage(events in prop::collection::vec(any_event(), 1..20), at in any::<prop::sample::Index>(), flip in any::<bool>()) {
-            let mut file = Vec::new();
-            let mut writer = JournalWriter::new(&mut file, &[]).unwrap();
-            for event in &events {
-                writer.append(std::slice::from_ref(event)).unwrap();
-            }
-            let at = MAGIC.len() + at.index(file.len() - MAGIC.len());
-            if flip { file[at] ^= 0x10 } else { file.truncate(at) }
-            let found = read(file.as_slice()).unwrap().history.events;
-            prop_assert!(events.starts_with(&found));
-        }
-
-        #[test]
-        fn garbage_is_refused_or_empty(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-            let _ = read(bytes.as_slice());
-            let mut with_magic = MAGIC.to_vec();
-            with_magic.extend(bytes);
-            let _ = read(with_magic.as_slice());
-        }
-    }
 }

@@ -9,7 +9,7 @@
 //! | [`history`] | [`History`]: all events in real-time order, paired into [`Operation`]s |
 //! | [`fault`] | [`FaultWindow`]: when what was broken, read back from the history |
 //! | [`journal`] | the history on disk: append-only, checksummed, readable after `kill -9` |
-//! | [`exchange`] | Jepsen's EDN and JSON lines, in and out |
+//! | [`exchange`] | any history in: Jepsen's EDN and logs, JSON, journals, compressed or not; EDN and JSON out |
 //! | [`generator`] | [`Generator`]: what is invoked next |
 //! | [`client`] | [`Client`] and the small traits per data type: how a system is asked |
 //! | [`workload`] | [`Workload`]: what to ask for, and the checks it must pass |
@@ -34,12 +34,12 @@ pub mod value;
 pub mod words;
 pub mod workload;
 
-pub use checker::{Anomaly, CheckSpec, Checker, Finding, Reading, Verdict};
+pub use checker::{Anomaly, CheckSpec, Checker, Finding, Reading, Verdict, Watch};
 pub use client::{BoxFuture, Client, Connection, DataType, Failure, Register, Target};
 pub use fault::{FaultEvent, FaultPhase, FaultWindow};
 pub use generator::{Context, Generator, Poll, WorkerSet};
 pub use history::{History, HistoryError, Interval, Operation};
-pub use model::{Access, Change, Growth, Model, RegisterModel, Step};
+pub use model::{Access, Change, CollectionModel, Growth, Membership, Model, RegisterModel, SetModel, Step, TakeOrder, Transfer};
 pub use op::{Event, EventIndex, Invocation, Kind, NodeIndex, Process, Worker};
 pub use rng::{Rng, Seed};
 pub use symbol::Symbol;

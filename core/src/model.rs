@@ -97,6 +97,16 @@ pub trait Model: Send + Sync {
     fn as_register(&self) -> Option<&dyn RegisterModel> {
         None
     }
+
+    /// This model as a collection, if it is one: where no element is put in twice, there is a monitor for those.
+    fn as_collection(&self) -> Option<&dyn CollectionModel> {
+        None
+    }
+
+    /// This model as a set, if it is one: where no element is added or removed twice, there is a monitor for those.
+    fn as_set(&self) -> Option<&dyn SetModel> {
+        None
+    }
 }
 
 /// What an operation makes of a state, whichever it is.
@@ -138,4 +148,54 @@ pub trait RegisterModel: Send + Sync {
 
     /// What the operation does; none where it is no operation of a register. Must agree with [`Model::step`].
     fn access<'v>(&self, operation: &Operation<'v>) -> Option<Access<'v>>;
+}
+
+/// Which element of a collection is taken out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TakeOrder {
+    /// The one put in first: a queue.
+    First,
+    /// The one put in last: a stack.
+    Last,
+    /// The least one, in the order of [`Value`]: a priority queue.
+    Least,
+    /// Any: a bag.
+    Any,
+}
+
+/// What an operation does to a collection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transfer<'v> {
+    /// It puts this element in.
+    Put(&'v Value),
+    /// It takes this element out. None, where it was told nothing: it takes whichever is its turn, or finds the collection empty.
+    Take(Option<&'v Value>),
+    /// It found the collection empty.
+    Empty,
+}
+
+/// A [`Model`] whose state is a collection, empty at first, that operations put elements in and take them out of again.
+pub trait CollectionModel: Send + Sync {
+    /// Which element is taken out.
+    fn take_order(&self) -> TakeOrder;
+
+    /// What the operation does; none where it is no operation of a collection. Must agree with [`Model::step`].
+    fn transfer<'v>(&self, operation: &Operation<'v>) -> Option<Transfer<'v>>;
+}
+
+/// What an operation does to a set, or learns of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Membership<'v> {
+    /// Afterwards this element is in, whether it was or not.
+    Add(&'v Value),
+    /// Afterwards this element is not in, whether it was or not.
+    Remove(&'v Value),
+    /// It was told whether this element is in.
+    Contains(&'v Value, bool),
+}
+
+/// A [`Model`] whose state is a set, empty at first, and whose operations each concern one element.
+pub trait SetModel: Send + Sync {
+    /// What the operation does; none where it concerns more than one element. Must agree with [`Model::step`].
+    fn membership<'v>(&self, operation: &Operation<'v>) -> Option<Membership<'v>>;
 }

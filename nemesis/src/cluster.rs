@@ -3,7 +3,7 @@
 use elenchus_control::system::{Node, System};
 use tokio::sync::Mutex;
 
-use crate::NemesisError;
+use crate::{NemesisError, Roster};
 
 /// The nodes and the system on them.
 #[derive(Debug)]
@@ -12,19 +12,43 @@ pub struct Cluster {
     pub nodes: Vec<Node>,
     /// The system under test, without which its processes cannot be killed or paused.
     pub system: Option<System>,
-    /// The chains of two partitions on one node share a parent: one change at a time.
-    pub(crate) firewall: Mutex<()>,
+    /// The nodes' names and zones.
+    pub roster: Roster,
+    /// Two injections on one node may share what they are made of, like a chain of rules: for each node, one change at a time.
+    turns: Vec<Mutex<()>>,
+    /// What carries errands out in place of SSH.
+    #[cfg(test)]
+    pub(crate) hands: Option<Hands>,
 }
 
+/// Carries out an errand: returns what it printed.
+#[cfg(test)]
+pub(crate) type Hands = fn(&crate::Errand) -> Result<String, NemesisError>;
+
 impl Cluster {
-    /// A cluster of these nodes.
+    /// A cluster of these nodes, in no zones.
     pub fn new(nodes: Vec<Node>, system: Option<System>) -> Cluster {
-        Cluster { nodes, system, firewall: Mutex::new(()) }
+        let roster = Roster::of(nodes.iter().map(|node| node.name.clone()).collect());
+        let turns = nodes.iter().map(|_| Mutex::default()).collect();
+        Cluster {
+            nodes,
+            system,
+            roster,
+            turns,
+            #[cfg(test)]
+            hands: None,
+        }
     }
 
-    /// The nodes' names, in order.
-    pub fn names(&self) -> Vec<String> {
-        self.nodes.iter().map(|node| node.name.clone()).collect()
+    /// The same, with the zones of a roster of the same nodes.
+    pub fn with_roster(self, roster: Roster) -> Cluster {
+        Cluster { roster, ..self }
+    }
+
+    /// A node by its name, and whose turn it is there.
+    pub(crate) fn find(&self, name: &str) -> Result<(&Node, &Mutex<()>), NemesisError> {
+        let mut nodes = self.nodes.iter().zip(&self.turns);
+        nodes.find(|(node, _)| node.name == name).ok_or_else(|| NemesisError::Refused(format!("there is no node `{name}` in this plan")))
     }
 
     /// The positions of all nodes.
@@ -43,15 +67,5 @@ impl Cluster {
         let primaries = self.system()?.primaries(&self.nodes).await;
         let at = |name: &String| self.nodes.iter().position(|node| &node.name == name);
         Ok(primaries.iter().filter_map(at).collect())
-    }
-}
-
-/// `n1, n2 and n3`.
-pub(crate) fn listed(names: &[String], at: &[usize]) -> String {
-    let names: Vec<&str> = at.iter().filter_map(|&index| names.get(index)).map(String::as_str).collect();
-    match names.as_slice() {
-        [] => "nobody".into(),
-        [one] => (*one).into(),
-        [most @ .., last] => format!("{} and {last}", most.join(", ")),
     }
 }

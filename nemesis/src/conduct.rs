@@ -1,26 +1,57 @@
 //! Carrying a timetable out, and healing whatever happens.
 //!
-//! Of each injection: planned, written in the ledger, invoked in the history, injected, verified; and later invoked again, healed, verified, struck from the ledger.
-//! What could not be verified is `info` in the history; what was not done is `fail`.
+//! Of each injection: planned, written in the ledger, invoked in the history, its switch armed, injected, verified; and later invoked again, healed, verified, disarmed,
+//! struck from the ledger. What could not be verified is `info` in the history; what was not done is `fail`.
 
+mod lease;
 mod sweep;
 mod turn;
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::AtomicU32;
 use std::time::{Duration, Instant};
 
 use elenchus_core::{FaultEvent, Kind, Seed, Symbol};
-use futures_util::future::join_all;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use tokio::sync::watch;
 
 pub use sweep::{heal_all, heal_outstanding};
 
-use crate::timetable::Timetable;
-use crate::{Cluster, Deed, Ledger, NemesisError, Scheduled};
+use crate::safety::Held;
+use crate::timetable::{Planned, Start, Timetable};
+use crate::{Cluster, Deed, Ledger, NemesisError, Roster, Safety, Scheduled, requirement};
 
 /// Told of every event of the nemesis as it happens: kind, the fault's name, what is said, and why it failed or could not be verified.
 pub type Record<'a> = &'a (dyn Fn(Kind, Symbol, FaultEvent, Option<String>) + Send + Sync);
+
+/// The faults of a run.
+#[derive(Clone, Copy, Debug)]
+pub struct Campaign<'a> {
+    /// The lines of the plan.
+    pub lines: &'a [Scheduled],
+    /// How far they may go.
+    pub safety: &'a Safety,
+    /// What decides all that is random.
+    pub seed: Seed,
+    /// How long clients are driven.
+    pub duration: Duration,
+}
+
+impl Campaign<'_> {
+    /// When the quiet time at the end begins, if there is one.
+    pub fn end(&self) -> Duration {
+        if self.safety.quiet.0.is_zero() { Duration::MAX } else { self.duration.saturating_sub(self.safety.quiet.0) }
+    }
+
+    /// Whether it can be carried out on such a cluster, and else which line (if it is one) cannot, and why.
+    pub fn check(&self, roster: &Roster) -> Result<(), (Option<usize>, String)> {
+        for (line, scheduled) in self.lines.iter().enumerate() {
+            scheduled.check(roster).map_err(|why| (Some(line), why))?;
+        }
+        self.safety.check(self.lines, roster, self.duration)
+    }
+}
 
 /// What a nemesis did in a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -36,100 +67,158 @@ pub struct Outcome {
 /// What every line of one run shares.
 struct Run<'a> {
     cluster: &'a Cluster,
-    names: Vec<String>,
+    campaign: Campaign<'a>,
     ledger: &'a Ledger,
     record: Record<'a>,
+    /// How many operations the clients have completed.
+    operations: &'a (dyn Fn() -> u64 + Send + Sync),
     began: Instant,
     next_id: AtomicU32,
     /// The injections in force, or about to be.
     active: Mutex<Vec<Active>>,
     outcome: Mutex<Outcome>,
+    /// For each line, whose turn it is: a line does not overlap itself, however late it is.
+    turns: Vec<tokio::sync::Mutex<()>>,
 }
 
 #[derive(Clone)]
 struct Active {
     id: u32,
-    fault: &'static str,
+    held: Held,
     deed: Deed,
+    /// The nodes on which its switch is armed, by name.
+    armed_on: Vec<String>,
     /// Its heal has begun: it no longer keeps others from healing its nodes.
     ending: bool,
 }
 
-/// Whether all lines can be carried out on this cluster, and else why not.
-pub fn check(lines: &[Scheduled], cluster: &Cluster) -> Result<(), NemesisError> {
-    let names = cluster.names();
-    for (line, scheduled) in lines.iter().enumerate() {
-        let wrong = |message| NemesisError::Line { line, message };
-        scheduled.check(&names).map_err(wrong)?;
-        let Some(fault) = scheduled.fault() else { continue };
-        if fault.needs_system() && cluster.system.is_none() {
-            return Err(wrong(format!("{} needs a system, to know its processes; the plan names none", fault.name())));
-        }
-        let tells_primary = cluster.system.as_ref().is_some_and(|system| system.definition().primary.is_some());
-        if fault.needs_primary() && !tells_primary {
-            return Err(wrong(format!("{} aims at the primary, but the system's definition has no `primary` command", fault.name())));
+/// How often the clients' operations are counted while an injection waits for a number of them.
+const COUNT: Duration = Duration::from_millis(20);
+
+/// Whether all lines can be carried out on this cluster, and else why not. Nothing is asked of the nodes.
+pub fn check(campaign: &Campaign, cluster: &Cluster) -> Result<(), NemesisError> {
+    let wrong = |(line, message)| match line {
+        Some(line) => NemesisError::Line { line, message },
+        None => NemesisError::Refused(message),
+    };
+    campaign.check(&cluster.roster).map_err(wrong)?;
+    let tells_primary = cluster.system.as_ref().is_some_and(|system| system.definition().primary.is_some());
+    for (line, scheduled) in campaign.lines.iter().enumerate() {
+        for (fault, _) in scheduled.faults() {
+            if fault.needs_system() && cluster.system.is_none() {
+                return Err(wrong((Some(line), format!("{} needs a system, to know its processes; the plan names none", fault.name()))));
+            }
+            if fault.needs_primary() && !tells_primary {
+                let message = format!("{} aims at the primary, but the system's definition has no `primary` command", fault.name());
+                return Err(wrong((Some(line), message)));
+            }
         }
     }
     Ok(())
 }
 
+/// Fails unless every node has what the lines need.
+pub async fn prepare(campaign: &Campaign<'_>, cluster: &Cluster) -> Result<(), NemesisError> {
+    let missing = requirement::missing(&cluster.nodes, &requirement::of(campaign.lines)).await;
+    let told =
+        cluster.nodes.iter().zip(missing).flat_map(|(node, missing)| missing.into_iter().map(|what| format!("{}: {what}", node.name)));
+    let told: Vec<String> = told.collect();
+    if told.is_empty() { Ok(()) } else { Err(NemesisError::Missing(told)) }
+}
+
 /// Carries out all lines at once until `stop` says true or its sender is gone; then heals what is in force, and at last everything these faults could have done to
-/// any node.
+/// any node. `operations` tells how many operations the clients have completed.
 ///
 /// # Errors
 /// Only when a line cannot be carried out at all, before anything is done. What goes wrong later is in the record and in the outcome.
 pub async fn run(
     cluster: &Cluster,
-    lines: &[Scheduled],
-    seed: Seed,
+    campaign: Campaign<'_>,
     ledger: &Ledger,
     record: Record<'_>,
+    operations: &(dyn Fn() -> u64 + Send + Sync),
     stop: watch::Receiver<bool>,
 ) -> Result<Outcome, NemesisError> {
-    check(lines, cluster)?;
-    let run = Run {
-        cluster,
-        names: cluster.names(),
-        ledger,
-        record,
-        began: Instant::now(),
-        next_id: AtomicU32::new(1),
-        active: Mutex::default(),
-        outcome: Mutex::default(),
+    check(&campaign, cluster)?;
+    let run = Run::new(cluster, campaign, ledger, record, operations);
+    let all = async {
+        run.carry_out(stop).await;
+        run.sweep().await;
     };
-    join_all(lines.iter().enumerate().map(|(line, scheduled)| run.carry_out(line, scheduled, seed, stop.clone()))).await;
-    run.sweep(lines).await;
+    tokio::select! {
+        () = all => {}
+        never = run.keep_leases() => match never {},
+    }
     Ok(run.outcome.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner()))
 }
 
-impl Run<'_> {
-    async fn carry_out(&self, line: usize, scheduled: &Scheduled, seed: Seed, mut stop: watch::Receiver<bool>) {
-        let Some(fault) = scheduled.fault() else { return };
-        for planned in Timetable::new(line, scheduled, &self.names, seed) {
-            if self.stopped_before(planned.at, &mut stop).await {
-                return;
-            }
-            let id = self.next_id.fetch_add(1, Ordering::Relaxed);
-            let Some(deed) = self.resolve(fault, id, planned.aim).await else { continue };
-            // Finding the primary takes its time, and a fault must not begin after the end.
-            if *stop.borrow() {
-                return;
-            }
-            if self.inject(fault, id, &deed).await {
-                self.stopped_before(planned.until, &mut stop).await;
-                self.heal(fault, id, &deed).await;
+impl<'a> Run<'a> {
+    fn new(
+        cluster: &'a Cluster,
+        campaign: Campaign<'a>,
+        ledger: &'a Ledger,
+        record: Record<'a>,
+        operations: &'a (dyn Fn() -> u64 + Send + Sync),
+    ) -> Run<'a> {
+        Run {
+            cluster,
+            campaign,
+            ledger,
+            record,
+            operations,
+            began: Instant::now(),
+            next_id: AtomicU32::new(1),
+            active: Mutex::default(),
+            outcome: Mutex::default(),
+            turns: campaign.lines.iter().map(|_| tokio::sync::Mutex::default()).collect(),
+        }
+    }
+
+    async fn carry_out(&self, mut stop: watch::Receiver<bool>) {
+        let Campaign { lines, safety, seed, .. } = self.campaign;
+        let mut timetable = Timetable::new(lines, safety, &self.cluster.roster, seed);
+        let mut under_way = FuturesUnordered::new();
+        let is_in_time = |planned: &Planned| !matches!(planned.start, Start::At(at) if at >= self.campaign.end());
+        let mut next = timetable.next().filter(is_in_time);
+        let for_each = stop.clone();
+        loop {
+            let at = match next.as_ref().map(|planned| planned.start) {
+                Some(Start::At(at)) => at,
+                Some(Start::AfterOperations(_)) => Duration::ZERO,
+                None => Duration::MAX,
+            };
+            let wait = at.saturating_sub(self.began.elapsed());
+            tokio::select! {
+                biased;
+                // An error means that the sender is gone, and with it whoever wanted the faults.
+                _ = stop.wait_for(|stop| *stop) => break,
+                Some(()) = under_way.next(), if !under_way.is_empty() => {}
+                () = tokio::time::sleep(wait), if next.is_some() => {
+                    under_way.extend(next.take().map(|planned| self.turn(planned, for_each.clone())));
+                    next = timetable.next().filter(is_in_time);
+                }
             }
         }
+        while under_way.next().await.is_some() {}
     }
 
     /// Waits until this much of the run has passed, or until it is stopped.
     async fn stopped_before(&self, moment: Duration, stop: &mut watch::Receiver<bool>) -> bool {
         tokio::select! {
             biased;
-            // An error means that the sender is gone, and with it whoever wanted the faults.
             _ = stop.wait_for(|stop| *stop) => true,
             () = tokio::time::sleep(moment.saturating_sub(self.began.elapsed())) => false,
         }
+    }
+
+    /// Waits until the clients have completed so many operations, or until it is stopped.
+    async fn stopped_before_operations(&self, count: u64, stop: &mut watch::Receiver<bool>) -> bool {
+        while (self.operations)() < count {
+            if self.stopped_before(self.began.elapsed() + COUNT, stop).await {
+                return true;
+            }
+        }
+        *stop.borrow()
     }
 
     fn outcome(&self, change: impl FnOnce(&mut Outcome)) {

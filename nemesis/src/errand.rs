@@ -1,14 +1,15 @@
 //! Scripts to be run on nodes: what a fault does, and what the ledger keeps to undo it.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
-use elenchus_control::system::Node;
 use elenchus_control::system::daemon::Daemon;
 use elenchus_control::{Command, ControlError};
 use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};
 
-use crate::{Cluster, NemesisError};
+use crate::firewall::{self, Rule};
+use crate::{Cluster, NemesisError, Work};
 
 /// Nothing that a fault does to a node takes longer, unless the node is gone.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -22,13 +23,19 @@ pub struct Errand {
     pub script: String,
 }
 
-/// Runs all of them at once, and returns what each printed, in their order. When some fail, the error names each.
-pub async fn run(nodes: &[Node], errands: &[Errand]) -> Result<Vec<String>, NemesisError> {
+/// Runs all of them at once, on each node one after the other, and returns what each printed, in their order. When some fail, the error names each.
+pub(crate) async fn run(cluster: &Cluster, errands: &[Errand]) -> Result<Vec<String>, NemesisError> {
+    #[cfg(test)]
+    if let Some(hands) = cluster.hands {
+        return errands.iter().map(hands).collect();
+    }
     let mut sent = Vec::new();
     for errand in errands {
-        let node = nodes.iter().find(|node| node.name == errand.node);
-        let node = node.ok_or_else(|| NemesisError::Refused(format!("there is no node `{}` in this plan", errand.node)))?;
-        sent.push(node.host.run(Command::sh(&errand.script).timeout(LIMIT)));
+        let (node, turn) = cluster.find(&errand.node)?;
+        sent.push(async move {
+            let _alone = turn.lock().await;
+            node.host.run(Command::sh(&errand.script).timeout(LIMIT)).await
+        });
     }
     let (mut printed, mut failures): (Vec<String>, Vec<ControlError>) = (Vec::new(), Vec::new());
     for outcome in join_all(sent).await {
@@ -40,18 +47,52 @@ pub async fn run(nodes: &[Node], errands: &[Errand]) -> Result<Vec<String>, Neme
     if failures.is_empty() { Ok(printed) } else { Err(NemesisError::Nodes(failures)) }
 }
 
-/// An errand for each of these nodes, made from the system's daemon there.
-pub(crate) fn on_daemons(cluster: &Cluster, nodes: &[usize], script: impl Fn(&Daemon) -> String) -> Result<Vec<Errand>, NemesisError> {
+/// Something for each of these nodes, made from its name and the system's daemon there.
+pub(crate) fn on_daemons<T>(cluster: &Cluster, nodes: &[usize], make: impl Fn(String, &Daemon) -> T) -> Result<Vec<T>, NemesisError> {
     let system = cluster.system()?;
     let nodes = nodes.iter().filter_map(|&at| cluster.nodes.get(at));
-    nodes.map(|node| Ok(Errand { node: node.name.clone(), script: script(&system.on(&node.name)?.daemon) })).collect()
+    nodes.map(|node| Ok(make(node.name.clone(), &system.on(&node.name)?.daemon))).collect()
 }
 
 /// What was done to processes was done to nobody unless some node printed whom.
-pub(crate) fn needs_somebody(errands: &[Errand], printed: Vec<String>) -> Result<(), NemesisError> {
-    if printed.iter().any(|pids| !pids.is_empty()) {
-        return Ok(());
+pub(crate) fn found_processes(printed: &[String]) -> bool {
+    printed.iter().any(|pids| !pids.is_empty())
+}
+
+/// The same script on every node.
+pub(crate) fn everywhere(cluster: &Cluster, script: &str) -> Vec<Errand> {
+    cluster.nodes.iter().map(|node| Errand { node: node.name.clone(), script: script.to_owned() }).collect()
+}
+
+/// The work of rules in the firewall.
+pub(crate) fn with_rules(node: &str, id: u32, rules: &[Rule]) -> Work {
+    Work {
+        node: node.to_owned(),
+        inject: firewall::apply(id, rules),
+        verify: firewall::assert_applied(id, rules),
+        undo: firewall::remove(id),
+        verify_undone: firewall::assert_removed(id),
     }
-    let nodes: Vec<&str> = errands.iter().map(|errand| errand.node.as_str()).collect();
-    Err(NemesisError::Refused(format!("the system does not run on {}", nodes.join(", "))))
+}
+
+/// The addresses of nodes, as numbers.
+pub(crate) fn addresses(cluster: &Cluster, nodes: impl Iterator<Item = usize>) -> Result<Vec<IpAddr>, NemesisError> {
+    let nodes = nodes.filter_map(|at| cluster.nodes.get(at));
+    let numbers = nodes.map(|node| {
+        let unreadable = |_| {
+            let (name, address) = (&node.name, &node.address);
+            NemesisError::Refused(format!(
+                "{name}'s address `{address}` is a name; a fault of the network needs its IP address in the plan"
+            ))
+        };
+        node.address.parse().map_err(unreadable)
+    });
+    numbers.collect()
+}
+
+/// The ports on which a node's SSH server may listen: the one that is connected to, and the usual one, as a jump host may map one to the other.
+pub(crate) fn ssh_ports(cluster: &Cluster, node: usize) -> Vec<u16> {
+    let mut ports: Vec<u16> = cluster.nodes.get(node).map(|node| node.host.port()).into_iter().chain([22]).collect();
+    ports.dedup();
+    ports
 }

@@ -20,6 +20,9 @@ pub enum NemesisError {
     /// The fault cannot be done to this cluster now.
     #[error("{0}")]
     Refused(String),
+    /// Nodes lack what the faults of the plan need.
+    #[error("the faults of this plan cannot be made here:\n{}", .0.join("\n"))]
+    Missing(Vec<String>),
     /// A step failed on one or more nodes.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
     Nodes(Vec<ControlError>),

@@ -2,11 +2,13 @@
 
 use std::fmt::Debug;
 
-use elenchus_core::{BoxFuture, Rng};
+use elenchus_core::Rng;
 
-use crate::errand::{self, Errand};
+use crate::about::About;
+use crate::errand::Errand;
 use crate::grudge::Grudge;
-use crate::{Cluster, NemesisError};
+use crate::requirement::Requirement;
+use crate::{Cluster, NemesisError, Roster, Targets};
 
 /// One injection of a fault, decided: to whom, and what.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -15,6 +17,8 @@ pub struct Deed {
     pub nodes: Vec<usize>,
     /// Who stops hearing whom, for faults of the network.
     pub grudge: Grudge,
+    /// Decides what is left to chance on the nodes: which bytes, which files.
+    pub seed: u64,
     /// What exactly, in a sentence.
     pub what: String,
 }
@@ -24,58 +28,95 @@ pub struct Deed {
 pub enum Aim {
     /// Everything.
     Deed(Deed),
-    /// Whoever is primary when the time comes.
-    Primaries,
+    /// All but who is primary when the time comes.
+    Primaries {
+        /// As [`Deed::seed`].
+        seed: u64,
+    },
+}
+
+/// What is done on one node: scripts for `sh`, as root, that say on standard error why they failed.
+///
+/// They are text so that they can be written down before the injection, on the control node and on the node itself, and be run by another process after a crash.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Work {
+    /// The node's name.
+    pub node: String,
+    /// Does it.
+    pub inject: String,
+    /// Fails unless it is in force.
+    pub verify: String,
+    /// Undoes it. Idempotent, and harmless when it was never done.
+    pub undo: String,
+    /// Fails unless it is undone.
+    pub verify_undone: String,
 }
 
 /// A kind of fault with its settings: the value of its key in a line of the plan.
 ///
-/// What is random is decided by [`Fault::aim`] alone, from the seed; all else is determined. [`Fault::inverse`] and [`Fault::proof`] are scripts rather than code so
-/// that they can be written down before the injection and run by another process after a crash.
+/// What is random is decided by [`Fault::aim`] alone, from the seed; all else is determined.
 pub trait Fault: Debug + Send + Sync {
-    /// Its key in the plan and its name in the history.
-    fn name(&self) -> &'static str;
+    /// What is known of its kind.
+    fn about(&self) -> &'static About;
 
-    /// Whether it can be done to a cluster of these nodes, and else why not.
-    fn check(&self, nodes: &[String]) -> Result<(), String>;
+    /// Which nodes it strikes.
+    fn targets(&self) -> &Targets;
 
-    /// Whether it needs a system with a `primary` command.
-    fn needs_primary(&self) -> bool;
+    /// What it does to nodes, in a sentence: `n1 and n2 paused`.
+    fn what(&self, nodes: &str) -> String;
 
-    /// Whether it needs a system, to know its processes.
-    fn needs_system(&self) -> bool;
-
-    /// Chooses whom to strike. The nodes have passed [`Fault::check`].
-    fn aim(&self, nodes: &[String], rng: &mut Rng) -> Aim;
-
-    /// What [`Aim::Primaries`] comes to when these are the primaries, at least one.
-    fn at_primaries(&self, nodes: &[String], primaries: &[usize]) -> Deed;
-
-    /// Does it. `id` numbers the injections of a run.
-    fn inject<'a>(&'a self, cluster: &'a Cluster, id: u32, deed: &'a Deed) -> BoxFuture<'a, Result<(), NemesisError>>;
-
-    /// Fails unless it is in force.
-    fn verify<'a>(&'a self, cluster: &'a Cluster, id: u32, deed: &'a Deed) -> BoxFuture<'a, Result<(), NemesisError>>;
-
-    /// What undoes it. Idempotent, and harmless when it was never done.
-    fn inverse(&self, cluster: &Cluster, id: u32, deed: &Deed) -> Result<Vec<Errand>, NemesisError>;
-
-    /// What fails unless it is undone.
-    fn proof(&self, cluster: &Cluster, id: u32, deed: &Deed) -> Result<Vec<Errand>, NemesisError>;
+    /// What is done on each node that has a part in a deed. `id` numbers the injections of a run.
+    fn works(&self, cluster: &Cluster, id: u32, deed: &Deed) -> Result<Vec<Work>, NemesisError>;
 
     /// What undoes every injection of this kind on every node, and fails where it cannot. Idempotent.
     fn sweep(&self, cluster: &Cluster) -> Result<Vec<Errand>, NemesisError>;
 
-    /// Commands it needs on the nodes: of each group one, the first preferably.
-    fn requirements(&self) -> &'static [&'static [&'static str]];
-
-    /// Undoes it.
-    fn heal<'a>(&'a self, cluster: &'a Cluster, id: u32, deed: &'a Deed) -> BoxFuture<'a, Result<(), NemesisError>> {
-        Box::pin(async move { errand::run(&cluster.nodes, &self.inverse(cluster, id, deed)?).await.map(drop) })
+    /// What it needs of the nodes.
+    fn requirements(&self) -> Vec<Requirement> {
+        Vec::new()
     }
 
-    /// Fails unless it is undone.
-    fn verify_healed<'a>(&'a self, cluster: &'a Cluster, id: u32, deed: &'a Deed) -> BoxFuture<'a, Result<(), NemesisError>> {
-        Box::pin(async move { errand::run(&cluster.nodes, &self.proof(cluster, id, deed)?).await.map(drop) })
+    /// Whether its settings make sense, and else why not.
+    fn check(&self, _roster: &Roster) -> Result<(), String> {
+        Ok(())
+    }
+
+    /// Whether it needs a system, to know its processes.
+    fn needs_system(&self) -> bool {
+        self.needs_primary()
+    }
+
+    /// Whether it needs a system with a `primary` command.
+    fn needs_primary(&self) -> bool {
+        self.targets().by_role()
+    }
+
+    /// Whether it is seen, from what the injection printed on each node, that somebody was struck.
+    fn is_felt(&self, _printed: &[String]) -> bool {
+        true
+    }
+
+    /// Chooses whom to strike, and how. The roster has passed [`Fault::check`] and that of its targets.
+    fn aim(&self, roster: &Roster, rng: &mut Rng) -> Aim {
+        let chosen = self.targets().choose(roster, rng);
+        let seed = rng.bits();
+        chosen.map_or(Aim::Primaries { seed }, |nodes| Aim::Deed(self.deed(roster, nodes, seed)))
+    }
+
+    /// What [`Aim::Primaries`] comes to when these are the primaries, at least one.
+    fn at_primaries(&self, roster: &Roster, primaries: &[usize], seed: u64) -> Deed {
+        self.deed(roster, self.targets().at_primaries(roster, primaries), seed)
+    }
+
+    /// The deed that strikes these nodes.
+    fn deed(&self, roster: &Roster, nodes: Vec<usize>, seed: u64) -> Deed {
+        Deed { what: self.what(&roster.listed(&nodes)), nodes, grudge: Grudge::new(), seed }
+    }
+}
+
+impl dyn Fault + '_ {
+    /// Its key in the plan and its name in the history.
+    pub fn name(&self) -> &'static str {
+        self.about().name
     }
 }

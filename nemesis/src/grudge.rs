@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use elenchus_core::Rng;
+
 /// For each node, by position, those whose messages it no longer gets. Nodes that hear everybody are absent.
 pub type Grudge = BTreeMap<usize, BTreeSet<usize>>;
 
@@ -56,6 +58,35 @@ pub fn majorities_ring(order: &[usize]) -> Grudge {
     grudge
 }
 
+/// Every node hears a majority at random: not all hear equally many, and who hears whom is not mutual.
+pub fn uneven_majorities(count: usize, rng: &mut Rng) -> Grudge {
+    let majority = count / 2 + 1;
+    let mut grudge = Grudge::new();
+    for node in 0..count {
+        let mut others: Vec<usize> = (0..count).filter(|&other| other != node).collect();
+        rng.shuffle(&mut others);
+        // Itself is one of those that it hears.
+        let heard = majority - 1 + rng.below((count - majority + 1) as u64) as usize;
+        let unheard: BTreeSet<usize> = others.into_iter().skip(heard).collect();
+        if !unheard.is_empty() {
+            grudge.insert(node, unheard);
+        }
+    }
+    grudge
+}
+
+/// Each link in each direction is cut with this probability, whatever becomes of the others.
+pub fn random(count: usize, probability: f64, rng: &mut Rng) -> Grudge {
+    let mut grudge = Grudge::new();
+    for node in 0..count {
+        let unheard: BTreeSet<usize> = (0..count).filter(|&other| other != node && rng.chance(probability)).collect();
+        if !unheard.is_empty() {
+            grudge.insert(node, unheard);
+        }
+    }
+    grudge
+}
+
 fn deafen(grudge: &mut Grudge, deaf: &[usize], mute: &[usize]) {
     for &node in deaf {
         let unheard: Vec<usize> = mute.iter().copied().filter(|&other| other != node).collect();
@@ -67,6 +98,7 @@ fn deafen(grudge: &mut Grudge, deaf: &[usize], mute: &[usize]) {
 
 #[cfg(test)]
 mod tests {
+    use elenchus_core::Seed;
     use proptest::prelude::*;
 
     use super::*;
@@ -93,6 +125,20 @@ mod tests {
             let distinct: BTreeSet<_> = views.iter().collect();
             prop_assert_eq!(distinct.len(), count, "{:?}", views);
             prop_assert!(is_mutual(&grudge));
+        }
+
+        #[test]
+        fn in_uneven_majorities_all_hear_majorities(count in 1usize..16, seed: u64) {
+            let grudge = uneven_majorities(count, &mut Seed(seed).stream("t"));
+            prop_assert!((0..count).all(|node| heard(&grudge, count, node).contains(&node)));
+            prop_assert!((0..count).all(|node| heard(&grudge, count, node).len() * 2 > count));
+        }
+
+        #[test]
+        fn a_random_grudge_cuts_its_share(seed: u64) {
+            let cut = random(40, 0.25, &mut Seed(seed).stream("t")).values().map(BTreeSet::len).sum::<usize>();
+            // Ten deviations to both sides of the mean of 390.
+            prop_assert!((220..=560).contains(&cut), "{cut}");
         }
 
         #[test]

@@ -1,13 +1,12 @@
-//! Killing the system's processes with SIGKILL, and starting them again.
+//! Killing the system's processes, and starting them again.
 
-use elenchus_core::{BoxFuture, Rng};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::cluster::listed;
+use crate::about::{About, Overlap};
 use crate::errand::{self, Errand};
-use crate::target::Targets;
-use crate::{Aim, Cluster, Deed, Fault, NemesisError};
+use crate::requirement::Requirement;
+use crate::{Cluster, Deed, Fault, NemesisError, Targets, Work};
 
 /// Kills the system's processes, all at once, and starts the system again.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -16,66 +15,106 @@ pub struct Kill {
     /// On which nodes.
     #[serde(default)]
     pub targets: Targets,
+    /// By which signal. A process that lives on for five seconds after another than `KILL` makes the fault count as not injected.
+    #[serde(default)]
+    pub signal: Signal,
 }
 
-impl Kill {
-    fn deed(&self, names: &[String], nodes: Vec<usize>) -> Deed {
-        Deed { what: format!("{} killed", listed(names, &nodes)), nodes, ..Deed::default() }
+/// A signal that ends a process that does nothing against it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Signal {
+    /// Nothing can be done against it.
+    #[default]
+    Kill,
+    /// The usual request to end.
+    Term,
+    /// Ctrl-C.
+    Int,
+    /// Ctrl-\.
+    Quit,
+    /// The terminal is gone.
+    Hup,
+    /// What an assertion that failed does.
+    Abrt,
+    /// What a broken pointer does.
+    Segv,
+    /// What a broken file behind a mapping does.
+    Bus,
+    /// Free to use.
+    Usr1,
+    /// Free to use.
+    Usr2,
+}
+
+impl Signal {
+    /// As `kill` takes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Signal::Kill => "KILL",
+            Signal::Term => "TERM",
+            Signal::Int => "INT",
+            Signal::Quit => "QUIT",
+            Signal::Hup => "HUP",
+            Signal::Abrt => "ABRT",
+            Signal::Segv => "SEGV",
+            Signal::Bus => "BUS",
+            Signal::Usr1 => "USR1",
+            Signal::Usr2 => "USR2",
+        }
     }
 }
+
+const ABOUT: About = About {
+    name: "kill",
+    what: "ends the system's processes, all at once, and starts the system again",
+    how: "a signal to every process of the system, again until none is left",
+    needs: "a system in the plan; `setsid`",
+    verified: "no process of the system is left",
+    healed: "the system's start command; its processes are there",
+    overlap: Overlap::Shared,
+    is_destructive: false,
+};
 
 impl Fault for Kill {
-    fn name(&self) -> &'static str {
-        "kill"
+    fn about(&self) -> &'static About {
+        &ABOUT
     }
 
-    fn check(&self, nodes: &[String]) -> Result<(), String> {
-        self.targets.check(nodes)
+    fn targets(&self) -> &Targets {
+        &self.targets
     }
 
-    fn needs_primary(&self) -> bool {
-        self.targets == Targets::Primary
+    fn what(&self, nodes: &str) -> String {
+        match self.signal {
+            Signal::Kill => format!("{nodes} killed"),
+            other => format!("{nodes} killed by SIG{}", other.name()),
+        }
     }
 
     fn needs_system(&self) -> bool {
         true
     }
 
-    fn aim(&self, nodes: &[String], rng: &mut Rng) -> Aim {
-        self.targets.choose(nodes, rng).map_or(Aim::Primaries, |chosen| Aim::Deed(self.deed(nodes, chosen)))
+    fn is_felt(&self, printed: &[String]) -> bool {
+        errand::found_processes(printed)
     }
 
-    fn at_primaries(&self, nodes: &[String], primaries: &[usize]) -> Deed {
-        self.deed(nodes, primaries.to_vec())
-    }
-
-    fn inject<'a>(&'a self, cluster: &'a Cluster, _id: u32, deed: &'a Deed) -> BoxFuture<'a, Result<(), NemesisError>> {
-        Box::pin(async move {
-            let errands = errand::on_daemons(cluster, &deed.nodes, |daemon| daemon.kill())?;
-            errand::needs_somebody(&errands, errand::run(&cluster.nodes, &errands).await?)
+    fn works(&self, cluster: &Cluster, _id: u32, deed: &Deed) -> Result<Vec<Work>, NemesisError> {
+        errand::on_daemons(cluster, &deed.nodes, |node, daemon| Work {
+            node,
+            inject: daemon.kill_by(self.signal.name()),
+            verify: daemon.assert_gone(),
+            undo: daemon.start(),
+            verify_undone: daemon.assert_running(),
         })
-    }
-
-    fn verify<'a>(&'a self, cluster: &'a Cluster, _id: u32, deed: &'a Deed) -> BoxFuture<'a, Result<(), NemesisError>> {
-        Box::pin(async move {
-            let errands = errand::on_daemons(cluster, &deed.nodes, |daemon| daemon.assert_gone())?;
-            errand::run(&cluster.nodes, &errands).await.map(drop)
-        })
-    }
-
-    fn inverse(&self, cluster: &Cluster, _id: u32, deed: &Deed) -> Result<Vec<Errand>, NemesisError> {
-        errand::on_daemons(cluster, &deed.nodes, |daemon| daemon.start())
-    }
-
-    fn proof(&self, cluster: &Cluster, _id: u32, deed: &Deed) -> Result<Vec<Errand>, NemesisError> {
-        errand::on_daemons(cluster, &deed.nodes, |daemon| daemon.assert_running())
     }
 
     fn sweep(&self, cluster: &Cluster) -> Result<Vec<Errand>, NemesisError> {
-        errand::on_daemons(cluster, &cluster.all(), |daemon| daemon.start())
+        errand::on_daemons(cluster, &cluster.all(), |node, daemon| Errand { node, script: daemon.start() })
     }
 
-    fn requirements(&self) -> &'static [&'static [&'static str]] {
-        &[&["setsid"]]
+    fn requirements(&self) -> Vec<Requirement> {
+        vec![Requirement::command(&["setsid"])]
     }
 }

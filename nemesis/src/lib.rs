@@ -1,41 +1,71 @@
 //! How a cluster is broken, and how it is healed.
 //!
 //! ```text
-//! Scheduled (a line of the plan) ── Seed ──> Timetable ──> Planned ── Fault ──> the nodes
-//!                                                             └────> Ledger: how to undo it, on disk before it is done
+//! Scheduled (a line of the plan) ── Seed ──> Timetable ──> Planned ── Fault ──> Work: scripts for each node
+//!                                                                                 ├──> Ledger: how to undo it, on disk before it is done
+//!                                                                                 └──> switch: the same on the node, for when nobody comes back
 //! ```
 //!
 //! | module | what it holds |
 //! | --- | --- |
-//! | [`fault`] | [`Fault`]: what each kind of fault can do; [`Deed`]: one injection of it, decided |
-//! | [`scheduled`] | the table of faults; [`Scheduled`]: a line of the plan |
-//! | [`timetable`] | what is injected when: a pure function of the plan and the seed |
+//! | [`fault`] | [`Fault`]: what each kind of fault can do; [`Deed`]: one injection of it, decided; [`Work`]: what it does on one node |
+//! | [`about`] | what is known of each kind, as data: the table that is printed |
+//! | [`scheduled`] | the list of faults; [`Scheduled`]: a line of the plan |
+//! | [`timetable`], [`safety`] | what is injected when: a pure function of the plan and the seed; how far all may go together |
+//! | [`requirement`] | what nodes must have |
 //! | [`conduct`] | carrying a timetable out, and healing whatever happens |
 //! | [`ledger`] | what is in force, on disk, so that another process can heal it |
-//! | [`grudge`], [`partition`] | who hears whom; cutting the network so |
-//! | [`target`], [`kill`], [`pause`] | which nodes; what is done to the processes there |
+//! | `switch` | the dead man's switch on the node |
+//! | [`roster`], [`target`], [`grudge`] | who there is, who is struck, who hears whom |
+//! | [`firewall`] | rules that stop packets |
+//! | [`partition`], [`isolate`], [`dns`], [`loss`], [`link`], [`sever`], [`kill`], [`pause`], [`crash_loop`], [`restart`], [`rolling`], [`cpu`], [`memory`], [`fill_disk`], [`descriptors`], [`damage`], [`shell`] | the faults |
 //!
 //! Adding a fault is one file and one line in the table in [`scheduled`].
 
+pub mod about;
 pub mod cluster;
 pub mod conduct;
+pub mod cpu;
+pub mod crash_loop;
+pub mod damage;
+pub mod descriptors;
+pub mod dns;
 pub mod errand;
 pub mod error;
 pub mod fault;
+pub mod fill_disk;
+pub mod firewall;
 pub mod grudge;
+pub mod isolate;
+mod job;
 pub mod kill;
 pub mod ledger;
+pub mod link;
+pub mod loss;
+pub mod memory;
 pub mod partition;
 pub mod pause;
+pub mod requirement;
+pub mod restart;
+pub mod rolling;
+pub mod roster;
+pub mod safety;
 pub mod scheduled;
+pub mod sever;
+pub mod shell;
+mod switch;
 pub mod target;
 pub mod timetable;
 
 pub use cluster::Cluster;
-pub use conduct::{Outcome, Record, check, heal_all, heal_outstanding, run};
+pub use conduct::{Campaign, Outcome, Record, check, heal_all, heal_outstanding, prepare, run};
 pub use errand::Errand;
 pub use error::NemesisError;
-pub use fault::{Aim, Deed, Fault};
+pub use fault::{Aim, Deed, Fault, Work};
 pub use ledger::{Armed, Ledger};
+pub use requirement::Requirement;
+pub use roster::Roster;
+pub use safety::{AtMost, Safety};
 pub use scheduled::{Interval, NAMES, Scheduled};
-pub use timetable::{Planned, plan};
+pub use target::Targets;
+pub use timetable::{Planned, Start, plan};

@@ -1,13 +1,11 @@
 //! Stopping the system's processes with SIGSTOP, and letting them go on.
 
-use elenchus_core::{BoxFuture, Rng};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::cluster::listed;
+use crate::about::{About, Overlap};
 use crate::errand::{self, Errand};
-use crate::target::Targets;
-use crate::{Aim, Cluster, Deed, Fault, NemesisError};
+use crate::{Cluster, Deed, Fault, NemesisError, Targets, Work};
 
 /// Pauses the system's processes, and lets them go on.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -18,64 +16,49 @@ pub struct Pause {
     pub targets: Targets,
 }
 
-impl Pause {
-    fn deed(&self, names: &[String], nodes: Vec<usize>) -> Deed {
-        Deed { what: format!("{} paused", listed(names, &nodes)), nodes, ..Deed::default() }
-    }
-}
+const ABOUT: About = About {
+    name: "pause",
+    what: "stops the system's processes as if they waited for the garbage collector, the disk or the hypervisor, and lets them go on",
+    how: "SIGSTOP to every process of the system, again until all have stopped",
+    needs: "a system in the plan",
+    verified: "every process of the system is in state `T`",
+    healed: "SIGCONT; no process of the system is in state `T`",
+    overlap: Overlap::Shared,
+    is_destructive: false,
+};
 
 impl Fault for Pause {
-    fn name(&self) -> &'static str {
-        "pause"
+    fn about(&self) -> &'static About {
+        &ABOUT
     }
 
-    fn check(&self, nodes: &[String]) -> Result<(), String> {
-        self.targets.check(nodes)
+    fn targets(&self) -> &Targets {
+        &self.targets
     }
 
-    fn needs_primary(&self) -> bool {
-        self.targets == Targets::Primary
+    fn what(&self, nodes: &str) -> String {
+        format!("{nodes} paused")
     }
 
     fn needs_system(&self) -> bool {
         true
     }
 
-    fn aim(&self, nodes: &[String], rng: &mut Rng) -> Aim {
-        self.targets.choose(nodes, rng).map_or(Aim::Primaries, |chosen| Aim::Deed(self.deed(nodes, chosen)))
+    fn is_felt(&self, printed: &[String]) -> bool {
+        errand::found_processes(printed)
     }
 
-    fn at_primaries(&self, nodes: &[String], primaries: &[usize]) -> Deed {
-        self.deed(nodes, primaries.to_vec())
-    }
-
-    fn inject<'a>(&'a self, cluster: &'a Cluster, _id: u32, deed: &'a Deed) -> BoxFuture<'a, Result<(), NemesisError>> {
-        Box::pin(async move {
-            let errands = errand::on_daemons(cluster, &deed.nodes, |daemon| daemon.pause())?;
-            errand::needs_somebody(&errands, errand::run(&cluster.nodes, &errands).await?)
+    fn works(&self, cluster: &Cluster, _id: u32, deed: &Deed) -> Result<Vec<Work>, NemesisError> {
+        errand::on_daemons(cluster, &deed.nodes, |node, daemon| Work {
+            node,
+            inject: daemon.pause(),
+            verify: daemon.assert_paused(),
+            undo: daemon.resume(),
+            verify_undone: daemon.assert_not_paused(),
         })
-    }
-
-    fn verify<'a>(&'a self, cluster: &'a Cluster, _id: u32, deed: &'a Deed) -> BoxFuture<'a, Result<(), NemesisError>> {
-        Box::pin(async move {
-            let errands = errand::on_daemons(cluster, &deed.nodes, |daemon| daemon.assert_paused())?;
-            errand::run(&cluster.nodes, &errands).await.map(drop)
-        })
-    }
-
-    fn inverse(&self, cluster: &Cluster, _id: u32, deed: &Deed) -> Result<Vec<Errand>, NemesisError> {
-        errand::on_daemons(cluster, &deed.nodes, |daemon| daemon.resume())
-    }
-
-    fn proof(&self, cluster: &Cluster, _id: u32, deed: &Deed) -> Result<Vec<Errand>, NemesisError> {
-        errand::on_daemons(cluster, &deed.nodes, |daemon| daemon.assert_not_paused())
     }
 
     fn sweep(&self, cluster: &Cluster) -> Result<Vec<Errand>, NemesisError> {
-        errand::on_daemons(cluster, &cluster.all(), |daemon| daemon.resume())
-    }
-
-    fn requirements(&self) -> &'static [&'static [&'static str]] {
-        &[]
+        errand::on_daemons(cluster, &cluster.all(), |node, daemon| Errand { node, script: daemon.resume() })
     }
 }

@@ -4,7 +4,7 @@ use elenchus_core::Span;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::Fault;
+use crate::{Fault, Roster};
 
 /// How the gaps between two injections of a line are made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -20,11 +20,11 @@ pub enum Interval {
 /// Makes the plan's line and the list of names from one table: the key in the plan, and the type of its value, which is a [`Fault`].
 macro_rules! faults {
     ($($(#[$doc:meta])* $key:ident: $fault:ty,)*) => {
-        /// The names of all faults.
+        /// The keys of all faults in the plan.
         pub const NAMES: &[&str] = &[$(stringify!($key)),*];
 
         /// A line of the plan's `nemesis` list: one fault, and when. `- {partition: {shape: halves}, every: 15s, for: 8s}`
-        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+        #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
         #[serde(deny_unknown_fields)]
         pub struct Scheduled {
             $(
@@ -32,9 +32,13 @@ macro_rules! faults {
                 #[serde(default, skip_serializing_if = "Option::is_none")]
                 pub $key: Option<$fault>,
             )*
+            /// Instead of one fault: at each injection one of these, at random by their weights.
+            #[serde(default, skip_serializing_if = "Vec::is_empty")]
+            pub mix: Vec<Weighted>,
             /// The mean time from the start of one injection to the start of the next.
-            #[schemars(with = "String")]
-            pub every: Span,
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            #[schemars(with = "Option<String>")]
+            pub every: Option<Span>,
             /// How long each lasts before it is healed. Shorter than `every`.
             #[serde(rename = "for")]
             #[schemars(with = "String")]
@@ -46,10 +50,50 @@ macro_rules! faults {
             /// Whether the gaps between them are random or all the same.
             #[serde(default)]
             pub interval: Interval,
+            /// By how much more or less, at random, each gap and each injection lasts.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            #[schemars(with = "Option<String>")]
+            pub jitter: Option<Span>,
+            /// Instead of `every`: the times of the injections, from the start of the run.
+            #[serde(default, skip_serializing_if = "Vec::is_empty")]
+            #[schemars(with = "Vec<String>")]
+            pub at: Vec<Span>,
+            /// Instead of `every`: once, when the clients have completed this many operations.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub after_operations: Option<u64>,
+            /// How likely each injection is made at all, from 0 to 1.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub chance: Option<f64>,
+            /// Lines of the same group are never in force at the same time: what would be is left out.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub group: Option<String>,
+        }
+
+        /// A fault of a mix, with its weight.
+        #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+        #[serde(deny_unknown_fields)]
+        pub struct Weighted {
+            $(
+                $(#[$doc])*
+                #[serde(default, skip_serializing_if = "Option::is_none")]
+                pub $key: Option<$fault>,
+            )*
+            /// How many times as likely it is as one of weight 1.
+            #[serde(default = "one")]
+            #[schemars(range(min = 1))]
+            pub weight: u32,
         }
 
         impl Scheduled {
-            /// Every fault that the line names: exactly one, when it is right.
+            /// Every fault that the line names itself.
+            fn named(&self) -> Vec<&dyn Fault> {
+                let all: [Option<&dyn Fault>; NAMES.len()] = [$(self.$key.as_ref().map(|fault| fault as &dyn Fault)),*];
+                all.into_iter().flatten().collect()
+            }
+        }
+
+        impl Weighted {
+            /// Every fault that this names: exactly one, when it is right.
             fn named(&self) -> Vec<&dyn Fault> {
                 let all: [Option<&dyn Fault>; NAMES.len()] = [$(self.$key.as_ref().map(|fault| fault as &dyn Fault)),*];
                 all.into_iter().flatten().collect()
@@ -63,44 +107,119 @@ macro_rules! faults {
     };
 }
 
+fn one() -> u32 {
+    1
+}
+
 faults! {
     /// Cuts the network between nodes.
     partition: crate::partition::Partition,
+    /// Cuts nodes off from everybody, or from clients alone; all but SSH.
+    isolate: crate::isolate::Isolate,
+    /// Has nodes ask for names in vain.
+    dns: crate::dns::Dns,
+    /// Loses a part of the packets that nodes get from other nodes.
+    loss: crate::loss::Loss,
+    /// Makes what nodes send to other nodes slow, late, or otherwise than it was sent.
+    link: crate::link::Link,
+    /// Closes, once, the TCP connections that nodes have to other nodes.
+    sever: crate::sever::Sever,
     /// Kills the system's processes, and starts the system again.
     kill: crate::kill::Kill,
     /// Pauses the system's processes, and lets them go on.
     pause: crate::pause::Pause,
+    /// Kills the system's processes and starts the system again, over and over.
+    crash_loop: crate::crash_loop::CrashLoop,
+    /// Asks the system to end, as its definition says, and starts it again.
+    restart: crate::restart::Restart,
+    /// Restarts the system on one node after the other, each for a while, as an upgrade does.
+    rolling: crate::rolling::Rolling,
+    /// Keeps a node's processors busy.
+    cpu: crate::cpu::Cpu,
+    /// Takes a node's memory.
+    memory: crate::memory::Memory,
+    /// Fills the disk on which a directory is.
+    fill_disk: crate::fill_disk::FillDisk,
+    /// Lowers how many files the system's processes may have open.
+    descriptors: crate::descriptors::Descriptors,
+    /// Kills the system, damages its files, and starts it on what is left.
+    damage: crate::damage::Damage,
+    /// Breaks nodes by the plan's own commands.
+    shell: crate::shell::Shell,
 }
 
 impl Scheduled {
-    /// The line's fault, if it names exactly one.
-    pub fn fault(&self) -> Option<&dyn Fault> {
-        match self.named().as_slice() {
-            [one] => Some(*one),
-            _ => None,
+    /// The line's faults, one unless it is a mix, with their weights.
+    pub fn faults(&self) -> Vec<(&dyn Fault, u32)> {
+        let own = self.named().into_iter().map(|fault| (fault, 1));
+        let mixed = self.mix.iter().flat_map(|choice| choice.named().into_iter().map(|fault| (fault, choice.weight)));
+        own.chain(mixed).collect()
+    }
+
+    /// Whether the line can be carried out on such a cluster, and else why not.
+    pub fn check(&self, roster: &Roster) -> Result<(), String> {
+        self.check_names()?;
+        self.check_times()?;
+        if self.chance.is_some_and(|chance| !(chance > 0.0 && chance <= 1.0)) {
+            return Err("`chance` must be above 0 and at most 1".into());
+        }
+        for (fault, weight) in self.faults() {
+            if weight == 0 {
+                return Err(format!("the `weight` of {} must be 1 or more", fault.name()));
+            }
+            fault.targets().check(roster).and_then(|()| fault.check(roster)).map_err(|why| format!("{}: {why}", fault.name()))?;
+        }
+        Ok(())
+    }
+
+    fn check_names(&self) -> Result<(), String> {
+        match (self.named().as_slice(), self.mix.as_slice()) {
+            ([_], []) => Ok(()),
+            ([], []) => Err(format!("a line names one fault; this one names none (faults: {})", NAMES.join(", "))),
+            ([], mix) => match mix.iter().find(|choice| choice.named().len() != 1) {
+                None => Ok(()),
+                Some(choice) => Err(format!("each choice of a `mix` names one fault; one names {}", choice.named().len())),
+            },
+            ([one, ..], [_, ..]) => Err(format!("a line has a fault or a `mix`, not both; move {} into the mix", one.name())),
+            (many, []) => {
+                let names: Vec<&str> = many.iter().map(|fault| fault.name()).collect();
+                Err(format!("a line names one fault; this one names {}; give each a line of its own", names.join(" and ")))
+            }
         }
     }
 
-    /// Whether the line can be carried out on a cluster of these nodes, and else why not.
-    pub fn check(&self, nodes: &[String]) -> Result<(), String> {
-        let fault = match self.named().as_slice() {
-            [one] => *one,
-            [] => return Err(format!("a line names one fault; this one names none (faults: {})", NAMES.join(", "))),
-            many => {
-                let names: Vec<&str> = many.iter().map(|fault| fault.name()).collect();
-                return Err(format!("a line names one fault; this one names {}; give each a line of its own", names.join(" and ")));
+    fn check_times(&self) -> Result<(), String> {
+        if self.lasting.0.is_zero() {
+            return Err("`for` must be longer than nothing".into());
+        }
+        match (self.every, self.at.as_slice(), self.after_operations) {
+            (Some(every), [], None) => self.check_every(every),
+            (None, [_, ..], None) => match self.at.windows(2).find(|pair| pair[0].0 + self.lasting.0 >= pair[1].0) {
+                None => Ok(()),
+                Some(pair) => {
+                    Err(format!("the injection `at` {} is not over (`for: {}`) before the one at {}", pair[0], self.lasting, pair[1]))
+                }
+            },
+            (None, [], Some(_)) => Ok(()),
+            (None, [], None) => Err("a line says when: `every`, `at` or `after_operations`".into()),
+            _ => Err("a line has one of `every`, `at` and `after_operations`; leave one".into()),
+        }
+    }
+
+    fn check_every(&self, every: Span) -> Result<(), String> {
+        if every.0.is_zero() {
+            return Err("`every` must be longer than nothing".into());
+        }
+        if self.lasting >= every {
+            let (lasting, said) = (self.lasting, every);
+            return Err(format!("`for: {lasting}` must be shorter than `every: {said}`, so that there is a time without the fault"));
+        }
+        match self.jitter {
+            Some(jitter) if jitter.0 >= self.lasting.0 || jitter.0 >= every.0 - self.lasting.0 => {
+                Err(format!("`jitter: {jitter}` must be shorter than `for` and than the gap between two injections"))
             }
-        };
-        if self.every.0.is_zero() || self.lasting.0.is_zero() {
-            return Err("`every` and `for` must be longer than nothing".into());
+            _ => Ok(()),
         }
-        if self.lasting >= self.every {
-            return Err(format!(
-                "`for: {}` must be shorter than `every: {}`, so that there is a time without the fault",
-                self.lasting, self.every
-            ));
-        }
-        fault.check(nodes).map_err(|why| format!("{}: {why}", fault.name()))
     }
 }
 
@@ -108,28 +227,43 @@ impl Scheduled {
 mod tests {
     use super::*;
 
-    fn nodes() -> Vec<String> {
-        (1..=5).map(|number| format!("n{number}")).collect()
+    fn roster() -> Roster {
+        Roster::of((1..=5).map(|number| format!("n{number}")).collect())
     }
 
     fn complaint(yaml: &str) -> String {
-        serde_yaml::from_str::<Scheduled>(yaml).unwrap().check(&nodes()).unwrap_err()
+        serde_yaml::from_str::<Scheduled>(yaml).unwrap().check(&roster()).unwrap_err()
     }
 
     #[test]
     fn a_line_is_read_and_written() {
         let line: Scheduled = serde_yaml::from_str("{kill: {targets: {nodes: [n1]}}, every: 15s, for: 8s, interval: fixed}").unwrap();
-        assert_eq!(line.check(&nodes()), Ok(()));
-        assert_eq!(line.fault().unwrap().name(), "kill");
+        assert_eq!(line.check(&roster()), Ok(()));
+        assert_eq!(line.faults()[0].0.name(), "kill");
         let written = serde_json::to_string(&line).unwrap();
         assert_eq!(serde_json::from_str::<Scheduled>(&written).unwrap(), line);
     }
 
     #[test]
+    fn a_mix_is_read_with_its_weights() {
+        let line: Scheduled = serde_yaml::from_str("{mix: [{kill: {}, weight: 3}, {pause: {targets: all}}], every: 15s, for: 8s}").unwrap();
+        assert_eq!(line.check(&roster()), Ok(()));
+        let faults: Vec<(&str, u32)> = line.faults().into_iter().map(|(fault, weight)| (fault.name(), weight)).collect();
+        assert_eq!(faults, [("kill", 3), ("pause", 1)]);
+    }
+
+    #[test]
     fn wrong_lines_are_refused_in_words() {
-        assert!(complaint("{every: 15s, for: 8s}").contains("names none (faults: partition, kill, pause)"));
+        assert!(complaint("{every: 15s, for: 8s}").contains("names none (faults: partition, isolate"));
         assert!(complaint("{kill: {}, pause: {}, every: 15s, for: 8s}").contains("kill and pause"));
         assert!(complaint("{kill: {}, every: 5s, for: 8s}").contains("shorter than `every: 5s`"));
+        assert!(complaint("{kill: {}, for: 8s}").contains("says when"));
+        assert!(complaint("{kill: {}, every: 9s, at: [1s], for: 8s}").contains("leave one"));
+        assert!(complaint("{kill: {}, at: [1s, 5s], for: 8s}").contains("not over"));
+        assert!(complaint("{kill: {}, every: 9s, for: 8s, jitter: 2s}").contains("jitter"));
+        assert!(complaint("{kill: {}, every: 9s, for: 8s, chance: 0}").contains("chance"));
+        assert!(complaint("{kill: {}, mix: [{pause: {}}], every: 9s, for: 8s}").contains("move kill into the mix"));
+        assert!(complaint("{mix: [{}], every: 9s, for: 8s}").contains("names 0"));
         assert!(complaint("{kill: {targets: {nodes: [m1]}}, every: 9s, for: 8s}").contains("kill: there is no node `m1`"));
         assert!(serde_yaml::from_str::<Scheduled>("{kil: {}, every: 9s, for: 8s}").is_err());
     }

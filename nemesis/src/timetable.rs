@@ -4,123 +4,199 @@ use std::time::Duration;
 
 use elenchus_core::{Rng, Seed};
 
-use crate::{Aim, Interval, Scheduled};
+use crate::safety::Held;
+use crate::{Aim, Fault, Interval, Roster, Safety, Scheduled};
 
-/// One injection, as planned. Times count from the start of the run.
+/// When an injection begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// This long after the start of the run.
+    At(Duration),
+    /// When the clients have completed this many operations.
+    AfterOperations(u64),
+}
+
+/// One injection, as planned.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Planned {
     /// Which line of the plan's list it is of, from 0.
     pub line: usize,
+    /// Which of the line's faults it is, from 0.
+    pub choice: usize,
     /// The fault's name.
     pub fault: &'static str,
     /// When it is injected.
-    pub at: Duration,
-    /// When it is healed.
-    pub until: Duration,
+    pub start: Start,
+    /// How long it lasts before it is healed.
+    pub lasting: Duration,
     /// What is done to whom.
     pub aim: Aim,
 }
 
-/// The injections of one line, without end.
-pub(crate) struct Timetable<'a> {
-    line: usize,
-    scheduled: &'a Scheduled,
-    nodes: &'a [String],
-    rng: Rng,
-    next: Duration,
+impl Planned {
+    /// The line's fault that this is.
+    pub fn of<'a>(&self, lines: &'a [Scheduled]) -> Option<&'a dyn Fault> {
+        lines.get(self.line)?.faults().get(self.choice).map(|(fault, _)| *fault)
+    }
+
+    fn at(&self) -> Duration {
+        match self.start {
+            Start::At(at) => at,
+            Start::AfterOperations(_) => Duration::ZERO,
+        }
+    }
+
+    fn until(&self) -> Duration {
+        self.at().saturating_add(self.lasting)
+    }
 }
 
-impl<'a> Timetable<'a> {
+/// The injections of one line, without end or until its times are used up.
+struct Line<'a> {
+    line: usize,
+    scheduled: &'a Scheduled,
+    roster: &'a Roster,
+    rng: Rng,
+    /// When the next is, for a line with gaps.
+    next: Duration,
+    /// How many there have been, for a line without.
+    given: usize,
+}
+
+impl<'a> Line<'a> {
     /// Every line has a random stream of its own, so that adding one does not change the others.
-    pub(crate) fn new(line: usize, scheduled: &'a Scheduled, nodes: &'a [String], seed: Seed) -> Timetable<'a> {
-        let mut timetable = Timetable { line, scheduled, nodes, rng: seed.stream(&format!("nemesis/{line}")), next: Duration::ZERO };
-        let gap = timetable.gap();
-        timetable.next = scheduled.after.map_or(gap, |after| after.0);
-        timetable
+    fn new(line: usize, scheduled: &'a Scheduled, roster: &'a Roster, seed: Seed) -> Line<'a> {
+        let rng = seed.stream(&format!("nemesis/{line}"));
+        let mut made = Line { line, scheduled, roster, rng, next: Duration::ZERO, given: 0 };
+        let gap = made.gap();
+        made.next = scheduled.after.map_or(gap, |after| after.0);
+        made
     }
 
     fn gap(&mut self) -> Duration {
-        let mean = self.scheduled.every.0.saturating_sub(self.scheduled.lasting.0);
+        let Some(every) = self.scheduled.every else { return Duration::ZERO };
+        let mean = every.0.saturating_sub(self.scheduled.lasting.0);
         match self.scheduled.interval {
-            Interval::Fixed => mean,
+            Interval::Fixed => self.jittered(mean),
             Interval::Random => Duration::try_from_secs_f64(self.rng.exponential(mean.as_secs_f64())).unwrap_or(Duration::MAX),
         }
     }
+
+    /// More or less by the line's jitter.
+    fn jittered(&mut self, mean: Duration) -> Duration {
+        let Some(jitter) = self.scheduled.jitter else { return mean };
+        mean.saturating_sub(jitter.0).saturating_add(jitter.0.mul_f64(2.0 * self.rng.unit()))
+    }
+
+    /// When the next is and how long it lasts.
+    fn time(&mut self) -> Option<(Start, Duration)> {
+        let lasting = self.jittered(self.scheduled.lasting.0);
+        self.given += 1;
+        if let Some(operations) = self.scheduled.after_operations {
+            return (self.given == 1).then_some((Start::AfterOperations(operations), lasting));
+        }
+        if !self.scheduled.at.is_empty() {
+            return self.scheduled.at.get(self.given - 1).map(|at| (Start::At(at.0), lasting));
+        }
+        let at = self.next;
+        self.next = at.saturating_add(lasting).saturating_add(self.gap());
+        Some((Start::At(at), lasting))
+    }
+
+    /// Which of the line's faults, by their weights.
+    fn choice(&mut self, weights: &[u32]) -> usize {
+        if weights.len() < 2 {
+            return 0;
+        }
+        let mut left = self.rng.below(weights.iter().copied().map(u64::from).sum());
+        weights.iter().position(|&weight| left.checked_sub(u64::from(weight)).map(|less| left = less).is_none()).unwrap_or(0)
+    }
+}
+
+impl Iterator for Line<'_> {
+    type Item = Planned;
+
+    fn next(&mut self) -> Option<Planned> {
+        loop {
+            let (start, lasting) = self.time()?;
+            let faults = self.scheduled.faults();
+            let choice = self.choice(&faults.iter().map(|(_, weight)| *weight).collect::<Vec<u32>>());
+            let (fault, _) = faults.get(choice)?;
+            let aim = fault.aim(self.roster, &mut self.rng);
+            let is_made = self.scheduled.chance.is_none_or(|chance| self.rng.chance(chance));
+            // A line that is never made would be looked through for ever.
+            if is_made || start == Start::At(Duration::MAX) {
+                return Some(Planned { line: self.line, choice, fault: fault.name(), start, lasting, aim });
+            }
+        }
+    }
+}
+
+/// What is to be injected by all lines together, in order of time, without what [`Safety`] or a group forbids.
+pub(crate) struct Timetable<'a> {
+    lines: Vec<(Line<'a>, Option<Planned>)>,
+    scheduled: &'a [Scheduled],
+    safety: &'a Safety,
+    nodes: usize,
+    /// What is in force when the next begins, with its end.
+    held: Vec<(Duration, Held)>,
+}
+
+impl<'a> Timetable<'a> {
+    /// The lines have passed [`Scheduled::check`].
+    pub(crate) fn new(lines: &'a [Scheduled], safety: &'a Safety, roster: &'a Roster, seed: Seed) -> Timetable<'a> {
+        let with_first = lines.iter().enumerate().map(|(line, scheduled)| {
+            let mut made = Line::new(line, scheduled, roster, seed);
+            let first = made.next();
+            (made, first)
+        });
+        Timetable { lines: with_first.collect(), scheduled: lines, safety, nodes: roster.count(), held: Vec::new() }
+    }
+
+    /// The earliest of all lines, allowed or not.
+    fn earliest(&mut self) -> Option<Planned> {
+        let waiting = self.lines.iter_mut().filter(|(_, next)| next.is_some());
+        let (line, next) = waiting.min_by_key(|(_, next)| next.as_ref().map(Planned::at))?;
+        std::mem::replace(next, line.next())
+    }
+}
+
+/// What others at the same time need to know of a planned injection; not who it strikes, when only the moment knows.
+pub(crate) fn held(lines: &[Scheduled], planned: &Planned, id: u32, nodes: &[usize]) -> Option<Held> {
+    let fault = planned.of(lines)?;
+    let group = lines.get(planned.line)?.group.clone();
+    Some(Held { id, fault: fault.name(), overlap: fault.about().overlap, group, nodes: nodes.to_vec() })
 }
 
 impl Iterator for Timetable<'_> {
     type Item = Planned;
 
     fn next(&mut self) -> Option<Planned> {
-        let fault = self.scheduled.fault()?;
-        let at = self.next;
-        let until = at.saturating_add(self.scheduled.lasting.0);
-        let aim = fault.aim(self.nodes, &mut self.rng);
-        self.next = until.saturating_add(self.gap());
-        Some(Planned { line: self.line, fault: fault.name(), at, until, aim })
+        loop {
+            let planned = self.earliest()?;
+            let Start::At(at) = planned.start else { return Some(planned) };
+            self.held.retain(|(until, _)| *until > at);
+            let nodes = match &planned.aim {
+                Aim::Deed(deed) => deed.nodes.as_slice(),
+                Aim::Primaries { .. } => &[],
+            };
+            let new = held(self.scheduled, &planned, 0, nodes)?;
+            let is_allowed = self.safety.objection(self.held.iter().map(|(_, held)| held), &new, self.nodes).is_none();
+            if is_allowed {
+                self.held.push((planned.until(), new));
+                return Some(planned);
+            }
+            if at == Duration::MAX {
+                return None;
+            }
+        }
     }
 }
 
 /// Everything that is to be injected before `limit`, in order of time. The lines have passed [`Scheduled::check`].
-pub fn plan(lines: &[Scheduled], nodes: &[String], seed: Seed, limit: Duration) -> Vec<Planned> {
-    let each = lines.iter().enumerate().map(|(line, scheduled)| Timetable::new(line, scheduled, nodes, seed));
-    let mut planned: Vec<Planned> = each.flat_map(|timetable| timetable.take_while(|planned| planned.at < limit)).collect();
-    planned.sort_by_key(|planned| (planned.at, planned.line));
-    planned
+pub fn plan(lines: &[Scheduled], safety: &Safety, roster: &Roster, seed: Seed, limit: Duration) -> Vec<Planned> {
+    Timetable::new(lines, safety, roster, seed).take_while(|planned| planned.at() < limit).collect()
 }
 
 #[cfg(test)]
-mod tests {
-    use elenchus_core::Span;
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::partition::{Partition, Shape};
-
-    fn nodes() -> Vec<String> {
-        (1..=5).map(|number| format!("n{number}")).collect()
-    }
-
-    fn line(every: u64, lasting: u64, interval: Interval) -> Scheduled {
-        let partition = Some(Partition { shape: Shape::MajorityMinority, ..Partition::default() });
-        Scheduled { partition, kill: None, pause: None, every: Span::millis(every), lasting: Span::millis(lasting), after: None, interval }
-    }
-
-    proptest! {
-        #[test]
-        fn the_seed_decides_everything(seed: u64, every in 200u64..60_000, share in 0.01f64..0.99) {
-            let random = line(every, ((every as f64 * share) as u64).max(1), Interval::Random);
-            let limit = Duration::from_millis(every * 40);
-            let planned = plan(std::slice::from_ref(&random), &nodes(), Seed(seed), limit);
-            prop_assert_eq!(&planned, &plan(std::slice::from_ref(&random), &nodes(), Seed(seed), limit));
-            prop_assert!(planned.windows(2).all(|pair| pair[0].until <= pair[1].at), "a line does not overlap itself");
-            prop_assert!(planned.iter().all(|one| one.until - one.at == random.lasting.0 && one.at < limit));
-            // Another line before the limit's end changes nothing of the first.
-            let both = plan(&[random.clone(), line(every, 1, Interval::Fixed)], &nodes(), Seed(seed), limit);
-            prop_assert_eq!(planned, both.into_iter().filter(|one| one.line == 0).collect::<Vec<_>>());
-        }
-    }
-
-    #[test]
-    fn fixed_intervals_are_fixed() {
-        let mut fixed = line(15_000, 8_000, Interval::Fixed);
-        let starts = |line: &Scheduled| {
-            plan(std::slice::from_ref(line), &nodes(), Seed(1), Duration::from_secs(60))
-                .iter()
-                .map(|one| one.at.as_secs())
-                .collect::<Vec<_>>()
-        };
-        assert_eq!(starts(&fixed), [7, 22, 37, 52]);
-        fixed.after = Some(Span::secs(0));
-        assert_eq!(starts(&fixed), [0, 15, 30, 45]);
-    }
-
-    #[test]
-    fn endless_spans_do_not_overflow() {
-        let mut endless = line(1, 1, Interval::Random);
-        endless.every = Span(Duration::MAX);
-        endless.lasting = Span(Duration::MAX - Duration::from_secs(1));
-        endless.after = Some(Span(Duration::ZERO));
-        assert_eq!(plan(&[endless], &nodes(), Seed(1), Duration::from_secs(60)).len(), 1);
-    }
-}
+mod tests;

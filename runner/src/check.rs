@@ -32,6 +32,14 @@ pub enum CheckError {
     /// The directory is none of the store's.
     #[error("{0}: this directory has no plan.yaml and so is no run of the store; name a run's directory, or a history's file")]
     NoRun(PathBuf),
+    /// The witness cannot be written.
+    #[error("{file}: {source}")]
+    Witness {
+        /// Where to.
+        file: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
     /// What was asked for does not exist.
     #[error("elenchus check: {0}")]
     Build(#[from] BuildError),
@@ -77,6 +85,9 @@ pub fn check(args: &CheckArgs) -> Result<Checked, CheckError> {
         Some(reading) => by_event(reading, &path, &options)?,
         None => whole(&checkers, &path, &options, args.independent)?,
     };
+    if let Some(file) = &args.witness {
+        write_witness(file, &mut findings).map_err(|source| CheckError::Witness { file: file.clone(), source })?;
+    }
     findings.push(outcomes.finding());
     let plan = dir.as_ref().and_then(|dir| std::fs::read_to_string(dir.plan()).ok()).unwrap_or_default();
     let run = Run { facts: facts(args, dir.as_ref(), &path), plan, history, findings };
@@ -105,6 +116,13 @@ fn whole(checkers: &[Box<dyn Checker>], path: &Path, options: &ReadOptions, inde
     }
     let (findings, outcomes) = (judge::run(checkers, &history), Outcomes::of(&history));
     Ok(Judged { history, findings, outcomes, skipped })
+}
+
+/// Moves the witness out of the findings and into a file. Without one, there is an empty list.
+fn write_witness(file: &Path, findings: &mut [Finding]) -> std::io::Result<()> {
+    let witness = findings.iter_mut().find_map(|finding| finding.details.as_object_mut()?.remove("witness"));
+    serde_json::to_writer(std::io::BufWriter::new(std::fs::File::create(file)?), &witness.unwrap_or_else(|| serde_json::json!([])))?;
+    Ok(())
 }
 
 /// Takes the key out of values `[key value]`.
@@ -161,6 +179,9 @@ fn options(args: &CheckArgs) -> Result<Vec<(String, serde_json::Value)>, CheckEr
     }
     if let Some(limit) = args.time_limit {
         set("time-limit", limit.0.as_secs_f64().into());
+    }
+    if args.witness.is_some() {
+        set("witness", true.into());
     }
     if let Some(memory) = args.memory {
         set("memory", memory.as_u64().into());

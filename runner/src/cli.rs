@@ -41,6 +41,12 @@ pub enum Command {
     Doctor(DoctorArgs),
     /// Undo the faults that a killed run left behind on nodes that outlived it.
     Heal(HealArgs),
+    /// List the faults there are: what they do, what they need, and how they are verified and healed.
+    Faults {
+        /// As a page in Markdown, like `docs/faults.md`.
+        #[arg(long)]
+        markdown: bool,
+    },
     /// A cluster on this machine that stays up: nodes made of Linux namespaces, to look around in.
     #[command(subcommand)]
     Lab(LabCommand),
@@ -78,6 +84,9 @@ pub struct RunArgs {
     /// Drive clients for this long, like `90s`, whatever the plan says.
     #[arg(long)]
     pub duration: Option<Span>,
+    /// Allow faults that may cost data, on a cluster that you can lose: `safety.allow_destructive`.
+    #[arg(long)]
+    pub allow_destructive: bool,
     /// Print what would be done, node by node, and do nothing.
     #[arg(long)]
     pub dry_run: bool,
@@ -142,6 +151,9 @@ pub struct CheckArgs {
     /// Let the search hold this much memory, like `2GiB`.
     #[arg(long, value_name = "SIZE")]
     pub memory: Option<bytesize::ByteSize>,
+    /// Write the linearization of a valid history to this file, as JSON: of each key the operations in order, with the state after each.
+    #[arg(long, value_name = "FILE")]
+    pub witness: Option<PathBuf>,
     /// Tell all about the anomalies of this name, like `G-single`.
     #[arg(long, value_name = "ANOMALY")]
     pub explain: Option<String>,

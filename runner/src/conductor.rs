@@ -9,6 +9,7 @@
 
 mod recorder;
 mod seat;
+mod watcher;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,6 +23,7 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 pub use recorder::{Recorder, RecorderError};
+pub use watcher::{Sighting, Watcher};
 
 /// How long a worker that was not served waits before it takes another operation, so that a dead node does not fill the history.
 const UNSERVED_PAUSE: Duration = Duration::from_millis(100);

@@ -6,6 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use elenchus_control::Command;
 use elenchus_control::lab::LabNet;
 use elenchus_control::system::Node;
+use elenchus_nemesis::{Requirement, requirement};
 use futures_util::future::join_all;
 
 use crate::plan::Resolved;
@@ -29,17 +30,12 @@ pub struct Found {
 pub async fn examine(plan: &Resolved, net: Option<&LabNet>) -> Result<Found, RunError> {
     let (nodes, _lab) = nodes::reach(plan, net)?;
     let system = nodes::system(plan, &nodes)?;
-    let (mut commands, mut ports) = (vec![vec!["sh".to_owned()]], Vec::new());
+    let (mut requirements, mut ports) = (requirement::of(&plan.nemesis), Vec::new());
     if let Some(system) = &system {
-        commands.extend(system.definition().requires.commands.iter().map(|command| vec![command.clone()]));
+        requirements.extend(system.definition().requires.commands.iter().map(|command| Requirement::command(&[command])));
         ports.extend(system.definition().requires.ports.iter().map(|port| port.to_string()));
     }
-    for fault in plan.nemesis.iter().filter_map(|line| line.fault()) {
-        commands.extend(fault.requirements().iter().map(|group| group.iter().map(|&command| command.to_owned()).collect()));
-    }
-    commands.sort();
-    commands.dedup();
-    let complaints = join_all(nodes.iter().map(|node| complaints(node, &commands, &ports))).await;
+    let complaints = join_all(nodes.iter().map(|node| complaints(node, &requirements, &ports))).await;
     let mut text = String::new();
     for (node, complaints) in nodes.iter().zip(&complaints) {
         if complaints.is_empty() {
@@ -52,8 +48,8 @@ pub async fn examine(plan: &Resolved, net: Option<&LabNet>) -> Result<Found, Run
     Ok(Found { text, is_healthy: complaints.iter().all(Vec::is_empty) })
 }
 
-/// What is wrong with a node, which needs of each group of commands one.
-async fn complaints(node: &Node, commands: &[Vec<String>], ports: &[String]) -> Vec<String> {
+/// What is wrong with a node.
+async fn complaints(node: &Node, requirements: &[Requirement], ports: &[String]) -> Vec<String> {
     let told = |error: elenchus_control::ControlError| {
         let text = error.to_string();
         text.strip_prefix(&format!("{}: ", node.name)).map_or(text.clone(), str::to_owned)
@@ -67,16 +63,7 @@ async fn complaints(node: &Node, commands: &[Vec<String>], ports: &[String]) -> 
         Ok(output) => found.push(format!("commands do not run as root ({}); log in as root, or set `ssh.sudo`", output.last_words())),
         Err(error) => found.push(told(error)),
     }
-    for group in commands {
-        let looks: Vec<String> = group.iter().map(|command| format!("command -v {}", elenchus_control::command::quote(command))).collect();
-        let look = format!("PATH=$PATH:/usr/sbin:/sbin; {}", looks.join(" || "));
-        if node.host.run(Command::sh(&look).sudo(false)).await.is_err() {
-            found.push(match group.as_slice() {
-                [command] => format!("the command `{command}` is missing; install it"),
-                any => format!("of the commands `{}` one is needed; install the first", any.join("`, `")),
-            });
-        }
-    }
+    found.extend(requirement::missing(std::slice::from_ref(node), requirements).await.concat());
     for port in ports {
         // /proc/net/tcp lists listening sockets (state 0A) by hexadecimal port.
         let hexadecimal = port.parse::<u16>().map_or_else(|_| port.clone(), |port| format!("{port:04X}"));

@@ -6,6 +6,7 @@ use std::time::SystemTime;
 use clap::{CommandFactory, Parser};
 use elenchus_control::lab::{self, Entered, LabNet};
 use elenchus_core::Verdict;
+use elenchus_nemesis::about;
 use elenchus_runner::check::{self, CheckError, Checked};
 use elenchus_runner::cli::{Annotations, CheckArgs, Cli, Command, HealArgs, OutputArgs, PlanArgs, RunArgs};
 use elenchus_runner::lab::LabCommandError;
@@ -52,7 +53,7 @@ impl From<CheckError> for Failure {
     fn from(error: CheckError) -> Failure {
         match error {
             CheckError::Plan(error) => error.into(),
-            CheckError::Read(_) | CheckError::NoRun(_) => Failure::CouldNotRun(error.to_string()),
+            CheckError::Read(_) | CheckError::NoRun(_) | CheckError::Witness { .. } => Failure::CouldNotRun(error.to_string()),
             other => Failure::Usage(other.to_string()),
         }
     }
@@ -131,6 +132,10 @@ fn execute(cli: &Cli) -> Result<ExitCode, Failure> {
             Ok(if found.is_healthy { ExitCode::SUCCESS } else { ExitCode::from(exit::COULD_NOT_RUN) })
         }
         Command::Heal(args) => heal(args),
+        Command::Faults { markdown } => {
+            print!("{}", if *markdown { about::markdown() } else { about::terminal() });
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Lab(command) => {
             Ok(ExitCode::from(u8::try_from(elenchus_runner::lab::execute(command, cli.quiet)?).unwrap_or(exit::COULD_NOT_RUN)))
         }
@@ -180,6 +185,7 @@ fn run_plan(cli: &Cli, args: &RunArgs) -> Result<ExitCode, Failure> {
     more.extend(args.seed.map(|seed| format!("seed={seed}")));
     more.extend(args.duration.map(|span| format!("load.duration={span}")));
     more.extend(args.store.as_ref().map(|store| format!("store={}", store.display())));
+    more.extend(args.allow_destructive.then(|| "safety.allow_destructive=true".to_owned()));
     let resolved = resolve(&args.plan, &more)?;
     let seed = resolved.seed.unwrap_or_else(fresh_seed);
     if args.dry_run {
@@ -217,6 +223,9 @@ fn command_again(args: &RunArgs, seed: u64) -> String {
     }
     if let Some(duration) = args.duration {
         command.push_str(&format!(" --duration {}", elenchus_control::command::quote(&duration.to_string())));
+    }
+    if args.allow_destructive {
+        command.push_str(" --allow-destructive");
     }
     command
 }

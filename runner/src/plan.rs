@@ -19,7 +19,7 @@ use std::time::Duration;
 use elenchus_control::lab::MAX_NODES;
 use elenchus_core::Span;
 use elenchus_core::generator::MAX_WORKERS;
-use elenchus_nemesis::Scheduled;
+use elenchus_nemesis::{Safety, Scheduled};
 use elenchus_workloads::WorkloadSpec;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -66,6 +66,15 @@ pub struct Plan {
     /// What to break, and when.
     #[serde(default)]
     pub nemesis: Vec<Scheduled>,
+    /// How far all faults together may go.
+    #[serde(default)]
+    pub safety: Safety,
+    /// Nodes that belong together, like those of a data centre, by the zone's name: `{east: [n1, n2], west: [n3]}`. Faults can strike and cut by zone.
+    #[serde(default)]
+    pub zones: BTreeMap<String, Vec<String>>,
+    /// What ends the run before its time.
+    #[serde(default)]
+    pub stop_on: StopOn,
     /// The number that decides every operation and every fault; a new one for each run when absent.
     #[serde(default)]
     pub seed: Option<u64>,
@@ -76,6 +85,17 @@ pub struct Plan {
 
 fn default_store() -> PathBuf {
     PathBuf::from("store")
+}
+
+/// What ends a run before its time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum StopOn {
+    /// Nothing.
+    #[default]
+    Never,
+    /// The first violation, as soon as it is certain.
+    Violation,
 }
 
 /// How the nodes are reached.

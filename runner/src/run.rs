@@ -18,7 +18,7 @@ use tokio::sync::watch;
 
 pub use describe::describe;
 
-use crate::conductor::{Cast, Conductor, Recorder, RecorderError, Tally};
+use crate::conductor::{Cast, Conductor, Recorder, RecorderError, Sighting, Tally, Watcher};
 use crate::judge;
 use crate::plan::{PlanError, Resolved};
 use crate::report::{Facts, Run};
@@ -105,8 +105,10 @@ pub async fn run(plan: &Resolved, net: Option<&LabNet>, facts: Facts, reporter: 
     // The lab lives until the end of this function.
     let (nodes, _lab) = nodes::reach(plan, net)?;
     let system = nodes::system(plan, &nodes)?;
-    let cluster = Cluster::new(nodes, system);
-    elenchus_nemesis::check(&plan.nemesis, &cluster)?;
+    let cluster = Cluster::new(nodes, system).with_roster(plan.roster.clone());
+    let campaign = plan.campaign(Seed(facts.seed));
+    elenchus_nemesis::check(&campaign, &cluster)?;
+    elenchus_nemesis::prepare(&campaign, &cluster).await?;
     if plan.lab.is_none() && !plan.nemesis.is_empty() {
         // What a run that was killed left broken, if there was one.
         elenchus_nemesis::heal_all(&Cluster::new(cluster.nodes.clone(), None)).await?;
@@ -146,6 +148,17 @@ pub async fn heal(plan: &Resolved, dir: &RunDir) -> Result<Vec<String>, RunError
     Ok(elenchus_nemesis::heal_outstanding(&nodes, &ledger).await?)
 }
 
+/// Why clients were driven no longer.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    /// The time was over.
+    InTime,
+    /// A violation was certain.
+    Violation,
+    /// Somebody asked for it, or nothing could be recorded any more.
+    Interrupted,
+}
+
 /// What driving the clients left to judge.
 struct Driven {
     elapsed: Duration,
@@ -174,7 +187,8 @@ async fn drive(stage: Stage<'_>, interrupt: &Interrupt, reporter: Reporter<'_>) 
     }
     let targets = cluster.nodes.iter().map(|node| Target { node: node.name.clone(), address: node.address.clone() }).collect();
     let cast = Cast { workload: workload.clone(), client, targets, concurrency: plan.concurrency, timeout: plan.timeout.0 };
-    let conductor = Conductor::new(cast, Recorder::create(&dir.history(), &cluster.names())?);
+    let (watcher, sighting) = look_out(plan, workload.as_ref())?;
+    let conductor = Conductor::new(cast, Recorder::watched(&dir.history(), &cluster.roster.nodes, watcher)?);
     let ledger = Ledger::open(dir.path())?;
 
     reporter(RunEvent::Phase("driving clients"));
@@ -184,29 +198,49 @@ async fn drive(stage: Stage<'_>, interrupt: &Interrupt, reporter: Reporter<'_>) 
         if plan.nemesis.is_empty() {
             return Ok(elenchus_nemesis::Outcome::default());
         }
-        elenchus_nemesis::run(cluster, &plan.nemesis, seed, &ledger, &record, stopped).await
+        elenchus_nemesis::run(cluster, plan.campaign(seed), &ledger, &record, &|| conductor.tally().completed(), stopped).await
     };
     let clients = async {
-        let interrupted = tokio::select! {
-            () = conductor.play(main_phase(plan, workload.as_ref(), seed)) => false,
-            () = interrupt.wait() => true,
+        let ending = tokio::select! {
+            () = conductor.play(main_phase(plan, workload.as_ref(), seed)) => Ending::InTime,
+            () = sighting.wait() => Ending::Violation,
+            () = interrupt.wait() => Ending::Interrupted,
             // The reason is known when the recording is finished.
-            () = show(&conductor, plan.duration.0, reporter) => true,
+            () = show(&conductor, plan.duration.0, reporter) => Ending::Interrupted,
         };
         conductor.stop();
         reporter(RunEvent::Phase("healing"));
         let _ = stop.send(true);
-        interrupted
+        ending
     };
-    let (interrupted, outcome) = tokio::join!(clients, nemesis);
+    let (ending, outcome) = tokio::join!(clients, nemesis);
     let outcome = outcome?;
     let elapsed = Duration::from(conductor.now());
-    if let (false, Some(last)) = (interrupted, workload.final_generator(seed)) {
+    if let (Ending::InTime, Some(last)) = (ending, workload.final_generator(seed)) {
         reporter(RunEvent::Phase("reading what is left"));
         conductor.play(last).await;
     }
     conductor.finish().await?;
-    Ok(Driven { elapsed, findings: faults::findings(&outcome, interrupted) })
+    Ok(Driven { elapsed, findings: faults::findings(&outcome, ending, elapsed) })
+}
+
+/// Who looks out for the first violation, where the run is to end there; and what they see.
+fn look_out(plan: &Resolved, workload: &dyn elenchus_core::Workload) -> Result<(Option<Watcher>, Sighting), RunError> {
+    if !plan.stops_on_violation {
+        return Ok((None, Sighting::default()));
+    }
+    let mut watches = Vec::new();
+    for check in workload.checks() {
+        watches.extend(elenchus_checkers::build(&check)?.watch());
+    }
+    if watches.is_empty() {
+        return Err(RunError::Mismatch(format!(
+            "`stop_on: violation` needs a check that can be made while the run goes on, and the workload {} has none; remove it",
+            plan.workload.name()
+        )));
+    }
+    let (watcher, sighting) = Watcher::start(watches).map_err(RecorderError::Io)?;
+    Ok((Some(watcher), sighting))
 }
 
 fn main_phase(plan: &Resolved, workload: &dyn elenchus_core::Workload, seed: Seed) -> Box<dyn Generator> {
@@ -248,10 +282,8 @@ async fn logs(system: &System, nodes: &[Node], dir: &RunDir) -> Vec<Finding> {
                 .iter()
                 .map(|line| Anomaly {
                     name: line.name.clone(),
-                    key: None,
                     description: format!("{} ({}:{}): {}", line.node, line.file.display(), line.line, line.text),
-                    operations: Vec::new(),
-                    argument: Vec::new(),
+                    ..Anomaly::default()
                 })
                 .collect();
             findings.push(trouble);

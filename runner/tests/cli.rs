@@ -155,6 +155,17 @@ fn weaker_models_have_names_too() {
 }
 
 #[test]
+fn a_valid_history_has_a_witness() {
+    let desk = Desk::new();
+    let fine = STALE.replace(":value nil, :time 4000000", ":value 1, :time 4000000");
+    let output = desk.write("fine.edn", &fine).run(&["check", "fine.edn", "--model", "register", "--witness", "order.json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", told(&output));
+    let witness: Json = serde_json::from_str(&desk.read("order.json")).unwrap();
+    let order = serde_json::json!([{ "operation": 0, "state": "1" }, { "operation": 2, "state": "1" }]);
+    assert_eq!(witness, serde_json::json!([{ "key": null, "order": order }]));
+}
+
+#[test]
 fn lenient_reading_counts_what_it_leaves_out() {
     let desk = Desk::new();
     desk.write("gaps.edn", &STALE.replace(":value 1, :time 1000000}", ":value 1, :time 1000000}\n{:process 0, :type :what}\n?!"));

@@ -30,7 +30,7 @@ impl<'r, 't, 'h> Clocks<'r, 't, 'h> {
         let mut sources = Vec::new();
         for &id in order {
             let access = registers.access(id);
-            let before = (id != registers.session_start(id)).then(|| clocks.row_of[id as usize - 1]).unwrap_or_default();
+            let before = if id == registers.session_start(id) { 0 } else { clocks.row_of[id as usize - 1] };
             sources.clear();
             sources.extend(Scope::All.source(access).filter(|&write| registers.access(write).session != access.session));
             sources.extend(into.get(&id).into_iter().flatten());

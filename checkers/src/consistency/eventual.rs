@@ -89,6 +89,7 @@ fn anomaly(key: Option<&Value>, one: Operation<'_>, other: Operation<'_>, within
             format!("Both {} and {} began more than {within} after the last write had returned.", describe(&one), describe(&other)),
             "By then all readers should have come to the same value.".to_owned(),
         ],
+        ..Anomaly::default()
     }
 }
 
@@ -96,10 +97,9 @@ fn fate<'h>(history: &History, testimony: &Testimony<'h>, positions: &[u32], wit
     let operation = |position: u32| testimony.operations[position as usize];
     let time = |event: EventIndex| history.event(event).time;
     let writes = || positions.iter().copied().filter(|&position| testimony.is_putter(position));
-    let last_write =
-        writes().map(|position| operation(position)).filter(|write| write.kind == Kind::Ok).filter_map(|write| write.completed).max();
+    let last_write = writes().map(operation).filter(|write| write.kind == Kind::Ok).filter_map(|write| write.completed).max();
     // A crashed write may take effect long after; but it began before.
-    let last_crashed = writes().map(|position| operation(position)).filter(|write| write.kind != Kind::Ok).map(|write| write.invoked).max();
+    let last_crashed = writes().map(operation).filter(|write| write.kind != Kind::Ok).map(|write| write.invoked).max();
     let Some(quiet) = last_write.max(last_crashed) else { return Fate::Unread };
     let reads: Vec<Operation<'h>> = positions
         .iter()

@@ -109,20 +109,20 @@ impl Outcome {
     /// What holds only if nothing was left out is not decided where something was.
     fn unless_in_doubt(self, testimony: &Testimony<'_>, attribution: &Attribution) -> Outcome {
         match self {
-            Outcome::Holds if attribution.reused > 0 => Outcome::Undecided(format!(
-                "{} spoke again after an operation of unknown outcome; let a process end there",
-                count(attribution.reused as u64, "process").replace("processs", "processes")
-            )),
+            Outcome::Holds if attribution.reused > 0 => Outcome::Undecided(
+                "a process spoke again after an operation of unknown outcome that had an effect, and how the two are ordered is not known; let a \
+                 process end there"
+                    .to_owned(),
+            ),
             other => other.unless_refused(testimony),
         }
     }
 
     fn unless_refused(self, testimony: &Testimony<'_>) -> Outcome {
         match self {
-            Outcome::Holds if testimony.refused > 0 => Outcome::Undecided(format!(
-                "{} told `false`, and which value stood in the way is not known; let those fail",
-                count(testimony.refused as u64, "compare-and-set was").replace("wass", "were")
-            )),
+            Outcome::Holds if testimony.refused > 0 => Outcome::Undecided(
+                "a compare-and-set was told `false`, and which value stood in its way is not known; let such operations fail".to_owned(),
+            ),
             other => other,
         }
     }
@@ -138,6 +138,7 @@ fn anomaly(testimony: &Testimony<'_>, model: ConsistencyModel, contradiction: Co
         description: model.entry().description.to_owned(),
         operations: contradiction.operations.iter().map(|&position| testimony.operations[position as usize].invoked).collect(),
         argument: contradiction.argument,
+        ..Anomaly::default()
     }
 }
 
@@ -179,6 +180,7 @@ fn thin_air(testimony: &Testimony<'_>, attribution: &Attribution) -> Vec<Anomaly
             description: "An operation found a value that nobody wrote.".to_owned(),
             operations,
             argument,
+            ..Anomaly::default()
         }
     })
     .collect()
@@ -208,7 +210,7 @@ fn too_stale(testimony: &Testimony<'_>, attribution: &Attribution, staleness: &S
     let mut told = vec![worst];
     told.extend(staleness.reads.iter().filter(|stale| stale.versions >= versions && stale.read != worst.read).take(MOST - 1));
     let most = usize::try_from(versions).unwrap_or(usize::MAX).max(1);
-    Some(Outcome::Anomalies(told.into_iter().map(|stale| staleness.explain(stale, most)).collect()))
+    Some(Outcome::Anomalies(told.into_iter().map(|stale| vouched(staleness.registers, staleness.explain(stale, most))).collect()))
 }
 
 fn stale_within_bounds(history: &History, testimony: &Testimony<'_>, options: &Options) -> ModelJudgement {
@@ -222,7 +224,7 @@ fn stale_within_bounds(history: &History, testimony: &Testimony<'_>, options: &O
     if let (Some(age), false) = (options.age, outcome.is_broken()) {
         let worst = staleness.worst().1.filter(|stale| stale.age > age);
         let by_age = match worst {
-            Some(stale) => Outcome::Anomalies(vec![staleness.explain(stale, 1)]),
+            Some(stale) => Outcome::Anomalies(vec![vouched(&registers, staleness.explain(stale, 1))]),
             None => delta_atomic(history, age, options),
         };
         if !matches!(by_age, Outcome::Holds) {

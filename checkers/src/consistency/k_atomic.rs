@@ -136,5 +136,6 @@ fn anomaly(failure: linearizable::Failure) -> Anomaly {
         key: failure.key,
         operations: failure.operations,
         argument: failure.argument,
+        ..Anomaly::default()
     }
 }

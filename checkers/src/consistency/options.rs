@@ -32,7 +32,8 @@ impl Default for Options {
 /// What one search may spend.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
-    time: Option<Duration>,
+    /// How long it may take.
+    pub(crate) time: Option<Duration>,
     /// States, each times the sessions.
     pub(crate) cells: usize,
 }

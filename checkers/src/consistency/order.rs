@@ -9,12 +9,15 @@ use rustc_hash::FxHashMap;
 use super::precedence::{Link, Scope};
 use super::registers::{AccessId, Act, Registers, Source};
 
+/// When an access is taken to have happened, and the version it is about: what is about one version stays together.
+pub(crate) type Point = (u64, AccessId);
+
 /// By access: when it took effect, if the registers are linearizable and have no compare-and-set; otherwise a guess. O(n log n).
 ///
 /// All reads of a write and the write itself are a cluster, with a zone between the first return and the last invocation (Gibbons & Korach,
 /// Testing Shared Memories, 1997). Where the first return is earlier, the value was certainly there throughout the zone, and no other
 /// cluster fits in; where it is later, all of the cluster fits at one point of the zone, outside the zones of the first kind.
-pub(crate) fn points(registers: &Registers<'_, '_>) -> Vec<u64> {
+pub(crate) fn points(registers: &Registers<'_, '_>) -> Vec<Point> {
     let interval = |id: AccessId| {
         let operation = registers.operation(id);
         let end = operation.completed.filter(|_| operation.kind == Kind::Ok);
@@ -40,7 +43,7 @@ pub(crate) fn points(registers: &Registers<'_, '_>) -> Vec<u64> {
     let mut forward: Vec<(u32, u64, u64)> =
         zones.iter().filter(|(_, zone)| zone.0 < zone.1).map(|(cluster, zone)| (cluster.0, zone.0, zone.1)).collect();
     forward.sort_unstable();
-    let point = |(id, _)| {
+    let point = |id: AccessId| {
         let (first_return, last_invocation) = zones[&cluster(id)];
         if first_return < last_invocation {
             let is_write = registers.access(id).act == Act::Write;
@@ -53,12 +56,12 @@ pub(crate) fn points(registers: &Registers<'_, '_>) -> Vec<u64> {
             _ => 2 * last_invocation,
         }
     };
-    registers.numbered().map(point).collect()
+    registers.numbered().map(|(id, _)| (point(id), cluster(id).1)).collect()
 }
 
 /// All accesses in an order that extends sessions, the reads-from that are in scope, and links; the one with the lower point first where
 /// there is a choice. None where that is cyclic. O((n + links) log n).
-pub(crate) fn arrange(registers: &Registers<'_, '_>, scope: Scope, links: &[Link], points: &[u64]) -> Option<Vec<AccessId>> {
+pub(crate) fn arrange(registers: &Registers<'_, '_>, scope: Scope, links: &[Link], points: &[Point]) -> Option<Vec<AccessId>> {
     let count = registers.accesses.len();
     let mut awaited = vec![0_u32; count];
     let mut onward: FxHashMap<AccessId, Vec<AccessId>> = FxHashMap::default();
@@ -70,7 +73,7 @@ pub(crate) fn arrange(registers: &Registers<'_, '_>, scope: Scope, links: &[Link
         awaited[id as usize] += u32::from(id != registers.session_start(id));
         awaited[id as usize] += u32::from(scope.source(access).is_some());
     }
-    let mut ready: BinaryHeap<Reverse<(u64, AccessId)>> =
+    let mut ready: BinaryHeap<Reverse<(Point, AccessId)>> =
         (0..count as AccessId).filter(|&id| awaited[id as usize] == 0).map(|id| Reverse((points[id as usize], id))).collect();
     let mut order = Vec::with_capacity(count);
     while let Some(Reverse((_, id))) = ready.pop() {

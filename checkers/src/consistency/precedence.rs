@@ -121,7 +121,7 @@ impl<'r, 't, 'h> Precedence<'r, 't, 'h> {
     /// The number of the first link that closes a cycle with those before it, if sessions, reads-from and links are cyclic but not
     /// without links. O(n log n log links).
     pub(crate) fn closing_link(&self) -> Option<usize> {
-        let points = vec![0; self.registers.accesses.len()];
+        let points = vec![(0, 0); self.registers.accesses.len()];
         let is_cyclic = |count: usize| arrange(self.registers, self.scope, &self.links[..count], &points).is_none();
         if self.links.is_empty() || !is_cyclic(self.links.len()) {
             return None;

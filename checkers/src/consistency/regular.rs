@@ -104,7 +104,14 @@ fn anomaly(testimony: &Testimony<'_>, read: u32, why: Option<Why>) -> Anomaly {
     };
     let mut operations: Vec<_> = others.into_iter().chain([read]).map(|position| testimony.operations[position as usize].invoked).collect();
     operations.sort_unstable();
-    Anomaly { name: name.to_owned(), key: operation.key.cloned(), description: description.to_owned(), operations, argument }
+    Anomaly {
+        name: name.to_owned(),
+        key: operation.key.cloned(),
+        description: description.to_owned(),
+        operations,
+        argument,
+        ..Anomaly::default()
+    }
 }
 
 /// Where an operation that certainly happened ends; none for others: they may take effect at any time.

@@ -267,6 +267,7 @@ impl<'r, 't, 'h> Watch<'r, 't, 'h> {
             description: self.guarantee.description().to_owned(),
             operations,
             argument,
+            ..Anomaly::default()
         }
     }
 }

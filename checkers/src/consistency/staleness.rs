@@ -30,7 +30,7 @@ struct Version {
 
 /// How stale all reads with a known source were.
 pub(crate) struct Staleness<'r, 't, 'h> {
-    registers: &'r Registers<'t, 'h>,
+    pub(crate) registers: &'r Registers<'t, 'h>,
     /// By key: its versions in order of their beginning, the initial one first.
     versions: Vec<Vec<Version>>,
     /// Of every read, in order of number.
@@ -138,6 +138,7 @@ impl<'r, 't, 'h> Staleness<'r, 't, 'h> {
             ),
             operations,
             argument,
+            ..Anomaly::default()
         }
     }
 

@@ -178,13 +178,17 @@ impl Fifo {
             if first.is_none_or(|(end, ..)| ended < end) {
                 first = Some((ended, number, ender));
             }
-            let entry = at_consumer.entry(consumer).or_insert((asked, place, number, taker));
-            if (asked, place) < (entry.0, entry.1) {
-                *entry = (asked, place, number, taker);
+            if self.order == DeliveryOrder::Consumer {
+                let entry = at_consumer.entry(consumer).or_insert((asked, place, number, taker));
+                if (asked, place) < (entry.0, entry.1) {
+                    *entry = (asked, place, number, taker);
+                }
             }
-            let entry = in_drain.entry(taker).or_insert((place, number));
-            if place < entry.0 {
-                *entry = (place, number);
+            if operations[taker as usize].f == "drain" {
+                let entry = in_drain.entry(taker).or_insert((place, number));
+                if place < entry.0 {
+                    *entry = (place, number);
+                }
             }
         }
     }

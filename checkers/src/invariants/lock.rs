@@ -12,7 +12,7 @@
 
 mod holds;
 
-use elenchus_core::{Kind, Operation, Value};
+use elenchus_core::{EventIndex, Kind, Operation, Value};
 use serde_json::Map;
 
 use super::order::{Moment, moments};
@@ -80,12 +80,13 @@ impl Invariant for Lock {
         if acquired.clone().next().is_none() {
             report.doubt("the lock was never acquired");
         }
-        let times = || part.history.events.iter().map(|event| event.time);
-        let leased = acquired.clone().any(|it| lease(it).is_some());
-        if leased && (!times().is_sorted() || times().max() == times().min()) {
+        let mut events: Vec<EventIndex> = operations.iter().flat_map(|it| [Some(it.invoked), it.completed]).flatten().collect();
+        events.sort_unstable();
+        let times = || events.iter().map(|event| part.time(*event));
+        if operations.iter().any(|it| lease(it).is_some()) && (!times().is_sorted() || times().max() == times().min()) {
             report.doubt("leases cannot be judged: the events have no times, or times that go backwards");
         } else {
-            holds::judge(part, self.slack.saturating_mul(1_000_000), report);
+            holds::judge(part, &events, self.slack.saturating_mul(1_000_000), report);
         }
         rising(operations, report);
     }

@@ -136,7 +136,14 @@ impl Report {
         found.count += count;
         if found.examples.len() < EXAMPLES {
             let Evidence { description, operations, argument } = evidence();
-            found.examples.push(Anomaly { name: name.to_owned(), key: self.key.clone(), description, operations, argument });
+            found.examples.push(Anomaly {
+                name: name.to_owned(),
+                key: self.key.clone(),
+                description,
+                operations,
+                argument,
+                ..Anomaly::default()
+            });
         }
     }
 

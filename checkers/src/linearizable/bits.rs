@@ -29,28 +29,10 @@ pub(crate) trait Bits: Copy + Eq + Ord + Hash + Debug + Default + Send + Sync {
     }
 
     /// The slots, from the lowest.
-    fn each(self) -> Each<Self> {
-        Each(self)
-    }
+    fn each(self) -> impl Iterator<Item = usize>;
 
     /// The lowest slot that is not here, if there is one.
     fn free(self) -> Option<usize>;
-}
-
-/// The slots of a set, from the lowest.
-pub(crate) struct Each<B>(B);
-
-impl<B: Bits> Iterator for Each<B> {
-    type Item = usize;
-
-    fn next(&mut self) -> Option<usize> {
-        if self.0.is_empty() {
-            return None;
-        }
-        let slot = self.0.first();
-        self.0 = self.0.without(B::one(slot));
-        Some(slot)
-    }
 }
 
 macro_rules! bits {
@@ -78,6 +60,15 @@ macro_rules! bits {
             }
             fn count(self) -> u32 {
                 self.count_ones()
+            }
+            fn each(mut self) -> impl Iterator<Item = usize> {
+                std::iter::from_fn(move || {
+                    let slot = self.trailing_zeros() as usize;
+                    (self != 0).then(|| {
+                        self &= self - 1;
+                        slot
+                    })
+                })
             }
             fn free(self) -> Option<usize> {
                 (self != Self::MAX).then(|| self.trailing_ones() as usize)
@@ -131,6 +122,9 @@ impl<const WORDS: usize> Bits for Wide<WORDS> {
     fn count(self) -> u32 {
         self.0.iter().map(|word| word.count_ones()).sum()
     }
+    fn each(self) -> impl Iterator<Item = usize> {
+        self.0.into_iter().enumerate().flat_map(|(at, word)| word.each().map(move |slot| at * 64 + slot))
+    }
     fn free(self) -> Option<usize> {
         self.0.iter().position(|&word| word != u64::MAX).map(|word| word * 64 + self.0[word].trailing_ones() as usize)
     }
@@ -138,3 +132,19 @@ impl<const WORDS: usize> Bits for Wide<WORDS> {
 
 /// As many slots as any search can tell apart: 16,384.
 pub(crate) type Widest = Wide<256>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slots_come_from_the_lowest() {
+        fn of<B: Bits>(slots: &[usize]) -> Vec<usize> {
+            slots.iter().fold(B::default(), |set, &slot| set.or(B::one(slot))).each().collect()
+        }
+        assert_eq!(of::<u64>(&[63, 0, 5]), [0, 5, 63]);
+        assert_eq!(of::<u128>(&[127, 64, 5]), [5, 64, 127]);
+        assert_eq!(of::<Widest>(&[16_383, 64, 63]), [63, 64, 16_383]);
+        assert_eq!(of::<u64>(&[]), [0; 0]);
+    }
+}

@@ -21,9 +21,9 @@ impl Budget {
         Budget { deadline, bytes, visits: u64::MAX, keeps_trails: false }
     }
 
-    /// No limits but these visits and a gibibyte: the same on every machine.
+    /// No limits but these visits and two gibibytes: the same on every machine.
     pub(crate) fn of_visits(visits: u64) -> Budget {
-        Budget { visits, ..Budget::new(1 << 30, None) }
+        Budget { visits, ..Budget::new(2 << 30, None) }
     }
 
     /// The same, with trails kept or not.

@@ -1,23 +1,46 @@
 //! [`check`] as a [`Checker`].
 
-use elenchus_core::{Anomaly, Checker, Finding, History, Model, Verdict};
-use serde_json::json;
+use elenchus_core::{Anomaly, Checker, Event, EventIndex, Finding, History, Model, Operation, Verdict, Watch};
+use serde_json::{Value as Json, json};
 
-use super::{CheckError, Failure, Judgement, Options, check};
+use super::{CheckError, Failure, Judgement, Linearization, Online, Options, Witness, WitnessError, check, states, verify_witness};
+use crate::picture::Lanes;
 
-type Judge = dyn Fn(&History, &Options) -> Result<Judgement, CheckError> + Send + Sync;
+/// How many failures are drawn, and how many operations one may have for that.
+const DRAWN: usize = 16;
+const DRAWN_OPERATIONS: usize = 60;
+
+type Judge = dyn Fn(&History, &Options) -> Result<(Judgement, Option<Json>), CheckError> + Send + Sync;
+type Begin = dyn Fn(&Options) -> Box<dyn Watch> + Send + Sync;
 
 /// Decides linearizability against one model.
 pub struct Linearizable {
     model: &'static str,
     judge: Box<Judge>,
+    begin: Box<Begin>,
     options: Options,
 }
 
 impl Linearizable {
     /// A checker for a model, which findings call by this name.
-    pub fn new<M: Model + 'static>(name: &'static str, model: M, options: Options) -> Linearizable {
-        Linearizable { model: name, judge: Box::new(move |history, options| check(&model, history, options)), options }
+    pub fn new<M: Model + Clone + 'static>(name: &'static str, model: M, options: Options) -> Linearizable {
+        let watched = model.clone();
+        Linearizable {
+            model: name,
+            judge: Box::new(move |history, options| {
+                let judgement = check(&model, history, options)?;
+                let witness = judgement.witness.as_ref().map(|witness| told(&model, history, witness, judgement.verdict)).transpose();
+                Ok((judgement, witness.map_err(CheckError::Unverified)?))
+            }),
+            begin: Box::new(move |options| Box::new(Online::new(watched.clone(), options))),
+            options,
+        }
+    }
+}
+
+impl<M: Model> Watch for Online<M> {
+    fn is_broken_by(&mut self, event: &Event) -> bool {
+        matches!(self.push(event), Ok(Some(_)))
     }
 }
 
@@ -28,7 +51,13 @@ impl Checker for Linearizable {
 
     fn check(&self, history: &History) -> Finding {
         match (self.judge)(history, &self.options) {
-            Ok(judgement) => self.finding(judgement),
+            Ok((judgement, witness)) => {
+                let mut finding = self.finding(judgement, history);
+                if let Some(witness) = witness {
+                    finding.details["witness"] = witness;
+                }
+                finding
+            }
             Err(error) => Finding {
                 checker: self.name().to_owned(),
                 verdict: Verdict::Unknown,
@@ -38,10 +67,15 @@ impl Checker for Linearizable {
             },
         }
     }
+
+    fn watch(&self) -> Option<Box<dyn Watch>> {
+        Some((self.begin)(&self.options))
+    }
 }
 
 impl Linearizable {
-    fn finding(&self, judgement: Judgement) -> Finding {
+    fn finding(&self, judgement: Judgement, history: &History) -> Finding {
+        let operations = if judgement.failures.is_empty() { Vec::new() } else { history.operations().unwrap_or_default() };
         Finding {
             checker: self.name().to_owned(),
             verdict: judgement.verdict,
@@ -51,7 +85,11 @@ impl Linearizable {
                 let mut failures = judgement.failures;
                 // What a person reads first is what is quickest understood.
                 failures.sort_by_key(|failure| failure.operations.len());
-                failures.into_iter().map(|failure| self.anomaly(failure)).collect()
+                let draw = |(at, failure)| {
+                    let (picture, sketch) = if at < DRAWN { draw(&failure, &operations) } else { (None, None) };
+                    Anomaly { picture, sketch, ..self.anomaly(failure) }
+                };
+                failures.into_iter().enumerate().map(draw).collect()
             },
         }
     }
@@ -90,6 +128,7 @@ impl Linearizable {
             key: failure.key,
             operations: failure.operations,
             argument: failure.argument,
+            ..Anomaly::default()
         }
     }
 
@@ -126,4 +165,33 @@ impl Linearizable {
             "undecided": undecided,
         })
     }
+}
+
+/// A witness for machines: of each object the operations in order, with the state after each. Of a history that is linearizable it was verified.
+fn told<M: Model>(model: &M, history: &History, witness: &Witness, verdict: Verdict) -> Result<Json, WitnessError> {
+    if verdict == Verdict::Valid {
+        verify_witness(model, history, witness)?;
+    }
+    let object = |object: &Linearization| {
+        let order: Vec<Json> = object
+            .order
+            .iter()
+            .zip(states(model, history, object)?)
+            .map(|(operation, state)| json!({ "operation": operation, "state": state }))
+            .collect();
+        Ok(json!({ "key": object.key, "order": order }))
+    };
+    witness.objects.iter().map(object).collect::<Result<Vec<_>, _>>().map(Json::Array)
+}
+
+/// A failure among all operations of its history, as SVG and as text.
+fn draw(failure: &Failure, operations: &[Operation<'_>]) -> (Option<String>, Option<String>) {
+    let find = |at: &EventIndex| operations.binary_search_by_key(at, |operation| operation.invoked).ok().map(|at| operations[at]);
+    let of = |invocations: &[EventIndex]| -> Vec<Operation<'_>> { invocations.iter().filter_map(find).collect() };
+    if failure.operations.len() > DRAWN_OPERATIONS {
+        return (None, None);
+    }
+    let (operations, others) = (of(&failure.operations), of(&failure.others));
+    let lanes = Lanes { operations: &operations, failing: Some(failure.operation), order: failure.furthest.first(), others: &others };
+    (Some(lanes.svg()), lanes.text())
 }

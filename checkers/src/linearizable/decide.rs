@@ -1,17 +1,27 @@
-//! Which search decides a problem.
+//! Which algorithm decides a problem.
 
 use elenchus_core::{Model, RegisterModel};
 
 use super::bits::{Bits, Wide, Widest};
 use super::budget::{Budget, Exceeded, Spent};
+use super::monitor;
 use super::outcome::{Outcome, Searched};
 use super::problem::Problem;
 use super::register;
 use super::search::search;
 
-/// Decides a problem with the search that suits it.
+/// Decides a problem with the monitor or the search that suits it.
 pub(crate) fn decide<M: Model>(model: &M, problem: &Problem<'_>, budget: &Budget) -> Searched {
-    of_concurrency(model, problem, budget, true)
+    let search = || of_concurrency(model, problem, budget, true);
+    match monitor::decide(model, problem, budget) {
+        None => search(),
+        // A monitor knows that there is an order, not which.
+        Some(decided) if budget.keeps_trails && matches!(decided.outcome, Outcome::Linearizable) => {
+            let searched = search();
+            if matches!(searched.outcome, Outcome::Exhausted { .. }) { decided } else { searched }
+        }
+        Some(decided) => decided,
+    }
 }
 
 /// Decides a problem with the search for any model and without foresight: its dead ends are whole states at the operation that fails.

@@ -8,7 +8,7 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use elenchus_core::{Change, Growth, Model, Operation, RegisterModel, Step, Value};
+use elenchus_core::{Change, CollectionModel, Growth, Model, Operation, RegisterModel, SetModel, Step, Value};
 
 /// A model whose type is forgotten.
 #[derive(Clone, Copy)]
@@ -93,6 +93,8 @@ trait ErasedModel: Send + Sync {
     fn minds_process(&self) -> bool;
     fn subjects(&self, operation: &Operation<'_>) -> Option<Vec<Value>>;
     fn as_register(&self) -> Option<&dyn RegisterModel>;
+    fn as_collection(&self) -> Option<&dyn CollectionModel>;
+    fn as_set(&self) -> Option<&dyn SetModel>;
     fn grows(&self) -> bool;
     fn change(&self, operation: &Operation<'_>) -> Change<AnyState>;
     fn leads_to(&self, state: &AnyState, observation: &Operation<'_>) -> bool;
@@ -137,6 +139,14 @@ impl<M: Model> ErasedModel for M {
 
     fn as_register(&self) -> Option<&dyn RegisterModel> {
         Model::as_register(self)
+    }
+
+    fn as_collection(&self) -> Option<&dyn CollectionModel> {
+        Model::as_collection(self)
+    }
+
+    fn as_set(&self) -> Option<&dyn SetModel> {
+        Model::as_set(self)
     }
 
     fn grows(&self) -> bool {
@@ -197,6 +207,14 @@ impl Model for AnyModel<'_> {
 
     fn as_register(&self) -> Option<&dyn RegisterModel> {
         self.0.as_register()
+    }
+
+    fn as_collection(&self) -> Option<&dyn CollectionModel> {
+        self.0.as_collection()
+    }
+
+    fn as_set(&self) -> Option<&dyn SetModel> {
+        self.0.as_set()
     }
 }
 

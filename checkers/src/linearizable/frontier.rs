@@ -42,16 +42,7 @@ impl<K: Copy + Ord + Hash, E: Copy + Ord> Frontier<K, E> {
         self.len
     }
 
-    /// Adds a configuration and drops those it dominates; false if one already here dominates it. An entry must dominate itself.
-    pub(crate) fn add(&mut self, key: K, new: E, dominates: impl Fn(&E, &E) -> bool) -> bool {
-        if self.dominated(key, &new, &dominates) {
-            return false;
-        }
-        self.insert(key, new, dominates);
-        true
-    }
-
-    /// Adds a configuration that none here dominates, and drops those it dominates.
+    /// Adds a configuration that none here dominates, and drops those it dominates. An entry must dominate itself.
     pub(crate) fn insert(&mut self, key: K, new: E, dominates: impl Fn(&E, &E) -> bool) {
         let chain = self.chains.entry(key).or_insert(END);
         let (mut before, mut at) = (END, *chain);

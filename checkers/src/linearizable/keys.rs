@@ -1,12 +1,14 @@
 //! A history as independent objects.
 
-use elenchus_core::{History, HistoryError, Interval, Model, Operation, Value};
+use elenchus_core::{History, Interval, Kind, Model, Operation, Value};
 use rustc_hash::FxHashMap;
+
+use super::CheckError;
 
 /// The operations on one object.
 pub(crate) struct Part<'h> {
     history: &'h History,
-    /// Its key; none where the history has one object without a name, or the model intervals all keys.
+    /// Its key; none where the history has one object without a name, or the model spans all keys.
     pub(crate) key: Option<&'h Value>,
     /// Its operations, in order of invocation.
     intervals: Vec<Interval>,
@@ -29,21 +31,24 @@ impl<'h> Part<'h> {
 /// Splits operations by key, if the model lets keys be independent. O(n).
 ///
 /// # Errors
-/// When no run could have recorded the history.
-pub(crate) fn parts<'h, M: Model>(model: &M, history: &'h History) -> Result<Vec<Part<'h>>, HistoryError> {
-    let intervals = history.intervals()?;
-    if !model.splits_by_key() {
-        return Ok(vec![Part { history, key: None, intervals, order: 0 }]);
-    }
+/// When no run could have recorded the history, or the model does not know an operation.
+pub(crate) fn parts<'h, M: Model>(model: &M, history: &'h History) -> Result<Vec<Part<'h>>, CheckError> {
     let mut parts: Vec<Part<'h>> = Vec::new();
     let mut known: FxHashMap<Option<&'h Value>, usize> = FxHashMap::default();
-    for interval in intervals {
-        let key = history.operation(interval).key;
+    for interval in history.intervals()? {
+        let operation = history.operation(interval);
+        if operation.kind != Kind::Fail && !model.admits(&operation) {
+            return Err(CheckError::Foreign { event: operation.invoked, f: operation.f });
+        }
+        let key = operation.key.filter(|_| model.splits_by_key());
         let at = *known.entry(key).or_insert_with(|| {
             parts.push(Part { history, key, intervals: Vec::new(), order: parts.len() });
             parts.len() - 1
         });
         parts[at].intervals.push(interval);
+    }
+    if parts.is_empty() && !model.splits_by_key() {
+        parts.push(Part { history, key: None, intervals: Vec::new(), order: 0 });
     }
     Ok(parts)
 }

@@ -3,13 +3,17 @@
 //! An operation is taken away by setting it *free*: it may then take effect at any time or never. That only adds linearizations, so a
 //! history that stays broken was broken by the operations that remain bound, whatever all the others did. Free observations constrain
 //! nothing and vanish. Where the model knows what operations are about ([`Model::subjects`]), free operations that nothing links to a bound
-//! one vanish too: a chain of operations, each of which shares a subject with the next, is a link.
+//! one vanish too: a chain of operations, each of which shares a subject with the next, is a link. A crashed operation that took nobody
+//! knows what out of a collection is always kept, and links nothing: whatever it took, both can be erased.
+//!
+//! Where a [monitor] knows the culprits, only they are bound to begin with, and only what is linked to them is looked at.
 
-use elenchus_core::{EventIndex, Kind, Model, Operation, Value};
+use elenchus_core::{EventIndex, Kind, Model, Operation, Transfer, Value};
 use rustc_hash::FxHashMap;
 
 use super::budget::Budget;
 use super::decide::decide;
+use super::monitor;
 use super::outcome::Outcome;
 use super::problem::Problem;
 
@@ -54,7 +58,14 @@ pub(crate) fn minimise<'h, M: Model>(model: &M, problem: &Problem<'h>, broken: u
         per_attempt: 20_000_u64.saturating_add(spent_visits.saturating_mul(4)),
         gave_up: false,
     };
-    let mut bound: Vec<u32> = (0..reduction.prefix.len() as u32).collect();
+    let culprits = monitor::culprits(model, problem, broken);
+    // Of an operation that began later, what breaks the prefix cannot be the fault.
+    let begun =
+        |culprits: Vec<u32>| culprits.into_iter().filter(|&culprit| (culprit as usize) < reduction.prefix.len()).collect::<Vec<_>>();
+    let mut bound = match culprits.map(begun).and_then(|culprits| reduction.confined_to(&culprits)) {
+        Some(bound) => bound,
+        None => (0..reduction.prefix.len() as u32).collect(),
+    };
     reduction.forget_unreturned(&mut bound);
     let mut chunk = bound.len().div_ceil(2).max(1);
     loop {
@@ -97,6 +108,22 @@ struct Reduction<'a, 'h, M> {
 }
 
 impl<'h, M: Model> Reduction<'_, 'h, M> {
+    /// Binds only these operations and looks only at what is linked to them, if they are a proof; gives their new positions.
+    fn confined_to(&mut self, culprits: &[u32]) -> Option<Vec<u32>> {
+        let mut kept = self.linked(culprits);
+        kept.extend(culprits);
+        kept.sort_unstable();
+        let whole = std::mem::take(&mut self.prefix);
+        self.prefix = kept.iter().map(|&position| whole[position as usize]).collect();
+        let bound: Vec<u32> =
+            (0..).zip(&kept).filter_map(|(at, position)| culprits.binary_search(position).is_ok().then_some(at)).collect();
+        if self.stays_broken(&bound) {
+            return Some(bound);
+        }
+        self.prefix = whole;
+        None
+    }
+
     /// Sets free all that had not returned, if that can be done at once: it usually can.
     fn forget_unreturned(&mut self, bound: &mut Vec<u32>) {
         let returned: Vec<u32> = bound.iter().copied().filter(|&position| self.prefix[position as usize].kind == Kind::Ok).collect();
@@ -153,7 +180,14 @@ impl<'h, M: Model> Reduction<'_, 'h, M> {
         let candidates: Vec<u32> = (0..self.prefix.len() as u32)
             .filter(|position| next.next_if_eq(position).is_none() && !self.model.observes(&self.prefix[*position as usize]))
             .collect();
-        let subjects = |position: &u32| self.model.subjects(&self.prefix[*position as usize]);
+        let is_unknown = |operation: &Operation<'_>| {
+            let collection = self.model.as_collection();
+            operation.kind != Kind::Ok && collection.is_some_and(|model| model.transfer(operation) == Some(Transfer::Take(None)))
+        };
+        let subjects = |position: &u32| {
+            let operation = &self.prefix[*position as usize];
+            self.model.subjects(operation).or_else(|| is_unknown(operation).then(Vec::new))
+        };
         // Where one operation is about everything, all are linked.
         let Some(mut reached) =
             bound.iter().map(subjects).collect::<Option<Vec<_>>>().map(|all| all.into_iter().flatten().collect::<Vec<_>>())
@@ -169,7 +203,7 @@ impl<'h, M: Model> Reduction<'_, 'h, M> {
             }
             subjects_of.push(own);
         }
-        let mut linked = vec![false; candidates.len()];
+        let mut linked: Vec<bool> = candidates.iter().map(|&position| is_unknown(&self.prefix[position as usize])).collect();
         while let Some(subject) = reached.pop() {
             for at in about.remove(&subject).unwrap_or_default() {
                 if !std::mem::replace(&mut linked[at], true) {

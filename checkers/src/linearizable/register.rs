@@ -1,6 +1,7 @@
 //! Registers, with or without compare-and-set: a problem in numbers, a quick refutation, and a search of their own.
 
 mod accesses;
+mod beam;
 mod refute;
 mod search;
 

@@ -2,9 +2,9 @@
 
 use std::collections::VecDeque;
 
-use elenchus_core::{Model, Operation, Step, Value};
+use elenchus_core::{CollectionModel, Model, Operation, Step, TakeOrder, Transfer, Value};
 
-use super::unordered_queue::{admits, subjects};
+use super::unordered_queue::{admits, subjects, transfer};
 
 /// A queue: `enqueue v`, `dequeue → v`, where nil means that it was empty.
 #[derive(Clone, Copy, Debug, Default)]
@@ -40,5 +40,19 @@ impl Model for FifoQueue {
 
     fn subjects(&self, operation: &Operation<'_>) -> Option<Vec<Value>> {
         subjects(operation, "enqueue")
+    }
+
+    fn as_collection(&self) -> Option<&dyn CollectionModel> {
+        Some(self)
+    }
+}
+
+impl CollectionModel for FifoQueue {
+    fn take_order(&self) -> TakeOrder {
+        TakeOrder::First
+    }
+
+    fn transfer<'v>(&self, operation: &Operation<'v>) -> Option<Transfer<'v>> {
+        transfer(operation, "enqueue")
     }
 }

@@ -1,8 +1,8 @@
 //! Least first.
 
-use elenchus_core::{Model, Operation, Step, Value};
+use elenchus_core::{CollectionModel, Model, Operation, Step, TakeOrder, Transfer, Value};
 
-use super::unordered_queue::{admits, subjects};
+use super::unordered_queue::{admits, subjects, transfer};
 
 /// A priority queue: `insert v`, `delete-min → v`, where nil means that it was empty.
 #[derive(Clone, Copy, Debug, Default)]
@@ -39,5 +39,19 @@ impl Model for PriorityQueue {
 
     fn subjects(&self, operation: &Operation<'_>) -> Option<Vec<Value>> {
         subjects(operation, "insert")
+    }
+
+    fn as_collection(&self) -> Option<&dyn CollectionModel> {
+        Some(self)
+    }
+}
+
+impl CollectionModel for PriorityQueue {
+    fn take_order(&self) -> TakeOrder {
+        TakeOrder::Least
+    }
+
+    fn transfer<'v>(&self, operation: &Operation<'v>) -> Option<Transfer<'v>> {
+        transfer(operation, "insert")
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use elenchus_core::{Change, Growth, Model, Operation, Step, Value};
+use elenchus_core::{Change, Growth, Membership, Model, Operation, SetModel, Step, Value};
 
 /// A set: `add v`, `remove v`, `contains v → true or false`, `read → all`.
 #[derive(Clone, Copy, Debug, Default)]
@@ -50,6 +50,21 @@ impl Model for Set {
 
     fn growth(&self) -> Option<&dyn Growth<Self::State>> {
         Some(self)
+    }
+
+    fn as_set(&self) -> Option<&dyn SetModel> {
+        Some(self)
+    }
+}
+
+impl SetModel for Set {
+    fn membership<'v>(&self, operation: &Operation<'v>) -> Option<Membership<'v>> {
+        match (operation.f.as_str(), operation.output) {
+            ("add", _) => Some(Membership::Add(operation.input)),
+            ("remove", _) => Some(Membership::Remove(operation.input)),
+            ("contains", Some(Value::Bool(is_in))) => Some(Membership::Contains(operation.input, *is_in)),
+            _ => None,
+        }
     }
 }
 

@@ -1,8 +1,8 @@
 //! Last in, first out.
 
-use elenchus_core::{Model, Operation, Step, Value};
+use elenchus_core::{CollectionModel, Model, Operation, Step, TakeOrder, Transfer, Value};
 
-use super::unordered_queue::{admits, subjects};
+use super::unordered_queue::{admits, subjects, transfer};
 
 /// A stack: `push v`, `pop → v`, where nil means that it was empty.
 #[derive(Clone, Copy, Debug, Default)]
@@ -38,5 +38,19 @@ impl Model for Stack {
 
     fn subjects(&self, operation: &Operation<'_>) -> Option<Vec<Value>> {
         subjects(operation, "push")
+    }
+
+    fn as_collection(&self) -> Option<&dyn CollectionModel> {
+        Some(self)
+    }
+}
+
+impl CollectionModel for Stack {
+    fn take_order(&self) -> TakeOrder {
+        TakeOrder::Last
+    }
+
+    fn transfer<'v>(&self, operation: &Operation<'v>) -> Option<Transfer<'v>> {
+        transfer(operation, "push")
     }
 }

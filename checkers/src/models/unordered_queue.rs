@@ -1,6 +1,6 @@
 //! Whatever is in may come out.
 
-use elenchus_core::{Model, Operation, Step, Value};
+use elenchus_core::{CollectionModel, Model, Operation, Step, TakeOrder, Transfer, Value};
 
 /// A bag: `enqueue v`, `dequeue → v` for any `v` in it, where nil means that it was empty.
 #[derive(Clone, Copy, Debug, Default)]
@@ -53,6 +53,20 @@ impl Model for UnorderedQueue {
     fn subjects(&self, operation: &Operation<'_>) -> Option<Vec<Value>> {
         subjects(operation, "enqueue")
     }
+
+    fn as_collection(&self) -> Option<&dyn CollectionModel> {
+        Some(self)
+    }
+}
+
+impl CollectionModel for UnorderedQueue {
+    fn take_order(&self) -> TakeOrder {
+        TakeOrder::Any
+    }
+
+    fn transfer<'v>(&self, operation: &Operation<'v>) -> Option<Transfer<'v>> {
+        transfer(operation, "enqueue")
+    }
 }
 
 /// Whether it puts something in, or takes something out. Nil cannot be put in: it is how an empty container answers.
@@ -67,5 +81,14 @@ pub(super) fn subjects(operation: &Operation<'_>, put: &str) -> Option<Vec<Value
         Some(Value::Nil) => Some(Vec::new()),
         Some(told) => Some(vec![told.clone()]),
         None => None,
+    }
+}
+
+/// What an admitted operation does.
+pub(super) fn transfer<'v>(operation: &Operation<'v>, put: &str) -> Option<Transfer<'v>> {
+    match operation.output {
+        _ if operation.f == *put => Some(Transfer::Put(operation.input)),
+        Some(Value::Nil) => Some(Transfer::Empty),
+        told => Some(Transfer::Take(told)),
     }
 }

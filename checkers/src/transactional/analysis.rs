@@ -120,7 +120,9 @@ impl Analysis<'_> {
         if self.refutes(level) {
             return Verdict::Invalid;
         }
-        let is_proved = self.inference.decides(level) || proof::holds(self.transactions, &self.graph, &self.happened, level);
+        // What was read of lists in no order at all says nothing about the order of writes.
+        let is_decided = self.inference.decides(level) && !self.found.contains_key(&Phenomenon::IncompatibleOrder);
+        let is_proved = is_decided || proof::holds(self.transactions, &self.graph, &self.happened, level);
         if is_proved { Verdict::Valid } else { Verdict::Unknown }
     }
 

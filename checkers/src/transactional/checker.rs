@@ -7,7 +7,6 @@ use serde_json::{Value as Json, json};
 
 use super::analysis::{Analysis, Options, analyse};
 use super::level::Level;
-use super::tally::Instance;
 use super::transactions::{Datatype, PushError, Transactions};
 
 /// Decides whether transactions keep an isolation level, and which they do not keep.
@@ -39,18 +38,20 @@ impl Transactional {
         details["isolation"] = json!(self.isolation.name());
         details["elapsed_ms"] = json!(begun.elapsed().as_secs_f64() * 1e3);
         let breaking = analysis.found.iter().filter(|(phenomenon, _)| super::Boundary::of([**phenomenon]).refutes(self.isolation));
-        let anomalies = breaking.flat_map(|(phenomenon, found)| found.examples.iter().map(move |instance| (phenomenon.entry(), instance)));
+        let anomalies = breaking.flat_map(|(phenomenon, found)| found.examples.iter().map(move |instance| (*phenomenon, instance)));
         Finding {
             checker: self.name.to_owned(),
             verdict,
             summary: self.summary(&analysis, verdict),
             anomalies: anomalies
-                .map(|(entry, instance)| Anomaly {
-                    name: entry.name.to_owned(),
+                .map(|(phenomenon, instance)| Anomaly {
+                    name: phenomenon.name().to_owned(),
                     key: instance.key.map(|key| transactions.key(key)),
-                    description: format!("{}.", entry.about),
+                    description: sentence(phenomenon.entry().about),
                     operations: instance.transactions.iter().map(|&transaction| transactions.invoked(transaction)).collect(),
                     argument: analysis.argument(instance),
+                    picture: Some(analysis.svg(phenomenon, instance)),
+                    ..Anomaly::default()
                 })
                 .collect(),
             details,
@@ -132,7 +133,7 @@ fn details(analysis: &Analysis<'_>) -> Json {
         .found
         .iter()
         .map(|(phenomenon, found)| {
-            let examples: Vec<Json> = found.examples.iter().map(|instance| example(analysis, instance)).collect();
+            let examples: Vec<Json> = found.examples.iter().map(|instance| analysis.json(instance)).collect();
             let entry = phenomenon.entry();
             let json = json!({ "count": found.count, "counts": entry.counts, "about": entry.about, "examples": examples });
             (entry.name.to_owned(), json)
@@ -151,33 +152,8 @@ fn details(analysis: &Analysis<'_>) -> Json {
     })
 }
 
-/// An instance for machines.
-pub(crate) fn example(analysis: &Analysis<'_>, instance: &Instance) -> Json {
-    let t = analysis.transactions();
-    let transactions: Vec<Json> = instance
-        .transactions
-        .iter()
-        .map(|&transaction| {
-            json!({
-                "name": t.name(transaction),
-                "process": t.process(transaction),
-                "invoked": t.invoked(transaction),
-                "completed": t.completed(transaction),
-                "type": t.kind(transaction),
-                "steps": t.steps(transaction).iter().map(|step| t.step_words(step)).collect::<Vec<_>>(),
-            })
-        })
-        .collect();
-    let cycle: Vec<Json> = instance
-        .cycle
-        .iter()
-        .map(|link| json!({ "from": t.name(link.from), "to": t.name(link.to), "kind": link.kind.name(), "why": analysis.sentence(link) }))
-        .collect();
-    json!({
-        "key": instance.key.map(|key| t.key(key)),
-        "transactions": transactions,
-        "cycle": cycle,
-        "argument": analysis.sentences(instance),
-        "began": analysis.began(instance),
-    })
+/// Words as a sentence.
+fn sentence(words: &str) -> String {
+    let mut letters = words.chars();
+    letters.next().map_or_else(String::new, |first| format!("{}{}.", first.to_uppercase(), letters.as_str()))
 }

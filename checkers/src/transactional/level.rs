@@ -109,7 +109,7 @@ pub static LEVELS: &[LevelEntry] = &[
         &[Internal, FutureRead, FracturedRead],
         "Bailis et al. 2014; Cerone et al. 2015, INT and EXT",
     ),
-    row(UpdateAtomic, "update-atomic", &["UA"], &[ReadAtomic], &[LostUpdate], "Cerone et al. 2015; Liu et al. 2018"),
+    row(UpdateAtomic, "update-atomic", &["UA"], &[ReadAtomic], &[LostUpdate, GCursor], "Cerone et al. 2015, NOCONFLICT"),
     row(
         CausalCerone,
         "causal-cerone",

@@ -170,7 +170,14 @@ impl Inference for ListAppend<'_> {
     }
 
     fn follows(&self, key: u32, element: Element, writer: u32) -> Option<Element> {
-        self.predecessor(key, element).filter(|&before| self.transactions.elements.writer(before) == writer)
+        let t = self.transactions;
+        let is_by = |before: &Element| t.elements.writer(*before) == writer;
+        // Where it is not right before, it is further up.
+        self.predecessor(key, element).filter(is_by).or_else(|| {
+            let end = t.lists.place_in_trunk(key, element).unwrap_or(usize::MAX);
+            let own = t.writes(writer).filter(|&(other, _)| other == key).map(|(_, own)| own);
+            own.filter(|&own| t.lists.place_in_trunk(key, own).is_some_and(|place| place < end)).last()
+        })
     }
 
     fn later_writers(&self, read: &MicroOp, say: &mut dyn FnMut(u32)) {
@@ -205,7 +212,9 @@ impl Inference for ListAppend<'_> {
             Level::StrongReadUncommitted,
             Level::StrongReadCommitted,
         ];
-        self.is_determined(if any_order.contains(&level) { usize::MAX } else { 1 })
+        // What these rule out beyond what is looked for has no cycle among what clients see.
+        let beyond = [Level::MonotonicSnapshotRead, Level::ForwardConsistentView, Level::UpdateAtomic];
+        !beyond.contains(&level) && self.is_determined(if any_order.contains(&level) { usize::MAX } else { 1 })
     }
 
     fn judge_versions(&self, tally: &mut Tally) {

@@ -16,6 +16,7 @@ pub enum Phenomenon {
     G1c,
     FutureRead,
     Internal,
+    NonrepeatableRead,
     ObservedTransactionVanishes,
     FracturedRead,
     CausalityViolation,
@@ -135,6 +136,14 @@ pub static PHENOMENA: &[PhenomenonEntry] = &[
         READS,
         &[],
         "Cerone, Bernardi & Gotsman 2015, INT",
+    ),
+    row(
+        NonrepeatableRead,
+        "nonrepeatable-read",
+        "a fuzzy read: a transaction read two versions of an object that it had not written",
+        READS,
+        &[Internal, GSingleItem],
+        "Berenson et al. 1995, P2",
     ),
     row(
         ObservedTransactionVanishes,

@@ -207,7 +207,8 @@ impl Inference for RwRegister<'_> {
             Some(version) => {
                 let (from, to) = self.spans[version as usize];
                 let at = self.spans[element as usize].0;
-                happened && ((from < at && at < to) || self.assumed.of(version).contains(&element))
+                let is_next = self.updates.of(version).binary_search(&self.transactions.elements.writer(element)).is_ok();
+                happened && version != element && (is_next || (from < at && at < to) || self.assumed.of(version).contains(&element))
             }
             None => false,
         }
@@ -225,12 +226,11 @@ impl Inference for RwRegister<'_> {
         }
     }
 
-    fn follows(&self, _: u32, element: Element, writer: u32) -> Option<Element> {
-        let parent = Some(self.parents[element as usize]).filter(|&parent| parent != NONE && self.writer(parent) == Some(writer));
-        parent.or_else(|| {
-            let mut own = self.transactions.writes(writer).map(|(_, own)| own);
-            own.find(|&own| self.assumed.of(own).contains(&element))
-        })
+    fn follows(&self, key: u32, element: Element, writer: u32) -> Option<Element> {
+        let t = self.transactions;
+        let after = t.elements.writer(element);
+        let mut own = t.writes(writer).filter(|&(other, own)| other == key && own != element).map(|(_, own)| own);
+        own.find(|&own| self.updates.of(own).binary_search(&after).is_ok() || self.assumed.of(own).contains(&element))
     }
 
     fn before(&self, _: u32, element: Element) -> Option<u32> {

@@ -64,7 +64,7 @@ impl Special<'_> {
                 if writer == NONE || writer == reader || t.kind(writer) == Kind::Fail {
                     continue;
                 }
-                for (missed, other) in steps.iter().enumerate().filter(|(_, other)| other.key != step.key) {
+                for (missed, other) in steps.iter().enumerate().filter(|(at, other)| *at > saw || other.key != step.key) {
                     if t.writes(writer).any(|(key, element)| key == other.key && inference.is_later(other, element)) {
                         let vanished = missed > saw;
                         found.push((Phenomenon::FracturedRead, reader, writer, missed));

@@ -143,6 +143,11 @@ impl Transactions {
         self
     }
 
+    /// An empty history of the same kind.
+    pub(crate) fn empty(&self) -> Transactions {
+        Transactions::new(self.datatype).with_initial(&self.atoms.value(self.initial))
+    }
+
     /// Takes the next event of the history. The nemesis' are remembered for what they say about faults. A completion whose invocation was not
     /// recorded stands for a transaction that began at an unknown time. O(what the event says).
     ///

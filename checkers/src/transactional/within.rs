@@ -130,10 +130,7 @@ impl Part<'_> {
     fn add(&mut self, phenomenon: Phenomenon, transaction: u32, other: u32, step: &MicroOp, why: impl FnOnce() -> String) {
         let transactions = self.transactions;
         self.tally.add(phenomenon, || Instance {
-            transactions: [transaction, other]
-                .into_iter()
-                .filter(|&each| each != NONE && (each != transaction || other != transaction))
-                .collect(),
+            transactions: std::iter::once(transaction).chain(Some(other).filter(|&other| other != NONE && other != transaction)).collect(),
             key: Some(step.key),
             sentences: vec![format!("{} {}{}", transactions.name(transaction), transactions.say(step), why())],
             ..Instance::default()
@@ -210,11 +207,15 @@ impl Part<'_> {
         let t = self.transactions;
         let mut seen: Option<&MicroOp> = None;
         let mut own: Vec<Element> = Vec::new();
+        let mut wrote = false;
         for (place, &at) in run.iter().enumerate() {
             let step = &steps[at as usize];
             match step.act {
-                Act::Write(element) => own.push(element),
-                Act::Unknown => continue,
+                Act::Write(element) => {
+                    own.push(element);
+                    wrote = true;
+                }
+                Act::Unknown => {}
                 Act::List(_) | Act::Register(_) => {
                     if !self.agrees(step, seen, &own) {
                         let before = match (seen, own.last()) {
@@ -222,9 +223,11 @@ impl Part<'_> {
                             (Some(seen), None) => format!("read {}", t.read_value(seen)),
                             (None, None) => String::new(),
                         };
-                        self.add(Phenomenon::Internal, transaction, transaction, step, || {
-                            format!(", although it had just {before} itself")
-                        });
+                        let why = || format!(", although it had just {before} itself");
+                        self.add(Phenomenon::Internal, transaction, transaction, step, why);
+                        if !wrote {
+                            self.add(Phenomenon::NonrepeatableRead, transaction, transaction, step, why);
+                        }
                     }
                     let mut later = run[place + 1..].iter().filter_map(|&at| match steps[at as usize].act {
                         Act::Write(element) => Some(element),

@@ -2,7 +2,14 @@
 
 #![allow(dead_code, unreachable_pub)]
 
+pub mod store;
+
 use elenchus_core::{Event, EventIndex, History, Kind, Model, Nanos, Operation, Process, Step, Symbol, Value};
+
+/// How many cases a test runs: as many as `ELENCHUS_CASES` says, if it says.
+pub fn cases(unless_told: u32) -> u32 {
+    std::env::var("ELENCHUS_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(unless_told)
+}
 
 /// An event without a key.
 pub fn event(process: u32, kind: Kind, f: &str, value: Value) -> Event {

@@ -96,7 +96,7 @@ fn random(dice: &mut Dice, shape: Shape) -> History {
 
 fn shape(seed: u64, values: u64) -> Shape {
     let operations = 4 + seed % 4;
-    Shape { processes: 2 + seed / 4 % 3, keys: 1 + seed / 12 % 2, operations, values, cas: seed / 24 % 3 == 0 }
+    Shape { processes: 2 + seed / 4 % 3, keys: 1 + seed / 12 % 2, operations, values, cas: (seed / 24).is_multiple_of(3) }
 }
 
 fn show(history: &History) -> String {

@@ -261,10 +261,8 @@ fn walks(all: &[(&Operation<'_>, Vec<Step>)], rank: &dyn Fn(&Step) -> Option<usi
                         (true, true) => "",
                     };
                     let name = if external { name.to_owned() } else { format!("int-{name}") };
-                    let counts = to != from + 1
-                        && !(sends && to > from)
-                        && !(!sends && is_subscribed)
-                        && !(sends && external && it.kind == Kind::Fail);
+                    let allowed = if sends { to > from || external && it.kind == Kind::Fail } else { is_subscribed };
+                    let counts = to != from + 1 && !allowed;
                     naive.found(&name, usize::from(counts));
                 }
                 within = Some(step.clone());

@@ -14,6 +14,9 @@ struct Access {
 /// The accesses of each process, in its order.
 pub(crate) struct Sessions(Vec<Vec<Access>>);
 
+/// Whether the access at a position of a session may come next, after as many of each session as are done.
+type Ready<'r> = dyn Fn(&[usize], (usize, usize)) -> bool + 'r;
+
 impl Sessions {
     /// Those of a history of one register.
     pub(crate) fn of(history: &History) -> Sessions {
@@ -84,7 +87,7 @@ impl Sessions {
     }
 
     /// Whether an order of all writes, each allowed where `ready`, explains the reads of these readers.
-    fn explains(&self, readers: &[usize], ready: &dyn Fn(&[usize], (usize, usize)) -> bool) -> bool {
+    fn explains(&self, readers: &[usize], ready: &Ready<'_>) -> bool {
         let mut seen = HashSet::new();
         let mut open = vec![(vec![0; self.0.len()], Value::Nil)];
         while let Some((done, held)) = open.pop() {

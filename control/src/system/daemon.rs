@@ -83,7 +83,13 @@ impl Daemon {
 
     /// Kills it with all its children, and prints whom. Succeeds when nothing was there.
     pub fn kill(&self) -> String {
-        self.script("kill", &format!("members | cut -d' ' -f1\n{}", until_none("members", "kill -KILL $found", 250)))
+        self.kill_by("KILL")
+    }
+
+    /// The same by another signal, named as `kill` takes it. Fails when something lives on for five seconds.
+    pub fn kill_by(&self, signal: &str) -> String {
+        let signal = format!("kill -{signal} $found");
+        self.script("kill", &format!("members | cut -d' ' -f1\n{}", until_none("members", &signal, 250)))
     }
 
     /// Stops all its processes with SIGSTOP, and prints whom.

@@ -3,7 +3,7 @@
 use crate::exchange::nodes::NodeNames;
 use crate::exchange::scanner::Scan;
 use crate::exchange::scanner::Scanner;
-use crate::{Event, Kind, Nanos, NodeIndex, Process, Symbol, Value};
+use crate::{Event, Kind, Nanos, Process, Symbol, Value};
 
 /// The names of functions that were met, so that few events ask the table of all symbols, which threads share.
 #[derive(Default)]
@@ -44,7 +44,8 @@ pub(super) struct Draft {
     key: Option<Value>,
     value: Value,
     error: Option<Box<str>>,
-    node: Option<NodeIndex>,
+    /// Its name, which is numbered only when the event is whole: nothing is to be seen of events that make no sense.
+    node: Option<Value>,
 }
 
 impl Draft {
@@ -65,23 +66,30 @@ impl Draft {
             }
             "key" => self.key = Some(datum),
             "error" => self.error = Some(plain(&datum).into()),
-            "node" => self.node = Some(vocabulary.nodes.index(&plain(&datum))?),
+            "node" => self.node = Some(datum),
             _ => {}
         }
         Ok(())
     }
 
-    /// The event, if nothing is missing; else the name of what is.
-    pub(super) fn finish(self) -> Result<Event, &'static str> {
+    /// The event, if nothing is missing; `missing` says in the format's words what is.
+    pub(super) fn finish(self, vocabulary: &mut Vocabulary, missing: impl Fn(&str) -> String) -> Result<Event, String> {
+        let process = self.process.ok_or_else(|| missing("process"))?;
+        let kind = self.kind.ok_or_else(|| missing("type"))?;
+        let node = match &self.node {
+            Some(Value::Text(name)) => Some(vocabulary.nodes.index(name)?),
+            Some(other) => Some(vocabulary.nodes.index(&other.to_string())?),
+            None => None,
+        };
         Ok(Event {
             time: self.time,
-            process: self.process.ok_or("process")?,
-            kind: self.kind.ok_or("type")?,
+            process,
+            kind,
             f: self.f.unwrap_or(Symbol::of("")),
             key: self.key,
             value: self.value,
             error: self.error,
-            node: self.node,
+            node,
         })
     }
 }

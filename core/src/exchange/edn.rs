@@ -22,7 +22,8 @@ impl<'t> Syntax<'t> for Reader<'t> {
     /// Event maps one after another, or one vector or list of them.
     fn next_event(&mut self, scope: &mut Scope, vocabulary: &mut Vocabulary) -> Scan<Option<Event>> {
         self.skip()?;
-        if *scope == Scope::Start {
+        // Blanks do not tell yet what the text is.
+        if *scope == Scope::Start && self.scanner.peek().is_some() {
             *scope = self.open_sequence()?.map_or(Scope::Bare, Scope::Within);
             self.skip()?;
         }
@@ -48,18 +49,32 @@ impl Reader<'_> {
         }
         let start = self.scanner.at;
         let mut draft = Draft::default();
-        while !self.close(b'}')? {
-            // Nearly all names are keywords, and nearly all those are known: they need not become values.
-            let (keyword, other) = match self.keyword() {
-                Some(keyword) => (keyword, Value::Nil),
-                None => ("", self.value()?),
-            };
-            self.skip()?;
-            let at = self.scanner.at;
-            let datum = self.value()?;
-            place(&self.scanner, at, draft.set(other.as_text().unwrap_or(keyword), datum, vocabulary))?;
+        loop {
+            match self.next_mark(0)? {
+                Some(b'}') => break,
+                None => return self.unclosed(b'}'),
+                // Nearly all names are keywords, and need not become values.
+                Some(b':') => {
+                    let name = self.keyword();
+                    self.field(name, &mut draft, vocabulary)?;
+                }
+                Some(_) => {
+                    let name = self.value()?;
+                    self.field(name.as_text().unwrap_or_default(), &mut draft, vocabulary)?;
+                }
+            }
         }
-        draft.finish().or_else(|missing| self.scanner.fault_at(start, format!("this map is no event: it has no :{missing}")))
+        self.scanner.at += 1;
+        let event = draft.finish(vocabulary, |missing| format!("this map is no event: it has no :{missing}"));
+        place(&self.scanner, start, event)
+    }
+
+    #[inline]
+    fn field(&mut self, name: &str, draft: &mut Draft, vocabulary: &mut Vocabulary) -> Scan<()> {
+        let mark = self.next_mark(0)?;
+        let at = self.scanner.at;
+        let datum = self.datum_at(mark, 0)?;
+        place(&self.scanner, at, draft.set(name, datum, vocabulary))
     }
 }
 
@@ -134,6 +149,7 @@ fn is_keyword(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Value;
     use crate::exchange::{self, json, parse};
 
     const JEPSEN: &str = r#"

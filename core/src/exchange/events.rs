@@ -15,7 +15,7 @@ use super::nodes::NodeNames;
 use super::pieces::{Piece, Pieces};
 use super::segment::{self, Language, Scope, Segment, State};
 use super::source::{self, Source};
-use crate::journal::FrameContent;
+use crate::journal::{Frame, FrameContent};
 use crate::{Event, History};
 
 /// How a history is read.
@@ -92,7 +92,7 @@ pub fn events(path: &Path, options: &ReadOptions) -> Result<Events, ReadError> {
     Events::new(path.to_owned(), source, options)
 }
 
-/// As [`events`], from any source: bytes in memory (`std::io::Cursor`), a pipe, a socket. Errors call it by `name`.
+/// As [`events()`], from any source: bytes in memory (`std::io::Cursor`), a pipe, a socket. Errors call it by `name`.
 ///
 /// # Errors
 /// When its first bytes cannot be read.
@@ -185,9 +185,9 @@ impl Events {
         }
         let result = self.next_reading().and_then(|reading| match reading {
             Some(Reading { piece: Piece::Text { bytes, is_last }, found }) => self.take_text(bytes, is_last, found),
-            Some(Reading { piece: Piece::Frames(_), found: Found::Frames(contents, torn) }) => Ok(self.take_frames(contents, torn)),
-            Some(Reading { piece, .. }) => {
-                let (contents, torn) = read_frames(&piece);
+            Some(Reading { found: Found::Frames(contents, torn), .. }) => Ok(self.take_frames(contents, torn)),
+            Some(Reading { piece: Piece::Frames { frames, torn_bytes }, .. }) => {
+                let (contents, torn) = read_frames(&frames, torn_bytes);
                 Ok(self.take_frames(contents, torn))
             }
             None => {
@@ -201,13 +201,7 @@ impl Events {
 
     fn next_reading(&mut self) -> Result<Option<Reading>, ReadError> {
         let next = match &mut self.lane {
-            Lane::Here(pieces) => {
-                let next = pieces.next(&self.language);
-                if matches!(next, Ok(None)) {
-                    self.torn_bytes += pieces.torn_bytes();
-                }
-                next.map(|piece| piece.map(|piece| Reading { piece, found: Found::Nothing }))
-            }
+            Lane::Here(pieces) => pieces.next(&self.language).map(|piece| piece.map(|piece| Reading { piece, found: Found::Nothing })),
             Lane::Threads(queue) => match queue.recv() {
                 Err(_) => Ok(None),
                 Ok(reading) => reading.recv().unwrap_or_else(|_| Err(io::Error::other("a thread that read ended early"))).map(Some),
@@ -272,8 +266,8 @@ impl Events {
             // What follows a damaged frame cannot be trusted to be what was written after it.
             self.is_over = true;
             self.torn_bytes = torn;
-            while let Ok(Some(Reading { piece: Piece::Frames(frames), .. })) = self.next_reading() {
-                self.torn_bytes += frames.iter().map(|frame| frame.len() as u64).sum::<u64>();
+            while let Ok(Some(Reading { piece: Piece::Frames { frames, torn_bytes }, .. })) = self.next_reading() {
+                self.torn_bytes += torn_bytes + length(&frames);
             }
         }
         events
@@ -311,8 +305,8 @@ fn read_one(pieces: &Mutex<(Pieces, SyncSender<Receiver<io::Result<Reading>>>)>,
                 let (segment, moved) = read_text(language, bytes, guess, *is_last);
                 Found::Segment(Box::new(segment), moved)
             }
-            frames @ Piece::Frames(_) => {
-                let (contents, torn) = read_frames(frames);
+            Piece::Frames { frames, torn_bytes } => {
+                let (contents, torn) = read_frames(frames, *torn_bytes);
                 Found::Frames(contents, torn)
             }
         };
@@ -332,10 +326,13 @@ fn read_text(language: &Language, bytes: &mut Vec<u8>, state: State, is_last: bo
     (segment, moved)
 }
 
-/// What is in frames, up to the first that is damaged; and the bytes from that one on.
-fn read_frames(piece: &Piece) -> (Vec<FrameContent>, u64) {
-    let Piece::Frames(frames) = piece else { return (Vec::new(), 0) };
-    let contents: Vec<FrameContent> = frames.iter().map_while(|frame| frame.decode()).collect();
-    let torn = frames[contents.len()..].iter().map(|frame| frame.len() as u64).sum();
+/// What is in frames, up to the first that is damaged; and the bytes from that one on, with those that follow the frames.
+fn read_frames(frames: &[Frame], torn_bytes: u64) -> (Vec<FrameContent>, u64) {
+    let contents: Vec<FrameContent> = frames.iter().map_while(Frame::decode).collect();
+    let torn = torn_bytes + length(&frames[contents.len()..]);
     (contents, torn)
+}
+
+fn length(frames: &[Frame]) -> u64 {
+    frames.iter().map(|frame| frame.len() as u64).sum()
 }

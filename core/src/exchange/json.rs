@@ -19,19 +19,19 @@ impl<'t> Syntax<'t> for JsonReader<'t> {
 
     /// Objects one after another, or one array of them. Commas between events may be left out, as the lines do.
     fn next_event(&mut self, scope: &mut Scope, vocabulary: &mut Vocabulary) -> Scan<Option<Event>> {
-        self.skip_blanks();
+        self.next_mark();
         if *scope == Scope::Start && self.scanner.peek().is_some() {
             *scope = if self.scanner.accept(b'[') { Scope::Within(b']') } else { Scope::Bare };
         }
         if let Scope::Within(close) = *scope {
-            self.skip_blanks();
+            self.next_mark();
             self.scanner.accept(b',');
-            self.skip_blanks();
+            self.next_mark();
             if self.scanner.accept(close) {
                 *scope = Scope::Over;
             }
         }
-        self.skip_blanks();
+        self.next_mark();
         self.scanner.event_start = self.scanner.at;
         match self.scanner.peek() {
             None => Ok(None),
@@ -48,8 +48,9 @@ impl JsonReader<'_> {
             return self.scanner.fault(r#"expected an event, an object like {"process": 0, "type": "invoke", "f": "read", "value": null}"#);
         }
         let mut draft = Draft::default();
-        self.skip_blanks();
-        if !self.scanner.accept(b'}') {
+        if self.next_mark() == Some(b'}') {
+            self.scanner.at += 1;
+        } else {
             loop {
                 let name = self.name()?;
                 let at = self.scanner.at;
@@ -60,7 +61,8 @@ impl JsonReader<'_> {
                 }
             }
         }
-        draft.finish().or_else(|missing| self.scanner.fault_at(start, format!("this object is no event: it has no \"{missing}\"")))
+        let event = draft.finish(vocabulary, |missing| format!("this object is no event: it has no \"{missing}\""));
+        place(&self.scanner, start, event)
     }
 }
 

@@ -1,12 +1,13 @@
 //! The lines that Jepsen logs for each operation: all that there is of many older histories.
 //!
 //! ```text
-//! INFO  jepsen.util - 0	:invoke	:read	nil
-//! 2018-02-21 12:53:01,345{GMT}	INFO	[jepsen worker 1] jepsen.util: 1	:info	:write	3	:timed-out
+//! INFO  jepsen.util - 0 :invoke :read nil
+//! 2018-02-21 12:53:01,345{GMT} INFO [jepsen worker 1] jepsen.util: 1 :info :write 3 :timed-out
 //! ```
 //!
-//! A process, a type, a function and a value, in EDN, and possibly an error, which is anything up to the end of the line. The value `:timed-out` of an operation
-//! that nobody knows the end of is its error. All that is logged besides operations is passed over. Such events have no times.
+//! Tabs or blanks stand between a process, a type, a function and a value, in EDN; then comes possibly an error, which is anything up to the end of the
+//! line. The value `:timed-out` of an operation that nobody knows the end of is its error. All that is logged besides operations is passed over. Such events
+//! have no times.
 
 use super::draft::{Draft, Vocabulary, place};
 use super::edn::reader::Reader;
@@ -73,7 +74,8 @@ impl<'t> LogReader<'t> {
             let at = self.edn.scanner.at;
             draft_set(&self.edn, at, &mut draft, "error", Value::from(error), vocabulary)?;
         }
-        draft.finish().or_else(|missing| self.edn.scanner.fault(format!("this line is no event: it has no {missing}")))
+        let event = draft.finish(vocabulary, |missing| format!("this line is no event: it has no {missing}"));
+        place(&self.edn.scanner, self.edn.scanner.at, event)
     }
 }
 

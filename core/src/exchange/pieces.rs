@@ -16,7 +16,11 @@ pub(super) enum Piece {
         is_last: bool,
     },
     /// Frames of a journal.
-    Frames(Vec<Frame>),
+    Frames {
+        frames: Vec<Frame>,
+        /// How many bytes follow them that are no whole frame.
+        torn_bytes: u64,
+    },
 }
 
 /// What gives the pieces, in order.
@@ -37,6 +41,9 @@ pub(super) struct TextPieces {
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
+/// A piece holds more than a character.
+const SHORTEST: usize = 8;
+
 /// How much is looked at to tell the format.
 const HEAD: usize = 64 << 10;
 
@@ -55,7 +62,7 @@ impl Pieces {
                 let whole: Source = Box::new(io::Cursor::new(buffer).chain(source));
                 Pieces::Journal(FrameReader::new(whole)?)
             }
-            _ => Pieces::Text(TextPieces { source, buffer, length: length.max(1), is_over: false }),
+            _ => Pieces::Text(TextPieces { source, buffer, length: length.max(SHORTEST), is_over: false }),
         };
         Ok((pieces, language))
     }
@@ -73,16 +80,9 @@ impl Pieces {
                     bytes += frame.len();
                     some.push(frame);
                 }
-                Ok(if some.is_empty() { None } else { Some(Piece::Frames(some)) })
+                let torn_bytes = frames.take_torn_bytes();
+                Ok((!some.is_empty() || torn_bytes > 0).then_some(Piece::Frames { frames: some, torn_bytes }))
             }
-        }
-    }
-
-    /// Bytes at the end that are no piece.
-    pub(super) fn torn_bytes(&self) -> u64 {
-        match self {
-            Pieces::Text(_) => 0,
-            Pieces::Journal(frames) => frames.torn_bytes(),
         }
     }
 }

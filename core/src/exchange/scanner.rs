@@ -26,17 +26,38 @@ pub(super) struct Scanner<'t> {
     pairs: Vec<(Value, Value)>,
 }
 
-/// The bytes that end a word or a number in EDN; in JSON, all that may follow a number are among them.
-const DELIMITERS: [bool; 256] = {
-    let mut table = [false; 256];
-    let delimiters = b" \t\n\r\x0b\x0c,;\"()[]{}";
-    let mut i = 0;
-    while i < delimiters.len() {
-        table[delimiters[i] as usize] = true;
-        i += 1;
+/// A set of bytes.
+pub(super) struct Bytes([bool; 256]);
+
+impl Bytes {
+    pub(super) const fn of(members: &[u8]) -> Bytes {
+        let mut table = [false; 256];
+        let mut i = 0;
+        while i < members.len() {
+            table[members[i] as usize] = true;
+            i += 1;
+        }
+        Bytes(table)
     }
-    table
-};
+
+    pub(super) const fn all_but(others: &[u8]) -> Bytes {
+        let Bytes(mut table) = Bytes::of(others);
+        let mut i = 0;
+        while i < table.len() {
+            table[i] = !table[i];
+            i += 1;
+        }
+        Bytes(table)
+    }
+
+    #[inline]
+    pub(super) const fn has(&self, byte: u8) -> bool {
+        self.0[byte as usize]
+    }
+}
+
+/// What words and numbers in EDN consist of: all but what ends them. In JSON, what may follow a number is not among them either.
+static WORD: Bytes = Bytes::all_but(b" \t\n\r\x0b\x0c,;\"()[]{}");
 
 impl<'t> Scanner<'t> {
     pub(super) fn new(text: &'t str) -> Scanner<'t> {
@@ -55,30 +76,42 @@ impl<'t> Scanner<'t> {
     }
 
     /// The next byte.
+    #[inline]
     pub(super) fn peek(&self) -> Option<u8> {
         self.peek_after(0)
     }
 
     /// The byte that many after the next.
+    #[inline]
     pub(super) fn peek_after(&self, bytes: usize) -> Option<u8> {
         self.text.as_bytes().get(self.at + bytes).copied()
     }
 
     /// Goes past the next byte if it is this one.
+    #[inline]
     pub(super) fn accept(&mut self, byte: u8) -> bool {
         let is_next = self.peek() == Some(byte);
         self.at += usize::from(is_next);
         is_next
     }
 
-    /// Goes past all bytes that are so.
-    pub(super) fn skip_while(&mut self, is_so: impl Fn(u8) -> bool) {
-        while self.peek().is_some_and(&is_so) {
-            self.at += 1;
-        }
+    /// Goes past all bytes of a set, and gives the next one.
+    #[inline]
+    pub(super) fn skip(&mut self, bytes: &Bytes) -> Option<u8> {
+        let text = self.text.as_bytes();
+        let mut at = self.at;
+        let next = loop {
+            match text.get(at) {
+                Some(&byte) if bytes.has(byte) => at += 1,
+                next => break next.copied(),
+            }
+        };
+        self.at = at;
+        next
     }
 
     /// The text from a position to here.
+    #[inline]
     pub(super) fn since(&self, start: usize) -> &'t str {
         self.text.get(start..self.at).unwrap_or_default()
     }
@@ -89,13 +122,15 @@ impl<'t> Scanner<'t> {
     }
 
     /// The text up to the next delimiter.
+    #[inline]
     pub(super) fn word(&mut self) -> &'t str {
         let start = self.at;
-        self.skip_while(|byte| !DELIMITERS[usize::from(byte)]);
+        self.skip(&WORD);
         self.since(start)
     }
 
     /// A whole number of at most 18 digits, if one comes next and a delimiter after it.
+    #[inline]
     pub(super) fn short_int(&mut self) -> Option<i64> {
         let bytes = self.text.as_bytes();
         let is_negative = self.peek() == Some(b'-');
@@ -106,7 +141,7 @@ impl<'t> Scanner<'t> {
             number = number.wrapping_mul(10).wrapping_add(i64::from(byte - b'0'));
             end += 1;
         }
-        let is_whole = (1..=18).contains(&(end - start)) && bytes.get(end).is_none_or(|&byte| DELIMITERS[usize::from(byte)]);
+        let is_whole = (1..=18).contains(&(end - start)) && bytes.get(end).is_none_or(|&byte| !WORD.has(byte));
         if !is_whole {
             return None;
         }
@@ -146,21 +181,25 @@ impl<'t> Scanner<'t> {
     }
 
     /// Refuses to nest deeper than [`MAX_DEPTH`].
+    #[inline]
     pub(super) fn check_depth(&self, depth: usize) -> Scan<()> {
         if depth > MAX_DEPTH { self.fault(format!("data nest deeper than {MAX_DEPTH} levels here")) } else { Ok(()) }
     }
 
     /// How many elements wait: what [`Scanner::list_since`] shall be told.
+    #[inline]
     pub(super) fn elements_waiting(&self) -> usize {
         self.elements.len()
     }
 
     /// An element of the innermost open list.
+    #[inline]
     pub(super) fn push_element(&mut self, value: Value) {
         self.elements.push(value);
     }
 
     /// The list of all elements that were pushed since as many waited.
+    #[inline]
     pub(super) fn list_since(&mut self, waiting: usize) -> Value {
         Value::List(self.elements.split_off(waiting))
     }

@@ -132,6 +132,20 @@ pub(super) fn read_bytes(language: &Language, bytes: &[u8], state: State, is_las
     }
 }
 
+impl Segment {
+    /// A fault: what ends the reading, or leaves something out.
+    fn note(&mut self, fault: Box<Fault>, is_lenient: bool) {
+        if !is_lenient {
+            self.fatal = Some(fault);
+            return;
+        }
+        self.skipped += 1;
+        if self.faults.len() < Skipped::EXPLAINED {
+            self.faults.push(*fault);
+        }
+    }
+}
+
 /// Reads a part of a text.
 pub(super) fn read(language: &Language, text: &str, state: State, is_last: bool) -> Segment {
     match language.format {
@@ -163,7 +177,7 @@ fn read_as<'t>(mut syntax: impl Syntax<'t>, language: &Language, text: &'t str, 
                 Some(opening) => start = opening,
                 None => {
                     // The next opening might begin in this line.
-                    let line = memchr::memrchr(b'\n', text[start..].as_bytes()).map_or(start, |newline| start + newline);
+                    let line = memchr::memrchr(b'\n', &text.as_bytes()[start..]).map_or(start, |newline| start + newline);
                     part.rest = if is_last { text.len() } else { line };
                     break;
                 }
@@ -174,44 +188,40 @@ fn read_as<'t>(mut syntax: impl Syntax<'t>, language: &Language, text: &'t str, 
         let readable = limit.map_or(text, |limit| &text[..limit]);
         syntax.scanner().enter(readable, start);
         // Where nothing can be torn, the scanner goes on and on.
-        let outcome = loop {
+        let (outcome, scope_before) = loop {
             let scope = part.state.scope;
             match syntax.next_event(&mut part.state.scope, &mut vocabulary) {
                 Ok(Some(event)) => part.events.push(event),
-                Ok(None) => break Ok(()),
-                Err(fault) => break Err((fault, scope)),
+                Ok(None) => break (Ok(()), scope),
+                Err(fault) => break (Err(fault), scope),
             }
             start = syntax.scanner().at;
         };
         match (outcome, limit) {
             (Ok(()), Some(limit)) => start = limit,
             (Ok(()), None) => {
-                let scope = part.state.scope;
-                if is_last && let Scope::Within(close) = scope {
+                if is_last && let Scope::Within(close) = part.state.scope {
                     let message = format!("the text ends inside a sequence; expected `{}`", char::from(close));
-                    part.fatal = Some(Box::new(Fault { at: text.len(), message }));
+                    part.note(Box::new(Fault { at: text.len(), message }), language.is_lenient);
                 } else if !is_last && !is_closed(&text[start..]) {
                     part.rest = start;
+                    part.state.scope = scope_before;
                 }
                 break;
             }
-            (Err((_, scope)), None) if !is_last && syntax.scanner().at + LOOKAHEAD >= text.len() => {
+            (Err(_), None) if !is_last && syntax.scanner().at + LOOKAHEAD >= text.len() => {
                 part.rest = start;
-                part.state.scope = scope;
+                part.state.scope = scope_before;
                 break;
             }
-            (Err((fault, _)), _) if language.is_lenient => {
-                part.skipped += 1;
-                if part.faults.len() < Skipped::EXPLAINED {
-                    part.faults.push(*fault);
+            (Err(fault), _) => {
+                part.note(fault, language.is_lenient);
+                if part.fatal.is_some() {
+                    break;
                 }
                 let begin = syntax.scanner().event_start.max(start);
                 start = (begin + 1..=text.len()).find(|&at| text.is_char_boundary(at)).unwrap_or(text.len());
                 part.state.is_recovering = true;
-            }
-            (Err((fault, _)), _) => {
-                part.fatal = Some(fault);
-                break;
             }
         }
     }

@@ -5,10 +5,11 @@ use elenchus_core::{FaultPhase, Kind};
 
 use super::{Active, Run};
 use crate::scheduled::one_of_each;
-use crate::{Cluster, Fault, Ledger, NemesisError, Scheduled, errand};
+use crate::{Cluster, Fault, Ledger, NemesisError, errand, switch};
 
 /// Undoes every fault of every kind on every node, and fails where it cannot. Where a system is given, it is started wherever it does not run. Idempotent.
 pub async fn heal_all(cluster: &Cluster) -> Result<(), NemesisError> {
+    errand::run(cluster, &errand::everywhere(cluster, &switch::sweep())).await?;
     for fault in one_of_each() {
         if !fault.needs_system() || cluster.system.is_some() {
             sweep(cluster, fault.as_ref()).await?;
@@ -20,16 +21,21 @@ pub async fn heal_all(cluster: &Cluster) -> Result<(), NemesisError> {
 /// Undoes what a run's ledger says may be in force, as after a crash of the control node, and returns what was undone, in words. What cannot be undone stays in
 /// the ledger; the error names the first of it, after everything was tried.
 pub async fn heal_outstanding(nodes: &[Node], ledger: &Ledger) -> Result<Vec<String>, NemesisError> {
+    let cluster = Cluster::new(nodes.to_vec(), None);
     let (mut healed, mut first_failure) = (Vec::new(), None);
     // The last injected is undone first, as one undoes a pile.
     for armed in ledger.outstanding().into_iter().rev() {
         let undone = async {
-            errand::run(nodes, &armed.inverse).await?;
-            errand::run(nodes, &armed.proof).await?;
-            ledger.healed(armed.id)
+            errand::run(&cluster, &armed.inverse).await?;
+            let printed = errand::run(&cluster, &armed.proof).await?;
+            ledger.healed(armed.id)?;
+            Ok(printed)
         };
         match undone.await {
-            Ok(()) => healed.push(format!("{} {}: {}", armed.fault, armed.id, armed.what)),
+            Ok(printed) => {
+                let by_itself = if switch::has_lapsed(&printed) { " (the node had healed itself when its lease ran out)" } else { "" };
+                healed.push(format!("{} {}: {}{by_itself}", armed.fault, armed.id, armed.what));
+            }
             Err(error) => first_failure = first_failure.or(Some(error)),
         }
     }
@@ -37,38 +43,50 @@ pub async fn heal_outstanding(nodes: &[Node], ledger: &Ledger) -> Result<Vec<Str
 }
 
 async fn sweep(cluster: &Cluster, fault: &dyn Fault) -> Result<(), NemesisError> {
-    let errands = fault.sweep(cluster)?;
-    let _one_at_a_time = cluster.firewall.lock().await;
-    errand::run(&cluster.nodes, &errands).await.map(drop)
+    errand::run(cluster, &fault.sweep(cluster)?).await.map(drop)
 }
 
 impl Run<'_> {
     /// The end of a run: every fault of the plan is undone on every node, and what could not be healed before is told as healed if it now is.
-    pub(super) async fn sweep(&self, lines: &[Scheduled]) {
+    pub(super) async fn sweep(&self) {
+        if self.campaign.lines.is_empty() {
+            return;
+        }
+        if let Err(error) = errand::run(self.cluster, &errand::everywhere(self.cluster, &switch::sweep())).await {
+            self.outcome(|outcome| outcome.unhealed.push(error.to_string()));
+        }
         let mut swept: Vec<&str> = Vec::new();
-        for fault in lines.iter().filter_map(Scheduled::fault) {
-            if swept.contains(&fault.name()) {
-                continue;
+        for (fault, _) in self.campaign.lines.iter().flat_map(|line| line.faults()) {
+            if !swept.contains(&fault.name()) {
+                swept.push(fault.name());
+                if let Err(error) = sweep(self.cluster, fault).await {
+                    self.outcome(|outcome| outcome.unhealed.push(format!("{}: {error}", fault.name())));
+                }
             }
-            swept.push(fault.name());
-            if let Err(error) = sweep(self.cluster, fault).await {
-                self.outcome(|outcome| outcome.unhealed.push(format!("{}: {error}", fault.name())));
-            }
-            for late in self.active(|active| active.iter().filter(|left| left.fault == fault.name()).cloned().collect::<Vec<Active>>()) {
-                self.settle(fault, late).await;
-            }
+        }
+        for late in self.active(|active| active.clone()) {
+            self.settle(late).await;
         }
     }
 
-    async fn settle(&self, fault: &dyn Fault, late: Active) {
-        match fault.verify_healed(self.cluster, late.id, &late.deed).await {
-            Ok(()) => {
+    async fn settle(&self, late: Active) {
+        let faults = self.campaign.lines.iter().flat_map(|line| line.faults());
+        let mut of_this_kind = faults.map(|(fault, _)| fault).filter(|fault| fault.name() == late.held.fault);
+        let Some(fault) = of_this_kind.next() else { return };
+        match self.verify_healed(late.id).await {
+            Ok(_) => {
                 let doubt = self.struck(late.id);
                 self.say(fault, late.id, &late.deed, FaultPhase::Heal, Kind::Ok, doubt);
             }
-            Err(error) => {
-                self.outcome(|outcome| outcome.unhealed.push(format!("{} {} ({}): {error}", fault.name(), late.id, late.deed.what)))
-            }
+            Err(error) => self.outcome(|outcome| {
+                outcome.unhealed.push(format!("{} {} ({}): {error}", fault.name(), late.id, late.deed.what));
+            }),
         }
+    }
+
+    /// Whether what the ledger says of an injection is undone.
+    async fn verify_healed(&self, id: u32) -> Result<Vec<String>, NemesisError> {
+        let armed = self.ledger.outstanding().into_iter().find(|armed| armed.id == id);
+        errand::run(self.cluster, &armed.map(|armed| armed.proof).unwrap_or_default()).await
     }
 }

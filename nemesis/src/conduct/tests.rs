@@ -1,99 +1,109 @@
 //! What is said of an injection that goes wrong, with a fault that breaks nothing but its promises.
 
-use std::sync::atomic::AtomicBool;
-
-use elenchus_core::{BoxFuture, Rng};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::*;
-use crate::{Aim, Errand, Fault};
+use crate::about::{About, Overlap};
+use crate::{Errand, Fault, Targets, Work};
 
-/// Fails where it is told to.
+/// Its scripts say what they are for, and whether that fails.
 #[derive(Debug, Default)]
 struct Faulty {
     inject: bool,
     verify: bool,
     heal: AtomicBool,
+    overlap: Option<&'static About>,
 }
 
-fn refuse(whether: bool, what: &str) -> Result<(), NemesisError> {
-    if whether { Err(NemesisError::Refused(format!("{what} failed"))) } else { Ok(()) }
+const ABOUT: About = About {
+    name: "faulty",
+    what: "breaks nothing",
+    how: "not at all",
+    needs: "nothing",
+    verified: "as it is told",
+    healed: "as it is told",
+    overlap: Overlap::Shared,
+    is_destructive: false,
+};
+
+fn script(fails: bool, what: &str) -> String {
+    if fails { format!(": FAIL {what}\n") } else { format!(": {what}\n") }
+}
+
+/// Does what a script's first line says: nothing, or fail.
+fn hands(errand: &Errand) -> Result<String, NemesisError> {
+    match errand.script.lines().next().and_then(|line| line.split_once("FAIL ")) {
+        Some((_, what)) => Err(NemesisError::Refused(format!("{what} failed"))),
+        None => Ok(String::new()),
+    }
 }
 
 impl Fault for Faulty {
-    fn name(&self) -> &'static str {
-        "faulty"
+    fn about(&self) -> &'static About {
+        self.overlap.unwrap_or(&ABOUT)
     }
-    fn check(&self, _: &[String]) -> Result<(), String> {
-        Ok(())
+    fn targets(&self) -> &Targets {
+        &Targets::All
     }
-    fn needs_primary(&self) -> bool {
-        false
+    fn what(&self, nodes: &str) -> String {
+        format!("{nodes} struck")
     }
-    fn needs_system(&self) -> bool {
-        false
-    }
-    fn aim(&self, _: &[String], _: &mut Rng) -> Aim {
-        Aim::Deed(deed())
-    }
-    fn at_primaries(&self, _: &[String], _: &[usize]) -> Deed {
-        deed()
-    }
-    fn inject<'a>(&'a self, _: &'a Cluster, _: u32, _: &'a Deed) -> BoxFuture<'a, Result<(), NemesisError>> {
-        Box::pin(async { refuse(self.inject, "inject") })
-    }
-    fn verify<'a>(&'a self, _: &'a Cluster, _: u32, _: &'a Deed) -> BoxFuture<'a, Result<(), NemesisError>> {
-        Box::pin(async { refuse(self.verify, "verify") })
-    }
-    fn inverse(&self, _: &Cluster, _: u32, _: &Deed) -> Result<Vec<Errand>, NemesisError> {
-        Ok(Vec::new())
-    }
-    fn proof(&self, _: &Cluster, _: u32, _: &Deed) -> Result<Vec<Errand>, NemesisError> {
-        refuse(self.heal.load(Ordering::Relaxed), "heal").map(|()| Vec::new())
+    fn works(&self, _: &Cluster, _: u32, deed: &Deed) -> Result<Vec<Work>, NemesisError> {
+        let work = |at: &usize| Work {
+            node: format!("n{}", at + 1),
+            inject: script(self.inject, "inject"),
+            verify: script(self.verify, "verify"),
+            undo: script(self.heal.load(Ordering::Relaxed), "heal"),
+            verify_undone: script(false, "look"),
+        };
+        Ok(deed.nodes.iter().map(work).collect())
     }
     fn sweep(&self, _: &Cluster) -> Result<Vec<Errand>, NemesisError> {
         Ok(Vec::new())
     }
-    fn requirements(&self) -> &'static [&'static [&'static str]] {
-        &[]
-    }
-    // The proof is asked for before the injection too, when the ledger is written; only afterwards may it fail.
-    fn heal<'a>(&'a self, _: &'a Cluster, _: u32, _: &'a Deed) -> BoxFuture<'a, Result<(), NemesisError>> {
-        Box::pin(async { refuse(self.heal.load(Ordering::Relaxed), "heal") })
-    }
 }
 
-fn deed() -> Deed {
-    Deed { nodes: vec![0], what: "n1 struck".into(), ..Deed::default() }
+fn held(id: u32, nodes: &[usize]) -> Active {
+    let held = Held { id, fault: "faulty", overlap: Overlap::Shared, group: None, nodes: nodes.to_vec() };
+    Active { id, held, deed: Deed { nodes: nodes.to_vec(), ..Deed::default() }, armed_on: Vec::new(), ending: false }
+}
+
+fn cluster() -> Cluster {
+    let roster = Roster::of((1..=3).map(|number| format!("n{number}")).collect());
+    let mut cluster = Cluster::new(Vec::new(), None).with_roster(roster);
+    cluster.hands = Some(hands);
+    cluster
+}
+
+/// With a run that has no lines of its own.
+async fn in_a_run<T>(record: Record<'_>, act: impl AsyncFnOnce(&Run<'_>) -> T) -> (T, usize, Outcome) {
+    let store = tempfile::tempdir().unwrap();
+    let (ledger, cluster, safety) = (Ledger::open(store.path()).unwrap(), cluster(), Safety::default());
+    let campaign = Campaign { lines: &[], safety: &safety, seed: Seed(1), duration: Duration::from_secs(60) };
+    let run = Run::new(&cluster, campaign, &ledger, record, &|| 0);
+    let done = act(&run).await;
+    let outcome = run.outcome.into_inner().unwrap();
+    (done, ledger.outstanding().len(), outcome)
 }
 
 /// Injects and heals once, the heal failing if `stuck`, and returns the kinds told with what is left in the ledger and the outcome.
 async fn told(fault: Faulty, stuck: bool) -> (Vec<(Kind, Option<String>)>, usize, Outcome) {
-    let store = tempfile::tempdir().unwrap();
-    let ledger = Ledger::open(store.path()).unwrap();
     let said = Mutex::new(Vec::new());
     let record = |kind, _, event: FaultEvent, error| {
         assert_eq!((event.id, event.nodes.as_slice()), (1, ["n1".to_owned()].as_slice()));
         said.lock().unwrap().push((kind, error));
     };
-    let cluster = Cluster::new(Vec::new(), None);
-    let run = Run {
-        cluster: &cluster,
-        names: vec!["n1".into()],
-        ledger: &ledger,
-        record: &record,
-        began: Instant::now(),
-        next_id: AtomicU32::new(1),
-        active: Mutex::default(),
-        outcome: Mutex::default(),
-    };
-    let deed = run.resolve(&fault, 1, Aim::Deed(deed())).await.expect("it is decided");
-    if run.inject(&fault, 1, &deed).await {
-        assert_eq!(ledger.outstanding().len(), 1, "it is in the ledger while it is in force");
-        fault.heal.store(stuck, Ordering::Relaxed);
-        run.heal(&fault, 1, &deed).await;
-    }
-    let outcome = run.outcome.into_inner().unwrap();
-    (said.into_inner().unwrap(), ledger.outstanding().len(), outcome)
+    let ((), left, outcome) = in_a_run(&record, async |run| {
+        let active = held(1, &[0]);
+        let deed = active.deed.clone();
+        if run.inject(&fault, active).await {
+            assert_eq!(run.ledger.outstanding().len(), 1, "it is in the ledger while it is in force");
+            fault.heal.store(stuck, Ordering::Relaxed);
+            run.heal(&fault, 1, &deed).await;
+        }
+    })
+    .await;
+    (said.into_inner().unwrap(), left, outcome)
 }
 
 #[tokio::test]
@@ -127,23 +137,40 @@ async fn what_is_not_healed_is_fail_and_stays_in_the_ledger() {
 
 #[tokio::test]
 async fn what_two_injections_share_is_healed_with_the_later() {
-    let store = tempfile::tempdir().unwrap();
-    let ledger = Ledger::open(store.path()).unwrap();
-    let cluster = Cluster::new(Vec::new(), None);
-    let active =
-        |id, nodes: &[usize]| Active { id, fault: "faulty", deed: Deed { nodes: nodes.to_vec(), ..Deed::default() }, ending: false };
-    let (first, second) = (active(1, &[0, 1]), active(2, &[1, 2]));
-    let run = Run {
-        cluster: &cluster,
-        names: Vec::new(),
-        ledger: &ledger,
-        record: &|_, _, _, _| {},
-        began: Instant::now(),
-        next_id: AtomicU32::new(3),
-        active: Mutex::new(vec![first.clone(), second.clone()]),
-        outcome: Mutex::default(),
-    };
-    // Neither is struck in between: both heals are under way at once.
-    assert_eq!(run.not_held_by_others(&Faulty::default(), 1, &first.deed).nodes, [0]);
-    assert_eq!(run.not_held_by_others(&Faulty::default(), 2, &second.deed).nodes, [1, 2]);
+    in_a_run(&|_, _, _, _| {}, async |run| {
+        let (first, second) = (held(1, &[0, 1]), held(2, &[1, 2]));
+        run.active(|active| active.extend([first.clone(), second.clone()]));
+        // Neither is struck in between: both heals are under way at once.
+        let (ours, left) = run.not_held_by_others(&Faulty::default(), 1, &first.deed);
+        assert_eq!((ours.nodes, left), (vec![0], vec![1]));
+        assert_eq!(run.not_held_by_others(&Faulty::default(), 2, &second.deed).0.nodes, [1, 2]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_undone_by_itself_is_healed_by_itself() {
+    static APART: About = About { overlap: Overlap::Apart, ..ABOUT };
+    in_a_run(&|_, _, _, _| {}, async |run| {
+        let (first, second) = (held(1, &[0, 1]), held(2, &[1, 2]));
+        run.active(|active| active.extend([first.clone(), second]));
+        let fault = Faulty { overlap: Some(&APART), ..Faulty::default() };
+        assert_eq!(run.not_held_by_others(&fault, 1, &first.deed).0.nodes, [0, 1]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_safety_forbids_is_not_done() {
+    let said = Mutex::new(Vec::new());
+    let record = |kind, _, _, error: Option<String>| said.lock().unwrap().push((kind, error));
+    let ((), left, outcome) = in_a_run(&record, async |run| {
+        let one = Held { group: Some("a".into()), ..held(1, &[0]).held };
+        run.active(|active| active.push(Active { held: one.clone(), ..held(1, &[0]) }));
+        let second = Active { held: Held { id: 2, ..one }, ..held(2, &[1]) };
+        assert!(!run.inject(&Faulty::default(), second).await);
+    })
+    .await;
+    assert!(matches!(&said.into_inner().unwrap()[1], (Kind::Fail, Some(why)) if why.contains("same group")));
+    assert_eq!((left, outcome.failed), (0, 1));
 }

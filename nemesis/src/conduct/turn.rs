@@ -1,24 +1,59 @@
 //! One injection and its heal.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use elenchus_core::{FaultEvent, FaultPhase, Kind, Symbol};
+use tokio::sync::watch;
 
 use super::{Active, Run};
-use crate::{Aim, Armed, Deed, Fault, NemesisError};
+use crate::about::Overlap;
+use crate::timetable::{self, Planned, Start};
+use crate::{Aim, Armed, Deed, Errand, Fault, NemesisError, Work, errand, switch};
 
 /// A node may be out of reach for a moment just because of what is being healed.
 const HEAL_TRIES: u32 = 3;
 const HEAL_PAUSE: Duration = Duration::from_secs(1);
 
 impl Run<'_> {
+    /// Injects what was planned, waits, and heals it.
+    pub(super) async fn turn(&self, planned: Planned, mut stop: watch::Receiver<bool>) {
+        let (Some(fault), Some(turn)) = (planned.of(self.campaign.lines), self.turns.get(planned.line)) else { return };
+        if let Start::AfterOperations(count) = planned.start
+            && self.stopped_before_operations(count, &mut stop).await
+        {
+            return;
+        }
+        let _alone = turn.lock().await;
+        let until = match planned.start {
+            Start::At(at) => at.saturating_add(planned.lasting),
+            Start::AfterOperations(_) => self.began.elapsed().saturating_add(planned.lasting),
+        };
+        let until = until.min(self.campaign.end());
+        if *stop.borrow() || self.began.elapsed() >= until {
+            return;
+        }
+        let id = self.next_id.fetch_add(1, Ordering::Relaxed);
+        let Some(deed) = self.resolve(fault, id, planned.aim.clone()).await else { return };
+        // Finding the primary takes its time, and a fault must not begin after the end.
+        if *stop.borrow() {
+            return;
+        }
+        let Some(held) = timetable::held(self.campaign.lines, &planned, id, &deed.nodes) else { return };
+        let active = Active { id, held, deed: deed.clone(), armed_on: Vec::new(), ending: false };
+        if self.inject(fault, active).await {
+            self.stopped_before(until, &mut stop).await;
+            self.heal(fault, id, &deed).await;
+        }
+    }
+
     /// Decides what the seed left to the moment. Nothing when it cannot be decided, which is told.
     pub(super) async fn resolve(&self, fault: &dyn Fault, id: u32, aim: Aim) -> Option<Deed> {
         let error = match aim {
             Aim::Deed(deed) => return Some(deed),
-            Aim::Primaries => match self.cluster.primaries().await {
+            Aim::Primaries { seed } => match self.cluster.primaries().await {
                 Ok(primaries) if primaries.is_empty() => NemesisError::Refused("no node says who is primary".into()),
-                Ok(primaries) => return Some(fault.at_primaries(&self.names, &primaries)),
+                Ok(primaries) => return Some(fault.at_primaries(&self.cluster.roster, &primaries, seed)),
                 Err(error) => error,
             },
         };
@@ -29,31 +64,57 @@ impl Run<'_> {
     }
 
     /// Injects, and returns whether there is something to be healed.
-    pub(super) async fn inject(&self, fault: &dyn Fault, id: u32, deed: &Deed) -> bool {
+    pub(super) async fn inject(&self, fault: &dyn Fault, mut new: Active) -> bool {
+        let (id, deed) = (new.id, new.deed.clone());
+        self.say(fault, id, &deed, FaultPhase::Inject, Kind::Invoke, None);
+        let works = match fault.works(self.cluster, id, &deed) {
+            Ok(works) => works,
+            Err(error) => {
+                self.not_done(fault, id, &deed, &error);
+                return false;
+            }
+        };
+        new.armed_on = works.iter().map(|work| work.node.clone()).collect();
         // From here on a heal of another injection leaves these nodes alone.
-        self.active(|active| active.push(Active { id, fault: fault.name(), deed: deed.clone(), ending: false }));
-        self.say(fault, id, deed, FaultPhase::Inject, Kind::Invoke, None);
-        if let Err(error) = self.arm(fault, id, deed) {
+        let begun = self.begin(new).and_then(|()| self.arm(fault, id, &deed, &works));
+        if let Err(error) = begun {
             self.active(|active| active.retain(|other| other.id != id));
-            self.not_done(fault, id, deed, &error);
+            self.not_done(fault, id, &deed, &error);
             return false;
         }
-        if let Err(error) = fault.inject(self.cluster, id, deed).await {
-            return self.undo(fault, id, deed, error).await;
+        let lease = self.campaign.safety.lease.0;
+        let injected = errand::run(self.cluster, &errands(&works, |work| switch::inject(id, work, lease))).await;
+        let injected = injected.and_then(|printed| if fault.is_felt(&printed) { Ok(()) } else { Err(nobody(&works)) });
+        if let Err(error) = injected {
+            return self.undo(fault, id, &deed, error).await;
         }
-        let (kind, doubt) = match fault.verify(self.cluster, id, deed).await {
-            Ok(()) => (Kind::Ok, None),
+        let (kind, doubt) = match errand::run(self.cluster, &errands(&works, |work| work.verify.clone())).await {
+            Ok(_) => (Kind::Ok, None),
             Err(error) => (Kind::Info, Some(format!("not verified: {error}"))),
         };
-        self.say(fault, id, deed, FaultPhase::Inject, kind, doubt);
+        self.say(fault, id, &deed, FaultPhase::Inject, kind, doubt);
         self.outcome(|outcome| outcome.injected += 1);
         true
+    }
+
+    /// Takes the place of an injection among those in force, if nothing there stands against it.
+    fn begin(&self, new: Active) -> Result<(), NemesisError> {
+        self.active(|active| {
+            let others = active.iter().map(|other| &other.held);
+            match self.campaign.safety.objection(others, &new.held, self.cluster.roster.count()) {
+                Some(objection) => Err(NemesisError::Refused(objection)),
+                None => {
+                    active.push(new);
+                    Ok(())
+                }
+            }
+        })
     }
 
     /// It may have been done on some of the nodes: it counts as not done only when it is seen to be undone on all.
     async fn undo(&self, fault: &dyn Fault, id: u32, deed: &Deed, error: NemesisError) -> bool {
         match self.heal_and_verify(fault, id, deed).await {
-            Ok(()) => {
+            Ok(_) => {
                 self.struck(id);
                 self.not_done(fault, id, deed, &error);
                 false
@@ -78,11 +139,10 @@ impl Run<'_> {
             tokio::time::sleep(HEAL_PAUSE).await;
         };
         match outcome {
-            Ok(()) => {
-                let (kind, doubt) = match self.struck(id) {
-                    None => (Kind::Ok, None),
-                    doubt => (Kind::Info, doubt),
-                };
+            Ok(printed) => {
+                let lapsed = switch::has_lapsed(&printed).then(|| "a node had healed itself before, as its lease had run out".to_owned());
+                let doubt = self.struck(id).or(lapsed);
+                let kind = if doubt.is_none() { Kind::Ok } else { Kind::Info };
                 self.say(fault, id, deed, FaultPhase::Heal, kind, doubt);
             }
             Err(error) => {
@@ -92,32 +152,38 @@ impl Run<'_> {
         }
     }
 
-    async fn heal_and_verify(&self, fault: &dyn Fault, id: u32, deed: &Deed) -> Result<(), NemesisError> {
-        let ours = self.not_held_by_others(fault, id, deed);
-        fault.heal(self.cluster, id, &ours).await?;
-        fault.verify_healed(self.cluster, id, &ours).await
+    /// Returns what the nodes printed of it.
+    async fn heal_and_verify(&self, fault: &dyn Fault, id: u32, deed: &Deed) -> Result<Vec<String>, NemesisError> {
+        let (ours, left) = self.not_held_by_others(fault, id, deed);
+        let works = fault.works(self.cluster, id, &ours)?;
+        // Another switch undoes what is left to others.
+        let disarmed = left.iter().filter_map(|&at| self.cluster.nodes.get(at));
+        let disarmed: Vec<Errand> = disarmed.map(|node| Errand { node: node.name.clone(), script: switch::disarm(id) }).collect();
+        errand::run(self.cluster, &disarmed).await?;
+        errand::run(self.cluster, &errands(&works, switch::undo)).await?;
+        errand::run(self.cluster, &errands(&works, |work| switch::verify_undone(id, work))).await
     }
 
-    /// The deed without the nodes that another injection of the same fault still holds: they are healed with that one. Of two that end together, the later to ask
-    /// heals what they share. Cuts of the network do not share anything.
-    pub(super) fn not_held_by_others(&self, fault: &dyn Fault, id: u32, deed: &Deed) -> Deed {
+    /// The deed without the nodes that another injection of the same fault still holds, and those nodes: they are healed with that one. Of two that end together, the
+    /// later to ask heals what they share. Faults that are undone each by itself share nothing.
+    pub(super) fn not_held_by_others(&self, fault: &dyn Fault, id: u32, deed: &Deed) -> (Deed, Vec<usize>) {
         let mut ours = deed.clone();
-        if !deed.grudge.is_empty() {
-            return ours;
+        if fault.about().overlap != Overlap::Shared {
+            return (ours, Vec::new());
         }
-        self.active(|active| {
+        let held: Vec<usize> = self.active(|active| {
             for own in active.iter_mut().filter(|own| own.id == id) {
                 own.ending = true;
             }
-            let others = active.iter().filter(|other| !other.ending && other.fault == fault.name());
-            let held: Vec<usize> = others.flat_map(|other| other.deed.nodes.iter().copied()).collect();
-            ours.nodes.retain(|node| !held.contains(node));
+            let others = active.iter().filter(|other| !other.ending && other.held.fault == fault.name());
+            others.flat_map(|other| other.deed.nodes.iter().copied()).collect()
         });
-        ours
+        let left = ours.nodes.extract_if(.., |node| held.contains(node)).collect();
+        (ours, left)
     }
 
-    fn arm(&self, fault: &dyn Fault, id: u32, deed: &Deed) -> Result<(), NemesisError> {
-        let (inverse, proof) = (fault.inverse(self.cluster, id, deed)?, fault.proof(self.cluster, id, deed)?);
+    fn arm(&self, fault: &dyn Fault, id: u32, deed: &Deed, works: &[Work]) -> Result<(), NemesisError> {
+        let (inverse, proof) = (errands(works, switch::undo), errands(works, |work| switch::verify_undone(id, work)));
         let armed = Armed { id, fault: fault.name().into(), what: deed.what.clone(), inverse, proof };
         blocking(|| self.ledger.record(armed))
     }
@@ -134,9 +200,18 @@ impl Run<'_> {
     }
 
     pub(super) fn say(&self, fault: &dyn Fault, id: u32, deed: &Deed, phase: FaultPhase, kind: Kind, error: Option<String>) {
-        let nodes = deed.nodes.iter().filter_map(|&at| self.names.get(at).cloned()).collect();
+        let nodes = deed.nodes.iter().filter_map(|&at| self.cluster.roster.nodes.get(at).cloned()).collect();
         (self.record)(kind, Symbol::of(fault.name()), FaultEvent { id, phase, nodes, what: deed.what.clone() }, error);
     }
+}
+
+fn errands(works: &[Work], script: impl Fn(&Work) -> String) -> Vec<Errand> {
+    works.iter().map(|work| Errand { node: work.node.clone(), script: script(work) }).collect()
+}
+
+fn nobody(works: &[Work]) -> NemesisError {
+    let nodes: Vec<&str> = works.iter().map(|work| work.node.as_str()).collect();
+    NemesisError::Refused(format!("there was nobody to strike on {}", nodes.join(", ")))
 }
 
 /// Waiting for the disk must not hold up clients that share the thread; a runtime of one thread has no other to give them.

@@ -13,6 +13,8 @@ use elenchus_core::journal::JournalWriter;
 use parking_lot::Mutex;
 use thiserror::Error;
 
+use super::Watcher;
+
 /// The longest that an event stays in memory only.
 const FLUSH_EVERY: Duration = Duration::from_millis(50);
 
@@ -44,7 +46,20 @@ impl Recorder {
     /// # Errors
     /// When the file cannot be made.
     pub fn create(path: &Path, nodes: &[String]) -> Result<Recorder, RecorderError> {
+        Recorder::watched(path, nodes, None)
+    }
+
+    /// The same; whoever watches is told of every event that was written.
+    ///
+    /// # Errors
+    /// When the file cannot be made.
+    pub fn watched(path: &Path, nodes: &[String], mut watcher: Option<Watcher>) -> Result<Recorder, RecorderError> {
         let mut writer = JournalWriter::new(File::create(path)?, nodes)?;
+        let mut write = move |batch: Vec<Event>| -> Result<(), RecorderError> {
+            writer.append(&batch)?;
+            watcher = watcher.take().and_then(|watcher| watcher.tell(batch));
+            Ok(())
+        };
         let pending: Arc<Mutex<Vec<Event>>> = Arc::default();
         // A bounded queue: should the disk not keep up, the run waits for it rather than fill the memory.
         let (batches, received) = mpsc::sync_channel::<Vec<Event>>(64);
@@ -54,22 +69,22 @@ impl Recorder {
             loop {
                 let wait = FLUSH_EVERY.saturating_sub(flushed.elapsed());
                 match received.recv_timeout(wait) {
-                    Ok(batch) => writer.append(&batch)?,
+                    Ok(batch) => write(batch)?,
                     Err(RecvTimeoutError::Timeout) => {
                         // Batches that were handed over meanwhile are older than what is pending.
                         let last = {
                             let mut pending = shared.lock();
                             while let Ok(batch) = received.try_recv() {
-                                writer.append(&batch)?;
+                                write(batch)?;
                             }
                             std::mem::take(&mut *pending)
                         };
-                        writer.append(&last)?;
+                        write(last)?;
                         flushed = Instant::now();
                     }
                     Err(RecvTimeoutError::Disconnected) => {
                         let last = std::mem::take(&mut *shared.lock());
-                        return Ok(writer.append(&last)?);
+                        return write(last);
                     }
                 }
             }

@@ -6,14 +6,14 @@ use elenchus_clients::ClientSpec;
 use elenchus_control::config::HostConfig;
 use elenchus_control::lab::{LabOptions, MAX_NODES, NodeSshd};
 use elenchus_control::system::Definition;
-use elenchus_core::Span;
 use elenchus_core::generator::MAX_WORKERS;
-use elenchus_nemesis::Scheduled;
+use elenchus_core::{Seed, Span};
+use elenchus_nemesis::{Campaign, Roster, Safety, Scheduled};
 use elenchus_workloads::WorkloadSpec;
 
 use super::load::Loaded;
 use super::ssh::{Env, secret};
-use super::{Control, DURATION_MAX, LabSshd, PlanError, SystemOptions};
+use super::{Control, DURATION_MAX, LabSshd, PlanError, StopOn, SystemOptions};
 
 /// A plan in which every name was found and every value makes sense.
 #[derive(Clone, Debug)]
@@ -42,6 +42,12 @@ pub struct Resolved {
     pub timeout: Span,
     /// What is broken, and when.
     pub nemesis: Vec<Scheduled>,
+    /// How far all that together may go.
+    pub safety: Safety,
+    /// The nodes' names and zones.
+    pub roster: Roster,
+    /// Whether the run ends at the first violation.
+    pub stops_on_violation: bool,
     /// The seed, where the plan fixes it.
     pub seed: Option<u64>,
     /// Where runs are kept.
@@ -88,7 +94,7 @@ impl Loaded {
         let client = self.client(system.as_ref())?;
         self.workload(&client)?;
         self.load()?;
-        self.nemesis(&nodes, system.as_ref())?;
+        let roster = self.nemesis(&nodes, system.as_ref())?;
         let load = &plan.load;
         Ok(Resolved {
             name: plan.name.clone(),
@@ -103,6 +109,9 @@ impl Loaded {
             duration: load.duration,
             timeout: load.timeout,
             nemesis: plan.nemesis.clone(),
+            safety: plan.safety.clone(),
+            roster,
+            stops_on_violation: plan.stop_on == StopOn::Violation,
             seed: plan.seed,
             store: plan.store.clone(),
             loaded: self.clone(),
@@ -200,22 +209,28 @@ impl Loaded {
         })
     }
 
-    fn nemesis(&self, nodes: &[ResolvedNode], system: Option<&ResolvedSystem>) -> Result<(), PlanError> {
+    /// The nodes that the faults may strike, when every fault makes sense for them.
+    fn nemesis(&self, nodes: &[ResolvedNode], system: Option<&ResolvedSystem>) -> Result<Roster, PlanError> {
+        let plan = &self.plan;
         let names: Vec<String> = nodes.iter().map(|node| node.name.clone()).collect();
-        for (at, line) in self.plan.nemesis.iter().enumerate() {
-            let path = format!("nemesis.{at}");
-            line.check(&names).map_err(|why| self.origin.error_at_word(&path, why))?;
-            let Some(fault) = line.fault() else { continue };
-            let path = format!("{path}.{}", fault.name());
+        let roster = Roster::new(names, &plan.zones).map_err(|why| self.origin.error_at_word("zones", why))?;
+        let campaign = Campaign { lines: &plan.nemesis, safety: &plan.safety, seed: Seed(0), duration: plan.load.duration.0 };
+        campaign.check(&roster).map_err(|(line, why)| {
+            let path = line.map_or("safety".to_owned(), |line| format!("nemesis.{line}"));
+            self.origin.error_at_word(&path, why)
+        })?;
+        let has_primary = system.is_some_and(|system| system.definition.primary.is_some());
+        let faults = plan.nemesis.iter().enumerate().flat_map(|(at, line)| line.faults().into_iter().map(move |(fault, _)| (at, fault)));
+        for (at, fault) in faults {
+            let path = format!("nemesis.{at}.{}", fault.name());
             self.must(system.is_some() || !fault.needs_system(), &path, || {
                 format!("`{}` needs to know the processes; name the `system` that runs there", fault.name())
             })?;
-            let has_primary = system.is_some_and(|system| system.definition.primary.is_some());
             self.must(has_primary || !fault.needs_primary(), &path, || {
                 format!("this `{}` strikes the primary, and no `system` says how to find it", fault.name())
             })?;
         }
-        Ok(())
+        Ok(roster)
     }
 }
 
@@ -226,6 +241,11 @@ impl Resolved {
     /// When it cannot be written as YAML.
     pub fn text(&self) -> Result<String, PlanError> {
         self.loaded.without_secrets()
+    }
+
+    /// Its faults, decided by a seed.
+    pub fn campaign(&self, seed: Seed) -> Campaign<'_> {
+        Campaign { lines: &self.nemesis, safety: &self.safety, seed, duration: self.duration.0 }
     }
 
     /// Applies what the plan says of logging in to how a lab's node is reached: another user, sudo.

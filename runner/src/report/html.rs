@@ -1,6 +1,7 @@
 //! The page.
 
 use askama::Template;
+use elenchus_checkers::picture::told;
 use elenchus_core::{Finding, Kind, Verdict};
 
 use super::availability::{Availability, availability};
@@ -39,6 +40,13 @@ struct AnomalyView<'a> {
     operations: Vec<(String, String, String, String)>,
 }
 
+impl AnomalyView<'_> {
+    /// Whether the picture is of operations in lanes, whose colours are explained.
+    fn has_lanes(&self) -> bool {
+        self.picture.is_some_and(|svg| svg.contains("class=\"lanes\""))
+    }
+}
+
 struct FaultRow {
     from: String,
     to: String,
@@ -66,7 +74,7 @@ pub(super) fn page(run: &Run, charts: &[Chart]) -> Result<String, ReportError> {
                 key: anomaly.key.as_ref().map(ToString::to_string),
                 description: &anomaly.description,
                 argument: &anomaly.argument,
-                picture: if anomaly.operations.is_empty() { None } else { pictures.next().map(|chart| chart.svg.as_str()) },
+                picture: if counterexample::is_drawn(anomaly) { pictures.next().map(|chart| chart.svg.as_str()) } else { None },
                 operations: counterexample::shown(anomaly, &operations)
                     .into_iter()
                     .map(|operation| {
@@ -75,7 +83,7 @@ pub(super) fn page(run: &Run, charts: &[Chart]) -> Result<String, ReportError> {
                         let ended = operation
                             .completed
                             .map_or("never".to_owned(), |completed| format!("{} {}", time(completed), operation.kind.as_str()));
-                        (format!("{} {node}", operation.process), time(operation.invoked), ended, counterexample::told(operation))
+                        (format!("{} {node}", operation.process), time(operation.invoked), ended, told(&operation))
                     })
                     .collect(),
             })
@@ -124,9 +132,4 @@ pub(super) fn headline(run: &Run) -> String {
         Verdict::Unknown => format!("Nothing was decided: {summary}."),
         Verdict::Invalid => format!("A promise was broken: {summary}."),
     }
-}
-
-/// Text as HTML shows it.
-pub(super) fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

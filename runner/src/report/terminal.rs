@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use elenchus_checkers::picture::told;
 use elenchus_core::{Anomaly, EventIndex, History, Nanos, Operation, Verdict};
 
 use super::{Run, counterexample, html};
@@ -53,8 +54,15 @@ pub fn explanation(run: &Run, name: &str) -> String {
 fn show(text: &mut String, run: &Run, operations: &[Operation<'_>], anomaly: &Anomaly, shown: &Shown) {
     let _ = writeln!(text, "\n  {}: {}", anomaly.name, anomaly.description);
     let is_timed = run.history.events.iter().any(|event| event.time != Nanos::ZERO);
-    for operation in counterexample::shown(anomaly, operations).into_iter().take(shown.operations) {
+    for operation in counterexample::shown(anomaly, operations).iter().take(shown.operations) {
         let _ = writeln!(text, "    {}", line(&run.history, operation, is_timed));
+    }
+    if let Some(sketch) = &anomaly.sketch {
+        text.push('\n');
+        sketch.lines().for_each(|line| {
+            let _ = writeln!(text, "    {line}");
+        });
+        text.push('\n');
     }
     for step in anomaly.argument.iter().take(shown.steps) {
         let _ = writeln!(text, "    · {step}");
@@ -72,5 +80,5 @@ fn line(history: &History, operation: &Operation<'_>, is_timed: bool) -> String 
     };
     let node = operation.node.map(|node| format!("{:<4} ", history.node_name(node))).unwrap_or_default();
     let (number, process) = (operation.invoked.to_string(), operation.process.to_string());
-    format!("{number:>8} {when}  process {process:<5} {node}{:<5} {}", operation.kind.as_str(), counterexample::told(operation))
+    format!("{number:>8} {when}  process {process:<5} {node}{:<5} {}", operation.kind.as_str(), told(operation))
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use elenchus_core::Seed;
-use elenchus_nemesis::Aim;
+use elenchus_nemesis::{Aim, Start};
 
 use super::{RunError, nodes};
 use crate::plan::Resolved;
@@ -39,18 +39,18 @@ pub fn describe(plan: &Resolved, seed: u64) -> Result<String, RunError> {
         plan.workload.name(),
         plan.timeout
     );
-    let names: Vec<String> = plan.nodes.iter().map(|node| node.name.clone()).collect();
-    let faults = elenchus_nemesis::plan(&plan.nemesis, &names, Seed(seed), plan.duration.0);
+    let limit = plan.campaign(Seed(seed)).end().min(plan.duration.0);
+    let faults = elenchus_nemesis::plan(&plan.nemesis, &plan.safety, &plan.roster, Seed(seed), limit);
     let _ = writeln!(text, "\nfaults: {}", faults.len());
     for fault in faults {
-        let _ = writeln!(
-            text,
-            "  {:>7.1} s to {:>7.1} s  {}: {}",
-            fault.at.as_secs_f64(),
-            fault.until.as_secs_f64(),
-            fault.fault,
-            aim(&fault.aim)
-        );
+        let when = match fault.start {
+            Start::At(at) => {
+                let until = at.saturating_add(fault.lasting).min(limit);
+                format!("{:>7.1} s to {:>7.1} s", at.as_secs_f64(), until.as_secs_f64())
+            }
+            Start::AfterOperations(count) => format!("after {count} operations, for {:.1} s", fault.lasting.as_secs_f64()),
+        };
+        let _ = writeln!(text, "  {when}  {}: {}", fault.fault, aim(&fault.aim));
     }
     Ok(text)
 }
@@ -71,6 +71,6 @@ fn steps(todo: &elenchus_control::system::Rendered, text: &mut String) {
 fn aim(aim: &Aim) -> &str {
     match aim {
         Aim::Deed(deed) => &deed.what,
-        Aim::Primaries => "whoever is primary then",
+        Aim::Primaries { .. } => "by who is primary then",
     }
 }

@@ -1,16 +1,21 @@
-//! What the nemesis' work means for the verdict.
+//! What the nemesis' work, and the end of the run, mean for the verdict.
+
+use std::time::Duration;
 
 use elenchus_core::{Finding, Verdict};
 use elenchus_nemesis::Outcome;
 
-use super::finding;
+use super::{Ending, finding};
 
-/// Faults that could not be injected or healed weaken what a `valid` means, so they are said.
-pub(super) fn findings(outcome: &Outcome, interrupted: bool) -> Vec<Finding> {
+/// Faults that could not be injected or healed weaken what a `valid` means, and so does an early end: they are said.
+pub(super) fn findings(outcome: &Outcome, ending: Ending, elapsed: Duration) -> Vec<Finding> {
     let mut findings = Vec::new();
-    if interrupted {
-        findings.push(finding("run", Verdict::Unknown, "the run was interrupted; what was recorded until then is judged".to_owned()));
-    }
+    let why = match ending {
+        Ending::InTime => None,
+        Ending::Violation => Some(format!("the run ended after {:.1} s at the first violation, as the plan asks", elapsed.as_secs_f64())),
+        Ending::Interrupted => Some("the run was interrupted; what was recorded until then is judged".to_owned()),
+    };
+    findings.extend(why.map(|why| finding("run", Verdict::Unknown, why)));
     let Outcome { injected, failed, unhealed } = outcome;
     if !unhealed.is_empty() {
         findings.push(finding("faults", Verdict::Unknown, format!("still broken: {}; `elenchus heal` undoes it", unhealed.join("; "))));

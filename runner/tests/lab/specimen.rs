@@ -42,3 +42,13 @@ fn what_was_not_on_disk_is_missed_after_all_are_killed() {
     let trial = trial.with(&["--duration=20s", "--set=system.options.defect=lost-fsync", killing]);
     assert_status(&trial.run(), 1);
 }
+
+#[test]
+fn a_run_ends_at_the_first_violation_if_asked_to() {
+    let Some(trial) = Trial::of(QUICKSTART) else { return };
+    let trial = trial.with(&["--duration=10m", "--set=stop_on=violation"]);
+    assert_status(&trial.run(), 1);
+    let results = trial.results();
+    assert!(number(&results, "/run/duration_ms") < 300_000, "{results:#}");
+    assert!(trial.report().contains("at the first violation, as the plan asks"));
+}

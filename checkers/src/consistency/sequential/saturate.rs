@@ -2,10 +2,9 @@
 
 use rustc_hash::FxHashSet;
 
-use crate::consistency::causal::cyclic;
 use crate::consistency::clocks::{Clocks, writes_by_key};
 use crate::consistency::contradiction::Contradiction;
-use crate::consistency::order::{arrange, found_with, is_legal, points, put_with};
+use crate::consistency::order::{Point, arrange, found_with, is_legal, put_with};
 use crate::consistency::outcome::Outcome;
 use crate::consistency::precedence::{Link, Precedence, Rule, Scope};
 use crate::consistency::registers::{AccessId, Act, Registers, Source};
@@ -13,18 +12,14 @@ use crate::consistency::registers::{AccessId, Act, Registers, Source};
 /// How often clocks are made anew before the search takes over.
 const ROUNDS: usize = 24;
 
-/// Saturates until it is decided, or gives the points of a likely order to whoever searches on. O(n · sessions) per round.
-pub(super) fn saturate(registers: &Registers<'_, '_>) -> Result<Outcome, Vec<u64>> {
-    let points = points(registers);
-    let Some(mut order) = arrange(registers, Scope::All, &[], &points) else {
-        return Ok(cyclic(registers));
-    };
+/// Decides by saturation, given an order that extends causality; none where that leaves it open. O(n · sessions) per round.
+pub(super) fn saturate(registers: &Registers<'_, '_>, mut order: Vec<AccessId>, points: &[Point]) -> Option<Outcome> {
     let writes = writes_by_key(registers);
     let initial = initial_readers(registers);
     let mut saturation = Saturation { registers, writes: &writes, initial: &initial, links: Vec::new(), linked: FxHashSet::default() };
     for _ in 0..ROUNDS {
         if is_legal(registers, &order) {
-            return Ok(Outcome::Holds);
+            return Some(Outcome::Holds);
         }
         let Some(clocks) = Clocks::new(registers, &saturation.links, &order) else {
             break;
@@ -35,7 +30,7 @@ pub(super) fn saturate(registers: &Registers<'_, '_>) -> Result<Outcome, Vec<u64
                 Act::Read(source) => {
                     if let Some(write) = saturation.order_writes_before(&clocks, id, source) {
                         let precedence = Precedence::new(registers, Scope::All, &saturation.links);
-                        return Ok(Outcome::Broken(Contradiction::erased(&precedence, write, id)));
+                        return Some(Outcome::Broken(Contradiction::erased(&precedence, write, id)));
                     }
                 }
                 Act::Write => saturation.order_reads_before(&clocks, id),
@@ -44,16 +39,16 @@ pub(super) fn saturate(registers: &Registers<'_, '_>) -> Result<Outcome, Vec<u64
         if saturation.links.len() == before {
             break;
         }
-        match arrange(registers, Scope::All, &saturation.links, &points) {
+        match arrange(registers, Scope::All, &saturation.links, points) {
             Some(next) => order = next,
             None => {
                 let precedence = Precedence::new(registers, Scope::All, &saturation.links);
                 let closing = precedence.closing_link();
-                return Ok(closing.map_or(Outcome::Holds, |link| Outcome::Broken(Contradiction::cycle(&precedence, link))));
+                return closing.map(|link| Outcome::Broken(Contradiction::cycle(&precedence, link)));
             }
         }
     }
-    Err(points)
+    None
 }
 
 struct Saturation<'s, 't, 'h> {

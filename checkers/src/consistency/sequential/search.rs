@@ -8,7 +8,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::consistency::contradiction::Contradiction;
 use crate::consistency::options::Limits;
-use crate::consistency::order::put_with;
+use crate::consistency::order::{Point, put_with};
 use crate::consistency::outcome::Outcome;
 use crate::consistency::registers::{AccessId, Act, Registers, Source};
 
@@ -16,7 +16,7 @@ use crate::consistency::registers::{AccessId, Act, Registers, Source};
 const BREATH: usize = 256;
 
 /// Decides by trying, the lower point first, within limits.
-pub(super) fn search(registers: &Registers<'_, '_>, points: &[u64], limits: &Limits) -> Outcome {
+pub(super) fn search(registers: &Registers<'_, '_>, points: &[Point], limits: &Limits) -> Outcome {
     let mut search = Search::new(registers, points);
     let deadline = limits.deadline();
     let mut passed: FxHashSet<Vec<AccessId>> = FxHashSet::default();
@@ -59,7 +59,7 @@ struct Branch {
 
 struct Search<'r, 't, 'h> {
     registers: &'r Registers<'t, 'h>,
-    points: &'r [u64],
+    points: &'r [Point],
     /// By session: what it does next.
     next: Vec<AccessId>,
     /// By key: the current version.
@@ -71,7 +71,7 @@ struct Search<'r, 't, 'h> {
 }
 
 impl<'r, 't, 'h> Search<'r, 't, 'h> {
-    fn new(registers: &'r Registers<'t, 'h>, points: &'r [u64]) -> Self {
+    fn new(registers: &'r Registers<'t, 'h>, points: &'r [Point]) -> Self {
         let mut awaited = FxHashMap::default();
         for access in &registers.accesses {
             if let Act::Read(source) = access.act {
@@ -134,7 +134,7 @@ impl<'r, 't, 'h> Search<'r, 't, 'h> {
 
     /// The sessions whose next write may happen, the lowest point last.
     fn choices(&self) -> Vec<usize> {
-        let mut choices: Vec<(u64, usize)> = (0..self.next.len())
+        let mut choices: Vec<(Point, usize)> = (0..self.next.len())
             .filter_map(|session| self.head(session).filter(|&id| self.may(id)).map(|id| (self.points[id as usize], session)))
             .collect();
         choices.sort_unstable_by(|one, other| other.cmp(one));

@@ -25,9 +25,10 @@ struct Open {
     length: Option<u64>,
 }
 
-/// Reports processes that hold the lock at once, and leases that were renewed after they had ended. `slack` is in nanoseconds.
-pub(super) fn judge(part: &Part<'_>, slack: u64, report: &mut Report) {
-    let mut holds = certain(part, slack, report);
+/// Reports processes that hold the lock at once, and leases that were renewed after they had ended. The events are those of the lock's operations,
+/// in order; `slack` is in nanoseconds.
+pub(super) fn judge(part: &Part<'_>, events: &[EventIndex], slack: u64, report: &mut Report) {
+    let mut holds = certain(part, events, slack, report);
     holds.sort_unstable_by_key(|hold| hold.from);
     // Of the holds before: the one that lasts longest, and the one of another process that does.
     let (mut longest, mut other): (Option<Hold>, Option<Hold>) = (None, None);
@@ -58,7 +59,7 @@ pub(super) fn judge(part: &Part<'_>, slack: u64, report: &mut Report) {
 }
 
 /// All certain holds; reports renewals that came too late.
-fn certain(part: &Part<'_>, slack: u64, report: &mut Report) -> Vec<Hold> {
+fn certain(part: &Part<'_>, events: &[EventIndex], slack: u64, report: &mut Report) -> Vec<Hold> {
     let mut holds: Vec<Hold> = Vec::new();
     let mut open: FxHashMap<Process, Open> = FxHashMap::default();
     let close = |open: Open, at: EventIndex| Hold { until: open.hold.until.min(at), ..open.hold };
@@ -73,7 +74,8 @@ fn certain(part: &Part<'_>, slack: u64, report: &mut Report) -> Vec<Hold> {
         match operation.f.as_str() {
             "acquire" => {
                 let length = lease(operation);
-                let hold = Hold { from: completed, until: least_end(part, operation, length, slack), at, process: operation.process };
+                let hold =
+                    Hold { from: completed, until: least_end(part, events, operation, length, slack), at, process: operation.process };
                 let over = length.map(|length| part.time(completed).saturating_add(length).saturating_add(slack));
                 if let Some(before) = open.insert(operation.process, Open { hold, over, length }) {
                     holds.push(close(before, operation.invoked));
@@ -92,7 +94,7 @@ fn certain(part: &Part<'_>, slack: u64, report: &mut Report) -> Vec<Hold> {
                     // Whether it held on between the end of the lease and the renewal is not certain where they touch: a new hold begins.
                     holds.push(Hold { until: open.hold.until.min(completed), ..open.hold });
                     open.hold.from = completed;
-                    open.hold.until = least_end(part, operation, open.length, slack);
+                    open.hold.until = least_end(part, events, operation, open.length, slack);
                 }
             }
             _ => {}
@@ -104,10 +106,11 @@ fn certain(part: &Part<'_>, slack: u64, report: &mut Report) -> Vec<Hold> {
 }
 
 /// The first event at which a lease may have ended: one granted when it was asked for, by the fastest clock.
-fn least_end(part: &Part<'_>, operation: &Operation<'_>, length: Option<u64>, slack: u64) -> EventIndex {
+fn least_end(part: &Part<'_>, events: &[EventIndex], operation: &Operation<'_>, length: Option<u64>, slack: u64) -> EventIndex {
     let Some(length) = length else {
         return EventIndex(u32::MAX);
     };
     let end = part.time(operation.invoked).saturating_add(length.saturating_sub(slack));
-    EventIndex(part.history.events.partition_point(|event| event.time.0 < end) as u32)
+    let first = events.partition_point(|event| part.time(*event) < end);
+    events.get(first).copied().unwrap_or(EventIndex(u32::MAX))
 }

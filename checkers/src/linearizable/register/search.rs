@@ -10,38 +10,24 @@
 //!   that need the value, how many were used is forgotten.
 //! - *Dominance* also knows that a plain crashed write does all that a crashed compare-and-set to the same value does.
 
+mod dominance;
+mod passage;
+
 use std::cell::Cell;
 use std::cmp::Reverse;
+use std::collections::VecDeque;
 
-use elenchus_core::Kind;
-
-use super::accesses::{ANY, Accesses, Act, ValueId};
-use crate::linearizable::bags::{BagId, Bags, EMPTY};
+use super::accesses::{Accesses, Act, ValueId};
+use super::beam::{Beam, Widening};
+use crate::linearizable::bags::{BagId, Bags};
 use crate::linearizable::bits::Bits;
 use crate::linearizable::budget::{Budget, Exceeded, Spent};
 use crate::linearizable::frontier::Frontier;
 use crate::linearizable::linearize::Path;
-use crate::linearizable::outcome::{Broken, Outcome, Reached, Searched};
-use crate::linearizable::problem::{Moment, Problem};
-use crate::linearizable::trail::{BEGINNING, Taker, TrailId, Trails};
-
-/// What is kept between two returns, and between two steps.
-#[derive(Clone, Copy, Debug)]
-struct Beam {
-    /// How many configurations.
-    width: usize,
-    /// Whether crashed operations are compared by how many were used in all, rather than class by class.
-    is_rough: bool,
-}
-
-/// Tried in turn; the last keeps all there are.
-const BEAMS: [Beam; 5] = [
-    Beam { width: 2, is_rough: true },
-    Beam { width: 16, is_rough: true },
-    Beam { width: 128, is_rough: true },
-    Beam { width: 1024, is_rough: false },
-    Beam { width: usize::MAX, is_rough: false },
-];
+use crate::linearizable::outcome::{Reached, Searched};
+use crate::linearizable::problem::Problem;
+use crate::linearizable::trail::{Taker, TrailId, Trails};
+use dominance::dominates;
 
 /// How many of the furthest configurations a failure reports.
 const REPORTED: usize = 8;
@@ -54,16 +40,9 @@ const BREATH: u64 = 64;
 /// One that `forgets` how many crashed operations it used where that cannot matter is faster, but its trail may not add up.
 pub(super) fn search<B: Bits>(problem: &Problem<'_>, accesses: &Accesses, end: usize, budget: &Budget, forgets: bool) -> Searched {
     let mut search = Search::<B>::new(problem, accesses, end, *budget, forgets);
-    for beam in BEAMS {
-        search.reset(beam);
-        let outcome = search.run();
-        let proves_nothing = search.cut.get() && matches!(outcome, Outcome::Broken(_));
-        if !proves_nothing {
-            let path = search.configurations.first().and_then(|configuration| search.path(configuration.trail));
-            return Searched { outcome, spent: search.spent, algorithm: "register-just-in-time", path };
-        }
-    }
-    unreachable!("the last beam drops nothing")
+    let outcome = search.run();
+    let path = search.configurations.first().and_then(|configuration| search.path(configuration.trail));
+    Searched { outcome, spent: search.spent, algorithm: "register-just-in-time", path }
 }
 
 /// One way the register may have come so far.
@@ -77,6 +56,8 @@ struct Configuration<B> {
     tokens: B,
     /// The crashed operations used.
     used: BagId,
+    /// How many those are.
+    cost: u32,
     /// The last step that led here.
     trail: TrailId,
 }
@@ -84,22 +65,28 @@ struct Configuration<B> {
 /// The value, and the compare-and-sets to do.
 type Key<B> = (ValueId, B);
 
-/// The reads and writes to do, the tokens, the crashed operations used, and the trail, which is not compared.
-type Entry<B> = (B, B, BagId, TrailId);
+/// The reads and writes to do, the tokens, the crashed operations used and how many those are, and the trail, which is not compared.
+type Entry<B> = (B, B, BagId, u32, TrailId);
 
 impl<B: Bits> Configuration<B> {
     fn split(self, cas: B) -> (Key<B>, Entry<B>) {
-        ((self.value, self.todo.and(cas)), (self.todo.without(cas), self.tokens, self.used, self.trail))
+        ((self.value, self.todo.and(cas)), (self.todo.without(cas), self.tokens, self.used, self.cost, self.trail))
     }
 
-    fn join(((value, cas), (todo, tokens, used, trail)): (Key<B>, Entry<B>)) -> Configuration<B> {
-        Configuration { value, todo: cas.or(todo), tokens, used, trail }
+    fn join(((value, cas), (todo, tokens, used, cost, trail)): (Key<B>, Entry<B>)) -> Configuration<B> {
+        Configuration { value, todo: cas.or(todo), tokens, used, cost, trail }
     }
 
     /// The same when the operation in a slot has returned.
     fn without(self, slot: B) -> Configuration<B> {
         Configuration { todo: self.todo.without(slot), tokens: self.tokens.without(slot), ..self }
     }
+}
+
+/// Where the search stood before a moment.
+struct Mark<B> {
+    at: usize,
+    configurations: Vec<Configuration<B>>,
 }
 
 struct Search<'a, 'h, B> {
@@ -138,6 +125,8 @@ struct Search<'a, 'h, B> {
     demand: Vec<u32>,
 
     configurations: Vec<Configuration<B>>,
+    /// Where the search stood earlier, in the order of moments.
+    marks: VecDeque<Mark<B>>,
     passed: Frontier<Key<B>, Entry<B>>,
     visited: Frontier<Key<B>, Entry<B>>,
     /// Visited in a state that nobody saw: only a compare-and-set may follow.
@@ -161,7 +150,7 @@ impl<'a, 'h, B: Bits> Search<'a, 'h, B> {
             trails: Trails::new(budget.keeps_trails),
             budget,
             spent: Spent::default(),
-            beam: BEAMS[0],
+            beam: Widening::new().beam(0),
             cut: Cell::new(false),
             slots: vec![0; problem.concurrency()],
             slot_of: vec![0; problem.operations.len()],
@@ -175,100 +164,13 @@ impl<'a, 'h, B: Bits> Search<'a, 'h, B> {
             crashed_writes: Vec::new(),
             demand: Vec::new(),
             configurations: Vec::new(),
+            marks: VecDeque::new(),
             passed: Frontier::new(),
             visited: Frontier::new(),
             idle: Frontier::new(),
             agenda: Vec::new(),
             collected: Vec::new(),
             choices: Vec::new(),
-        }
-    }
-
-    /// Starts again, with another width.
-    fn reset(&mut self, beam: Beam) {
-        (self.beam, self.cut) = (beam, Cell::new(false));
-        (self.taken, self.reads, self.writes, self.cas) = Default::default();
-        self.fitting.fill(B::default());
-        self.available.fill(0);
-        self.crashed_from.iter_mut().for_each(Vec::clear);
-        self.crashed_writes.clear();
-        self.demand.clone_from(&self.accesses.demand);
-        self.bags = Bags::new();
-        self.trails.clear();
-        self.configurations.clear();
-        self.configurations.push(Configuration { value: 0, todo: B::default(), tokens: B::default(), used: EMPTY, trail: BEGINNING });
-    }
-
-    fn run(&mut self) -> Outcome {
-        let problem = self.problem;
-        for (at, &moment) in problem.moments[..self.end].iter().enumerate() {
-            match moment {
-                Moment::Call(position) if problem.operation(position).kind == Kind::Ok => self.open(position),
-                Moment::Call(position) => self.crash(position),
-                Moment::Return(position) => {
-                    self.moment = at as u32;
-                    if let Err(why) = self.complete(position) {
-                        return Outcome::Exhausted { why, moments: at };
-                    }
-                    if self.configurations.is_empty() {
-                        return Outcome::Broken(Broken { operation: position, reached: self.furthest() });
-                    }
-                }
-            }
-        }
-        Outcome::Linearizable
-    }
-
-    fn act(&self, position: u32) -> Act {
-        self.accesses.acts[position as usize]
-    }
-
-    /// An operation that will return begins.
-    fn open(&mut self, position: u32) {
-        let slot = self.taken.free().expect("the concurrency of the problem fits the width");
-        let bit = B::one(slot);
-        (self.slots[slot], self.slot_of[position as usize]) = (position, slot as u16);
-        self.taken = self.taken.or(bit);
-        let act = self.act(position);
-        match act {
-            Act::Read(value) => {
-                self.reads = self.reads.or(bit);
-                self.fitting[value as usize] = self.fitting[value as usize].or(bit);
-            }
-            Act::Write(value) => {
-                self.writes = self.writes.or(bit);
-                self.fitting[value as usize] = self.fitting[value as usize].or(bit);
-            }
-            Act::Cas(..) => self.cas = self.cas.or(bit),
-        }
-        for configuration in &mut self.configurations {
-            let done = match act {
-                Act::Read(value) | Act::Write(value) => configuration.value == value,
-                Act::Cas(..) => false,
-            };
-            if !done {
-                configuration.todo = configuration.todo.or(bit);
-            }
-            if matches!(act, Act::Write(_)) {
-                configuration.tokens = configuration.tokens.or(bit);
-            }
-        }
-    }
-
-    /// An operation that never returns begins. One whose value nobody needs is left out.
-    fn crash(&mut self, position: u32) {
-        let number = self.accesses.class_of[position as usize];
-        let class = self.accesses.classes[number as usize];
-        if self.demand[class.to as usize] == 0 {
-            return;
-        }
-        let available = &mut self.available[number as usize];
-        *available += 1;
-        if *available == 1 {
-            match class.from {
-                ANY => self.crashed_writes.push(number),
-                from => self.crashed_from[from as usize].push(number),
-            }
         }
     }
 
@@ -281,7 +183,7 @@ impl<'a, 'h, B: Bits> Search<'a, 'h, B> {
         self.idle.clear();
         self.sort_sources(act, bit);
         self.close_over(act, bit)?;
-        self.close(act, bit);
+        self.close(position, bit);
         if self.configurations.len() > self.beam.width {
             self.narrow();
         }
@@ -296,21 +198,21 @@ impl<'a, 'h, B: Bits> Search<'a, 'h, B> {
         for from in sources.drain(..) {
             let is_done = from.todo.and(bit).is_empty();
             match act {
-                Act::Write(_) if from.tokens.and(bit).is_empty() => self.pass(from, None),
+                Act::Write(_) if from.tokens.and(bit).is_empty() => self.arrive_past(from, None),
                 Act::Write(value) => {
                     if is_done {
                         let unseen = Configuration { tokens: from.tokens.without(bit), ..from };
                         if from.value == value {
                             // It may as well be placed here, with all other open writes just before it.
                             let todo = unseen.todo.without(self.writes);
-                            self.pass(Configuration { todo, ..unseen }, Some(Taker::Open(self.slots[bit.first()])));
+                            self.arrive_past(Configuration { todo, ..unseen }, Some(Taker::Open(self.slots[bit.first()])));
                         } else {
-                            self.pass(unseen, None);
+                            self.arrive_past(unseen, None);
                         }
                     }
                     self.visit(from, false, None);
                 }
-                _ if is_done => self.pass(from, None),
+                _ if is_done => self.arrive_past(from, None),
                 _ => self.visit(from, false, None),
             }
         }
@@ -348,7 +250,7 @@ impl<'a, 'h, B: Bits> Search<'a, 'h, B> {
         if let Act::Write(value) = target {
             let slot = bit.first();
             let seen = self.blind_write(from, value, Some(slot));
-            self.pass(seen, Some(Taker::Open(self.slots[slot])));
+            self.arrive_past(seen, Some(Taker::Open(self.slots[slot])));
             if from.todo.and(self.reads.or(self.cas)).is_empty() {
                 return; // Nobody but writes is waiting, and the last write may as well be this one.
             }
@@ -383,8 +285,8 @@ impl<'a, 'h, B: Bits> Search<'a, 'h, B> {
         for at in 0..self.crashed_from[from.value as usize].len() {
             let class = self.crashed_from[from.value as usize][at];
             if self.bags.count(from.used, class) < self.available[class as usize] {
-                let (value, used) = (self.accesses.classes[class as usize].to, self.bags.plus(from.used, class));
-                let to = self.settled(Configuration { value, used, ..from });
+                let value = self.accesses.classes[class as usize].to;
+                let to = self.settled(Configuration { value, cost: from.cost + 1, ..from });
                 self.arrive(to, to.todo == from.todo, Taker::Crashed(class), target, bit);
             }
         }
@@ -416,7 +318,7 @@ impl<'a, 'h, B: Bits> Search<'a, 'h, B> {
             let is_new = !choices.iter().any(|choice| choice.0 == value);
             if is_spare && is_new && (discharges || (value != from.value && !self.has_crashed_cas(from, value))) {
                 let to = self.blind_write(from, value, None);
-                let to = Configuration { used: self.bags.plus(from.used, class), ..to };
+                let to = Configuration { cost: from.cost + 1, ..to };
                 self.arrive_by_write(from, to, Taker::Crashed(class), target, bit);
             }
         }
@@ -458,7 +360,7 @@ impl<'a, 'h, B: Bits> Search<'a, 'h, B> {
     /// Takes note of a configuration: for after the completion if the operation is done in it, else to be extended.
     fn arrive(&mut self, to: Configuration<B>, is_idle: bool, by: Taker, target: Act, bit: B) {
         if !matches!(target, Act::Write(_)) && to.todo.and(bit).is_empty() {
-            self.pass(to, Some(by));
+            self.arrive_past(to, Some(by));
         } else if !is_idle || self.has_cas(to) {
             self.visit(to, is_idle, Some(by));
         }
@@ -471,79 +373,71 @@ impl<'a, 'h, B: Bits> Search<'a, 'h, B> {
         at.todo.and(self.cas).each().any(is_open) || self.crashed_from[at.value as usize].iter().any(is_spare)
     }
 
-    fn pass(&mut self, to: Configuration<B>, by: Option<Taker>) {
-        let (key, entry) = self.forgetful(to).split(self.cas);
-        let dominates = dominates(&self.bags, self.accesses, self.beam, &self.cut);
-        let by = by.filter(|_| self.trails.is_kept() && !self.passed.dominated(key, &entry, &dominates));
-        let trail = by.map_or(to.trail, |by| self.trails.add(to.trail, by, self.moment));
-        self.passed.add(key, (entry.0, entry.1, entry.2, trail), dominates);
+    fn arrive_past(&mut self, to: Configuration<B>, by: Option<Taker>) {
+        let to = if self.beam.is_rough { to } else { self.accounted(to, by) };
+        let (key, entry) = to.split(self.cas);
+        if self.passed.dominated(key, &entry, dominates(&self.bags, self.accesses, self.beam, &self.cut)) {
+            return;
+        }
+        let (key, entry) = self.led(to, by).split(self.cas);
+        self.passed.insert(key, entry, dominates(&self.bags, self.accesses, self.beam, &self.cut));
     }
 
     fn visit(&mut self, to: Configuration<B>, is_idle: bool, by: Option<Taker>) {
-        let mut to = self.forgetful(to);
+        let to = if self.beam.is_rough { to } else { self.accounted(to, by) };
         let (key, entry) = to.split(self.cas);
-        let dominates = dominates(&self.bags, self.accesses, self.beam, &self.cut);
-        let is_new = !self.visited.dominated(key, &entry, &dominates) && (!is_idle || !self.idle.dominated(key, &entry, &dominates));
-        if !is_new {
-            return;
+        {
+            let dominates = dominates(&self.bags, self.accesses, self.beam, &self.cut);
+            if self.visited.dominated(key, &entry, &dominates) || (is_idle && self.idle.dominated(key, &entry, &dominates)) {
+                return;
+            }
         }
-        to.trail = by.map_or(to.trail, |by| self.trails.add(to.trail, by, self.moment));
+        let to = self.led(to, by);
         let (key, entry) = to.split(self.cas);
         let frontier = if is_idle { &mut self.idle } else { &mut self.visited };
-        frontier.insert(key, entry, dominates);
-        let cost = self.bags.total(to.used) as usize;
+        frontier.insert(key, entry, dominates(&self.bags, self.accesses, self.beam, &self.cut));
+        let cost = to.cost as usize;
         if self.agenda.len() <= cost {
             self.agenda.resize_with(cost + 1, Vec::new);
         }
         self.agenda[cost].push((to, is_idle));
     }
 
+    /// A configuration that was just reached, with what it used, as far as that matters. Where comparison is rough this waits until it is
+    /// known to be new: until then only its cost is right.
+    fn accounted(&mut self, to: Configuration<B>, by: Option<Taker>) -> Configuration<B> {
+        let used = match by {
+            Some(Taker::Crashed(class)) => self.bags.plus(to.used, class),
+            _ => to.used,
+        };
+        let used = if self.beam.is_rough { used } else { self.forgetful(used) };
+        Configuration { used, cost: self.bags.total(used), ..to }
+    }
+
+    /// A configuration that is new, with the step that led to it.
+    fn led(&mut self, to: Configuration<B>, by: Option<Taker>) -> Configuration<B> {
+        let to = if self.beam.is_rough { self.accounted(to, by) } else { to };
+        Configuration { trail: by.map_or(to.trail, |by| self.trails.add(to.trail, by, self.moment)), ..to }
+    }
+
     /// The same without the uses of crashed operations of which more are left than anybody can need.
-    fn forgetful(&mut self, configuration: Configuration<B>) -> Configuration<B> {
+    fn forgetful(&mut self, used: BagId) -> BagId {
         let matters = |&(class, used): &(u32, u32)| {
             let demand = self.demand[self.accesses.classes[class as usize].to as usize];
             self.available[class as usize].saturating_sub(used) < demand
         };
-        let pairs = self.bags.pairs(configuration.used);
+        let pairs = self.bags.pairs(used);
         if !self.forgets || pairs.iter().all(matters) {
-            return configuration;
+            return used;
         }
         let pairs: Vec<(u32, u32)> = pairs.iter().copied().filter(matters).collect();
-        Configuration { used: self.bags.intern(pairs), ..configuration }
-    }
-
-    /// Frees the slot of an operation that has taken effect in every configuration that passed.
-    fn close(&mut self, act: Act, bit: B) {
-        self.taken = self.taken.without(bit);
-        self.reads = self.reads.without(bit);
-        self.writes = self.writes.without(bit);
-        self.cas = self.cas.without(bit);
-        if let Act::Read(value) | Act::Write(value) = act {
-            self.fitting[value as usize] = self.fitting[value as usize].without(bit);
-        }
-        if act.finds() != ANY {
-            self.demand[act.finds() as usize] -= 1;
-        }
-        self.passed.collect_into(&mut self.collected);
-        let mut collected = std::mem::take(&mut self.collected);
-        if collected.len() > 1 {
-            // Without the token of what returned, and with less demand, more may be dominated.
-            self.passed.clear();
-            for &found in &collected {
-                let freed = Configuration::join(found).without(bit);
-                self.pass(freed, None);
-            }
-            self.passed.collect_into(&mut collected);
-        }
-        self.configurations.extend(collected.iter().map(|&found| Configuration::join(found).without(bit)));
-        self.collected = collected;
+        self.bags.intern(pairs)
     }
 
     /// Keeps only the most promising configurations: few crashed operations used, little to do.
     fn narrow(&mut self) {
         self.cut.set(true);
-        let bags = &self.bags;
-        self.configurations.sort_by_key(|at| (bags.total(at.used), at.todo.count(), Reverse(at.tokens.count())));
+        self.configurations.sort_by_key(|at| (at.cost, at.todo.count(), Reverse(at.tokens.count())));
         self.configurations.truncate(self.beam.width);
     }
 
@@ -564,10 +458,20 @@ impl<'a, 'h, B: Bits> Search<'a, 'h, B> {
     /// Forgets what no configuration needs any longer.
     fn tidy(&mut self) {
         if self.trails.is_crowded() {
-            self.trails.tidy(self.configurations.iter_mut().map(|at| &mut at.trail));
+            self.trails.tidy(
+                self.configurations
+                    .iter_mut()
+                    .chain(self.marks.iter_mut().flat_map(|mark| &mut mark.configurations))
+                    .map(|at| &mut at.trail),
+            );
         }
         if self.bags.is_crowded() {
-            self.bags.tidy(self.configurations.iter_mut().map(|at| &mut at.used));
+            self.bags.tidy(
+                self.configurations
+                    .iter_mut()
+                    .chain(self.marks.iter_mut().flat_map(|mark| &mut mark.configurations))
+                    .map(|at| &mut at.used),
+            );
         }
     }
 
@@ -581,7 +485,7 @@ impl<'a, 'h, B: Bits> Search<'a, 'h, B> {
     fn furthest(&mut self) -> Vec<Reached> {
         self.visited.collect_into(&mut self.collected);
         let mut visited: Vec<Configuration<B>> = self.collected.iter().copied().map(Configuration::join).collect();
-        visited.sort_by_key(|at| (self.bags.total(at.used), at.todo.count()));
+        visited.sort_by_key(|at| (at.cost, at.todo.count()));
         let mut seen: Vec<ValueId> = Vec::new();
         visited.retain(|at| {
             let is_new = !seen.contains(&at.value) && seen.len() < REPORTED;
@@ -592,52 +496,4 @@ impl<'a, 'h, B: Bits> Search<'a, 'h, B> {
         let state = |value: ValueId| self.accesses.values[value as usize].to_string();
         visited.iter().map(|at| Reached { state: state(at.value), pending: pending(at.todo), path: self.path(at.trail) }).collect()
     }
-}
-
-/// One entry dominates another when it has less to do, more tokens, and used no more of what crashed.
-fn dominates<B: Bits>(bags: &Bags, accesses: &Accesses, beam: Beam, cut: &Cell<bool>) -> impl Fn(&Entry<B>, &Entry<B>) -> bool {
-    move |one, other| {
-        let has_done_more = one.0.within(other.0) && other.1.within(one.1);
-        if !has_done_more || !beam.is_rough {
-            return has_done_more && used_no_more(bags, accesses, one.2, other.2);
-        }
-        let used_fewer = bags.total(one.2) <= bags.total(other.2);
-        if used_fewer && !cut.get() && !used_no_more(bags, accesses, one.2, other.2) {
-            cut.set(true);
-        }
-        used_fewer
-    }
-}
-
-/// Whether what one used can be matched, value by value, with what the other used: each compare-and-set with its like or a plain write, and
-/// each plain write with a plain write.
-fn used_no_more(bags: &Bags, accesses: &Accesses, one: BagId, other: BagId) -> bool {
-    if one == EMPTY || one == other {
-        return true;
-    }
-    let (one, other) = (bags.pairs(one), bags.pairs(other));
-    let class = |pair: &(u32, u32)| accesses.classes[pair.0 as usize];
-    let mut at = 0;
-    while at < one.len() {
-        let to = class(&one[at]).to;
-        let group = one[at..].iter().take_while(|pair| class(pair).to == to).count();
-        let mut wanted = 0;
-        let mut spare = 0;
-        for pair in other.iter().filter(|pair| class(pair).to == to && class(pair).from == ANY) {
-            spare += pair.1;
-        }
-        for pair in &one[at..at + group] {
-            if class(pair).from == ANY {
-                wanted += pair.1;
-            } else {
-                let like = other.binary_search_by_key(&pair.0, |pair| pair.0).map_or(0, |found| other[found].1);
-                wanted += pair.1.saturating_sub(like);
-            }
-        }
-        if wanted > spare {
-            return false;
-        }
-        at += group;
-    }
-    true
 }

@@ -1,8 +1,13 @@
 //! EDN's tokens and values, with places.
 
-use super::super::scanner::{Scan, Scanner};
+use super::super::scanner::{Bytes, Scan, Scanner};
 use crate::Value;
 use crate::value::Float;
+
+static BLANK: Bytes = Bytes::of(b" ,\n\r\t\x0b\x0c");
+static COMMENT: Bytes = Bytes::all_but(b"\n");
+/// What stands for itself in a string.
+static PLAIN: Bytes = Bytes::all_but(b"\"\\");
 
 /// Reads EDN, one datum at a time.
 pub(in crate::exchange) struct Reader<'t> {
@@ -20,22 +25,26 @@ impl<'t> Reader<'t> {
     }
 
     fn skip_in(&mut self, depth: usize) -> Scan<()> {
-        let scanner = &mut self.scanner;
-        scanner.skip_while(is_blank);
-        // What follows a blank is nearly always a datum.
-        if !matches!(scanner.peek(), Some(b';' | b'#' | b'^')) {
-            return Ok(());
+        self.next_mark(depth).map(|_| ())
+    }
+
+    /// As [`Reader::skip`]; gives the byte that comes next.
+    #[inline]
+    pub(in crate::exchange) fn next_mark(&mut self, depth: usize) -> Scan<Option<u8>> {
+        match self.scanner.skip(&BLANK) {
+            Some(b';' | b'#' | b'^') => self.skip_rare(depth),
+            next => Ok(next),
         }
-        self.skip_rare(depth)
     }
 
     #[cold]
-    fn skip_rare(&mut self, depth: usize) -> Scan<()> {
+    fn skip_rare(&mut self, depth: usize) -> Scan<Option<u8>> {
         self.scanner.check_depth(depth)?;
         loop {
-            self.scanner.skip_while(is_blank);
-            match (self.scanner.peek(), self.scanner.peek_after(1)) {
-                (Some(b';'), _) => self.scanner.skip_while(|byte| byte != b'\n'),
+            match (self.scanner.skip(&BLANK), self.scanner.peek_after(1)) {
+                (Some(b';'), _) => {
+                    self.scanner.skip(&COMMENT);
+                }
                 (Some(b'#'), Some(b'_')) => {
                     self.scanner.at += 2;
                     self.datum(depth + 1)?;
@@ -51,7 +60,7 @@ impl<'t> Reader<'t> {
                     self.scanner.at += 1;
                     self.scanner.word();
                 }
-                _ => return Ok(()),
+                (next, _) => return Ok(next),
             }
         }
     }
@@ -68,25 +77,17 @@ impl<'t> Reader<'t> {
         Ok(Some(close))
     }
 
-    /// Whether the collection ends here; if so, leaves it.
-    pub(in crate::exchange) fn close(&mut self, close: u8) -> Scan<bool> {
-        self.close_in(close, 0)
+    /// The fault of a collection that is open when the text ends.
+    pub(in crate::exchange) fn unclosed<T>(&self, close: u8) -> Scan<T> {
+        let what = if close == b'}' { "map" } else { "sequence" };
+        self.scanner.fault(format!("the text ends inside a {what}; expected `{}`", char::from(close)))
     }
 
-    fn close_in(&mut self, close: u8, depth: usize) -> Scan<bool> {
-        self.skip_in(depth)?;
-        match self.scanner.peek() {
-            None => {
-                let what = if close == b'}' { "map" } else { "sequence" };
-                self.scanner.fault(format!("the text ends inside a {what}; expected `{}`", char::from(close)))
-            }
-            _ => Ok(self.scanner.accept(close)),
-        }
-    }
-
-    /// The name of the keyword that comes next, if one does. Nothing may stand before it.
-    pub(in crate::exchange) fn keyword(&mut self) -> Option<&'t str> {
-        self.scanner.accept(b':').then(|| self.scanner.word())
+    /// The name of the keyword that begins here.
+    #[inline]
+    pub(in crate::exchange) fn keyword(&mut self) -> &'t str {
+        self.scanner.at += 1;
+        self.scanner.word()
     }
 
     /// The next datum.
@@ -95,15 +96,24 @@ impl<'t> Reader<'t> {
     }
 
     fn datum(&mut self, depth: usize) -> Scan<Value> {
-        self.skip_in(depth)?;
-        let start = self.scanner.at;
-        match self.scanner.peek() {
+        let mark = self.next_mark(depth)?;
+        self.datum_at(mark, depth)
+    }
+
+    /// The datum that begins with the byte that comes next.
+    #[inline]
+    pub(in crate::exchange) fn datum_at(&mut self, mark: Option<u8>, depth: usize) -> Scan<Value> {
+        match mark {
             Some(b'0'..=b'9' | b'-') if let Some(number) = self.scanner.short_int() => Ok(Value::Int(number)),
-            Some(b':') => {
-                self.scanner.at += 1;
-                Ok(Value::from(self.scanner.word()))
-            }
+            Some(b':') => Ok(Value::from(self.keyword())),
             Some(b'[') => self.sequence(b']', depth),
+            _ => self.other_datum(mark, depth),
+        }
+    }
+
+    fn other_datum(&mut self, mark: Option<u8>, depth: usize) -> Scan<Value> {
+        let start = self.scanner.at;
+        match mark {
             Some(b'(') => self.sequence(b')', depth),
             Some(b'{') => self.map(depth),
             Some(b'"') => self.string(),
@@ -132,10 +142,17 @@ impl<'t> Reader<'t> {
         self.scanner.check_depth(depth + 1)?;
         self.scanner.at += 1;
         let waiting = self.scanner.elements_waiting();
-        while !self.close_in(close, depth)? {
-            let element = self.datum(depth + 1)?;
+        loop {
+            let element = match self.next_mark(depth)? {
+                Some(mark) if mark == close => break,
+                None => return self.unclosed(close),
+                // Most elements are numbers.
+                Some(b'0'..=b'9') if let Some(number) = self.scanner.short_int() => Value::Int(number),
+                mark => self.datum_at(mark, depth + 1)?,
+            };
             self.scanner.push_element(element);
         }
+        self.scanner.at += 1;
         Ok(self.scanner.list_since(waiting))
     }
 
@@ -143,11 +160,16 @@ impl<'t> Reader<'t> {
         self.scanner.check_depth(depth + 1)?;
         self.scanner.at += 1;
         let waiting = self.scanner.pairs_waiting();
-        while !self.close_in(b'}', depth)? {
-            let key = self.datum(depth + 1)?;
+        loop {
+            let key = match self.next_mark(depth)? {
+                Some(b'}') => break,
+                None => return self.unclosed(b'}'),
+                mark => self.datum_at(mark, depth + 1)?,
+            };
             let value = self.datum(depth + 1)?;
             self.scanner.push_pair(key, value);
         }
+        self.scanner.at += 1;
         Ok(self.scanner.map_since(waiting))
     }
 
@@ -157,9 +179,9 @@ impl<'t> Reader<'t> {
         let mut plain = self.scanner.at;
         let mut unescaped = String::new();
         loop {
-            self.scanner.skip_while(|byte| byte != b'"' && byte != b'\\');
+            let mark = self.scanner.skip(&PLAIN);
             let text = self.scanner.since(plain);
-            match self.scanner.peek() {
+            match mark {
                 None => return self.scanner.fault_at(open, "this string never ends; expected a closing `\"`"),
                 Some(b'"') => {
                     self.scanner.at += 1;
@@ -224,7 +246,7 @@ impl<'t> Reader<'t> {
                 self.scanner.at = start + 1;
                 let character = self.scanner.hexadecimal(4).and_then(char::from_u32);
                 self.scanner.at = end;
-                character.map_or_else(|| Value::from(name), |character| Value::text(character))
+                character.map_or_else(|| Value::from(name), Value::text)
             }
             _ => Value::from(name),
         })
@@ -245,8 +267,4 @@ impl<'t> Reader<'t> {
             _ => Value::from(word),
         })
     }
-}
-
-fn is_blank(byte: u8) -> bool {
-    matches!(byte, b' ' | b',' | b'\n' | b'\r' | b'\t' | 0x0b | 0x0c)
 }

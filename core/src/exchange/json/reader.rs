@@ -2,8 +2,14 @@
 
 use std::borrow::Cow;
 
-use super::super::scanner::{Scan, Scanner};
+use super::super::scanner::{Bytes, Scan, Scanner};
 use crate::Value;
+
+static BLANK: Bytes = Bytes::of(b" \n\r\t");
+/// What stands for itself in a string.
+static PLAIN: Bytes = Bytes::all_but(
+    b"\"\\\x00\x01\x02\x03\x04\x05\x06\x07\x08\t\n\x0b\x0c\r\x0e\x0f\x10\x11\x12\x13\x14\x15\x16\x17\x18\x19\x1a\x1b\x1c\x1d\x1e\x1f",
+);
 
 /// Reads JSON, one value at a time.
 pub(in crate::exchange) struct JsonReader<'t> {
@@ -15,8 +21,10 @@ impl<'t> JsonReader<'t> {
         JsonReader { scanner: Scanner::new(text) }
     }
 
-    pub(super) fn skip_blanks(&mut self) {
-        self.scanner.skip_while(is_blank);
+    /// Skips blanks; gives the byte that comes next.
+    #[inline]
+    pub(super) fn next_mark(&mut self) -> Option<u8> {
+        self.scanner.skip(&BLANK)
     }
 
     /// The next value.
@@ -51,10 +59,11 @@ impl<'t> JsonReader<'t> {
         self.scanner.check_depth(depth + 1)?;
         self.scanner.at += 1;
         let waiting = self.scanner.elements_waiting();
-        self.skip_blanks();
-        if !self.scanner.accept(b']') {
+        if self.next_mark() == Some(b']') {
+            self.scanner.at += 1;
+        } else {
             loop {
-                self.skip_blanks();
+                self.next_mark();
                 let element = self.value(depth + 1)?;
                 self.scanner.push_element(element);
                 if self.is_closed_by(b']', "an array")? {
@@ -69,8 +78,9 @@ impl<'t> JsonReader<'t> {
         self.scanner.check_depth(depth + 1)?;
         self.scanner.at += 1;
         let waiting = self.scanner.pairs_waiting();
-        self.skip_blanks();
-        if !self.scanner.accept(b'}') {
+        if self.next_mark() == Some(b'}') {
+            self.scanner.at += 1;
+        } else {
             loop {
                 let name = self.name()?;
                 let value = self.value(depth + 1)?;
@@ -85,29 +95,27 @@ impl<'t> JsonReader<'t> {
 
     /// A name in an object, up to where its value begins.
     pub(super) fn name(&mut self) -> Scan<Cow<'t, str>> {
-        self.skip_blanks();
-        if self.scanner.peek() != Some(b'"') {
+        if self.next_mark() != Some(b'"') {
             return self.unexpected("an object", "expected a name in quotes");
         }
         let name = self.string()?;
-        self.skip_blanks();
-        if !self.scanner.accept(b':') {
+        if self.next_mark() != Some(b':') {
             return self.unexpected("an object", "expected `:` after the name");
         }
-        self.skip_blanks();
+        self.scanner.at += 1;
+        self.next_mark();
         Ok(name)
     }
 
     /// Whether a collection ends after an element, or goes on.
     pub(super) fn is_closed_by(&mut self, close: u8, what: &str) -> Scan<bool> {
-        self.skip_blanks();
-        if self.scanner.accept(b',') {
-            return Ok(false);
+        match self.next_mark() {
+            Some(mark) if mark == b',' || mark == close => {
+                self.scanner.at += 1;
+                Ok(mark == close)
+            }
+            _ => self.unexpected(what, &format!("expected `,` or `{}`", char::from(close))),
         }
-        if self.scanner.accept(close) {
-            return Ok(true);
-        }
-        self.unexpected(what, &format!("expected `,` or `{}`", char::from(close)))
     }
 
     fn unexpected<T>(&self, within: &str, expected: &str) -> Scan<T> {
@@ -123,9 +131,9 @@ impl<'t> JsonReader<'t> {
         let mut plain = self.scanner.at;
         let mut unescaped = String::new();
         loop {
-            self.scanner.skip_while(|byte| byte != b'"' && byte != b'\\' && byte >= b' ');
+            let mark = self.scanner.skip(&PLAIN);
             let text = self.scanner.since(plain);
-            match self.scanner.peek() {
+            match mark {
                 Some(b'"') => {
                     self.scanner.at += 1;
                     return Ok(if unescaped.is_empty() { Cow::Borrowed(text) } else { Cow::Owned(unescaped + text) });
@@ -160,8 +168,4 @@ impl<'t> JsonReader<'t> {
             other => return self.scanner.fault(format!("`\\{}` is no escape of JSON", char::from(other))),
         })
     }
-}
-
-fn is_blank(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\n' | b'\r' | b'\t')
 }

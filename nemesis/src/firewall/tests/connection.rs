@@ -8,8 +8,7 @@ use std::time::Duration;
 
 use nix::sched::{CloneFlags, unshare};
 
-use super::super::{assert_cut, cut, join};
-use super::Tool;
+use super::super::{Peers, Rule, Way, apply, assert_applied, remove};
 
 const SILENCE: Duration = Duration::from_millis(600);
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -58,13 +57,14 @@ fn hears_nothing_while_it_is_cut() {
     if !may_make_namespaces() {
         return;
     }
-    for tool in [Tool::Iptables, Tool::Routing] {
+    for tool in super::TOOLS {
         if super::in_own_namespace(tool, "true").is_none() {
             continue;
         }
         for (deaf, heard) in [("10.7.0.1", "10.7.0.2"), ("fd07::1", "fd07::2")] {
             let (deaf, heard): (IpAddr, IpAddr) = (deaf.parse().expect("an address"), heard.parse().expect("an address"));
-            let script = |script: String| format!("{}{script}", tool.prelude());
+            let rules = vec![Rule::stop(Way::In, Peers::These(vec![heard]))];
+            let script = move |script: String| format!("{}{script}", tool.prelude());
             let ((is_cut, proceed), (is_silent, go_on)) = (channel::<()>(), channel::<()>());
             over_a_wire(
                 deaf,
@@ -73,8 +73,8 @@ fn hears_nothing_while_it_is_cut() {
                     let (mut stream, _) = listener.accept().expect("a connection");
                     let mut byte = [0];
                     stream.read_exact(&mut byte).expect("a byte before the cut");
-                    here(&script(cut(1, &[heard])));
-                    here(&script(assert_cut(1, &[heard])));
+                    here(&script(apply(1, &rules)));
+                    here(&script(assert_applied(1, &rules)));
                     is_cut.send(()).expect("awaited");
                     stream.set_read_timeout(Some(SILENCE)).expect("set");
                     let heard_then = stream.read(&mut byte);
@@ -82,7 +82,7 @@ fn hears_nothing_while_it_is_cut() {
                         matches!(&heard_then, Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)),
                         "{tool:?} to {deaf}: {heard_then:?}"
                     );
-                    here(&script(join(1)));
+                    here(&script(remove(1)));
                     is_silent.send(()).expect("awaited");
                     stream.set_read_timeout(Some(PATIENCE)).expect("set");
                     stream.read_exact(&mut byte).expect("what was lost is sent again");

@@ -3,7 +3,7 @@
 //! The kernel asks the rules in order of preference, the table of local addresses first. That table is moved behind our rules as long as
 //! there are any. Nothing is touched where somebody else has rules of their own, which would then come before it.
 
-use super::Family;
+use super::{Family, Rule};
 
 /// Where the rules of the first injection stand.
 const FIRST: u32 = 1000;
@@ -18,8 +18,13 @@ fn place(id: u32) -> u32 {
     FIRST + id % PLACES
 }
 
+/// The addresses from which everything is to be dropped, which is all that can be done.
+fn sources(rules: &[Rule]) -> impl Iterator<Item = String> {
+    rules.iter().filter_map(Rule::plain_sources).flatten().map(ToString::to_string)
+}
+
 /// Drops what comes from these.
-pub(super) fn cut(family: Family, id: u32, sources: &[String]) -> String {
+pub(super) fn apply(family: Family, id: u32, rules: &[Rule]) -> String {
     let (rule, place) = (family.ip_rule(), place(id));
     let mut script = format!(
         "command -v ip >/dev/null || {{ echo 'a partition takes iptables, or else ip; install one (Debian: apt-get install iptables)' >&2; exit 1; }}\n\
@@ -29,22 +34,21 @@ pub(super) fn cut(family: Family, id: u32, sources: &[String]) -> String {
          $r show | grep -q '^{LOCAL}:' || $r add pref {LOCAL} lookup local\n\
          while $r del pref {place} 2>/dev/null; do :; done\n"
     );
-    for source in sources {
+    for source in sources(rules) {
         script += &format!("$r add pref {place} from {source} blackhole\n");
     }
     script + "if $r show | grep -q '^0:'; then $r del pref 0; fi\n"
 }
 
 /// Fails unless each of these is dropped, and before anything else is decided.
-pub(super) fn assert_cut(family: Family, id: u32, sources: &[String]) -> String {
+pub(super) fn assert_applied(family: Family, id: u32, rules: &[Rule]) -> String {
     let (rule, place) = (family.ip_rule(), place(id));
-    let mut script = format!("rules=$({rule} show | tr '\\t' ' ') || exit 1\n");
-    for source in sources {
-        let address = source.split('/').next().unwrap_or(source);
-        script += &format!("need '{place}: from {address} blackhole'\n");
+    let mut script = format!("rules=$({rule} show | tr '\\t' ' ' | sed 's/ *$//') || exit 1\n");
+    for source in sources(rules) {
+        let needed = format!("{place}: from {source} blackhole");
+        script += &format!("printf '%s\\n' \"$rules\" | grep -qxF -e '{needed}' || fail \"the rule '{needed}' is not there\"\n");
     }
-    script
-        + "case $rules in *'0: from all lookup local'*) case $rules in '0:'*) echo 'local addresses are looked up before the rules of the partition' >&2; exit 1;; esac;; esac\n"
+    script + "case $rules in '0:'*) fail 'local addresses are looked up before the rules of the fault';; esac\n"
 }
 
 /// Both families, where rules of ours may be.
@@ -66,13 +70,13 @@ fn restore() -> String {
     )
 }
 
-/// Undoes [`cut`].
-pub(super) fn join(id: u32) -> String {
+/// Undoes [`apply`].
+pub(super) fn remove(id: u32) -> String {
     format!("{}\x20 while $r del pref {} 2>/dev/null; do :; done\n{}", each_family(), place(id), restore())
 }
 
-/// Fails while anything of [`cut`] is there.
-pub(super) fn assert_joined(id: u32) -> String {
+/// Fails while anything of [`apply`] is there.
+pub(super) fn assert_removed(id: u32) -> String {
     none_left(&format!("^{}:.* blackhole", place(id)))
 }
 

@@ -1,0 +1,68 @@
+//! How long the monitors take: `cargo run --release -p elenchus-checkers --example monitors [OPERATIONS]…`
+//!
+//! Prints, for each data type, number of processes and flaw, the verdict and the median of five checks in milliseconds, without and with
+//! the minimal counterexample.
+
+#[path = "../tests/common/mod.rs"]
+mod common;
+
+use std::time::Instant;
+
+use common::store::{Flaw, Run, SHAPES, Shape, play};
+use elenchus_checkers::linearizable::{Judgement, Options, check};
+use elenchus_checkers::models::*;
+use elenchus_core::History;
+
+fn judge(shape: Shape, history: &History, options: &Options) -> Judgement {
+    let judged = match shape {
+        Shape::Register => check(&Register::default(), history, options),
+        Shape::CasRegister => check(&CasRegister::default(), history, options),
+        Shape::Queue => check(&FifoQueue, history, options),
+        Shape::Stack => check(&Stack, history, options),
+        Shape::PriorityQueue => check(&PriorityQueue, history, options),
+        Shape::Bag => check(&UnorderedQueue, history, options),
+        Shape::Set => check(&Set, history, options),
+    };
+    judged.expect("a simulated history is well formed")
+}
+
+fn median_ms(mut measured: impl FnMut()) -> u128 {
+    let mut times = [0; 5].map(|_| {
+        let begun = Instant::now();
+        measured();
+        begun.elapsed().as_millis()
+    });
+    times.sort_unstable();
+    times[2]
+}
+
+fn main() {
+    let sizes: Vec<usize> = std::env::args().skip(1).filter_map(|size| size.parse().ok()).collect();
+    let sizes = if sizes.is_empty() { vec![10_000, 100_000, 1_000_000] } else { sizes };
+    println!(
+        "{:<14}{:>10}{:>10}  {:<16}{:<10}{:>10}{:>12}",
+        "type", "operations", "processes", "flaw", "verdict", "verdict ms", "minimal ms"
+    );
+    for (shape, operations, processes) in SHAPES
+        .into_iter()
+        .flat_map(|shape| sizes.iter().map(move |&size| (shape, size)))
+        .flat_map(|(shape, size)| [5, 10, 30, 100].map(|processes| (shape, size, processes)))
+    {
+        for flaw in std::iter::once(None).chain(Flaw::of(shape).iter().map(|&flaw| Some(flaw))) {
+            let often = operations as u64 / 4 + 1;
+            let (crash_percent, fail_percent, takers_crash, puts) = (1, 1, flaw.is_none(), 50);
+            let flaw_often = flaw.map(|flaw| (flaw, often));
+            let run = Run { shape, seed: 5, operations, processes, crash_percent, fail_percent, takers_crash, flaw: flaw_often, puts };
+            let history = play(&run);
+            let verdict = judge(shape, &history, &Options::default()).verdict;
+            let time = |minimise| median_ms(|| drop(judge(shape, &history, &Options { minimise, ..Options::default() })));
+            let flaw = flaw.map_or("-".to_owned(), |flaw| format!("{flaw:?}"));
+            let (plain, minimal) = (time(false), time(true));
+            println!(
+                "{:<14}{operations:>10}{processes:>10}  {flaw:<16}{:<10}{plain:>10}{minimal:>12}",
+                format!("{shape:?}"),
+                format!("{verdict:?}")
+            );
+        }
+    }
+}

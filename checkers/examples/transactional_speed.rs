@@ -1,0 +1,52 @@
+//! How fast transactions are judged: `transactional_speed [TRANSACTIONS [WORKLOAD [STORE [KEYS]]]]`, as `1000000 list-append strict-serializable`.
+//!
+//! Events come from a simulated store a batch at a time; only what the checker does with them is timed.
+
+use std::time::{Duration, Instant};
+
+use elenchus_checkers::simulate::{Recipe, Store, Workload};
+use elenchus_checkers::transactional::{Datatype, Level, Options, Transactions, analyse};
+use elenchus_core::Event;
+
+fn main() {
+    let mut arguments = std::env::args().skip(1);
+    let operations = arguments.next().map_or(100_000, |count| count.parse().expect("a number of transactions"));
+    let workload = arguments.next().map_or(Workload::ListAppend, |name| Workload::named(&name).expect("a workload"));
+    let store = arguments.next().map_or(Store::StrictSerializable, |name| Store::named(&name).expect("a store"));
+    let datatype = if workload == Workload::ListAppend { Datatype::ListAppend } else { Datatype::RwRegister };
+    let mut recipe = Recipe { operations, processes: 30, ..Recipe::new(store, workload) };
+    if let Some(keys) = arguments.next() {
+        recipe.keys = keys.parse().expect("a number of keys");
+    }
+    let mut simulation = recipe.simulate().expect("a sound recipe");
+    let mut transactions = Transactions::new(datatype);
+    let mut pushing = Duration::ZERO;
+    loop {
+        let batch: Vec<Event> = simulation.by_ref().take(16_384).collect();
+        if batch.is_empty() {
+            break;
+        }
+        let begun = Instant::now();
+        batch.iter().for_each(|event| transactions.push(event).expect("well formed"));
+        pushing += begun.elapsed();
+    }
+    println!("push     {:>9.1} ms, {:.1} MB", pushing.as_secs_f64() * 1e3, transactions.bytes() as f64 / 1e6);
+    for round in 0..3 {
+        let begun = Instant::now();
+        let analysis = analyse(&transactions, &Options::default());
+        let analysed = begun.elapsed();
+        let verdict = analysis.verdict(Level::StrictSerializable);
+        let judged = begun.elapsed();
+        println!(
+            "analyse  {:>9.1} ms, with verdict {:.1} ms, {:.1} MB",
+            analysed.as_secs_f64() * 1e3,
+            judged.as_secs_f64() * 1e3,
+            analysis.peak_bytes as f64 / 1e6
+        );
+        if round == 2 {
+            let found: Vec<String> = analysis.found.iter().map(|(phenomenon, found)| format!("{phenomenon} {}", found.count)).collect();
+            println!("{} transactions, {} dependencies, component of {}", analysis.committed, analysis.edges, analysis.largest_component);
+            println!("strict-serializable is {verdict}: {}", found.join(", "));
+        }
+    }
+}

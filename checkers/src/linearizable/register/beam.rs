@@ -1,0 +1,79 @@
+//! How many configurations the search keeps: few, and more where few do not do.
+//!
+//! A beam that had to drop a configuration proves nothing by running empty: the search goes back a little and tries with a wider one until
+//! the place is passed, and with the widest, which keeps all there are, from the beginning.
+
+/// How many moments lie between two places to which the search can go back.
+pub(super) const STRIDE: usize = 64;
+
+/// How many such places are remembered.
+pub(super) const MARKS: usize = 256;
+
+/// How far beyond the place where it ran empty a wider beam is kept.
+const MARGIN: usize = 64;
+
+/// A beam that runs empty more often than once in this many moments is too narrow to begin with.
+const TOO_OFTEN: usize = 1024;
+
+/// What is kept between two returns, and between two steps.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Beam {
+    /// How many configurations.
+    pub(super) width: usize,
+    /// Whether crashed operations are compared by how many were used in all, rather than class by class.
+    pub(super) is_rough: bool,
+    /// How many moments the search goes back to begin with it; none: to the beginning.
+    back: Option<usize>,
+}
+
+/// From the narrowest.
+const BEAMS: [Beam; 6] = [
+    Beam { width: 2, is_rough: true, back: Some(0) },
+    Beam { width: 16, is_rough: true, back: Some(128) },
+    Beam { width: 128, is_rough: true, back: Some(512) },
+    Beam { width: 128, is_rough: true, back: Some(8192) },
+    Beam { width: 1024, is_rough: false, back: None },
+    Beam { width: usize::MAX, is_rough: false, back: None },
+];
+
+/// The beams that may be taken again after a wider one.
+const NARROW: usize = 3;
+
+/// Which beam the search has.
+pub(super) struct Widening {
+    level: usize,
+    /// The level to which it returns.
+    usual: usize,
+    /// The last moment at which it ran empty.
+    emptied: usize,
+    /// How often it did, with the usual beam.
+    times: usize,
+}
+
+impl Widening {
+    pub(super) fn new() -> Widening {
+        Widening { level: 0, usual: 0, emptied: 0, times: 0 }
+    }
+
+    /// The beam for a moment.
+    pub(super) fn beam(&mut self, at: usize) -> Beam {
+        if self.level > self.usual && BEAMS[self.level].back.is_some() && at > self.emptied + MARGIN {
+            self.level = self.usual;
+        }
+        BEAMS[self.level]
+    }
+
+    /// Takes a wider beam, for the last ran empty at a moment, and says to where the search must go back; none: it must start
+    /// again.
+    pub(super) fn widen(&mut self, at: usize) -> Option<usize> {
+        if self.level == self.usual {
+            self.times += 1;
+            if self.times * TOO_OFTEN > at + TOO_OFTEN && self.usual + 1 < NARROW {
+                (self.usual, self.times) = (self.usual + 1, 0);
+            }
+        }
+        self.emptied = self.emptied.max(at);
+        self.level = (self.level + 1).min(BEAMS.len() - 1);
+        BEAMS[self.level].back.map(|back| at.saturating_sub(back))
+    }
+}

@@ -1,0 +1,231 @@
+//! Passing moments, forth and, where a beam ran empty, back.
+
+use elenchus_core::Kind;
+
+use super::{Configuration, Mark, Search};
+use crate::linearizable::bags::{Bags, EMPTY};
+use crate::linearizable::bits::Bits;
+use crate::linearizable::budget::Exceeded;
+use crate::linearizable::outcome::{Broken, Outcome};
+use crate::linearizable::problem::Moment;
+use crate::linearizable::register::accesses::{ANY, Act};
+use crate::linearizable::register::beam::{MARKS, STRIDE, Widening};
+use crate::linearizable::trail::BEGINNING;
+
+impl<B: Bits> Search<'_, '_, B> {
+    /// Starts again.
+    fn reset(&mut self) {
+        self.cut.set(false);
+        (self.taken, self.reads, self.writes, self.cas) = Default::default();
+        self.fitting.fill(B::default());
+        self.available.fill(0);
+        self.crashed_from.iter_mut().for_each(Vec::clear);
+        self.crashed_writes.clear();
+        self.demand.clone_from(&self.accesses.demand);
+        self.bags = Bags::new();
+        self.trails.clear();
+        self.configurations.clear();
+        self.marks.clear();
+        let (todo, tokens) = Default::default();
+        self.configurations.push(Configuration { value: 0, todo, tokens, used: EMPTY, cost: 0, trail: BEGINNING });
+    }
+
+    pub(super) fn run(&mut self) -> Outcome {
+        let problem = self.problem;
+        let mut widening = Widening::new();
+        self.reset();
+        let mut at = 0;
+        while at < self.end {
+            self.beam = widening.beam(at);
+            if self.beam.is_rough && at.is_multiple_of(STRIDE) {
+                self.mark(at);
+            }
+            if let Err(why) = self.pass(at) {
+                return Outcome::Exhausted { why, moments: at };
+            }
+            if !self.configurations.is_empty() {
+                at += 1;
+                continue;
+            }
+            if !self.cut.get()
+                && let Moment::Return(operation) = problem.moments[at]
+            {
+                return Outcome::Broken(Broken { operation, reached: self.furthest() });
+            }
+            at = match widening.widen(at) {
+                Some(to) => self.go_back(at, to),
+                None => {
+                    self.reset();
+                    0
+                }
+            };
+        }
+        Outcome::Linearizable
+    }
+
+    /// Passes a moment.
+    fn pass(&mut self, at: usize) -> Result<(), Exceeded> {
+        match self.problem.moments[at] {
+            Moment::Call(position) if self.problem.operation(position).kind == Kind::Ok => self.open(position),
+            Moment::Call(position) => self.crash(position),
+            Moment::Return(position) => {
+                self.moment = at as u32;
+                self.complete(position)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Remembers where the search stands before a moment.
+    fn mark(&mut self, at: usize) {
+        if self.marks.back().is_some_and(|mark| mark.at >= at) {
+            return;
+        }
+        if self.marks.len() >= MARKS {
+            self.marks.pop_front();
+        }
+        self.marks.push_back(Mark { at, configurations: self.configurations.clone() });
+    }
+
+    /// Goes back from a moment just passed to the last mark that is not after another one, or to the beginning.
+    fn go_back(&mut self, passed: usize, to: usize) -> usize {
+        while self.marks.back().is_some_and(|mark| mark.at > to) {
+            self.marks.pop_back();
+        }
+        let Some(mark) = self.marks.back() else {
+            self.reset();
+            return 0;
+        };
+        let at = mark.at;
+        self.configurations.clone_from(&mark.configurations);
+        for moment in (at..=passed).rev() {
+            self.unpass(moment);
+        }
+        at
+    }
+
+    /// Undoes what passing a moment did to anything but the configurations. Moments are undone in reverse order.
+    fn unpass(&mut self, at: usize) {
+        match self.problem.moments[at] {
+            Moment::Call(position) if self.problem.operation(position).kind == Kind::Ok => self.vacate(position),
+            Moment::Call(position) => self.uncrash(position),
+            Moment::Return(position) => {
+                let act = self.act(position);
+                if act.finds() != ANY {
+                    self.demand[act.finds() as usize] += 1;
+                }
+                self.occupy(position);
+            }
+        }
+    }
+
+    pub(super) fn act(&self, position: u32) -> Act {
+        self.accesses.acts[position as usize]
+    }
+
+    /// An operation that will return begins.
+    fn open(&mut self, position: u32) {
+        let slot = self.taken.free().expect("the concurrency of the problem fits the width");
+        self.slot_of[position as usize] = slot as u16;
+        let bit = self.occupy(position);
+        let act = self.act(position);
+        for configuration in &mut self.configurations {
+            let done = match act {
+                Act::Read(value) | Act::Write(value) => configuration.value == value,
+                Act::Cas(..) => false,
+            };
+            if !done {
+                configuration.todo = configuration.todo.or(bit);
+            }
+            if matches!(act, Act::Write(_)) {
+                configuration.tokens = configuration.tokens.or(bit);
+            }
+        }
+    }
+
+    /// Takes the slot of an operation.
+    fn occupy(&mut self, position: u32) -> B {
+        let slot = usize::from(self.slot_of[position as usize]);
+        let bit = B::one(slot);
+        self.slots[slot] = position;
+        self.taken = self.taken.or(bit);
+        let act = self.act(position);
+        match act {
+            Act::Read(_) => self.reads = self.reads.or(bit),
+            Act::Write(_) => self.writes = self.writes.or(bit),
+            Act::Cas(..) => self.cas = self.cas.or(bit),
+        }
+        if let Act::Read(value) | Act::Write(value) = act {
+            self.fitting[value as usize] = self.fitting[value as usize].or(bit);
+        }
+        bit
+    }
+
+    /// Frees the slot of an operation.
+    fn vacate(&mut self, position: u32) {
+        let bit = B::one(usize::from(self.slot_of[position as usize]));
+        self.taken = self.taken.without(bit);
+        self.reads = self.reads.without(bit);
+        self.writes = self.writes.without(bit);
+        self.cas = self.cas.without(bit);
+        if let Act::Read(value) | Act::Write(value) = self.act(position) {
+            self.fitting[value as usize] = self.fitting[value as usize].without(bit);
+        }
+    }
+
+    /// Undoes [`Search::crash`].
+    fn uncrash(&mut self, position: u32) {
+        let number = self.accesses.class_of[position as usize];
+        let class = self.accesses.classes[number as usize];
+        if self.demand[class.to as usize] == 0 {
+            return;
+        }
+        let available = &mut self.available[number as usize];
+        *available -= 1;
+        if *available == 0 {
+            match class.from {
+                ANY => self.crashed_writes.pop(),
+                from => self.crashed_from[from as usize].pop(),
+            };
+        }
+    }
+
+    /// An operation that never returns begins. One whose value nobody needs is left out.
+    fn crash(&mut self, position: u32) {
+        let number = self.accesses.class_of[position as usize];
+        let class = self.accesses.classes[number as usize];
+        if self.demand[class.to as usize] == 0 {
+            return;
+        }
+        let available = &mut self.available[number as usize];
+        *available += 1;
+        if *available == 1 {
+            match class.from {
+                ANY => self.crashed_writes.push(number),
+                from => self.crashed_from[from as usize].push(number),
+            }
+        }
+    }
+
+    /// Frees the slot of an operation that has taken effect in every configuration that passed.
+    pub(super) fn close(&mut self, position: u32, bit: B) {
+        self.vacate(position);
+        let act = self.act(position);
+        if act.finds() != ANY {
+            self.demand[act.finds() as usize] -= 1;
+        }
+        self.passed.collect_into(&mut self.collected);
+        let mut collected = std::mem::take(&mut self.collected);
+        if collected.len() > 1 {
+            // Without the token of what returned, and with less demand, more may be dominated.
+            self.passed.clear();
+            for &found in &collected {
+                let freed = Configuration::join(found).without(bit);
+                self.arrive_past(freed, None);
+            }
+            self.passed.collect_into(&mut collected);
+        }
+        self.configurations.extend(collected.iter().map(|&found| Configuration::join(found).without(bit)));
+        self.collected = collected;
+    }
+}

@@ -1,0 +1,125 @@
+//! An instance of a phenomenon for people and machines: as text, as a picture, as DOT and as JSON.
+
+use std::fmt::Write as _;
+
+use elenchus_core::Kind;
+use serde_json::{Value as Json, json};
+
+use super::analysis::Analysis;
+use super::minimal::distinct;
+use super::phenomenon::Phenomenon;
+use super::tally::{Instance, Link, LinkKind};
+use crate::picture::graph::{Arrow, Node, draw};
+
+impl LinkKind {
+    fn color(self) -> &'static str {
+        match self {
+            LinkKind::Ww => "#b07a00",
+            LinkKind::Wr => crate::picture::BLUE,
+            LinkKind::Rw => crate::picture::VERMILION,
+            LinkKind::Process => crate::picture::GREY,
+            LinkKind::Realtime => "#009e73",
+        }
+    }
+
+    fn is_order(self) -> bool {
+        matches!(self, LinkKind::Process | LinkKind::Realtime)
+    }
+}
+
+impl Analysis<'_> {
+    /// A paragraph: what it is, who took part, and the argument step by step.
+    pub fn text(&self, phenomenon: Phenomenon, instance: &Instance) -> String {
+        let entry = phenomenon.entry();
+        let mut text = format!("{}: {} ({}).\n", entry.name, entry.about, entry.source);
+        for &transaction in &instance.transactions {
+            let _ = writeln!(text, "  {}", self.transactions().introduce(transaction));
+        }
+        text.push_str("Because:\n");
+        for sentence in self.sentences(instance) {
+            let _ = writeln!(text, "  - {sentence}.");
+        }
+        if !instance.cycle.is_empty() {
+            text.push_str("Each of these transactions would have to stand before itself.\n");
+        }
+        text
+    }
+
+    /// A picture: transactions as boxes with their steps, edges by kind.
+    pub fn svg(&self, phenomenon: Phenomenon, instance: &Instance) -> String {
+        let members = distinct(instance);
+        let at = |transaction: u32| members.iter().position(|&member| member == transaction).unwrap_or(0);
+        let t = self.transactions();
+        let nodes: Vec<Node> = members
+            .iter()
+            .map(|&member| {
+                let fate = if t.kind(member) == Kind::Ok { "" } else { ", not known to have returned" };
+                let fate = if t.kind(member) == Kind::Fail { ", failed" } else { fate };
+                Node {
+                    title: format!("{} process {}, event {}{fate}", t.name(member), t.process(member), t.invoked(member)),
+                    lines: t.steps(member).iter().map(|step| t.step_words(step)).collect(),
+                }
+            })
+            .collect();
+        let arrows: Vec<Arrow> = instance
+            .cycle
+            .iter()
+            .map(|link| Arrow {
+                from: at(link.from),
+                to: at(link.to),
+                label: link.kind.name(),
+                color: link.kind.color(),
+                dashed: link.kind.is_order(),
+            })
+            .collect();
+        draw(&format!("{phenomenon}: {}", phenomenon.entry().about), &nodes, &arrows)
+    }
+
+    /// The same graph for Graphviz.
+    pub fn dot(&self, phenomenon: Phenomenon, instance: &Instance) -> String {
+        let t = self.transactions();
+        let mut dot = format!("digraph {:?} {{\n  node [shape=box fontname=monospace];\n", phenomenon.name());
+        for member in distinct(instance) {
+            let steps: Vec<String> = t.steps(member).iter().map(|step| t.step_words(step)).collect();
+            let label = format!("{} process {}\n{}", t.name(member), t.process(member), steps.join("\n"));
+            let _ = writeln!(dot, "  {} [label={label:?}];", t.name(member));
+        }
+        for link in &instance.cycle {
+            let style = if link.kind.is_order() { " style=dashed" } else { "" };
+            let _ = writeln!(
+                dot,
+                "  {} -> {} [label={:?} color={:?}{style}];",
+                t.name(link.from),
+                t.name(link.to),
+                link.kind.name(),
+                link.kind.color()
+            );
+        }
+        dot.push_str("}\n");
+        dot
+    }
+
+    /// The instance for machines.
+    pub fn json(&self, instance: &Instance) -> Json {
+        let t = self.transactions();
+        let transaction = |&transaction: &u32| {
+            json!({
+                "name": t.name(transaction),
+                "process": t.process(transaction),
+                "invoked": t.invoked(transaction),
+                "completed": t.completed(transaction),
+                "type": t.kind(transaction),
+                "steps": t.steps(transaction).iter().map(|step| t.step_words(step)).collect::<Vec<_>>(),
+            })
+        };
+        let link =
+            |link: &Link| json!({ "from": t.name(link.from), "to": t.name(link.to), "kind": link.kind.name(), "why": self.sentence(link) });
+        json!({
+            "key": instance.key.map(|key| t.key(key)),
+            "transactions": instance.transactions.iter().map(transaction).collect::<Vec<_>>(),
+            "cycle": instance.cycle.iter().map(link).collect::<Vec<_>>(),
+            "argument": self.sentences(instance),
+            "began": self.began(instance),
+        })
+    }
+}

@@ -1,0 +1,404 @@
+//! Small random histories of transactions, and an oracle that tries every order of them. It knows nothing of dependency graphs: each level is
+//! judged by its definition over a total order of commits (arbitration) and what each transaction saw of it (visibility), as Cerone, Bernardi
+//! & Gotsman (2015) and Biswas & Enea (2019) have it; the isolation levels below read atomic by what Adya (1999) asks of the order alone.
+
+#![allow(dead_code, unreachable_pub)]
+
+use elenchus_checkers::transactional::{Datatype, Level};
+use elenchus_core::{Event, Kind, Nanos, Process, Symbol, Value};
+
+/// A small generator of random numbers (xorshift*), apart from the one under test.
+pub struct Dice(u64);
+
+impl Dice {
+    pub fn new(seed: u64) -> Dice {
+        Dice(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
+    }
+
+    pub fn below(&mut self, bound: usize) -> usize {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        ((self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) % bound as u64) as usize
+    }
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Step {
+    /// Appends or sets a value, unique under its key.
+    Write { key: usize, value: i64 },
+    /// What was read: the list, or the register's value alone.
+    Read { key: usize, told: Vec<i64> },
+}
+
+#[derive(Clone, Debug)]
+pub struct Txn {
+    pub session: usize,
+    pub kind: Kind,
+    pub invoked: usize,
+    pub completed: usize,
+    pub steps: Vec<Step>,
+}
+
+/// A random history of a store that is now and then wrong: mostly what a serial execution would tell, sometimes anything.
+pub fn random(dice: &mut Dice, datatype: Datatype) -> Vec<Txn> {
+    let (count, keys, sessions) = (2 + dice.below(5), 1 + dice.below(3), 1 + dice.below(4));
+    let errs = [0, 1, 3, 6][dice.below(4)];
+    let crashes = dice.below(2) == 0;
+    let mut next = vec![1; keys];
+    let mut txns: Vec<Txn> = Vec::new();
+    let mut ends = vec![0; sessions];
+    let (mut now, mut retired) = (0, vec![false; sessions]);
+    for _ in 0..count {
+        let session = dice.below(sessions);
+        if retired[session] {
+            continue;
+        }
+        let kind = match dice.below(if crashes { 8 } else { 100_000 }) {
+            0 => Kind::Fail,
+            1 => Kind::Info,
+            _ => Kind::Ok,
+        };
+        retired[session] = kind == Kind::Info;
+        let steps = (0..1 + dice.below(4)).map(|_| {
+            let key = dice.below(keys);
+            if dice.below(2) == 0 {
+                next[key] += 1;
+                return Step::Write { key, value: next[key] - 1 };
+            }
+            Step::Read { key, told: Vec::new() }
+        });
+        let steps = steps.collect();
+        let invoked = ends[session].max(now + 3 * dice.below(3));
+        let completed = invoked + 1 + dice.below(12);
+        ends[session] = completed + 1;
+        now = invoked.saturating_sub(4);
+        txns.push(Txn { session, kind, invoked, completed, steps });
+    }
+    tell(dice, datatype, &mut txns, &next, errs);
+    txns
+}
+
+/// Plays the transactions one after the other, as many as are not failed, and has the reads told what they find, or something else.
+fn tell(dice: &mut Dice, datatype: Datatype, txns: &mut [Txn], next: &[i64], errs: usize) {
+    let mut order: Vec<usize> = (0..txns.len()).collect();
+    for at in (1..order.len()).rev() {
+        if dice.below(3) == 0 {
+            order.swap(at, at - 1);
+        }
+    }
+    let mut held: Vec<Vec<i64>> = vec![Vec::new(); next.len()];
+    let mut past: Vec<Vec<Vec<i64>>> = vec![held.clone()];
+    for at in order {
+        let happens = match txns[at].kind {
+            Kind::Fail => dice.below(12) < errs,
+            Kind::Info => dice.below(2) == 0,
+            _ => true,
+        };
+        let stale = past[dice.below(past.len())].clone();
+        let is_stale = dice.below(12) < errs;
+        let mut own = if is_stale { stale } else { held.clone() };
+        for step in &mut txns[at].steps {
+            match step {
+                Step::Write { key, value } => {
+                    own[*key].push(*value);
+                    if happens {
+                        held[*key].push(*value);
+                    }
+                }
+                Step::Read { key, told } => {
+                    *told = own[*key].clone();
+                    match dice.below(48) {
+                        n if n < errs => *told = past[dice.below(past.len())][*key].clone(),
+                        n if n < errs + 1 && errs > 1 => {
+                            *told = (1..next[*key]).filter(|_| dice.below(3) > 0).collect();
+                        }
+                        n if n == 47 && errs > 3 => told.push(1 + dice.below(next[*key] as usize) as i64),
+                        _ => {}
+                    }
+                    if datatype == Datatype::RwRegister {
+                        *told = told.last().copied().into_iter().collect();
+                    }
+                }
+            }
+        }
+        past.push(held.clone());
+    }
+}
+
+/// The history as events.
+pub fn events(datatype: Datatype, txns: &[Txn]) -> Vec<Event> {
+    let mut moments: Vec<(usize, usize, bool)> = Vec::new();
+    for (at, txn) in txns.iter().enumerate() {
+        moments.push((txn.invoked, at, false));
+        moments.push((txn.completed, at, true));
+    }
+    moments.sort_by_key(|&(when, at, completes)| (when, !completes, at));
+    let event = |&(when, at, completes): &(usize, usize, bool)| {
+        let txn = &txns[at];
+        let kind = if completes { txn.kind } else { Kind::Invoke };
+        let steps = txn.steps.iter().map(|step| {
+            let (f, key, value) = match step {
+                Step::Write { key, value } if datatype == Datatype::ListAppend => ("append", key, Value::Int(*value)),
+                Step::Write { key, value } => ("w", key, Value::Int(*value)),
+                Step::Read { key, .. } if kind != Kind::Ok => ("r", key, Value::Nil),
+                Step::Read { key, told } if datatype == Datatype::ListAppend => {
+                    ("r", key, Value::List(told.iter().copied().map(Value::Int).collect()))
+                }
+                Step::Read { key, told } => ("r", key, told.last().copied().map_or(Value::Nil, Value::Int)),
+            };
+            Value::List(vec![f.into(), Value::Int(*key as i64), value])
+        });
+        Event {
+            time: Nanos(when as u64),
+            process: Process::Client(txn.session as u32),
+            kind,
+            f: Symbol::of("txn"),
+            key: None,
+            value: Value::List(steps.collect()),
+            error: None,
+            node: None,
+        }
+    };
+    moments.iter().map(event).collect()
+}
+
+/// The levels that the oracle judges.
+pub const JUDGED: [Level; 18] = [
+    Level::ReadUncommitted,
+    Level::ReadCommitted,
+    Level::MonotonicAtomicView,
+    Level::ReadAtomic,
+    Level::UpdateAtomic,
+    Level::CausalCerone,
+    Level::TransactionalCausal,
+    Level::ParallelSnapshotIsolation,
+    Level::Prefix,
+    Level::SnapshotIsolation,
+    Level::RepeatableRead,
+    Level::Serializable,
+    Level::StrongSessionReadCommitted,
+    Level::StrongSessionSnapshotIsolation,
+    Level::StrongSessionSerializable,
+    Level::StrongReadCommitted,
+    Level::StrongSnapshotIsolation,
+    Level::StrictSerializable,
+];
+
+/// Which of [`JUDGED`] some order of the transactions, with some of the crashed ones, satisfies.
+pub fn satisfied(datatype: Datatype, txns: &[Txn]) -> [bool; 18] {
+    let mut all = [false; 18];
+    let crashed: Vec<usize> = (0..txns.len()).filter(|&at| txns[at].kind == Kind::Info).collect();
+    for chosen in 0..1_u32 << crashed.len() {
+        let is_chosen = |at: usize| crashed.iter().position(|&crashed| crashed == at).is_some_and(|bit| chosen & 1 << bit != 0);
+        let committed: Vec<usize> = (0..txns.len()).filter(|&at| txns[at].kind == Kind::Ok || is_chosen(at)).collect();
+        permute(&mut committed.clone(), 0, &mut |order| {
+            let judged = Order { datatype, txns, order }.judge();
+            all.iter_mut().zip(judged).for_each(|(all, judged)| *all |= judged);
+        });
+    }
+    all
+}
+
+fn permute(items: &mut Vec<usize>, fixed: usize, each: &mut impl FnMut(&[usize])) {
+    if fixed == items.len() {
+        return each(items);
+    }
+    for at in fixed..items.len() {
+        items.swap(fixed, at);
+        permute(items, fixed + 1, each);
+        items.swap(fixed, at);
+    }
+}
+
+/// A total order of commits.
+struct Order<'t> {
+    datatype: Datatype,
+    txns: &'t [Txn],
+    order: &'t [usize],
+}
+
+/// Whose version a read saw.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Source {
+    Initial,
+    /// That which stands at this place in the order left.
+    Left(usize),
+    /// The reader's own, after so many of its writes.
+    Own(usize),
+    /// None that the order has.
+    Impossible,
+}
+
+fn writes(txn: &Txn, of: usize) -> Vec<i64> {
+    let written = txn.steps.iter().filter_map(|step| match step {
+        Step::Write { key, value } if *key == of => Some(*value),
+        _ => None,
+    });
+    written.collect()
+}
+
+impl Order<'_> {
+    fn txn(&self, place: usize) -> &Txn {
+        &self.txns[self.order[place]]
+    }
+
+    fn writes(&self, place: usize, key: usize) -> Vec<i64> {
+        writes(self.txn(place), key)
+    }
+
+    /// Whose version of a key the reader at a place saw. Versions are in the order of commits, a transaction's own in that of its steps.
+    fn source(&self, reader: usize, key: usize, told: &[i64]) -> Source {
+        let Some(&last) = told.last() else { return Source::Initial };
+        let chain: Vec<(i64, usize)> =
+            (0..self.order.len()).flat_map(|place| self.writes(place, key).into_iter().map(move |value| (value, place))).collect();
+        let Some(at) = chain.iter().position(|&(value, _)| value == last) else { return Source::Impossible };
+        if self.datatype == Datatype::ListAppend && !chain[..=at].iter().map(|&(value, _)| value).eq(told.iter().copied()) {
+            return Source::Impossible;
+        }
+        let place = chain[at].1;
+        let own = self.writes(place, key);
+        let count = own.iter().position(|&value| value == last).map_or(0, |at| at + 1);
+        match place == reader {
+            true => Source::Own(count),
+            false if count == own.len() => Source::Left(place),
+            false => Source::Impossible,
+        }
+    }
+
+    fn judge(&self) -> [bool; 18] {
+        let count = self.order.len();
+        // The reads that were told anything, with whom they saw and how often the reader itself had written the key before.
+        let reads: Vec<Vec<(usize, Source, usize)>> = (0..count)
+            .map(|place| {
+                let txn = self.txn(place);
+                let mut own = Vec::new();
+                let mut reads = Vec::new();
+                for step in &txn.steps {
+                    match step {
+                        Step::Write { key, .. } => own.push(*key),
+                        Step::Read { key, told } if txn.kind == Kind::Ok => {
+                            reads.push((*key, self.source(place, *key, told), own.iter().filter(|&other| other == key).count()));
+                        }
+                        Step::Read { .. } => {}
+                    }
+                }
+                reads
+            })
+            .collect();
+        let writes_key = |place: usize, key: usize| !self.writes(place, key).is_empty();
+        let last_before =
+            |end: usize, key: usize| (0..end).rev().find(|&place| writes_key(place, key)).map_or(Source::Initial, Source::Left);
+        let after =
+            |one: usize, other: usize| one != other && self.txn(one).kind == Kind::Ok && self.txn(one).completed <= self.txn(other).invoked;
+        let session =
+            |one: usize, other: usize| self.txn(one).session == self.txn(other).session && self.txn(one).invoked < self.txn(other).invoked;
+        let keeps = |before: &dyn Fn(usize, usize) -> bool| (0..count).all(|one| (0..one).all(|other| !before(one, other)));
+        let (in_session, in_time) = (keeps(&session), keeps(&after));
+
+        // Read committed: everything that was read was left by one before.
+        let committed = reads.iter().enumerate().all(|(reader, reads)| {
+            reads.iter().all(|&(_, source, own)| match source {
+                Source::Initial => true,
+                Source::Left(place) => place < reader,
+                Source::Own(count) => count <= own,
+                Source::Impossible => false,
+            })
+        });
+        let monotonic = committed
+            && reads.iter().all(|reads| {
+                let ordered = |source| match source {
+                    Source::Left(place) => place as i64,
+                    Source::Own(_) => i64::MAX,
+                    _ => -1,
+                };
+                reads.iter().enumerate().all(|(at, &(key, source, _))| {
+                    reads[..at].iter().all(|&(_, seen, _)| match seen {
+                        Source::Left(place) if writes_key(place, key) => ordered(source) >= place as i64,
+                        _ => true,
+                    })
+                })
+            });
+        // INT: after its own access, a transaction reads what that left.
+        let internal = reads.iter().all(|reads| {
+            reads.iter().enumerate().all(|(at, &(key, source, own))| match own {
+                0 => reads[..at].iter().all(|&(other, seen, _)| other != key || seen == source),
+                own => source == Source::Own(own),
+            })
+        });
+        let external: Vec<Vec<(usize, Source)>> =
+            reads.iter().map(|reads| reads.iter().filter(|(.., own)| *own == 0).map(|&(key, source, _)| (key, source)).collect()).collect();
+        // EXT: each external read saw the last visible version. The least visibility that has the sources and what is asked suffices.
+        let atomic = |asked: &dyn Fn(usize, usize) -> bool, transitive: bool| {
+            let mut visible = vec![0_u32; count];
+            for reader in 0..count {
+                for place in 0..reader {
+                    let is_source = external[reader].iter().any(|&(_, source)| source == Source::Left(place));
+                    if is_source || asked(place, reader) {
+                        visible[reader] |= 1 << place | if transitive { visible[place] } else { 0 };
+                    }
+                }
+            }
+            committed
+                && internal
+                && (0..count).all(|reader| {
+                    external[reader].iter().all(|&(key, source)| {
+                        let seen = (0..reader).rev().find(|&place| visible[reader] & 1 << place != 0 && writes_key(place, key));
+                        source == seen.map_or(Source::Initial, Source::Left)
+                    })
+                })
+        };
+        let conflicts = |one: usize, other: usize| (0..8).any(|key| writes_key(one, key) && writes_key(other, key));
+        // A snapshot is all that committed before some moment; `since` is what it must contain.
+        let snapshot = |since: &dyn Fn(usize, usize) -> bool, first_committer_wins: bool| {
+            internal
+                && (0..count).all(|reader| {
+                    (0..=reader).any(|moment| {
+                        external[reader].iter().all(|&(key, source)| source == last_before(moment, key))
+                            && (moment..reader)
+                                .all(|between| !(since(between, reader) || first_committer_wins && conflicts(between, reader)))
+                    })
+                })
+        };
+        let never = |_: usize, _: usize| false;
+        // As an order of dependencies has it: what a transaction does to its own writes is its own affair.
+        let repeatable = committed
+            && reads.iter().enumerate().all(|(reader, reads)| {
+                reads.iter().all(|&(key, source, _)| matches!(source, Source::Own(_)) || source == last_before(reader, key))
+            });
+        let serial = internal && (0..count).all(|reader| external[reader].iter().all(|&(key, source)| source == last_before(reader, key)));
+        [
+            self.orders_versions(),
+            committed,
+            monotonic,
+            atomic(&never, false),
+            atomic(&conflicts, false),
+            atomic(&never, true),
+            in_session && atomic(&session, true),
+            atomic(&conflicts, true),
+            snapshot(&never, false),
+            snapshot(&never, true),
+            repeatable,
+            serial,
+            in_session && committed,
+            in_session && snapshot(&session, true),
+            in_session && serial,
+            in_time && committed,
+            in_time && snapshot(&after, true),
+            in_time && serial,
+        ]
+    }
+
+    /// Read uncommitted: what committed is in one order. Reads may have seen more, but not these in another order, or with one left out.
+    fn orders_versions(&self) -> bool {
+        self.datatype == Datatype::RwRegister
+            || self.txns.iter().filter(|txn| txn.kind == Kind::Ok).flat_map(|txn| &txn.steps).all(|step| match step {
+                Step::Write { .. } => true,
+                Step::Read { key, told } => {
+                    let chain: Vec<i64> = (0..self.order.len()).flat_map(|place| self.writes(place, *key)).collect();
+                    let seen: Vec<i64> = told.iter().copied().filter(|value| chain.contains(value)).collect();
+                    chain.starts_with(&seen)
+                }
+            })
+    }
+}

@@ -1,0 +1,58 @@
+//! The check of witnesses against witnesses that are none.
+
+mod common;
+
+use common::event;
+use elenchus_checkers::linearizable::{Linearization, Options, Witness, WitnessError, check, states, verify_witness};
+use elenchus_checkers::models::Register;
+use elenchus_core::{Event, EventIndex, History, Kind, Value, Verdict};
+
+/// `write 1` (0 to 1), `write 2` (2 to 4) while a `read → 1` (3 to 5) runs, a failed `write 3` (6) and a crashed `write 4` (8).
+fn history() -> History {
+    let step = |process, kind, f, value: i64| event(process, kind, f, Value::Int(value));
+    let read = |kind, value| Event { value, ..step(1, kind, "read", 0) };
+    History::new(vec![
+        step(0, Kind::Invoke, "write", 1),
+        step(0, Kind::Ok, "write", 1),
+        step(0, Kind::Invoke, "write", 2),
+        read(Kind::Invoke, Value::Nil),
+        step(0, Kind::Ok, "write", 2),
+        read(Kind::Ok, Value::Int(1)),
+        step(2, Kind::Invoke, "write", 3),
+        step(2, Kind::Fail, "write", 3),
+        step(2, Kind::Invoke, "write", 4),
+        step(2, Kind::Info, "write", 4),
+    ])
+}
+
+fn verify(order: &[u32]) -> Result<(), WitnessError> {
+    let order = order.iter().copied().map(EventIndex).collect();
+    verify_witness(&Register::default(), &history(), &Witness { objects: vec![Linearization { key: None, order }] })
+}
+
+#[test]
+fn only_linearizations_verify() {
+    assert_eq!(verify(&[0, 3, 2]), Ok(()));
+    assert_eq!(verify(&[0, 3, 2, 8]), Ok(()));
+    assert_eq!(verify(&[0, 2]), Err(WitnessError::Missing(EventIndex(3))));
+    assert_eq!(verify(&[0, 3, 2, 2]), Err(WitnessError::Stranger(EventIndex(2))));
+    assert_eq!(verify(&[0, 3, 2, 6]), Err(WitnessError::Stranger(EventIndex(6))));
+    assert_eq!(verify(&[0, 3, 2, 4]), Err(WitnessError::Stranger(EventIndex(4))));
+    assert_eq!(verify(&[2, 0, 3]), Err(WitnessError::OutOfTime { earlier: EventIndex(0), later: EventIndex(2) }));
+    assert_eq!(verify(&[0, 2, 3]), Err(WitnessError::Impossible { operation: EventIndex(3), state: "2".to_owned() }));
+    assert_eq!(verify(&[0, 8, 3, 2]), Err(WitnessError::OutOfTime { earlier: EventIndex(2), later: EventIndex(8) }));
+}
+
+#[test]
+fn a_witness_tells_the_states() {
+    let judgement = check(&Register::default(), &history(), &Options { witness: true, ..Options::default() }).expect("judged");
+    assert_eq!(judgement.verdict, Verdict::Valid);
+    let witness = judgement.witness.expect("asked for");
+    assert_eq!(witness.objects[0].order, [0, 3, 2].map(EventIndex));
+    assert_eq!(states(&Register::default(), &history(), &witness.objects[0]), Ok(["1", "1", "2"].map(str::to_owned).to_vec()));
+}
+
+#[test]
+fn no_witness_unless_asked_for() {
+    assert_eq!(check(&Register::default(), &history(), &Options::default()).expect("judged").witness, None);
+}

@@ -1,0 +1,30 @@
+//! Telling the nodes that the control node lives.
+
+use std::convert::Infallible;
+
+use elenchus_control::Command;
+use futures_util::future::join_all;
+
+use super::Run;
+use crate::switch;
+
+impl Run<'_> {
+    /// Renews the lease of every node on which a switch is armed, for ever. A node that cannot be told is told at the next turn.
+    pub(super) async fn keep_leases(&self) -> Infallible {
+        let every = switch::renewal(self.campaign.safety.lease.0);
+        loop {
+            tokio::time::sleep(every).await;
+            let mut armed = self.active(|active| active.iter().flat_map(|one| one.armed_on.clone()).collect::<Vec<String>>());
+            armed.sort();
+            armed.dedup();
+            let nodes = self.cluster.nodes.iter().filter(|node| armed.contains(&node.name));
+            join_all(nodes.map(|node| async {
+                // Two turns at most: a node that does not answer keeps the others waiting.
+                if let Err(error) = node.host.run(Command::sh(&switch::renew()).timeout(every * 2)).await {
+                    tracing::warn!(node = node.name, "its lease could not be renewed: {error}");
+                }
+            }))
+            .await;
+        }
+    }
+}

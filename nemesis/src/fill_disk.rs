@@ -1,0 +1,99 @@
+//! Disks without room.
+
+use elenchus_control::command::quote;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::about::{About, Overlap};
+use crate::errand::{self, Errand};
+use crate::{Cluster, Deed, Fault, NemesisError, Requirement, Roster, Targets, Work};
+
+/// Fills the disk on which a path is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct FillDisk {
+    /// On which nodes.
+    pub targets: Targets,
+    /// A directory on the disk that is filled.
+    pub path: String,
+    /// How much is left free, in KiB.
+    pub leave_kib: u64,
+}
+
+const ABOUT: About = About {
+    name: "fill_disk",
+    what: "fills the disk on which a directory is, so that writes fail for want of room",
+    how: "a file `.elenchus-fill-…` in the directory, as large as what is free",
+    needs: "the directory; `df`, `fallocate` or `dd`",
+    verified: "the file is there, and no more is free than was to be left",
+    healed: "the file is deleted, and not there",
+    overlap: Overlap::Never,
+    is_destructive: false,
+};
+
+impl FillDisk {
+    fn file(&self, id: &str) -> String {
+        format!("{}/.elenchus-fill-{id}", self.path.trim_end_matches('/'))
+    }
+
+    /// Sets `$free`: how many KiB are free, in blocks that an ordinary user may use.
+    fn free(&self) -> String {
+        format!("free=$(df -Pk {} | awk 'NR == 2 {{ print $4 }}')\n", quote(&self.path))
+    }
+}
+
+impl Fault for FillDisk {
+    fn about(&self) -> &'static About {
+        &ABOUT
+    }
+
+    fn targets(&self) -> &Targets {
+        &self.targets
+    }
+
+    fn what(&self, nodes: &str) -> String {
+        format!("{nodes} with the disk of {} full", self.path)
+    }
+
+    fn check(&self, _: &Roster) -> Result<(), String> {
+        if self.path.starts_with('/') { Ok(()) } else { Err(format!("`path` is an absolute path of a directory, not `{}`", self.path)) }
+    }
+
+    fn works(&self, cluster: &Cluster, id: u32, deed: &Deed) -> Result<Vec<Work>, NemesisError> {
+        let (file, free, leave) = (quote(&self.file(&id.to_string())), self.free(), self.leave_kib);
+        let nodes = deed.nodes.iter().filter_map(|&at| cluster.nodes.get(at));
+        let works = nodes.map(|node| Work {
+            node: node.name.clone(),
+            // What `fallocate` cannot do, `dd` does; it may end for want of room, which is what is wanted.
+            inject: format!(
+                ": fill\n{free}take=$((free - {leave}))\n[ $take -gt 0 ] || {{ : >{file}; exit 0; }}\n\
+                 fallocate -l ${{take}}K {file} 2>/dev/null || dd if=/dev/zero of={file} bs=1024 count=$take 2>/dev/null\n\
+                 [ -e {file} ] || {{ echo 'nothing can be written there' >&2; exit 1; }}\n"
+            ),
+            // File systems keep a little for themselves.
+            verify: format!(
+                ": is-full\n[ -e {file} ] || {{ echo 'the file is not there' >&2; exit 1; }}\n\
+                 {free}[ $free -le $(({leave} + 1024)) ] || {{ echo \"$free KiB are free\" >&2; exit 1; }}\n"
+            ),
+            undo: format!(": empty\nrm -f {file}\n"),
+            verify_undone: format!(": is-empty\nif [ -e {file} ]; then echo 'the file is still there' >&2; exit 1; fi\n"),
+        });
+        Ok(works.collect())
+    }
+
+    fn sweep(&self, cluster: &Cluster) -> Result<Vec<Errand>, NemesisError> {
+        if self.path.is_empty() {
+            return Ok(Vec::new());
+        }
+        let files = format!("{}/.elenchus-fill-", quote(self.path.trim_end_matches('/')));
+        Ok(errand::everywhere(cluster, &format!(": empty\nrm -f {files}*\n")))
+    }
+
+    fn requirements(&self) -> Vec<Requirement> {
+        vec![
+            Requirement::command(&["df"]),
+            Requirement::command(&["fallocate", "dd"]),
+            Requirement::test(format!("test -d {}", quote(&self.path)), format!("there is no directory {} to be filled", self.path)),
+        ]
+    }
+}

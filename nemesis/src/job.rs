@@ -1,0 +1,76 @@
+//! What a fault keeps running on a node as long as it is in force.
+
+use elenchus_control::system::daemon::Daemon;
+
+use crate::{Cluster, Deed, Work};
+
+const FOLDER: &str = "/run/elenchus/jobs";
+
+/// A command in the background of a node, in a session of its own, named for a fault and an injection.
+pub(crate) struct Job(Daemon);
+
+impl Job {
+    /// The job of an injection; `command` is for `sh`, and stays in the foreground.
+    pub(crate) fn new(fault: &str, id: u32, command: String) -> Job {
+        let folder = FOLDER.to_owned();
+        Job(Daemon { name: format!("{fault}-{id}"), command, run_directory: folder.clone(), log_directory: folder, ..Daemon::default() })
+    }
+
+    /// The file with its pid and the time of its start.
+    pub(crate) fn pidfile(&self) -> String {
+        self.0.pidfile()
+    }
+
+    /// Starts it.
+    pub(crate) fn start(&self) -> String {
+        self.0.start()
+    }
+
+    /// Ends it with all its children, and takes its files away.
+    pub(crate) fn end(&self) -> String {
+        format!("{}rm -f {} {}\n", self.0.kill(), self.0.pidfile(), self.0.log())
+    }
+
+    /// Ends it, and then runs a script that starts what the job may just have been starting: that one is given the time to leave its pidfile.
+    pub(crate) fn end_before(&self, start: &str) -> String {
+        format!("( {} ) && sleep 0.5 && ( {start} )", self.end())
+    }
+
+    /// Fails unless it runs.
+    pub(crate) fn assert_running(&self) -> String {
+        self.0.assert_running()
+    }
+
+    /// Fails while anything of it is there.
+    pub(crate) fn assert_gone(&self) -> String {
+        self.0.assert_gone()
+    }
+
+    /// The work of a fault that is nothing but the job, on every node of a deed.
+    pub(crate) fn works(&self, cluster: &Cluster, deed: &Deed, verify_too: &str) -> Vec<Work> {
+        let nodes = deed.nodes.iter().filter_map(|&at| cluster.nodes.get(at));
+        let works = nodes.map(|node| Work {
+            node: node.name.clone(),
+            inject: self.start(),
+            verify: format!("{}{verify_too}", self.assert_running()),
+            undo: self.end(),
+            verify_undone: self.assert_gone(),
+        });
+        works.collect()
+    }
+}
+
+/// Ends all jobs of a fault, whosever injections they were.
+pub(crate) fn sweep(fault: &str) -> String {
+    format!(
+        ": end all jobs of {fault}\n\
+         for file in {FOLDER}/{fault}-*.pid; do\n\
+         \x20 [ -r \"$file\" ] || continue\n\
+         \x20 read -r leader since <\"$file\"\n\
+         \x20 line=; {{ read -r line <\"/proc/$leader/stat\"; }} 2>/dev/null\n\
+         \x20 set -- ${{line##*) }}\n\
+         \x20 if [ \"${{20}}\" = \"$since\" ]; then pkill -KILL -s \"$leader\"; fi\n\
+         \x20 rm -f \"$file\"\n\
+         done\n"
+    )
+}

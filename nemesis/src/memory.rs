@@ -1,0 +1,78 @@
+//! Neighbours that take memory.
+
+use elenchus_control::command::quote;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::about::{About, Overlap};
+use crate::errand::{self, Errand};
+use crate::job::{self, Job};
+use crate::{Cluster, Deed, Fault, NemesisError, Requirement, Roster, Targets, Work};
+
+/// Takes a node's memory.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Memory {
+    /// On which nodes.
+    pub targets: Targets,
+    /// How much, in MiB.
+    pub mib: u32,
+}
+
+impl Default for Memory {
+    fn default() -> Memory {
+        Memory { targets: Targets::One, mib: 256 }
+    }
+}
+
+const ABOUT: About = About {
+    name: "memory",
+    what: "takes so much of a node's memory that others have to do without",
+    how: "a job whose `tail` keeps as many bytes of one endless line",
+    needs: "`setsid`, `pkill`, `head`, `tail`",
+    verified: "the job runs, and holds the memory",
+    healed: "the job is ended; nothing of it runs",
+    overlap: Overlap::Apart,
+    is_destructive: false,
+};
+
+impl Fault for Memory {
+    fn about(&self) -> &'static About {
+        &ABOUT
+    }
+
+    fn targets(&self) -> &Targets {
+        &self.targets
+    }
+
+    fn what(&self, nodes: &str) -> String {
+        format!("{nodes} without {} MiB", self.mib)
+    }
+
+    fn check(&self, _: &Roster) -> Result<(), String> {
+        if self.mib == 0 { Err("`mib` must be 1 or more".into()) } else { Ok(()) }
+    }
+
+    fn works(&self, cluster: &Cluster, id: u32, deed: &Deed) -> Result<Vec<Work>, NemesisError> {
+        let bytes = u64::from(self.mib) << 20;
+        let job = Job::new(ABOUT.name, id, format!("(head -c {bytes} /dev/zero; exec sleep 100000000) | tail"));
+        // It takes a while to be written.
+        let holds = format!(
+            "read -r leader since <{}\ntries=0\n\
+             until cat $(pgrep -s $leader | sed 's|.*|/proc/&/status|') 2>/dev/null | awk '/^VmRSS:/ {{ s += $2 }} END {{ exit s < {} }}'; do\n\
+             \x20 tries=$((tries + 1)); [ $tries -lt 200 ] || {{ echo 'the memory is not held' >&2; exit 1; }}; sleep 0.1\n\
+             done\n",
+            quote(&job.pidfile()),
+            bytes / 1024 / 10 * 9
+        );
+        Ok(job.works(cluster, deed, &holds))
+    }
+
+    fn sweep(&self, cluster: &Cluster) -> Result<Vec<Errand>, NemesisError> {
+        Ok(errand::everywhere(cluster, &job::sweep(ABOUT.name)))
+    }
+
+    fn requirements(&self) -> Vec<Requirement> {
+        ["setsid", "pkill", "head", "tail"].map(|command| Requirement::command(&[command])).to_vec()
+    }
+}

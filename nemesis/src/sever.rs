@@ -1,0 +1,89 @@
+//! Connections that break all at once.
+
+use elenchus_control::command::quote;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::about::{About, Overlap};
+use crate::errand::{self, Errand};
+use crate::{Cluster, Deed, Fault, NemesisError, Requirement, Roster, Targets, Work};
+
+/// Closes, once, the TCP connections that nodes have to other nodes. Both ends see a reset; nothing keeps them from connecting again.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Sever {
+    /// Of which nodes.
+    pub targets: Targets,
+}
+
+const ABOUT: About = About {
+    name: "sever",
+    what: "closes, once, the TCP connections that nodes have to other nodes, but for SSH; they may be made again at once",
+    how: "`ss --kill`",
+    needs: "`ss`; a kernel with `INET_DIAG_DESTROY`; addresses of nodes as numbers",
+    verified: "none of the connections that were there is there afterwards; when there were none, it was not injected",
+    healed: "there is nothing to heal",
+    overlap: Overlap::Apart,
+    is_destructive: false,
+};
+
+impl Fault for Sever {
+    fn about(&self) -> &'static About {
+        &ABOUT
+    }
+
+    fn targets(&self) -> &Targets {
+        &self.targets
+    }
+
+    fn what(&self, nodes: &str) -> String {
+        format!("connections of {nodes} severed")
+    }
+
+    fn check(&self, roster: &Roster) -> Result<(), String> {
+        if roster.count() < 2 { Err("connections are between nodes; it takes two or more".into()) } else { Ok(()) }
+    }
+
+    fn is_felt(&self, printed: &[String]) -> bool {
+        errand::found_processes(printed)
+    }
+
+    fn works(&self, cluster: &Cluster, _id: u32, deed: &Deed) -> Result<Vec<Work>, NemesisError> {
+        let mut works = Vec::new();
+        for &at in &deed.nodes {
+            let Some(node) = cluster.nodes.get(at) else { continue };
+            let peers = errand::addresses(cluster, cluster.all().into_iter().filter(|&peer| peer != at))?;
+            let peers: Vec<String> = peers.iter().map(|peer| format!("dst [{peer}]")).collect();
+            let ssh: Vec<String> =
+                errand::ssh_ports(cluster, at).iter().map(|port| format!("sport != :{port} and dport != :{port}")).collect();
+            let filter = quote(&format!("( {} ) and {}", peers.join(" or "), ssh.join(" and ")));
+            works.push(Work {
+                node: node.name.clone(),
+                // A connection is known by both ends: one that is made again has another port.
+                inject: format!(
+                    ": sever\nPATH=$PATH:/usr/sbin:/sbin\n\
+                     list() {{ ss -Htn state established {filter} | awk '{{ print $3, $4 }}' | sort; }}\n\
+                     before=$(list) || exit 1\n[ -n \"$before\" ] || exit 0\n\
+                     ss -HKt state established {filter} >/dev/null\n\
+                     after=$(list) || exit 1\n\
+                     printf '%s\\n' \"$before\" | while read -r own other; do\n\
+                     \x20 if printf '%s\\n' \"$after\" | grep -qxF \"$own $other\"; then echo \"$own $other is still there\" >&2; exit 1; fi\n\
+                     done || exit 1\n\
+                     echo severed\n"
+                ),
+                verify: ": is-severed\n".into(),
+                undo: ": nothing to undo\n".into(),
+                verify_undone: ": nothing to undo\n".into(),
+            });
+        }
+        Ok(works)
+    }
+
+    fn sweep(&self, _: &Cluster) -> Result<Vec<Errand>, NemesisError> {
+        Ok(Vec::new())
+    }
+
+    fn requirements(&self) -> Vec<Requirement> {
+        vec![Requirement::command(&["ss"]), Requirement::command(&["awk"])]
+    }
+}

@@ -1,0 +1,113 @@
+//! Whatever a user can write as commands.
+
+use std::time::Duration;
+
+use elenchus_control::command::quote;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::about::{About, Overlap};
+use crate::errand::Errand;
+use crate::{Cluster, Deed, Fault, NemesisError, Roster, Targets, Work};
+
+/// Breaks nodes by the plan's own commands. Each is a script for `sh`, run as root on the node; its exit status says whether it succeeded.
+///
+/// They find the injection's number in `$ELENCHUS_ID`, a number from the seed in `$ELENCHUS_SEED`, and the node in `$ELENCHUS_NODE`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Shell {
+    /// What it does, for the report: `the cache is empty`.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub says: String,
+    /// On which nodes.
+    pub targets: Targets,
+    /// Breaks the node.
+    pub inject: String,
+    /// Fails unless the node is broken.
+    pub verify: String,
+    /// Puts the node right. It may be run more than once, on a node that is not broken too.
+    pub heal: String,
+    /// Fails unless the node is right again.
+    pub verify_healed: String,
+    /// A command that must succeed on every node before the run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub requires: Option<String>,
+}
+
+const ABOUT: About = About {
+    name: "shell",
+    what: "whatever the plan's own commands do",
+    how: "the plan's command `inject`",
+    needs: "the plan's command `requires` succeeds, if there is one",
+    verified: "the plan's command `verify` succeeds",
+    healed: "the plan's command `heal`; its command `verify_healed` succeeds",
+    overlap: Overlap::Never,
+    is_destructive: false,
+};
+
+/// The longest that a command may take, below what a node's step may.
+const LIMIT: Duration = Duration::from_secs(25);
+
+impl Shell {
+    fn command(&self, verb: &str, command: &str, node: &str, id: u32, seed: u64) -> String {
+        // Standard output is told apart from what the switch prints; a command that hangs must not keep the node from being healed.
+        format!(
+            ": {verb}\nexport ELENCHUS_ID={id} ELENCHUS_SEED={seed} ELENCHUS_NODE={}\n\
+             limit=; if command -v timeout >/dev/null; then limit='timeout {}'; fi\n$limit sh -c {} >&2\n",
+            quote(node),
+            LIMIT.as_secs(),
+            quote(command)
+        )
+    }
+}
+
+impl Fault for Shell {
+    fn about(&self) -> &'static About {
+        &ABOUT
+    }
+
+    fn targets(&self) -> &Targets {
+        &self.targets
+    }
+
+    fn what(&self, nodes: &str) -> String {
+        if self.says.is_empty() { format!("a command on {nodes}") } else { format!("{} on {nodes}", self.says) }
+    }
+
+    fn check(&self, _: &Roster) -> Result<(), String> {
+        let commands = [("inject", &self.inject), ("verify", &self.verify), ("heal", &self.heal), ("verify_healed", &self.verify_healed)];
+        match commands.iter().find(|(_, command)| command.trim().is_empty()) {
+            None => Ok(()),
+            Some((key, _)) => {
+                Err(format!("the command `{key}` is missing; a fault is injected, verified, healed, and verified to be healed"))
+            }
+        }
+    }
+
+    fn works(&self, cluster: &Cluster, id: u32, deed: &Deed) -> Result<Vec<Work>, NemesisError> {
+        let nodes = deed.nodes.iter().filter_map(|&at| cluster.nodes.get(at));
+        let works = nodes.map(|node| {
+            let command = |verb, command: &str| self.command(verb, command, &node.name, id, deed.seed);
+            Work {
+                node: node.name.clone(),
+                inject: command("inject", &self.inject),
+                verify: command("verify", &self.verify),
+                undo: command("heal", &self.heal),
+                verify_undone: command("verify healed", &self.verify_healed),
+            }
+        });
+        Ok(works.collect())
+    }
+
+    /// What the plan's commands left behind only the switches of the nodes know.
+    fn sweep(&self, _: &Cluster) -> Result<Vec<Errand>, NemesisError> {
+        Ok(Vec::new())
+    }
+
+    fn requirements(&self) -> Vec<crate::Requirement> {
+        let needs = self.requires.iter();
+        needs
+            .map(|test| crate::Requirement::test(format!("( {test}\n) >/dev/null 2>&1"), format!("what the plan requires fails: {test}")))
+            .collect()
+    }
+}

@@ -1,0 +1,146 @@
+//! The dead man's switch: what heals a node when nobody is left to heal it.
+//!
+//! Before a fault is injected on a node, what undoes it is written to a folder there and a watcher is started, in a session of its own. The control node renews the
+//! node's lease as long as it lives. When the lease has run out, the watcher undoes the fault, sees that it is undone, and goes; it tries until it succeeds. When the
+//! control node has healed the fault, it deletes the folder, and the watcher goes too.
+//!
+//! ```text
+//! /run/elenchus/lease          when the lease was renewed last, in seconds since the node started
+//! /run/elenchus/faults/7/undo  what undoes injection 7
+//! /run/elenchus/faults/7/proof what fails unless it is undone
+//! /run/elenchus/lapsed/7       it was undone by the watcher; what it said
+//! ```
+//!
+//! Time is what the kernel says has passed since it started, which no fault changes. All of it is gone after a reboot, as the faults are.
+
+use std::time::Duration;
+
+use elenchus_control::command::quote;
+
+use crate::Work;
+
+const LEASE: &str = "/run/elenchus/lease";
+const FAULTS: &str = "/run/elenchus/faults";
+const LAPSED: &str = "/run/elenchus/lapsed";
+
+/// How many renewals may be lost before a lease runs out.
+const RENEWALS: u32 = 10;
+
+/// Writes the present to the lease; whole, as its readers do not wait.
+const RENEW: &str =
+    "read -r now rest </proc/uptime && echo \"${now%%.*}\" >/run/elenchus/lease.$$ && mv /run/elenchus/lease.$$ /run/elenchus/lease\n";
+
+/// How often a lease of this length is renewed.
+pub(crate) fn renewal(lease: Duration) -> Duration {
+    (lease / RENEWALS).clamp(Duration::from_millis(200), Duration::from_secs(5))
+}
+
+/// Renews a node's lease.
+pub(crate) fn renew() -> String {
+    format!(": renew the lease\nmkdir -p /run/elenchus && {RENEW}")
+}
+
+/// Arms the switch, and then injects.
+pub(crate) fn inject(id: u32, work: &Work, lease: Duration) -> String {
+    let folder = format!("{FAULTS}/{id}");
+    format!(
+        ": {verb}\nmkdir -p {folder} && chmod 700 {folder} && {RENEW}[ $? = 0 ] || exit 1\n\
+         rm -f {LAPSED}/{id}\n\
+         printf %s {proof} >{folder}/proof && printf %s {watch} >{folder}/watch && printf %s {undo} >{folder}/undo || exit 1\n\
+         setsid sh {folder}/watch </dev/null >/dev/null 2>&1 &\n\
+         exec sh -c {inject}\n",
+        verb = first_line(&work.inject),
+        proof = quote(&work.verify_undone),
+        watch = quote(&watch(id, lease)),
+        undo = quote(&work.undo),
+        inject = quote(&work.inject),
+    )
+}
+
+/// What an error message shows of a script: its first line says what it does. Nothing in it means anything to a shell.
+fn first_line(script: &str) -> String {
+    let line = script.lines().next().unwrap_or_default();
+    let plain: String = line.chars().map(|letter| if letter.is_alphanumeric() || "-_.,".contains(letter) { letter } else { ' ' }).collect();
+    plain.trim().to_owned()
+}
+
+/// The watcher of one injection.
+fn watch(id: u32, lease: Duration) -> String {
+    let (folder, seconds) = (format!("{FAULTS}/{id}"), lease.as_secs().max(1));
+    format!(
+        "while [ -e {folder}/undo ]; do\n\
+         \x20 sleep 0.5\n\
+         \x20 read -r now rest </proc/uptime && read -r seen <{LEASE} || continue\n\
+         \x20 [ $((${{now%%.*}} - seen)) -ge {seconds} ] || continue\n\
+         \x20 mkdir -p {LAPSED}\n\
+         \x20 ( {LOCK}sh {folder}/undo 9>&- && sh {folder}/proof 9>&- && rm -rf {folder} ) >{LAPSED}/{id} 2>&1 9>{LOCKED}\n\
+         done\n"
+    )
+}
+
+/// Held by whoever undoes something on the node, where it has `flock`: two that start the system at once would start it twice.
+const LOCKED: &str = "/run/elenchus/undoing";
+const LOCK: &str = "flock 9 2>/dev/null; ";
+
+/// A script as a command that waits for its turn among those that start or undo something on the node.
+pub(crate) fn in_turn(script: &str) -> String {
+    format!("( {LOCK}sh -c {} 9>&- ) 9>{LOCKED}", quote(script))
+}
+
+/// Undoes a fault, when no watcher is undoing another.
+pub(crate) fn undo(work: &Work) -> String {
+    format!(": {verb}\nmkdir -p /run/elenchus\n{undo}\n", verb = first_line(&work.undo), undo = in_turn(&work.undo))
+}
+
+/// Fails unless it is undone; when it is, the switch is disarmed. Prints whether the watcher undid it.
+pub(crate) fn verify_undone(id: u32, work: &Work) -> String {
+    format!(
+        ": {verb}\nsh -c {proof} >/dev/null || exit 1\n\
+         rm -rf {FAULTS}/{id}\n\
+         if [ -e {LAPSED}/{id} ]; then rm -f {LAPSED}/{id}; echo lapsed; fi\n",
+        verb = first_line(&work.verify_undone),
+        proof = quote(&work.verify_undone),
+    )
+}
+
+/// Takes the switch away, of what is undone otherwise.
+pub(crate) fn disarm(id: u32) -> String {
+    format!(": disarm {id}\nrm -rf {FAULTS}/{id} {LAPSED}/{id}\n")
+}
+
+/// Whether some node printed, when it was seen to be healed, that it had healed itself.
+pub(crate) fn has_lapsed(printed: &[String]) -> bool {
+    printed.iter().any(|said| said.lines().any(|line| line == "lapsed"))
+}
+
+/// Undoes whatever any switch on the node is armed for, and fails where it cannot.
+pub(crate) fn sweep() -> String {
+    format!(
+        ": undo all faults\nfailed=\n\
+         for folder in {FAULTS}/*/; do\n\
+         \x20 [ -e \"$folder/undo\" ] || continue\n\
+         \x20 sh \"$folder/undo\" >/dev/null && sh \"$folder/proof\" >/dev/null && rm -rf \"$folder\" || failed=$folder\n\
+         done\n\
+         rm -rf {LAPSED}\n\
+         [ -z \"$failed\" ] || {{ echo \"$failed could not be undone\" >&2; exit 1; }}\n"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_first_line_is_no_command() {
+        assert_eq!(first_line(": cut 7\nset -e\n"), "cut 7");
+        assert_eq!(first_line("( : kill it's `a` $(b); c ) && d"), "kill it s  a    b   c      d");
+        assert_eq!(first_line(""), "");
+    }
+
+    #[test]
+    fn a_lease_outlives_lost_renewals() {
+        assert_eq!(renewal(Duration::from_secs(30)), Duration::from_secs(3));
+        assert_eq!(renewal(Duration::from_secs(600)), Duration::from_secs(5));
+        assert_eq!(renewal(Duration::from_secs(1)), Duration::from_millis(200));
+    }
+}

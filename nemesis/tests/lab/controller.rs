@@ -1,0 +1,133 @@
+//! A control node that is killed, and nodes that heal themselves.
+
+use std::path::Path;
+use std::process::{Child, Command as Process};
+use std::time::{Duration, Instant};
+
+use elenchus_control::Host;
+use elenchus_control::config::{HostConfig, HostKeyPolicy, Key, Secret};
+use elenchus_control::system::Node;
+use elenchus_core::{Rng, Seed};
+use elenchus_nemesis::{Campaign, Ledger, Safety, Scheduled};
+use serde_json::{Value as Json, json};
+
+use crate::scene::{Scene, cluster};
+
+/// The faults that are in play when the control node is killed.
+const LINES: &[&str] = &[
+    "{partition: {shape: one-node}, every: 3s, for: 2s}",
+    "{partition: {shape: halves, by: reset, ports: [7000]}, every: 3s, for: 2s}",
+    "{isolate: {targets: one}, every: 4s, for: 2s}",
+    "{dns: {targets: all}, every: 3s, for: 2s}",
+    "{loss: {targets: all}, every: 3s, for: 2s}",
+    "{link: {targets: minority, rate: 1mbit}, every: 4s, for: 2s}",
+    "{kill: {targets: one}, every: 3s, for: 1s}",
+    "{crash_loop: {targets: one, lives: 500ms}, every: 5s, for: 2s}",
+    "{restart: {targets: one}, every: 5s, for: 1s}",
+    "{rolling: {}, every: 9s, for: 6s}",
+    "{cpu: {targets: one, workers: 1}, every: 4s, for: 1s}",
+    "{memory: {targets: one, mib: 8}, every: 4s, for: 1s}",
+    "{descriptors: {targets: one}, every: 4s, for: 2s}",
+    "{fill_disk: {targets: one, path: /mnt/small}, every: 4s, for: 2s}",
+    "{damage: {targets: one, files: '/var/tmp/data/*', restore: true}, every: 6s, for: 2s}",
+    "{pause: {targets: minority}, every: 3s, for: 2s}",
+    "{shell: {inject: 'touch /tmp/mark', verify: 'test -e /tmp/mark', heal: 'rm -f /tmp/mark', verify_healed: '! test -e /tmp/mark'}, every: 2s, for: 1s}",
+];
+
+const LEASE: &str = "5s";
+
+/// Beyond the lease: a heal takes its time on a loaded machine.
+const GRACE: Duration = Duration::from_secs(40);
+
+/// How often it is killed, unless `ELENCHUS_CASES` says otherwise.
+const TIMES: u64 = 3;
+
+pub(crate) async fn a_silent_control_node_is_not_missed(scene: &Scene) {
+    let times = std::env::var("ELENCHUS_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(TIMES);
+    let mut rng = Seed(std::process::id().into()).stream("kills");
+    let mut interrupted = 0;
+    for node in 1..=3 {
+        scene
+            .on(node, "mkdir -p /mnt/small /var/tmp/data && mount -t tmpfs -o size=8m tmpfs /mnt/small && echo whole >/var/tmp/data/file")
+            .await;
+    }
+    let whole = scene.traces().await;
+    for round in 0..times {
+        let store = tempfile::tempdir().unwrap();
+        let nodes = store.path().join("nodes.json");
+        std::fs::write(&nodes, addresses(scene).to_string()).unwrap();
+        let killed = kill_at_random(&mut start(store.path(), round), &mut rng).await;
+        interrupted += u32::from(scene.traces().await != whole);
+        healed_without_help(scene, &whole, &format!("round {round}, killed after {killed:?}")).await;
+        // Afterwards the ledger is worked off without harm.
+        let ledger = Ledger::open(store.path()).unwrap();
+        let outstanding = ledger.outstanding().len();
+        let healed = elenchus_nemesis::heal_outstanding(&scene.cluster.nodes, &ledger).await.unwrap();
+        assert_eq!((healed.len(), ledger.outstanding().len()), (outstanding, 0));
+        assert_eq!(scene.traces().await, whole);
+        scene.await_servers().await;
+        assert_eq!(elenchus_nemesis::heal_outstanding(&scene.cluster.nodes, &ledger).await.unwrap(), [""; 0], "healing is idempotent");
+    }
+    for node in 1..=3 {
+        scene.on(node, "umount /mnt/small; rm -rf /mnt/small /var/tmp/data").await;
+    }
+    println!("  killed {times} times, {interrupted} of them with faults in force");
+}
+
+fn start(store: &Path, seed: u64) -> Child {
+    let exe = std::env::current_exe().unwrap();
+    Process::new(exe).args(["control", &store.to_string_lossy(), &seed.to_string()]).spawn().unwrap()
+}
+
+async fn kill_at_random(child: &mut Child, rng: &mut Rng) -> Duration {
+    let after = Duration::from_millis(500 + rng.below(7000));
+    tokio::time::sleep(after).await;
+    child.kill().unwrap();
+    child.wait().unwrap();
+    after
+}
+
+async fn healed_without_help(scene: &Scene, whole: &[String], what: &str) {
+    let deadline = Instant::now() + LEASE.parse::<elenchus_core::Span>().unwrap().0 + GRACE;
+    loop {
+        if scene.traces().await == whole {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{what}: {:#?} is left", scene.traces().await);
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+}
+
+/// How the nodes are reached, for another process.
+fn addresses(scene: &Scene) -> Json {
+    let nodes = scene.logins.iter().map(|(name, config)| {
+        let key = match &config.auth.key {
+            Some(Key::Text(key)) => key.reveal().to_owned(),
+            other => panic!("a lab's key is a text, not {other:?}"),
+        };
+        let HostKeyPolicy::Pinned(host_key) = &config.host_key else { panic!("a lab's host keys are pinned") };
+        json!({"name": name, "address": config.address, "key": key, "host_key": host_key})
+    });
+    nodes.collect()
+}
+
+/// The control node: carries the faults out until it is killed.
+pub(crate) fn main(words: &[String]) {
+    let [store, seed] = words else { panic!("a store and a seed") };
+    let nodes: Vec<Json> = serde_json::from_str(&std::fs::read_to_string(Path::new(store).join("nodes.json")).unwrap()).unwrap();
+    let nodes = nodes.iter().map(|node| {
+        let text = |key: &str| node[key].as_str().unwrap().to_owned();
+        let mut config = HostConfig::new(text("address"));
+        config.auth.key = Some(Key::Text(Secret::new(text("key"))));
+        config.host_key = HostKeyPolicy::Pinned(text("host_key"));
+        Node { name: text("name"), address: text("address"), host: Host::new(text("name"), config) }
+    });
+    let cluster = cluster(nodes.collect());
+    let lines: Vec<Scheduled> = LINES.iter().map(|line| serde_yaml::from_str(line).unwrap()).collect();
+    let safety = Safety { lease: LEASE.parse().unwrap(), allow_destructive: true, ..Safety::default() };
+    let campaign = Campaign { lines: &lines, safety: &safety, seed: Seed(seed.parse().unwrap()), duration: Duration::from_secs(3600) };
+    let ledger = Ledger::open(Path::new(store)).unwrap();
+    let (_stop, stopped) = tokio::sync::watch::channel(false);
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(elenchus_nemesis::run(&cluster, campaign, &ledger, &|_, _, _, _| {}, &|| 0, stopped)).unwrap();
+}

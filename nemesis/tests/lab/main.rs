@@ -1,0 +1,96 @@
+//! Every fault in the lab, over SSH: its effect is measured from outside, while it is in force and afterwards.
+//!
+//! Its own `main`, because the lab starts this program again inside its namespaces. Words on the command line choose among the tests.
+
+mod controller;
+mod disk;
+mod network;
+mod probe;
+mod processes;
+mod resources;
+mod scene;
+mod shell;
+
+use std::pin::Pin;
+
+use elenchus_control::lab::{self, Entered, LabOptions};
+
+use scene::Scene;
+
+type Test = fn(&Scene) -> Pin<Box<dyn Future<Output = ()> + '_>>;
+
+/// A row for each test: its name, and itself.
+macro_rules! tests {
+    ($($module:ident::$name:ident,)*) => {
+        const TESTS: &[(&str, Test)] = &[$((concat!(stringify!($module), "::", stringify!($name)), |scene| Box::pin($module::$name(scene)))),*];
+    };
+}
+
+tests! {
+    network::a_partition_is_silent_both_ways,
+    network::a_one_way_partition_is_heard_one_way,
+    network::a_port_is_cut_and_others_are_not,
+    network::a_cut_may_refuse_or_reset,
+    network::connections_may_be_left,
+    network::connections_may_be_severed,
+    network::a_node_may_answer_nothing_but_ssh,
+    network::clients_may_be_cut_off_alone,
+    network::names_may_not_be_found,
+    network::packets_are_lost_in_their_share,
+    network::a_link_is_as_slow_as_its_rate,
+    network::netem_is_asked_for_before_the_run,
+    network::nftables_do_as_well,
+    processes::the_killed_are_gone_and_come_back,
+    processes::the_paused_do_nothing,
+    processes::overlapping_pauses_end_with_the_last,
+    processes::a_crash_loop_starts_it_again_and_again,
+    processes::what_ends_in_order_is_asked_first,
+    processes::all_are_restarted_but_never_two_at_once,
+    resources::a_busy_node_has_busy_processes,
+    resources::memory_is_held,
+    resources::a_full_disk_takes_no_more,
+    resources::files_cannot_be_opened,
+    disk::bits_are_flipped_where_the_seed_says,
+    disk::ends_are_lost_and_stay_lost,
+    shell::commands_break_and_heal,
+    shell::what_is_not_verified_is_said,
+    shell::what_is_missing_is_said_before_the_run,
+    controller::a_silent_control_node_is_not_missed,
+}
+
+fn main() {
+    lab::main_hook();
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    match words.first().map(String::as_str) {
+        Some("probe") => return probe::main(&words[1..]),
+        Some("control") => return controller::main(&words[1..]),
+        // The test harness' own flags, like `--list`, ask for what is not here.
+        Some(flag) if flag.starts_with("--list") => return,
+        _ => {}
+    }
+    let net = match lab::enter() {
+        Ok(Entered::Outer(status)) => std::process::exit(status),
+        Ok(Entered::Inner(net)) => net,
+        Err(error) => {
+            println!("skipped: {error}");
+            return;
+        }
+    };
+    let lab = net.start(&LabOptions { nodes: 3, ..LabOptions::default() }).expect("a lab");
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let chosen: Vec<&String> = words.iter().filter(|word| !word.starts_with('-')).collect();
+    runtime.block_on(async {
+        let scene = Scene::new(&lab).await;
+        for (name, test) in TESTS {
+            if chosen.is_empty() || chosen.iter().any(|word| name.contains(word.as_str())) {
+                println!("{name} …");
+                test(&scene).await;
+                scene.assert_whole().await;
+            }
+        }
+    });
+    println!("nemesis in the lab: all is well");
+    // A lab's init goes with its last process; nothing of it is to be waited for.
+    drop(lab);
+    std::process::exit(0);
+}

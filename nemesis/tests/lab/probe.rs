@@ -1,0 +1,119 @@
+//! What is measured with, on the nodes: a server that gives back what it gets, and short questions to it.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::time::{Duration, Instant};
+
+/// The ports that are served, by TCP and UDP.
+const PORTS: [u16; 2] = [7000, 7001];
+
+/// How long an answer is waited for.
+const PATIENCE: Duration = Duration::from_millis(1500);
+
+pub(crate) fn main(words: &[String]) {
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["serve"] => serve(),
+        ["answer"] => give_back(&UdpSocket::bind("0.0.0.0:53").unwrap()),
+        ["tcp", address, port] => println!("{}", tcp(&target(address, port))),
+        ["udp", address, port] => println!("{}", udp(target(address, port))),
+        ["hold", address, port] => hold(&target(address, port)),
+        ["name", name] => println!("{}", resolve(name)),
+        ["bytes", address, port] => println!("{}", bytes(&target(address, port))),
+        other => panic!("no probe {other:?}"),
+    }
+}
+
+fn target(address: &str, port: &str) -> SocketAddr {
+    SocketAddr::new(address.parse().unwrap(), port.parse().unwrap())
+}
+
+fn serve() {
+    let threads = PORTS.map(|port| {
+        let socket = UdpSocket::bind(("0.0.0.0", port)).unwrap();
+        std::thread::spawn(move || give_back(&socket));
+        let listener = TcpListener::bind(("0.0.0.0", port)).unwrap();
+        std::thread::spawn(move || {
+            for mut stream in listener.incoming().flatten() {
+                std::thread::spawn(move || {
+                    let mut writer = stream.try_clone().unwrap();
+                    std::io::copy(&mut stream, &mut writer)
+                });
+            }
+        })
+    });
+    for thread in threads {
+        thread.join().unwrap();
+    }
+}
+
+/// Sends every packet back to where it came from.
+fn give_back(socket: &UdpSocket) {
+    let mut bytes = [0; 2048];
+    while let Ok((length, from)) = socket.recv_from(&mut bytes) {
+        let _ = socket.send_to(&bytes[..length], from);
+    }
+}
+
+/// A word for how an exchange went.
+fn word(error: &std::io::Error) -> &'static str {
+    match error.kind() {
+        ErrorKind::ConnectionRefused => "refused",
+        ErrorKind::ConnectionReset | ErrorKind::BrokenPipe => "reset",
+        ErrorKind::WouldBlock | ErrorKind::TimedOut => "silence",
+        _ => "error",
+    }
+}
+
+fn exchange(stream: &mut TcpStream) -> std::io::Result<()> {
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.write_all(b"x")?;
+    stream.read_exact(&mut [0])
+}
+
+/// Whether a connection is made and gives back a byte.
+fn tcp(to: &SocketAddr) -> &'static str {
+    let asked = TcpStream::connect_timeout(to, PATIENCE).and_then(|mut stream| exchange(&mut stream));
+    asked.map_or_else(|error| word(&error), |()| "ok")
+}
+
+/// How many of 400 packets, sent a millisecond apart, come back.
+fn udp(to: SocketAddr) -> usize {
+    let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
+    let heard = socket.try_clone().unwrap();
+    heard.set_read_timeout(Some(Duration::from_millis(800))).unwrap();
+    let listening = std::thread::spawn(move || std::iter::from_fn(|| heard.recv(&mut [0; 64]).ok()).count());
+    for _ in 0..400 {
+        let _ = socket.send_to(b"x", to);
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    listening.join().unwrap()
+}
+
+/// Keeps a connection, and exchanges a byte whenever a line is read from its input; says how that went.
+fn hold(to: &SocketAddr) {
+    let mut stream = TcpStream::connect_timeout(to, PATIENCE).unwrap();
+    println!("connected");
+    for _ in std::io::stdin().lines() {
+        println!("{}", exchange(&mut stream).map_or_else(|error| word(&error), |()| "ok"));
+    }
+}
+
+/// How long it takes, in milliseconds, to get back a million bytes.
+fn bytes(to: &SocketAddr) -> u128 {
+    let mut stream = TcpStream::connect_timeout(to, PATIENCE).unwrap();
+    let mut writer = stream.try_clone().unwrap();
+    let began = Instant::now();
+    let writing = std::thread::spawn(move || writer.write_all(&vec![7; 1_000_000]));
+    stream.read_exact(&mut vec![0; 1_000_000]).unwrap();
+    writing.join().unwrap().unwrap();
+    began.elapsed().as_millis()
+}
+
+/// Whether a question to port 53 gets an answer.
+fn resolve(server: &str) -> &'static str {
+    let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    let asked = socket.connect((server, 53)).and_then(|()| socket.send(b"x")).and_then(|_| socket.recv(&mut [0; 64]));
+    asked.map_or_else(|error| word(&error), |_| "ok")
+}

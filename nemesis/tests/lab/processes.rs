@@ -1,0 +1,101 @@
+//! Processes that end, stop, and come back.
+
+use crate::scene::{PROBE, Scene};
+
+/// The states of the server's processes on a node, nothing when there are none.
+async fn states(scene: &Scene, node: usize) -> String {
+    scene.on(node, &format!("for pid in $(pgrep -f '{PROBE} probe serv[e]'); do cut -d' ' -f3 /proc/$pid/stat; done")).await
+}
+
+pub(crate) async fn the_killed_are_gone_and_come_back(scene: &Scene) {
+    for signal in ["KILL", "TERM", "SEGV"] {
+        scene
+            .while_broken(&format!("kill: {{targets: {{nodes: [n2]}}, signal: {signal}}}"), async || {
+                assert_eq!(states(scene, 2).await, "");
+                assert_eq!(scene.probe(1, "tcp", 2, 7000).await, "refused");
+                assert_eq!(scene.probe(1, "tcp", 3, 7000).await, "ok");
+            })
+            .await;
+        scene.await_servers().await;
+    }
+}
+
+pub(crate) async fn the_paused_do_nothing(scene: &Scene) {
+    scene
+        .while_broken("pause: {targets: {zone: west}}", async || {
+            assert_eq!(states(scene, 3).await, "T");
+            assert_eq!(scene.probe(1, "tcp", 3, 7000).await, "silence");
+        })
+        .await;
+}
+
+/// n2 is paused twice; it goes on when both are over, and the first is healed without it.
+pub(crate) async fn overlapping_pauses_end_with_the_last(scene: &Scene) {
+    let lines = ["pause: {targets: {nodes: [n1, n2]}}", "pause: {targets: {nodes: [n2, n3]}}"];
+    let looked = scene.while_injected(&lines, async || {
+        for node in 1..=3 {
+            assert_eq!(states(scene, node).await, "T");
+        }
+    });
+    let (said, outcome) = looked.await.unwrap();
+    assert!(said.iter().all(|(_, _, error)| error.is_none()) && outcome.injected == 2, "{said:?}");
+}
+
+/// Which life of the server on a node it is: its pidfile holds its pid and the time of its start.
+async fn started(scene: &Scene, node: usize) -> String {
+    scene.on(node, "cat /run/elenchus/probe.pid 2>/dev/null || :").await
+}
+
+pub(crate) async fn a_crash_loop_starts_it_again_and_again(scene: &Scene) {
+    let before = started(scene, 2).await;
+    scene
+        .while_broken("crash_loop: {targets: {nodes: [n2]}, lives: 300ms}", async || {
+            let mut seen = std::collections::BTreeSet::from([before.clone()]);
+            for _ in 0..200 {
+                // It is not there for a moment, between two lives.
+                seen.extend(Some(started(scene, 2).await).filter(|started| !started.is_empty()));
+                if seen.len() > 3 {
+                    return;
+                }
+            }
+            panic!("it was started {} times", seen.len());
+        })
+        .await;
+    let after = started(scene, 2).await;
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    assert_eq!(started(scene, 2).await, after, "it lives");
+}
+
+pub(crate) async fn what_ends_in_order_is_asked_first(scene: &Scene) {
+    scene
+        .while_broken("restart: {targets: {nodes: [n3]}}", async || {
+            assert_eq!(states(scene, 3).await, "");
+            assert_eq!(scene.probe(1, "tcp", 3, 7000).await, "refused");
+        })
+        .await;
+}
+
+pub(crate) async fn all_are_restarted_but_never_two_at_once(scene: &Scene) {
+    let mut before = Vec::new();
+    for node in 1..=3 {
+        before.push(started(scene, node).await);
+    }
+    scene
+        .while_broken("rolling: {down: 1s, pause: 2s, kill: true}", async || {
+            for _ in 0..200 {
+                let mut running = 0;
+                let mut again = 0;
+                for node in 1..=3 {
+                    let is_up = !states(scene, node).await.is_empty();
+                    running += u32::from(is_up);
+                    again += u32::from(is_up && started(scene, node).await != before[node - 1]);
+                }
+                assert!(running >= 2, "{running} of 3 run");
+                if again == 3 {
+                    return;
+                }
+            }
+            panic!("not all were restarted");
+        })
+        .await;
+}

@@ -1,0 +1,154 @@
+//! Three nodes with a server on each, and what is broken there.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use elenchus_control::config::HostConfig;
+use elenchus_control::lab::Lab;
+use elenchus_control::system::{Definition, Node, System};
+use elenchus_control::{Command, Host};
+use elenchus_core::{FaultEvent, FaultPhase, Kind, Seed, Symbol};
+use elenchus_nemesis::{Campaign, Cluster, Ledger, NemesisError, Outcome, Roster, Safety, Scheduled};
+use tokio::sync::watch;
+
+/// Where this program is on the nodes.
+pub(crate) const PROBE: &str = "/opt/elenchus-probe";
+
+/// The server that is the system under test.
+const SYSTEM: &str = "{name: probe, start: {command: 'exec /opt/elenchus-probe probe serve'}}";
+
+/// What is said of a fault: how the event ended and why not well.
+pub(crate) type Said = (FaultPhase, Kind, Option<String>);
+
+/// The cluster that is broken.
+pub(crate) struct Scene {
+    pub(crate) cluster: Cluster,
+    /// How each node is reached.
+    pub(crate) logins: Vec<(String, HostConfig)>,
+    /// What [`Scene::traces`] finds of a node that is whole.
+    whole: Vec<String>,
+}
+
+impl Scene {
+    /// Uploads the server and starts it everywhere.
+    pub(crate) async fn new(lab: &Lab) -> Scene {
+        let nodes = lab.nodes.iter().map(|node| Node {
+            name: node.name.clone(),
+            address: node.address.to_string(),
+            host: Host::new(&node.name, node.host.clone()),
+        });
+        let nodes: Vec<Node> = nodes.collect();
+        let cluster = cluster(nodes);
+        for node in &cluster.nodes {
+            node.host.upload(&std::env::current_exe().unwrap(), PROBE, 0o755, |_, _| {}).await.unwrap();
+            cluster.system.as_ref().unwrap().start(node).await.unwrap();
+        }
+        let logins = lab.nodes.iter().map(|node| (node.name.clone(), node.host.clone())).collect();
+        let mut scene = Scene { cluster, logins, whole: Vec::new() };
+        scene.await_servers().await;
+        scene.whole = scene.traces().await;
+        scene
+    }
+
+    /// What a node prints to a script that must succeed. Nodes are counted from 1, as their names are.
+    pub(crate) async fn on(&self, node: usize, script: &str) -> String {
+        self.cluster.nodes[node - 1].host.run(Command::sh(script)).await.unwrap().stdout_text()
+    }
+
+    /// What a probe finds from one node to another.
+    pub(crate) async fn probe(&self, from: usize, what: &str, to: usize, port: u16) -> String {
+        self.on(from, &format!("{PROBE} probe {what} {} {port}", self.cluster.nodes[to - 1].address)).await
+    }
+
+    /// Has a line's fault in force while something is looked at, and sees that it is verified and healed.
+    pub(crate) async fn while_broken(&self, line: &str, look: impl AsyncFnOnce()) {
+        let (said, outcome) = self.while_injected(&[line], look).await.unwrap();
+        let kinds: Vec<(FaultPhase, Kind)> = said.iter().map(|(phase, kind, _)| (*phase, *kind)).collect();
+        let expected = [FaultPhase::Inject, FaultPhase::Heal].map(|phase| [(phase, Kind::Invoke), (phase, Kind::Ok)]).concat();
+        assert_eq!(kinds, expected, "{line}: {said:?}");
+        assert!(outcome.unhealed.is_empty(), "{line}: {outcome:?}");
+    }
+
+    /// Has the faults of all lines in force, each with `at: [0s], for: 1h` unless it says otherwise, while something is looked at; returns what was said.
+    pub(crate) async fn while_injected(&self, lines: &[&str], look: impl AsyncFnOnce()) -> Result<(Vec<Said>, Outcome), NemesisError> {
+        let lines: Vec<Scheduled> = lines
+            .iter()
+            .map(|line| {
+                let when = if line.contains("for:") { "" } else { ", at: [0s], for: 1h" };
+                serde_yaml::from_str(&format!("{{{line}{when}}}")).unwrap_or_else(|error| panic!("{line}: {error}"))
+            })
+            .collect();
+        let store = tempfile::tempdir().unwrap();
+        let (ledger, safety) = (Ledger::open(store.path())?, Safety { allow_destructive: true, ..Safety::default() });
+        let campaign = Campaign { lines: &lines, safety: &safety, seed: Seed(1), duration: Duration::from_secs(3600) };
+        elenchus_nemesis::check(&campaign, &self.cluster)?;
+        elenchus_nemesis::prepare(&campaign, &self.cluster).await?;
+        let said: Mutex<Vec<Said>> = Mutex::default();
+        let (count, counted) = watch::channel(0);
+        let record = |kind: Kind, _: Symbol, event: FaultEvent, error: Option<String>| {
+            said.lock().unwrap().push((event.phase, kind, error));
+            if kind != Kind::Invoke {
+                count.send_modify(|count| *count += 1);
+            }
+        };
+        let (stop, stopped) = watch::channel(false);
+        let looking = async {
+            let mut counted = counted;
+            counted.wait_for(|count| *count >= lines.len()).await.unwrap();
+            look().await;
+            stop.send(true).unwrap();
+        };
+        let (outcome, ()) = tokio::join!(elenchus_nemesis::run(&self.cluster, campaign, &ledger, &record, &|| 0, stopped), looking);
+        let said = said.into_inner().unwrap();
+        assert!(ledger.outstanding().is_empty(), "{said:?}");
+        Ok((said, outcome?))
+    }
+
+    /// Waits until every server answers.
+    pub(crate) async fn await_servers(&self) {
+        for node in 1..=3 {
+            for _ in 0..200 {
+                if self.probe(node, "tcp", node, 7000).await == "ok" {
+                    break;
+                }
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
+    }
+
+    /// Fails unless nothing of any fault is left on any node, and all hear each other.
+    pub(crate) async fn assert_whole(&self) {
+        self.await_servers().await;
+        assert_eq!(self.traces().await, self.whole);
+        for (from, to) in [(1, 2), (2, 3), (3, 1)] {
+            assert_eq!(self.probe(from, "tcp", to, 7000).await, "ok", "n{from} to n{to}");
+        }
+    }
+
+    /// What faults change on nodes.
+    pub(crate) async fn traces(&self) -> Vec<String> {
+        let look = "for t in iptables ip6tables; do $t -S 2>/dev/null; done; nft list tables 2>/dev/null | grep elenchus; ip rule; \
+                    tc qdisc show dev eth0 2>/dev/null; sort /proc/mounts | grep -v ' /tmp '; \
+                    find /run/elenchus/faults /run/elenchus/jobs /run/elenchus/descriptors-* /mnt/small /tmp/mark /var/tmp/elenchus-* ! -type d 2>/dev/null; \
+                    cat /var/tmp/data/file 2>/dev/null; \
+                    for pid in $(pgrep -f 'elenchus-probe probe serv[e]'); do \
+                    cut -d' ' -f3 /proc/$pid/stat | tr RD SS; grep 'open files' /proc/$pid/limits; done 2>/dev/null; true";
+        let mut traces = Vec::new();
+        for node in 1..=3 {
+            traces.push(self.on(node, look).await);
+        }
+        traces
+    }
+}
+
+/// These nodes, with the server on them, and a zone for each of the first and the last.
+pub(crate) fn cluster(nodes: Vec<Node>) -> Cluster {
+    let definition: Definition = serde_yaml::from_str(SYSTEM).unwrap();
+    let places: Vec<(String, String)> = nodes.iter().map(|node| (node.name.clone(), node.address.clone())).collect();
+    let system = System::new(definition, &BTreeMap::new(), Path::new("/"), &places).unwrap();
+    let names = nodes.iter().map(|node| node.name.clone()).collect();
+    let zones = BTreeMap::from([("east".to_owned(), vec!["n1".to_owned()]), ("west".to_owned(), vec!["n3".to_owned()])]);
+    Cluster::new(nodes, Some(system)).with_roster(Roster::new(names, &zones).unwrap())
+}
