@@ -135,3 +135,61 @@ pub fn listing() -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use elenchus_core::{Event, exchange};
+
+    use super::*;
+    use crate::cli::{Cli, Command};
+
+    fn args(words: &[&str]) -> SimulateArgs {
+        let cli = Cli::try_parse_from(["elenchus", "simulate"].iter().chain(words)).unwrap();
+        match cli.command {
+            Command::Simulate(args) => args,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read_as_it_was_simulated() {
+        for workload in ["cas-register", "kv", "list-append", "bank"] {
+            let store = if workload == "list-append" || workload == "bank" { "serializable" } else { "linearizable" };
+            let args = args(&["--store", store, "--workload", workload, "--operations", "1k", "--crash", "0.05", "--keys", "3"]);
+            let simulated: Vec<Event> = recipe(&args).unwrap().simulate().unwrap().collect();
+            assert_eq!(simulated.len(), 2_000);
+            for format in [HistoryFormat::Edn, HistoryFormat::Jsonl] {
+                let mut bytes = Vec::new();
+                write(recipe(&args).unwrap().simulate().unwrap(), format, &mut bytes).unwrap();
+                // In JSON all keys of maps are text.
+                if workload != "bank" || format == HistoryFormat::Edn {
+                    assert_eq!(exchange::parse(&bytes).unwrap().events, simulated, "{workload} as {format:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn refusals_say_what_there_is() {
+        let refusal = |words: &[&str]| simulate(&args(words)).unwrap_err().to_string();
+        assert_eq!(
+            refusal(&["--store", "linearisable"]),
+            "elenchus simulate: there is no store `linearisable`; did you mean `linearizable`?; `elenchus simulate --list` tells of all"
+        );
+        assert_eq!(
+            refusal(&["--store", "causal", "--workload", "mutex"]),
+            "elenchus simulate: store `causal` has no workload `mutex`; it has register, kv, set, counter, log"
+        );
+        assert_eq!(refusal(&["--strikes", "often"]), "elenchus simulate: --strikes is `often`; expected a share, like 0.01, or `once`");
+        assert_eq!(refusal(&["--crash", "2"]), "elenchus simulate: crash is 2; expected a share between 0 and 1");
+        assert!(Cli::try_parse_from(["elenchus", "simulate", "--operations", "1G"]).is_err());
+        assert_eq!(args(&["--operations", "10M"]).operations, 10_000_000);
+    }
+
+    #[test]
+    fn the_list_names_all() {
+        let listing = listing();
+        assert!(STORES.iter().all(|entry| listing.contains(entry.name)) && WORKLOADS.iter().all(|entry| listing.contains(entry.name)));
+    }
+}
