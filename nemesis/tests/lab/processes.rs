@@ -53,12 +53,13 @@ pub(crate) async fn a_crash_loop_starts_it_again_and_again(scene: &Scene) {
     scene
         .while_broken("crash_loop: {targets: {nodes: [n2]}, lives: 300ms}", async || {
             let mut seen = std::collections::BTreeSet::from([before.clone()]);
-            for _ in 0..200 {
+            for _ in 0..600 {
                 // It is not there for a moment, between two lives.
                 seen.extend(Some(started(scene, 2).await).filter(|started| !started.is_empty()));
                 if seen.len() > 3 {
                     return;
                 }
+                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
             }
             panic!("it was started {} times", seen.len());
         })
