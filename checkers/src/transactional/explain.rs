@@ -11,6 +11,9 @@ use super::phenomenon::Phenomenon;
 use super::picture::{Arrow, Node, draw};
 use super::tally::{Instance, Link, LinkKind};
 
+/// How many transactions a picture shows at most: of a longer cycle its beginning.
+const MOST_BOXES: usize = 64;
+
 impl LinkKind {
     fn color(self) -> &'static str {
         match self {
@@ -47,8 +50,9 @@ impl Analysis<'_> {
 
     /// A picture: transactions as boxes with their steps, edges by kind.
     pub fn svg(&self, phenomenon: Phenomenon, instance: &Instance) -> String {
-        let members = distinct(instance);
-        let at = |transaction: u32| members.iter().position(|&member| member == transaction).unwrap_or(0);
+        let mut members = distinct(instance);
+        members.truncate(MOST_BOXES);
+        let at = |transaction: u32| members.iter().position(|&member| member == transaction);
         let t = self.transactions();
         let nodes: Vec<Node> = members
             .iter()
@@ -64,12 +68,9 @@ impl Analysis<'_> {
         let arrows: Vec<Arrow> = instance
             .cycle
             .iter()
-            .map(|link| Arrow {
-                from: at(link.from),
-                to: at(link.to),
-                label: link.kind.name(),
-                color: link.kind.color(),
-                dashed: link.kind.is_order(),
+            .filter_map(|link| {
+                let (label, color) = (link.kind.name(), link.kind.color());
+                Some(Arrow { from: at(link.from)?, to: at(link.to)?, label, color, dashed: link.kind.is_order() })
             })
             .collect();
         draw(&format!("{phenomenon}: {}", phenomenon.entry().about), &nodes, &arrows)

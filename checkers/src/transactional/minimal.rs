@@ -57,13 +57,8 @@ impl Analysis<'_> {
 
 /// The transactions of an instance, each once, in order.
 pub(crate) fn distinct(instance: &Instance) -> Vec<u32> {
-    let mut members = Vec::new();
-    for &transaction in &instance.transactions {
-        if !members.contains(&transaction) {
-            members.push(transaction);
-        }
-    }
-    members
+    let mut seen = FxHashSet::default();
+    instance.transactions.iter().copied().filter(|&transaction| seen.insert(transaction)).collect()
 }
 
 struct Trial<'a> {

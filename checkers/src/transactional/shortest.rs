@@ -1,5 +1,7 @@
 //! The shortest cycles through the edges that close one: what people are shown.
 
+use rustc_hash::{FxHashMap, FxHashSet};
+
 use super::graph::{REALTIME, RW, SESSION, WR};
 use super::tally::{Instance, Link, LinkKind};
 use super::walk::{Rule, Scratch, Walk};
@@ -81,11 +83,13 @@ fn link_kind(kind: u8) -> LinkKind {
 }
 
 fn repeats(cycle: &[Link]) -> bool {
-    (1..cycle.len()).any(|at| cycle[..at].iter().any(|link| link.from == cycle[at].from))
+    let mut seen = FxHashSet::default();
+    !cycle.iter().all(|link| seen.insert(link.from))
 }
 
 fn is_rotation(one: &[Link], other: &[Link]) -> bool {
-    one.len() == other.len() && (0..one.len()).any(|by| one[by..].iter().chain(&one[..by]).eq(other))
+    let begin = other.first().and_then(|first| one.iter().position(|link| link == first));
+    one.len() == other.len() && begin.is_some_and(|by| one[by..].iter().chain(&one[..by]).eq(other))
 }
 
 /// A closed walk that passes a transaction twice falls into two there; under the rule against adjacent anti-dependencies at least one of them
@@ -99,8 +103,8 @@ fn shorten(mut cycle: Vec<Link>, rule: Rule) -> Vec<Link> {
 
 /// The shorter of the two cycles that meet in a transaction, of those that will do.
 fn part(cycle: &[Link]) -> Option<Vec<Link>> {
-    let meets = |end: usize| (0..end).find(|&start| cycle[start].from == cycle[end].from).map(|start| (start, end));
-    let (start, end) = (1..cycle.len()).find_map(meets)?;
+    let mut seen = FxHashMap::default();
+    let (start, end) = cycle.iter().enumerate().find_map(|(end, link)| seen.insert(link.from, end).map(|start| (start, end)))?;
     let inner = cycle[start..end].to_vec();
     let outer: Vec<Link> = cycle[end..].iter().chain(&cycle[..start]).copied().collect();
     let will_do = |part: &Vec<Link>| part.iter().filter(|link| link.kind == LinkKind::Rw).count() > 1 && obeys(part);

@@ -225,7 +225,7 @@ impl Transactions {
         let replaces = self.steps_len[t] as usize == steps.len();
         if !replaces {
             self.steps_from[t] = self.steps.len() as u32;
-            self.steps_len[t] = steps.len() as u32;
+            self.steps_len[t] = 0;
         }
         let from = self.steps_from[t] as usize;
         for (place, step) in steps.iter().enumerate() {
@@ -257,6 +257,7 @@ impl Transactions {
                 self.steps.push(step);
             }
         }
+        self.steps_len[t] = steps.len() as u32;
         Ok(())
     }
 
@@ -293,7 +294,7 @@ impl Transactions {
 
     /// Whether this event completes a transaction whose invocation was recorded: its writes are known already.
     fn open_or_last(&self, transaction: u32, at: u32) -> bool {
-        self.completed[transaction as usize] == at && self.invoked[transaction as usize] != at && self.steps_len[transaction as usize] > 0
+        self.completed[transaction as usize] == at && self.has_begin(transaction)
     }
 
     fn read_register(&mut self, key: u32, value: &Value) -> Element {

@@ -219,7 +219,7 @@ impl Part<'_> {
                 Act::List(_) | Act::Register(_) => {
                     if !self.agrees(step, seen, &own) {
                         let before = match (seen, own.last()) {
-                            (_, Some(&element)) => format!("wrote {}", t.value(element)),
+                            (_, Some(&element)) => format!("written {}", t.value(element)),
                             (Some(seen), None) => format!("read {}", t.read_value(seen)),
                             (None, None) => String::new(),
                         };

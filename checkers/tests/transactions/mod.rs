@@ -4,6 +4,8 @@
 
 #![allow(dead_code, unreachable_pub)]
 
+use std::collections::HashMap;
+
 use elenchus_checkers::transactional::{Datatype, Level};
 use elenchus_core::{Event, Kind, Nanos, Process, Symbol, Value};
 
@@ -320,12 +322,13 @@ impl Order<'_> {
                 })
             });
         // INT: after its own access, a transaction reads what that left.
-        let internal = reads.iter().all(|reads| {
-            reads.iter().enumerate().all(|(at, &(key, source, own))| match own {
-                0 => reads[..at].iter().all(|&(other, seen, _)| other != key || seen == source),
-                own => source == Source::Own(own),
-            })
-        });
+        let internal = (0..count).all(|place| self.lists_grow(self.txn(place)))
+            && reads.iter().all(|reads| {
+                reads.iter().enumerate().all(|(at, &(key, source, own))| match own {
+                    0 => reads[..at].iter().all(|&(other, seen, _)| other != key || seen == source),
+                    own => source == Source::Own(own),
+                })
+            });
         let external: Vec<Vec<(usize, Source)>> =
             reads.iter().map(|reads| reads.iter().filter(|(.., own)| *own == 0).map(|&(key, source, _)| (key, source)).collect()).collect();
         // EXT: each external read saw the last visible version. The least visibility that has the sources and what is asked suffices.
@@ -387,6 +390,20 @@ impl Order<'_> {
             in_time && snapshot(&after, true),
             in_time && serial,
         ]
+    }
+
+    /// What a transaction reads of a list it has read before is that, and its own appends since.
+    fn lists_grow(&self, txn: &Txn) -> bool {
+        let mut known: HashMap<usize, Vec<i64>> = HashMap::new();
+        txn.kind != Kind::Ok
+            || self.datatype == Datatype::RwRegister
+            || txn.steps.iter().all(|step| match step {
+                Step::Write { key, value } => {
+                    known.entry(*key).and_modify(|list| list.push(*value));
+                    true
+                }
+                Step::Read { key, told } => known.insert(*key, told.clone()).is_none_or(|expected| expected == *told),
+            })
     }
 
     /// Read uncommitted: what committed is in one order. Reads may have seen more, but not these in another order, or with one left out.
