@@ -123,19 +123,18 @@ impl Lists {
         }
     }
 
-    /// An element that a list holds twice. O(1) for a list on the spine, otherwise O(n log n).
-    pub(crate) fn repeated(&self, key: u32, told: Told) -> Option<Element> {
-        match told {
-            Told::Spine(length) => {
-                let spine = self.spines.get(key as usize).filter(|spine| spine.unique < length)?;
-                spine.elements.get(spine.unique as usize).copied()
-            }
-            Told::Branch(_) => {
-                let mut list = self.list(key, told).to_vec();
-                list.sort_unstable();
-                list.windows(2).find(|pair| pair[0] == pair[1]).map(|pair| pair[0])
-            }
+    /// The elements that a list holds twice or more. O(1) for a list on the spine without any, otherwise O(n log n).
+    pub(crate) fn repeated(&self, key: u32, told: Told) -> Vec<Element> {
+        if let Told::Spine(length) = told
+            && self.spines.get(key as usize).is_none_or(|spine| spine.unique >= length)
+        {
+            return Vec::new();
         }
+        let mut list = self.list(key, told).to_vec();
+        list.sort_unstable();
+        let mut repeated: Vec<Element> = list.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| pair[0]).collect();
+        repeated.dedup();
+        repeated
     }
 
     /// What a read of a key was told.

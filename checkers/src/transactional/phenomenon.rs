@@ -101,7 +101,7 @@ pub static PHENOMENA: &[PhenomenonEntry] = &[
     row(
         DuplicateElements,
         "duplicate-elements",
-        "a list holds an element twice that was appended once",
+        "a list holds an element twice that a committed transaction appended once",
         READS,
         &[],
         "Kingsbury & Alvaro 2020, Elle",
@@ -122,7 +122,7 @@ pub static PHENOMENA: &[PhenomenonEntry] = &[
         IncompatibleOrder,
         "incompatible-order",
         "reads of a list that cannot come from one order of its appends",
-        "reads that depart from the first",
+        "reads that depart from the first, or hold what a crashed transaction appended twice; and appends against the order of their transaction",
         &[G1a],
         "Elle",
     ),

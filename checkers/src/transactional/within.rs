@@ -166,8 +166,15 @@ impl Part<'_> {
             }
         }
         if let Some(told) = told {
-            if let Some(element) = t.lists.repeated(step.key, told) {
-                self.add(Phenomenon::DuplicateElements, transaction, NONE, step, || format!(", where {} stands twice", t.value(element)));
+            // What was aborted may stand anywhere, as far as the order of what committed is concerned; of what crashed, nobody knows.
+            let written_by = |kind: Kind| {
+                let writers = t.lists.repeated(step.key, told).into_iter().map(|element| (element, t.elements.writer(element)));
+                writers.filter(|&(_, writer)| writer != NONE && t.kind(writer) == kind).map(|(element, _)| element).next()
+            };
+            let of_committed = written_by(Kind::Ok).map(|element| (Phenomenon::DuplicateElements, element));
+            let of_crashed = || written_by(Kind::Info).map(|element| (Phenomenon::IncompatibleOrder, element));
+            if let Some((phenomenon, element)) = of_committed.or_else(of_crashed) {
+                self.add(phenomenon, transaction, NONE, step, || format!(", where {} stands twice", t.value(element)));
             }
             if let Told::Branch(_) = told {
                 self.add(Phenomenon::IncompatibleOrder, transaction, NONE, step, || {
