@@ -14,9 +14,6 @@ use crate::picture::graph::{Arrow, Node, draw};
 /// How many transactions a picture shows at most: of a longer cycle its beginning.
 const MOST_BOXES: usize = 64;
 
-/// How many transactions a picture shows at most: of a longer cycle its beginning.
-const MOST_BOXES: usize = 64;
-
 impl LinkKind {
     fn color(self) -> &'static str {
         match self {
