@@ -131,18 +131,24 @@ impl Inference for ListAppend<'_> {
     fn emit(&self, sink: &mut Sink) {
         let t = self.transactions;
         for key in 0..t.keys() as u32 {
-            let mut before = NONE;
+            // The last writer, and the last that is known to have committed: those are in order whatever became of crashed ones between them.
+            let (mut before, mut sure) = (NONE, NONE);
+            let mut edge = |before: u32, sure: u32, next: u32| {
+                if before != NONE && before != next {
+                    sink.edge(before, next, self.write_order(before, next));
+                }
+                if sure != NONE && sure != before && sure != next && t.kind(next) == Kind::Ok {
+                    sink.edge(sure, next, WW);
+                }
+            };
             for &element in t.lists.trunk(key).iter().filter(|&&element| self.has_happened(element)) {
                 let writer = t.elements.writer(element);
-                if before != NONE && before != writer {
-                    sink.edge(before, writer, self.write_order(before, writer));
-                }
+                edge(before, sure, writer);
                 before = writer;
+                sure = if t.kind(writer) == Kind::Ok { writer } else { sure };
             }
             let tails = self.tails.of(key);
-            if before != NONE {
-                tails.iter().for_each(|&tail| sink.edge(before, tail, self.write_order(before, tail)));
-            }
+            tails.iter().for_each(|&tail| edge(before, sure, tail));
             if !tails.is_empty() {
                 sink.overwritten(self.last_readers.of(key), tails);
             }
