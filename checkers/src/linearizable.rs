@@ -26,6 +26,7 @@
 //! Failed operations did not happen. Crashed ones (`info`, or never returned) may have taken effect at any time after their invocation, or
 //! never; what nobody was told constrains nothing. Events of the nemesis are ignored.
 
+mod agenda;
 mod argument;
 mod bags;
 mod bits;
@@ -44,6 +45,7 @@ mod monitor;
 mod online;
 mod outcome;
 mod problem;
+mod race;
 mod register;
 mod search;
 mod steps;
@@ -118,7 +120,7 @@ fn check_any(model: &AnyModel<'_>, history: &History, options: &Options) -> Resu
 }
 
 /// Judges one object.
-fn judge(model: &AnyModel<'_>, part: &Part<'_>, budget: &Budget, options: &Options) -> KeyJudgement {
+fn judge(model: &AnyModel<'_>, part: &Part<'_>, budget: &Budget<'_>, options: &Options) -> KeyJudgement {
     let problem = problem::Problem::new(model, part.operations());
     let searched = decide(model, &problem, budget);
     let mut judgement = KeyJudgement::new(&problem, &searched);

@@ -11,6 +11,9 @@ pub(crate) const EMPTY: BagId = 0;
 /// How many may pile up before those that no configuration has are dropped.
 const CROWD: usize = 1 << 14;
 
+/// Up to so many classes are searched one by one.
+const FEW: usize = 64;
+
 type Bag = Box<[(u32, u32)]>;
 
 /// All multisets met so far. Each is a sorted list of (class, how many).
@@ -45,7 +48,13 @@ impl Bags {
     /// How many of a class a bag has.
     pub(crate) fn count(&self, bag: BagId, class: u32) -> u32 {
         let pairs = self.pairs(bag);
-        pairs.binary_search_by_key(&class, |pair| pair.0).map_or(0, |found| pairs[found].1)
+        if pairs.len() > FEW {
+            return pairs.binary_search_by_key(&class, |pair| pair.0).map_or(0, |found| pairs[found].1);
+        }
+        // A class cannot stand later than at its own number, and where most classes are used it stands close to that.
+        let upto = pairs.len().min(class as usize + 1);
+        let found = pairs[..upto].iter().rev().find(|pair| pair.0 <= class);
+        found.filter(|pair| pair.0 == class).map_or(0, |pair| pair.1)
     }
 
     /// How many a bag has in all.

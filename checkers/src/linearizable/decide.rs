@@ -11,7 +11,7 @@ use super::register;
 use super::search::search;
 
 /// Decides a problem with the monitor or the search that suits it.
-pub(crate) fn decide<M: Model>(model: &M, problem: &Problem<'_>, budget: &Budget) -> Searched {
+pub(crate) fn decide<M: Model>(model: &M, problem: &Problem<'_>, budget: &Budget<'_>) -> Searched {
     let search = || of_concurrency(model, problem, budget, true);
     match monitor::decide(model, problem, budget) {
         None => search(),
@@ -25,11 +25,11 @@ pub(crate) fn decide<M: Model>(model: &M, problem: &Problem<'_>, budget: &Budget
 }
 
 /// Decides a problem with the search for any model and without foresight: its dead ends are whole states at the operation that fails.
-pub(crate) fn decide_by_states<M: Model>(model: &M, problem: &Problem<'_>, budget: &Budget) -> Searched {
+pub(crate) fn decide_by_states<M: Model>(model: &M, problem: &Problem<'_>, budget: &Budget<'_>) -> Searched {
     of_concurrency(model, problem, budget, false)
 }
 
-fn of_concurrency<M: Model>(model: &M, problem: &Problem<'_>, budget: &Budget, may_specialise: bool) -> Searched {
+fn of_concurrency<M: Model>(model: &M, problem: &Problem<'_>, budget: &Budget<'_>, may_specialise: bool) -> Searched {
     let open = problem.concurrency();
     if let Some(register) = model.as_register().filter(|_| may_specialise)
         && let Some(searched) = as_register(register, problem, open, budget)
@@ -44,7 +44,7 @@ fn of_concurrency<M: Model>(model: &M, problem: &Problem<'_>, budget: &Budget, m
     }
 }
 
-fn as_register(register: &dyn RegisterModel, problem: &Problem<'_>, open: usize, budget: &Budget) -> Option<Searched> {
+fn as_register(register: &dyn RegisterModel, problem: &Problem<'_>, open: usize, budget: &Budget<'_>) -> Option<Searched> {
     match open {
         _ if open <= u64::WIDTH => register::decide::<u64>(register, problem, budget),
         _ if open <= u128::WIDTH => register::decide::<u128>(register, problem, budget),

@@ -4,6 +4,9 @@ use std::hash::Hash;
 
 use rustc_hash::FxHashMap;
 
+/// Up to so many configurations are compared one by one; more are found by their key.
+const FEW: usize = 12;
+
 struct Link<E> {
     entry: E,
     next: u32,
@@ -15,7 +18,9 @@ const END: u32 = u32::MAX;
 ///
 /// A configuration is a key, which must be equal for one to dominate another, and an entry, which is compared.
 pub(crate) struct Frontier<K, E> {
-    /// Per key: where its chain of entries begins.
+    /// All of them while they are few; then none.
+    few: Vec<(K, E)>,
+    /// Per key, once there are more: where its chain of entries begins.
     chains: FxHashMap<K, u32>,
     links: Vec<Link<E>>,
     len: usize,
@@ -23,7 +28,7 @@ pub(crate) struct Frontier<K, E> {
 
 impl<K: Copy + Ord + Hash, E: Copy + Ord> Frontier<K, E> {
     pub(crate) fn new() -> Frontier<K, E> {
-        Frontier { chains: FxHashMap::default(), links: Vec::new(), len: 0 }
+        Frontier { few: Vec::with_capacity(FEW + 1), chains: FxHashMap::default(), links: Vec::new(), len: 0 }
     }
 
     /// Empties it. Keeps its memory, unless that is far more than was needed.
@@ -33,6 +38,7 @@ impl<K: Copy + Ord + Hash, E: Copy + Ord> Frontier<K, E> {
         } else {
             self.chains.clear();
         }
+        self.few.clear();
         self.links.clear();
         self.len = 0;
     }
@@ -44,6 +50,23 @@ impl<K: Copy + Ord + Hash, E: Copy + Ord> Frontier<K, E> {
 
     /// Adds a configuration that none here dominates, and drops those it dominates. An entry must dominate itself.
     pub(crate) fn insert(&mut self, key: K, new: E, dominates: impl Fn(&E, &E) -> bool) {
+        if !self.chains.is_empty() {
+            return self.insert_chained(key, new, dominates);
+        }
+        self.few.retain(|(other, entry)| *other != key || !dominates(&new, entry));
+        self.few.push((key, new));
+        self.len = self.few.len();
+        if self.len > FEW {
+            self.len = 0;
+            for at in 0..self.few.len() {
+                let (key, entry) = self.few[at];
+                self.insert_chained(key, entry, |_, _| false);
+            }
+            self.few.clear();
+        }
+    }
+
+    fn insert_chained(&mut self, key: K, new: E, dominates: impl Fn(&E, &E) -> bool) {
         let chain = self.chains.entry(key).or_insert(END);
         let (mut before, mut at) = (END, *chain);
         while at != END {
@@ -67,19 +90,24 @@ impl<K: Copy + Ord + Hash, E: Copy + Ord> Frontier<K, E> {
 
     /// Whether a configuration here dominates this one.
     pub(crate) fn dominated(&self, key: K, entry: &E, dominates: impl Fn(&E, &E) -> bool) -> bool {
-        self.entries(key).any(|other| dominates(other, entry))
+        self.has(key, |other| dominates(other, entry))
     }
 
     /// Whether this very configuration is still here.
     pub(crate) fn holds(&self, key: K, entry: &E) -> bool {
-        self.entries(key).any(|other| other == entry)
+        self.has(key, |other| other == entry)
+    }
+
+    fn has(&self, key: K, wanted: impl Fn(&E) -> bool) -> bool {
+        self.few.iter().any(|(other, entry)| *other == key && wanted(entry)) || self.chained(key).any(wanted)
     }
 
     /// Copies the configurations out, in an order that depends on nothing but them.
     pub(crate) fn collect_into(&self, out: &mut Vec<(K, E)>) {
         out.clear();
+        out.extend_from_slice(&self.few);
         for &key in self.chains.keys() {
-            out.extend(self.entries(key).map(|&entry| (key, entry)));
+            out.extend(self.chained(key).map(|&entry| (key, entry)));
         }
         out.sort_unstable();
     }
@@ -89,8 +117,8 @@ impl<K: Copy + Ord + Hash, E: Copy + Ord> Frontier<K, E> {
         self.chains.capacity() * (size_of::<K>() + 8) + self.links.capacity() * size_of::<Link<E>>()
     }
 
-    fn entries(&self, key: K) -> impl Iterator<Item = &E> {
-        let mut at = self.chains.get(&key).copied().unwrap_or(END);
+    fn chained(&self, key: K) -> impl Iterator<Item = &E> {
+        let mut at = if self.chains.is_empty() { END } else { self.chains.get(&key).copied().unwrap_or(END) };
         std::iter::from_fn(move || {
             let link = self.links.get(at as usize)?;
             at = link.next;

@@ -104,7 +104,7 @@ fn monitor<'a, M: Model>(model: &'a M, problem: &'a Problem<'_>) -> Option<Box<d
 }
 
 /// Decides a problem, if a monitor can.
-pub(crate) fn decide<M: Model>(model: &M, problem: &Problem<'_>, budget: &Budget) -> Option<Searched> {
+pub(crate) fn decide<M: Model>(model: &M, problem: &Problem<'_>, budget: &Budget<'_>) -> Option<Searched> {
     let monitor = monitor(model, problem)?;
     let (algorithm, spent) = (monitor.algorithm(), Spent::default());
     let all = problem.moments.len() as u32;

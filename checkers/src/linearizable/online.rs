@@ -250,7 +250,7 @@ impl<M: Model> Online<M> {
 
 impl<S: Clone> Object<S> {
     /// The operation at `at` has just completed, in the event before `now`.
-    fn complete<M: Model<State = S>>(&mut self, model: &M, at: usize, now: EventIndex, budget: &Budget, peak: &mut usize) -> Outcome {
+    fn complete<M: Model<State = S>>(&mut self, model: &M, at: usize, now: EventIndex, budget: &Budget<'_>, peak: &mut usize) -> Outcome {
         let invoked = self.held[at].invoked;
         let was_crashed = self.held[at].kind == Kind::Info;
         let changes_nothing = model.observes(&self.held[at].operation());
@@ -328,7 +328,7 @@ fn resume_at_width<M: Model>(
     from: &[Standpoint<M::State>],
     begun: usize,
     stops: &[usize],
-    budget: &Budget,
+    budget: &Budget<'_>,
 ) -> Resumed<M::State> {
     match problem.concurrency() {
         open if open <= u64::WIDTH => resume::<M, u64>(model, problem, from, begun, stops, budget),

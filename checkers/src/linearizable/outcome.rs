@@ -19,6 +19,13 @@ pub(crate) enum Outcome {
     },
 }
 
+impl Outcome {
+    /// Whether the search came to an end.
+    pub(crate) fn is_decided(&self) -> bool {
+        !matches!(self, Outcome::Exhausted { .. })
+    }
+}
+
 /// Where no linearization can go on.
 #[derive(Clone, Debug)]
 pub(crate) struct Broken {

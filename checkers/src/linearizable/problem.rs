@@ -1,5 +1,8 @@
 //! One object's operations, as the search wants them.
 
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
 use elenchus_core::{EventIndex, Kind, Model, Operation};
 
 /// What happens next in real time.
@@ -31,18 +34,29 @@ pub(crate) fn takes_part<M: Model + ?Sized>(model: &M, operation: &Operation<'_>
 }
 
 impl<'h> Problem<'h> {
-    /// Lays out operations, which stand in order of invocation.
+    /// Lays out operations. O(n log c), c operations being open at once, where they stand in order of invocation.
     pub(crate) fn new<M: Model + ?Sized>(model: &M, operations: impl IntoIterator<Item = Operation<'h>>) -> Problem<'h> {
         let operations: Vec<Operation<'h>> = operations.into_iter().filter(|operation| takes_part(model, operation)).collect();
-        let mut at: Vec<(EventIndex, Moment)> = Vec::with_capacity(operations.len() * 2);
-        for (position, operation) in operations.iter().enumerate() {
-            at.push((operation.invoked, Moment::Call(position as u32)));
+        let mut calls: Vec<u32> = (0..operations.len() as u32).collect();
+        calls.sort_by_key(|&position| operations[position as usize].invoked);
+        let mut moments = Vec::with_capacity(operations.len() * 2);
+        // The returns to come of those that have begun: few at once, so a heap orders them faster than sorting them all.
+        let mut returns: BinaryHeap<Reverse<(EventIndex, u32)>> = BinaryHeap::new();
+        for position in calls {
+            let operation = &operations[position as usize];
+            while let Some(&Reverse((completed, returned))) = returns.peek()
+                && completed < operation.invoked
+            {
+                returns.pop();
+                moments.push(Moment::Return(returned));
+            }
+            moments.push(Moment::Call(position));
             if let (Kind::Ok, Some(completed)) = (operation.kind, operation.completed) {
-                at.push((completed, Moment::Return(position as u32)));
+                returns.push(Reverse((completed, position)));
             }
         }
-        at.sort_unstable_by_key(|&(index, _)| index);
-        Problem { operations, moments: at.into_iter().map(|(_, moment)| moment).collect() }
+        moments.extend(std::iter::from_fn(|| returns.pop()).map(|Reverse((_, returned))| Moment::Return(returned)));
+        Problem { operations, moments }
     }
 
     /// The operation at a position.

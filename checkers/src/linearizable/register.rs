@@ -17,7 +17,7 @@ use accesses::Accesses;
 const EARLIER_VISITS: u64 = 200_000;
 
 /// Decides a problem, if all its operations are those of a register.
-pub(crate) fn decide<B: Bits>(model: &dyn RegisterModel, problem: &Problem<'_>, budget: &Budget) -> Option<Searched> {
+pub(crate) fn decide<B: Bits>(model: &dyn RegisterModel, problem: &Problem<'_>, budget: &Budget<'_>) -> Option<Searched> {
     let accesses = Accesses::new(model, problem)?;
     let Some((at, operation)) = refute::refute(problem, &accesses) else {
         let searched = search::search::<B>(problem, &accesses, problem.moments.len(), budget, true);

@@ -20,6 +20,7 @@ mod resume;
 
 use elenchus_core::{Kind, Model};
 
+use super::agenda::Agenda;
 use super::bags::{BagId, Bags, EMPTY};
 use super::bits::Bits;
 use super::budget::{Budget, Exceeded, Spent};
@@ -28,13 +29,14 @@ use super::frontier::Frontier;
 use super::linearize::Path;
 use super::outcome::{Broken, Outcome, Reached, Searched};
 use super::problem::{Moment, Problem};
+use super::race::{self, Breadth};
 use super::steps::{ClassId, IMPOSSIBLE, StateId, Steps, UNSEEN};
 use super::trail::{BEGINNING, Taker, TrailId, Trails};
 
 pub(crate) use resume::{Resumed, Standpoint, resume};
 
-/// Widths of the beams, tried in turn; the last is no beam at all.
-const BEAMS: [usize; 5] = [2, 16, 128, 1024, usize::MAX];
+/// Widths of the beams, tried in turn before all configurations are kept.
+const BEAMS: [usize; 4] = [2, 16, 128, 1024];
 
 /// How many of the furthest configurations a failure reports.
 const REPORTED: usize = 8;
@@ -43,15 +45,23 @@ const REPORTED: usize = 8;
 const BREATH: u64 = 64;
 
 /// Decides a problem whose concurrency fits the width of `B`, with foresight or without.
-pub(crate) fn search<M: Model, B: Bits>(model: &M, problem: &Problem<'_>, budget: &Budget, may_foresee: bool) -> Searched {
+pub(crate) fn search<M: Model, B: Bits>(model: &M, problem: &Problem<'_>, budget: &Budget<'_>, may_foresee: bool) -> Searched {
+    race::decide(problem.operations.len(), budget, |breadth, budget| of_breadth::<M, B>(model, problem, budget, may_foresee, breadth))
+}
+
+fn of_breadth<M: Model, B: Bits>(model: &M, problem: &Problem<'_>, budget: &Budget<'_>, may_foresee: bool, breadth: Breadth) -> Searched {
     let mut search = Search::<M, B>::new(model, problem, *budget, may_foresee);
-    let mut outcome = search.decide(u32::MAX);
+    let beams = match breadth {
+        Breadth::Few => &BEAMS[..],
+        Breadth::All => &[usize::MAX],
+    };
+    let mut outcome = search.decide(u32::MAX, beams);
     if let Outcome::Broken(_) = outcome {
         // Up to `high` it is broken, by what was foreseen there; up to any moment before `low` it is not, for nothing had run empty.
         let (mut low, mut high) = (search.emptied, search.foreseen.max(search.emptied));
         while low < high {
             let middle = low + (high - low) / 2;
-            match search.decide(middle) {
+            match search.decide(middle, beams) {
                 Outcome::Linearizable => low = middle + 1,
                 broken @ Outcome::Broken(_) => (outcome, high) = (broken, search.foreseen.max(search.emptied)),
                 exhausted @ Outcome::Exhausted { .. } => return search.ended(exhausted),
@@ -107,7 +117,7 @@ struct Search<'a, 'h, M: Model, B> {
     steps: Steps<'a, M>,
     bags: Bags,
     trails: Trails,
-    budget: Budget,
+    budget: Budget<'a>,
     spent: Spent,
     beam: usize,
     /// Whether a configuration was dropped for want of room in the beam.
@@ -140,11 +150,11 @@ struct Search<'a, 'h, M: Model, B> {
     visited: Frontier<Key<B>, Entry<B>>,
     collected: Vec<(Key<B>, Entry<B>)>,
     /// Configurations to extend, by how many crashed operations they used.
-    agenda: Vec<Vec<Configuration<B>>>,
+    agenda: Agenda<Configuration<B>>,
 }
 
 impl<'a, 'h, M: Model, B: Bits> Search<'a, 'h, M, B> {
-    fn new(model: &'a M, problem: &'a Problem<'h>, budget: Budget, may_foresee: bool) -> Self {
+    fn new(model: &'a M, problem: &'a Problem<'h>, budget: Budget<'a>, may_foresee: bool) -> Self {
         let steps = Steps::new(model, &problem.operations);
         let foresight = if may_foresee { Foresight::new(model, problem, &steps) } else { None };
         Search {
@@ -174,7 +184,7 @@ impl<'a, 'h, M: Model, B: Bits> Search<'a, 'h, M, B> {
             passed: Frontier::new(),
             visited: Frontier::new(),
             collected: Vec::new(),
-            agenda: Vec::new(),
+            agenda: Agenda::new(),
         }
     }
 
@@ -184,10 +194,10 @@ impl<'a, 'h, M: Model, B: Bits> Search<'a, 'h, M, B> {
         Searched { outcome, spent: self.spent, algorithm: "just-in-time", path }
     }
 
-    /// Decides the history up to a moment.
-    fn decide(&mut self, until: u32) -> Outcome {
+    /// Decides the history up to a moment, with these beams in turn.
+    fn decide(&mut self, until: u32, beams: &[usize]) -> Outcome {
         self.until = until;
-        for beam in BEAMS {
+        for &beam in beams {
             self.reset(beam);
             let outcome = self.run();
             let proves_nothing = self.cut && matches!(outcome, Outcome::Broken(_));
@@ -195,7 +205,7 @@ impl<'a, 'h, M: Model, B: Bits> Search<'a, 'h, M, B> {
                 return outcome;
             }
         }
-        unreachable!("the last beam drops nothing")
+        Outcome::Exhausted { why: Exceeded::Narrow, moments: self.emptied as usize }
     }
 
     /// Starts again, with another width.
@@ -298,10 +308,10 @@ impl<'a, 'h, M: Model, B: Bits> Search<'a, 'h, M, B> {
             self.offer(configuration, None, bit);
         }
         self.configurations = sources;
-        while let Some(configuration) = self.agenda.iter_mut().find_map(Vec::pop) {
+        while let Some(configuration) = self.agenda.pop() {
             if self.passed.len() >= self.beam {
                 self.cut = true;
-                self.agenda.iter_mut().for_each(Vec::clear);
+                self.agenda.clear();
                 break;
             }
             let (key, entry) = configuration.split(self.observing);
@@ -345,11 +355,8 @@ impl<'a, 'h, M: Model, B: Bits> Search<'a, 'h, M, B> {
         let (key, entry) = configuration.split(self.observing);
         frontier.insert(key, entry, dominates(&self.bags));
         if !has_passed {
-            let cost = self.bags.total(configuration.used) as usize;
-            if self.agenda.len() <= cost {
-                self.agenda.resize_with(cost + 1, Vec::new);
-            }
-            self.agenda[cost].push(configuration);
+            let cost = self.bags.total(configuration.used);
+            self.agenda.push(cost, configuration);
         }
     }
 
@@ -420,10 +427,9 @@ impl<'a, 'h, M: Model, B: Bits> Search<'a, 'h, M, B> {
         if !self.spent.visits.is_multiple_of(BREATH) {
             return Ok(());
         }
-        let agenda: usize = self.agenda.iter().map(Vec::capacity).sum();
-        let configurations = (agenda + self.configurations.capacity() + self.collected.capacity()) * size_of::<Configuration<B>>();
+        let configurations = (self.configurations.capacity() + self.collected.capacity()) * size_of::<Configuration<B>>();
         let frontiers = self.passed.bytes() + self.visited.bytes();
-        self.spent.bytes = self.steps.bytes() + self.bags.bytes() + self.trails.bytes() + frontiers + configurations;
+        self.spent.bytes = self.steps.bytes() + self.bags.bytes() + self.trails.bytes() + frontiers + self.agenda.bytes() + configurations;
         self.spent.peak_bytes = self.spent.peak_bytes.max(self.spent.bytes);
         self.budget.exceeded(&self.spent).map_or(Ok(()), Err)
     }
@@ -460,5 +466,18 @@ impl<'a, 'h, M: Model, B: Bits> Search<'a, 'h, M, B> {
         let reached =
             |at: &Configuration<B>| Reached { state: self.steps.describe(at.state), pending: pending(at.done), path: self.path(at.trail) };
         visited.iter().map(reached).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::linearizable::race::tests::{agree, problems};
+    use crate::models::CasRegister;
+
+    #[test]
+    fn depth_and_breadth_decide_the_same() {
+        let model = CasRegister::default();
+        problems(|problem| agree(|breadth, budget| of_breadth::<_, u64>(&model, problem, budget, true, breadth)));
     }
 }

@@ -46,6 +46,36 @@ pub(crate) struct CrashedClass {
     pub(crate) from: ValueId,
 }
 
+/// How many small integers have their numbers looked up rather than hashed: most registers hold such.
+const SMALL: usize = 256;
+
+/// Numbers values in order of appearance.
+struct Numbers<'v> {
+    values: Vec<&'v Value>,
+    known: FxHashMap<&'v Value, ValueId>,
+    small: [Option<ValueId>; SMALL],
+}
+
+impl Default for Numbers<'_> {
+    fn default() -> Self {
+        Numbers { values: Vec::new(), known: FxHashMap::default(), small: [None; SMALL] }
+    }
+}
+
+impl<'v> Numbers<'v> {
+    fn of(&mut self, value: &'v Value) -> ValueId {
+        let next = self.values.len() as ValueId;
+        let number = match value {
+            &Value::Int(small) if (0..SMALL as i64).contains(&small) => *self.small[small as usize].get_or_insert(next),
+            _ => *self.known.entry(value).or_insert(next),
+        };
+        if number == next {
+            self.values.push(value);
+        }
+        number
+    }
+}
+
 /// What each operation of a problem does.
 pub(crate) struct Accesses {
     /// By position.
@@ -64,25 +94,20 @@ impl Accesses {
     /// The operations of a problem, if all are those of a register.
     pub(crate) fn new(model: &dyn RegisterModel, problem: &Problem<'_>) -> Option<Accesses> {
         let initial = model.initial_value();
-        let mut numbers: FxHashMap<&Value, ValueId> = FxHashMap::from_iter([(&initial, 0)]);
+        let mut numbers = Numbers::default();
+        numbers.of(&initial);
         let mut acts = Vec::with_capacity(problem.operations.len());
-        let mut values = vec![initial.clone()];
         for operation in &problem.operations {
-            let mut number = |value| {
-                *numbers.entry(value).or_insert_with(|| {
-                    values.push(Value::clone(value));
-                    values.len() as ValueId - 1
-                })
-            };
             acts.push(match model.access(operation)? {
-                Access::Read(Some(told)) => Act::Read(number(told)),
+                Access::Read(Some(told)) => Act::Read(numbers.of(told)),
                 // Told nothing although it returned: the model admits it, so it fits any value. The general search knows what to do.
                 Access::Read(None) => return None,
-                Access::Write(new) => Act::Write(number(new)),
-                Access::Cas(old, new) if old == new => Act::Read(number(old)),
-                Access::Cas(old, new) => Act::Cas(number(old), number(new)),
+                Access::Write(new) => Act::Write(numbers.of(new)),
+                Access::Cas(old, new) if old == new => Act::Read(numbers.of(old)),
+                Access::Cas(old, new) => Act::Cas(numbers.of(old), numbers.of(new)),
             });
         }
+        let values: Vec<Value> = numbers.values.into_iter().cloned().collect();
         let mut accesses = Accesses { acts, demand: vec![0; values.len()], values, classes: Vec::new(), class_of: Vec::new() };
         accesses.classify(problem);
         Some(accesses)

@@ -1,7 +1,7 @@
 //! How many configurations the search keeps: few, and more where few do not do.
 //!
 //! A beam that had to drop a configuration proves nothing by running empty: the search goes back a little and tries with a wider one until
-//! the place is passed, and with the widest, which keeps all there are, from the beginning.
+//! the place is passed. Where the widest runs empty it gives up: the search that drops nothing must decide (see [`race`](crate::linearizable::race)).
 
 /// How many moments lie between two places to which the search can go back.
 pub(super) const STRIDE: usize = 64;
@@ -10,30 +10,36 @@ pub(super) const STRIDE: usize = 64;
 pub(super) const MARKS: usize = 256;
 
 /// How far beyond the place where it ran empty a wider beam is kept.
-const MARGIN: usize = 64;
+const MARGIN: usize = 32;
 
 /// A beam that runs empty more often than once in this many moments is too narrow to begin with.
-const TOO_OFTEN: usize = 1024;
+const TOO_OFTEN: usize = 96;
 
 /// What is kept between two returns, and between two steps.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Beam {
     /// How many configurations.
     pub(super) width: usize,
+    /// How many steps between two returns are tried once a configuration has been found that passes.
+    pub(super) patience: usize,
     /// Whether crashed operations are compared by how many were used in all, rather than class by class.
     pub(super) is_rough: bool,
     /// How many moments the search goes back to begin with it; none: to the beginning.
     back: Option<usize>,
 }
 
+impl Beam {
+    /// One that drops nothing.
+    pub(super) const ALL: Beam = Beam { width: usize::MAX, patience: usize::MAX, is_rough: false, back: None };
+}
+
 /// From the narrowest.
-const BEAMS: [Beam; 6] = [
-    Beam { width: 2, is_rough: true, back: Some(0) },
-    Beam { width: 16, is_rough: true, back: Some(128) },
-    Beam { width: 128, is_rough: true, back: Some(512) },
-    Beam { width: 128, is_rough: true, back: Some(8192) },
-    Beam { width: 1024, is_rough: false, back: None },
-    Beam { width: usize::MAX, is_rough: false, back: None },
+const BEAMS: [Beam; 5] = [
+    Beam { width: 2, patience: 1, is_rough: true, back: Some(0) },
+    Beam { width: 8, patience: 8, is_rough: true, back: Some(128) },
+    Beam { width: 64, patience: 64, is_rough: true, back: Some(512) },
+    Beam { width: 128, patience: 10_000, is_rough: true, back: Some(8192) },
+    Beam { width: 1024, patience: 80_000, is_rough: false, back: None },
 ];
 
 /// The beams that may be taken again after a wider one.
@@ -63,8 +69,7 @@ impl Widening {
         BEAMS[self.level]
     }
 
-    /// Takes a wider beam, for the last ran empty at a moment, and says to where the search must go back; none: it must start
-    /// again.
+    /// Takes a wider beam, for the last ran empty at a moment, and says to where the search must go back; none: there is none wider.
     pub(super) fn widen(&mut self, at: usize) -> Option<usize> {
         if self.level == self.usual {
             self.times += 1;
@@ -73,7 +78,7 @@ impl Widening {
             }
         }
         self.emptied = self.emptied.max(at);
-        self.level = (self.level + 1).min(BEAMS.len() - 1);
-        BEAMS[self.level].back.map(|back| at.saturating_sub(back))
+        self.level += 1;
+        BEAMS.get(self.level).map(|beam| beam.back.map_or(0, |back| at.saturating_sub(back)))
     }
 }

@@ -19,6 +19,7 @@ use std::collections::VecDeque;
 
 use super::accesses::{Accesses, Act, ValueId};
 use super::beam::{Beam, Widening};
+use crate::linearizable::agenda::Agenda;
 use crate::linearizable::bags::{BagId, Bags};
 use crate::linearizable::bits::Bits;
 use crate::linearizable::budget::{Budget, Exceeded, Spent};
@@ -26,11 +27,15 @@ use crate::linearizable::frontier::Frontier;
 use crate::linearizable::linearize::Path;
 use crate::linearizable::outcome::{Reached, Searched};
 use crate::linearizable::problem::Problem;
+use crate::linearizable::race::{self, Breadth};
 use crate::linearizable::trail::{Taker, TrailId, Trails};
 use dominance::dominates;
 
 /// How many of the furthest configurations a failure reports.
 const REPORTED: usize = 8;
+
+/// How many steps between two returns are tried for each configuration wanted, as long as none has been found that passes.
+const DESPERATE: usize = 200;
 
 /// How many visits pass between two looks at the budget.
 const BREATH: u64 = 64;
@@ -38,11 +43,11 @@ const BREATH: u64 = 64;
 /// Decides the first `end` moments of a problem whose concurrency fits the width of `B`.
 ///
 /// One that `forgets` how many crashed operations it used where that cannot matter is faster, but its trail may not add up.
-pub(super) fn search<B: Bits>(problem: &Problem<'_>, accesses: &Accesses, end: usize, budget: &Budget, forgets: bool) -> Searched {
-    let mut search = Search::<B>::new(problem, accesses, end, *budget, forgets);
-    let outcome = search.run();
-    let path = search.configurations.first().and_then(|configuration| search.path(configuration.trail));
-    Searched { outcome, spent: search.spent, algorithm: "register-just-in-time", path }
+pub(super) fn search<B: Bits>(problem: &Problem<'_>, accesses: &Accesses, end: usize, budget: &Budget<'_>, forgets: bool) -> Searched {
+    race::decide(problem.operations.len(), budget, |breadth, budget| {
+        let mut search = Search::<B>::new(problem, accesses, end, *budget, forgets);
+        search.decide(breadth)
+    })
 }
 
 /// One way the register may have come so far.
@@ -99,7 +104,7 @@ struct Search<'a, 'h, B> {
     returns: Vec<u32>,
     bags: Bags,
     trails: Trails,
-    budget: Budget,
+    budget: Budget<'a>,
     spent: Spent,
     beam: Beam,
     /// Whether a configuration was dropped for want of room in the beam, or by a rough comparison.
@@ -132,13 +137,13 @@ struct Search<'a, 'h, B> {
     /// Visited in a state that nobody saw: only a compare-and-set may follow.
     idle: Frontier<Key<B>, Entry<B>>,
     /// Configurations to extend, and whether they are idle, by how many crashed operations they used.
-    agenda: Vec<Vec<(Configuration<B>, bool)>>,
+    agenda: Agenda<(Configuration<B>, bool)>,
     collected: Vec<(Key<B>, Entry<B>)>,
     choices: Vec<(ValueId, usize)>,
 }
 
 impl<'a, 'h, B: Bits> Search<'a, 'h, B> {
-    fn new(problem: &'a Problem<'h>, accesses: &'a Accesses, end: usize, budget: Budget, forgets: bool) -> Self {
+    fn new(problem: &'a Problem<'h>, accesses: &'a Accesses, end: usize, budget: Budget<'a>, forgets: bool) -> Self {
         Search {
             problem,
             accesses,
@@ -168,16 +173,28 @@ impl<'a, 'h, B: Bits> Search<'a, 'h, B> {
             passed: Frontier::new(),
             visited: Frontier::new(),
             idle: Frontier::new(),
-            agenda: Vec::new(),
+            agenda: Agenda::new(),
             collected: Vec::new(),
             choices: Vec::new(),
         }
+    }
+
+    fn decide(&mut self, breadth: Breadth) -> Searched {
+        let outcome = self.run(breadth);
+        let path = self.configurations.first().and_then(|configuration| self.path(configuration.trail));
+        Searched { outcome, spent: self.spent, algorithm: "register-just-in-time", path }
     }
 
     /// Lets an operation return: every configuration is extended until it has taken effect, and not further.
     fn complete(&mut self, position: u32) -> Result<(), Exceeded> {
         let bit = B::one(usize::from(self.slot_of[position as usize]));
         let act = self.act(position);
+        let is_settled = |at: &Configuration<B>| at.todo.or(at.tokens).and(bit).is_empty();
+        if self.configurations.iter().all(is_settled) && (self.beam.is_rough || self.configurations.len() == 1) {
+            // It has taken effect in all of them, and nothing else can be made of it.
+            self.release(position);
+            return Ok(());
+        }
         self.passed.clear();
         self.visited.clear();
         self.idle.clear();
@@ -221,10 +238,10 @@ impl<'a, 'h, B: Bits> Search<'a, 'h, B> {
 
     fn close_over(&mut self, act: Act, bit: B) -> Result<(), Exceeded> {
         let mut extended = 0_usize;
-        while let Some((from, is_idle)) = self.agenda.iter_mut().find_map(Vec::pop) {
+        while let Some((from, is_idle)) = self.agenda.pop() {
             if self.is_enough(extended) {
                 self.cut.set(true);
-                self.agenda.iter_mut().for_each(Vec::clear);
+                self.agenda.clear();
                 break;
             }
             let (key, entry) = from.split(self.cas);
@@ -242,7 +259,8 @@ impl<'a, 'h, B: Bits> Search<'a, 'h, B> {
     /// Whether the beam has all it can hold, or has looked for it long enough.
     fn is_enough(&self, extended: usize) -> bool {
         let (wanted, found) = (self.beam.width.saturating_mul(2), self.passed.len());
-        found >= wanted || extended > wanted.saturating_mul(if found > 0 { 40 } else { 200 })
+        let patience = if found > 0 { self.beam.patience } else { wanted.saturating_mul(DESPERATE) };
+        found >= wanted || extended > patience
     }
 
     /// Takes every step that is worth taking from a configuration.
@@ -396,11 +414,7 @@ impl<'a, 'h, B: Bits> Search<'a, 'h, B> {
         let (key, entry) = to.split(self.cas);
         let frontier = if is_idle { &mut self.idle } else { &mut self.visited };
         frontier.insert(key, entry, dominates(&self.bags, self.accesses, self.beam, &self.cut));
-        let cost = to.cost as usize;
-        if self.agenda.len() <= cost {
-            self.agenda.resize_with(cost + 1, Vec::new);
-        }
-        self.agenda[cost].push((to, is_idle));
+        self.agenda.push(to.cost, (to, is_idle));
     }
 
     /// A configuration that was just reached, with what it used, as far as that matters. Where comparison is rough this waits until it is
@@ -447,10 +461,9 @@ impl<'a, 'h, B: Bits> Search<'a, 'h, B> {
         if !self.spent.visits.is_multiple_of(BREATH) {
             return Ok(());
         }
-        let agenda: usize = self.agenda.iter().map(Vec::capacity).sum();
-        let configurations = (agenda + self.configurations.capacity() + self.collected.capacity()) * size_of::<Configuration<B>>();
+        let configurations = (self.configurations.capacity() + self.collected.capacity()) * size_of::<Configuration<B>>();
         let frontiers = self.passed.bytes() + self.visited.bytes() + self.idle.bytes();
-        self.spent.bytes = self.bags.bytes() + self.trails.bytes() + frontiers + configurations;
+        self.spent.bytes = self.bags.bytes() + self.trails.bytes() + frontiers + self.agenda.bytes() + configurations;
         self.spent.peak_bytes = self.spent.peak_bytes.max(self.spent.bytes);
         self.budget.exceeded(&self.spent).map_or(Ok(()), Err)
     }
@@ -495,5 +508,20 @@ impl<'a, 'h, B: Bits> Search<'a, 'h, B> {
         let pending = |todo: B| todo.each().map(|slot| self.slots[slot]).collect();
         let state = |value: ValueId| self.accesses.values[value as usize].to_string();
         visited.iter().map(|at| Reached { state: state(at.value), pending: pending(at.todo), path: self.path(at.trail) }).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::linearizable::race::tests::{agree, problems};
+    use crate::models::CasRegister;
+
+    #[test]
+    fn depth_and_breadth_decide_the_same() {
+        problems(|problem| {
+            let accesses = Accesses::new(&CasRegister::default(), problem).expect("operations of a register");
+            agree(|breadth, budget| Search::<u64>::new(problem, &accesses, problem.moments.len(), *budget, true).decide(breadth))
+        });
     }
 }

@@ -36,7 +36,7 @@ pub(crate) fn resume<M: Model, B: Bits>(
     from: &[Standpoint<M::State>],
     begun: usize,
     stops: &[usize],
-    budget: &Budget,
+    budget: &Budget<'_>,
 ) -> Resumed<M::State> {
     let mut search = Search::<M, B>::new(model, problem, *budget, false);
     search.reset(usize::MAX);

@@ -8,8 +8,9 @@ use crate::linearizable::bits::Bits;
 use crate::linearizable::budget::Exceeded;
 use crate::linearizable::outcome::{Broken, Outcome};
 use crate::linearizable::problem::Moment;
+use crate::linearizable::race::Breadth;
 use crate::linearizable::register::accesses::{ANY, Act};
-use crate::linearizable::register::beam::{MARKS, STRIDE, Widening};
+use crate::linearizable::register::beam::{Beam, MARKS, STRIDE, Widening};
 use crate::linearizable::trail::BEGINNING;
 
 impl<B: Bits> Search<'_, '_, B> {
@@ -30,13 +31,17 @@ impl<B: Bits> Search<'_, '_, B> {
         self.configurations.push(Configuration { value: 0, todo, tokens, used: EMPTY, cost: 0, trail: BEGINNING });
     }
 
-    pub(super) fn run(&mut self) -> Outcome {
+    /// Passes all moments, with few configurations or all.
+    pub(super) fn run(&mut self, breadth: Breadth) -> Outcome {
         let problem = self.problem;
         let mut widening = Widening::new();
         self.reset();
         let mut at = 0;
         while at < self.end {
-            self.beam = widening.beam(at);
+            self.beam = match breadth {
+                Breadth::Few => widening.beam(at),
+                Breadth::All => Beam::ALL,
+            };
             if self.beam.is_rough && at.is_multiple_of(STRIDE) {
                 self.mark(at);
             }
@@ -52,13 +57,8 @@ impl<B: Bits> Search<'_, '_, B> {
             {
                 return Outcome::Broken(Broken { operation, reached: self.furthest() });
             }
-            at = match widening.widen(at) {
-                Some(to) => self.go_back(at, to),
-                None => {
-                    self.reset();
-                    0
-                }
-            };
+            let Some(to) = widening.widen(at) else { return Outcome::Exhausted { why: Exceeded::Narrow, moments: at } };
+            at = self.go_back(at, to);
         }
         Outcome::Linearizable
     }
@@ -207,16 +207,22 @@ impl<B: Bits> Search<'_, '_, B> {
         }
     }
 
-    /// Frees the slot of an operation that has taken effect in every configuration that passed.
-    pub(super) fn close(&mut self, position: u32, bit: B) {
+    /// Frees the slot of an operation that has returned.
+    pub(super) fn release(&mut self, position: u32) {
         self.vacate(position);
         let act = self.act(position);
         if act.finds() != ANY {
             self.demand[act.finds() as usize] -= 1;
         }
+    }
+
+    /// Goes on from the configurations that passed the return of an operation.
+    pub(super) fn close(&mut self, position: u32, bit: B) {
+        self.release(position);
         self.passed.collect_into(&mut self.collected);
         let mut collected = std::mem::take(&mut self.collected);
-        if collected.len() > 1 {
+        let has_tokens = matches!(self.act(position), Act::Write(_));
+        if collected.len() > 1 && (has_tokens || !self.beam.is_rough) {
             // Without the token of what returned, and with less demand, more may be dominated.
             self.passed.clear();
             for &found in &collected {
