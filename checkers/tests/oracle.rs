@@ -3,7 +3,9 @@
 mod common;
 
 use std::cell::Cell;
+use std::path::Path;
 
+use common::fuzzed::engine_agrees_with_oracle;
 use common::{Choice, Vocabulary, cases, free_but, history, linearizes, oracle};
 use elenchus_checkers::linearizable::{Failure, Options, check, verify_witness};
 use elenchus_checkers::models::*;
@@ -88,6 +90,18 @@ fn confirm_furthest<M: Model>(model: &M, history: &History, failure: &Failure) -
         prop_assert!(!furthest.pending.is_empty());
     }
     Ok(())
+}
+
+/// What fuzzing found worth keeping.
+#[test]
+fn corpus() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus/engine_linearizable");
+    let files: Vec<_> = folder.read_dir().expect("a corpus").map(|entry| entry.expect("a file").path()).collect();
+    assert!(files.len() > 10, "{} has only {} files", folder.display(), files.len());
+    for file in files {
+        println!("{}", file.display());
+        engine_agrees_with_oracle(&std::fs::read(&file).expect("readable"));
+    }
 }
 
 #[test]

@@ -17,6 +17,10 @@ use elenchus_runner::simulate::SimulateError;
 use elenchus_runner::store::RunDir;
 use elenchus_runner::{doctor, plan, progress};
 
+/// Events are made by the threads that parse and dropped by the one that judges, which this allocator takes lightly.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// What the exit status means.
 mod exit {
     pub(super) const INVALID: u8 = 1;

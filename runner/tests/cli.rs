@@ -1,5 +1,6 @@
 //! The program as its user meets it: what it prints, and how it exits.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -96,6 +97,26 @@ fn machines_read_one_object() {
     assert_eq!((&failure["operation"], &failure["prefix"]), (&Json::from(2), &Json::from(2)));
     assert_eq!(failure["counterexample"], serde_json::json!([0, 2]));
     assert_eq!(results["findings"][0]["anomalies"][0]["operations"], serde_json::json!([0, 2]));
+}
+
+/// Every field is documented, and nothing else is.
+#[test]
+fn results_are_documented() {
+    let desk = Desk::new();
+    desk.write("stale.edn", STALE).write("skew.edn", SKEW);
+    let fields = |words: &[&str]| -> BTreeSet<String> {
+        let results: Json = serde_json::from_slice(&desk.run(words).stdout).expect("one object");
+        let failures = results["failures"].as_array().into_iter().flatten().filter_map(Json::as_object);
+        results.as_object().into_iter().chain(failures).flat_map(|object| object.keys().cloned()).collect()
+    };
+    let printed: BTreeSet<String> = fields(&["check", "stale.edn", "--json"])
+        .into_iter()
+        .chain(fields(&["check", "skew.edn", "--workload", "list-append", "--isolation", "serializable", "--json"]))
+        .chain(["witness".to_owned()])
+        .collect();
+    let page = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/results.md")).unwrap();
+    let rows = page.lines().filter_map(|line| Some(line.strip_prefix("| `")?.split_once('`')?.0.to_owned()));
+    assert_eq!(rows.collect::<BTreeSet<_>>(), printed);
 }
 
 /// Write skew: each transaction read what the other then overwrote.

@@ -107,7 +107,7 @@ pub(super) mod tests {
                 None
             }
         };
-        let budget = Budget::new(1 << 30, None);
+        let budget = Budget::new(1 << 30, None).keeping_trails(true);
         let all = breaks(search(Breadth::All, &budget)).expect("decided");
         assert!(breaks(search(Breadth::Few, &budget)).is_none_or(|few| few == all));
         assert_eq!(breaks(side_by_side(0, &budget, search)), Some(all));

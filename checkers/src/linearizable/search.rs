@@ -434,8 +434,11 @@ impl<'a, 'h, M: Model, B: Bits> Search<'a, 'h, M, B> {
         self.budget.exceeded(&self.spent).map_or(Ok(()), Err)
     }
 
-    /// Forgets what no configuration needs any longer.
+    /// Forgets what no configuration needs any longer; where none is left, the furthest still need it.
     fn tidy(&mut self) {
+        if self.configurations.is_empty() {
+            return;
+        }
         if self.trails.is_crowded() {
             self.trails.tidy(self.configurations.iter_mut().map(|at| &mut at.trail));
         }

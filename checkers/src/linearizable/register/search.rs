@@ -88,6 +88,16 @@ impl<B: Bits> Configuration<B> {
     }
 }
 
+/// A configuration to be extended.
+#[derive(Clone, Copy, Debug)]
+struct Errand<B> {
+    from: Configuration<B>,
+    /// Whether nobody saw its state: only a compare-and-set may follow.
+    is_idle: bool,
+    /// Whether only steps by crashed operations are left. They cost more, and mostly the search is over before it comes to them.
+    is_late: bool,
+}
+
 /// Where the search stood before a moment.
 struct Mark<B> {
     at: usize,
@@ -136,8 +146,8 @@ struct Search<'a, 'h, B> {
     visited: Frontier<Key<B>, Entry<B>>,
     /// Visited in a state that nobody saw: only a compare-and-set may follow.
     idle: Frontier<Key<B>, Entry<B>>,
-    /// Configurations to extend, and whether they are idle, by how many crashed operations they used.
-    agenda: Agenda<(Configuration<B>, bool)>,
+    /// What is to be extended, by how many crashed operations that takes.
+    agenda: Agenda<Errand<B>>,
     collected: Vec<(Key<B>, Entry<B>)>,
     choices: Vec<(ValueId, usize)>,
 }
@@ -238,7 +248,7 @@ impl<'a, 'h, B: Bits> Search<'a, 'h, B> {
 
     fn close_over(&mut self, act: Act, bit: B) -> Result<(), Exceeded> {
         let mut extended = 0_usize;
-        while let Some((from, is_idle)) = self.agenda.pop() {
+        while let Some(Errand { from, is_idle, is_late }) = self.agenda.pop() {
             if self.is_enough(extended) {
                 self.cut.set(true);
                 self.agenda.clear();
@@ -251,7 +261,11 @@ impl<'a, 'h, B: Bits> Search<'a, 'h, B> {
             }
             extended += 1;
             self.breathe()?;
-            self.extend(from, is_idle, act, bit);
+            if is_late {
+                self.crashed_steps(from, is_idle, act, bit);
+            } else {
+                self.open_steps(from, is_idle, act, bit);
+            }
         }
         Ok(())
     }
@@ -263,8 +277,8 @@ impl<'a, 'h, B: Bits> Search<'a, 'h, B> {
         found >= wanted || extended > patience
     }
 
-    /// Takes every step that is worth taking from a configuration.
-    fn extend(&mut self, from: Configuration<B>, is_idle: bool, target: Act, bit: B) {
+    /// Takes every step by an open operation that is worth taking from a configuration.
+    fn open_steps(&mut self, from: Configuration<B>, is_idle: bool, target: Act, bit: B) {
         if let Act::Write(value) = target {
             let slot = bit.first();
             let seen = self.blind_write(from, value, Some(slot));
@@ -274,9 +288,19 @@ impl<'a, 'h, B: Bits> Search<'a, 'h, B> {
             }
         }
         self.open_cas_steps(from, target, bit);
+        if !is_idle {
+            self.open_write_steps(from, target, bit);
+        }
+        if !self.crashed_from[from.value as usize].is_empty() || (!is_idle && !self.crashed_writes.is_empty()) {
+            self.agenda.push(from.cost + 1, Errand { from, is_idle, is_late: true });
+        }
+    }
+
+    /// Takes every step by a crashed operation that is worth taking from a configuration.
+    fn crashed_steps(&mut self, from: Configuration<B>, is_idle: bool, target: Act, bit: B) {
         self.crashed_cas_steps(from, target, bit);
         if !is_idle {
-            self.write_steps(from, target, bit);
+            self.crashed_write_steps(from, target, bit);
         }
     }
 
@@ -310,17 +334,21 @@ impl<'a, 'h, B: Bits> Search<'a, 'h, B> {
         }
     }
 
-    /// Steps by blind writes: by open ones that have their token, of those that put the same value by the one that returns first; else by
-    /// crashed ones.
-    fn write_steps(&mut self, from: Configuration<B>, target: Act, bit: B) {
+    /// The open writes that may still be seen and are not the target; of those that put the same value, the one that returns first.
+    fn write_choices(&self, from: Configuration<B>, target: Act, bit: B, choices: &mut Vec<(ValueId, usize)>) {
         let own = if matches!(target, Act::Write(_)) { bit } else { B::default() };
-        let mut choices = std::mem::take(&mut self.choices);
         choices.clear();
         for slot in from.tokens.without(own).each() {
             if let Act::Write(value) = self.act(self.slots[slot]) {
-                self.choose(&mut choices, value, slot);
+                self.choose(choices, value, slot);
             }
         }
+    }
+
+    /// Steps by open writes.
+    fn open_write_steps(&mut self, from: Configuration<B>, target: Act, bit: B) {
+        let mut choices = std::mem::take(&mut self.choices);
+        self.write_choices(from, target, bit, &mut choices);
         for &(value, slot) in &choices {
             let discharges = !from.todo.and(self.writes).without(B::one(slot)).is_empty();
             if value != from.value || discharges {
@@ -328,6 +356,13 @@ impl<'a, 'h, B: Bits> Search<'a, 'h, B> {
                 self.arrive_by_write(from, to, Taker::Open(self.slots[slot]), target, bit);
             }
         }
+        self.choices = choices;
+    }
+
+    /// Steps by crashed writes, where no open write puts the same value.
+    fn crashed_write_steps(&mut self, from: Configuration<B>, target: Act, bit: B) {
+        let mut choices = std::mem::take(&mut self.choices);
+        self.write_choices(from, target, bit, &mut choices);
         let discharges = !from.todo.and(self.writes).is_empty();
         for at in 0..self.crashed_writes.len() {
             let class = self.crashed_writes[at];
@@ -414,7 +449,7 @@ impl<'a, 'h, B: Bits> Search<'a, 'h, B> {
         let (key, entry) = to.split(self.cas);
         let frontier = if is_idle { &mut self.idle } else { &mut self.visited };
         frontier.insert(key, entry, dominates(&self.bags, self.accesses, self.beam, &self.cut));
-        self.agenda.push(to.cost, (to, is_idle));
+        self.agenda.push(to.cost, Errand { from: to, is_idle, is_late: false });
     }
 
     /// A configuration that was just reached, with what it used, as far as that matters. Where comparison is rough this waits until it is
@@ -468,8 +503,11 @@ impl<'a, 'h, B: Bits> Search<'a, 'h, B> {
         self.budget.exceeded(&self.spent).map_or(Ok(()), Err)
     }
 
-    /// Forgets what no configuration needs any longer.
+    /// Forgets what no configuration needs any longer; where none is left, the furthest still need it.
     fn tidy(&mut self) {
+        if self.configurations.is_empty() {
+            return;
+        }
         if self.trails.is_crowded() {
             self.trails.tidy(
                 self.configurations
