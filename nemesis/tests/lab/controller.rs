@@ -31,6 +31,7 @@ const LINES: &[&str] = &[
     "{fill_disk: {targets: one, path: /mnt/small}, every: 4s, for: 2s}",
     "{damage: {targets: one, files: '/var/tmp/data/*', restore: true}, every: 6s, for: 2s}",
     "{pause: {targets: minority}, every: 3s, for: 2s}",
+    "{clock: {targets: all, how: {bump: -1h}}, every: 4s, for: 3s}",
     "{shell: {inject: 'touch /tmp/mark', verify: 'test -e /tmp/mark', heal: 'rm -f /tmp/mark', verify_healed: '! test -e /tmp/mark'}, every: 2s, for: 1s}",
 ];
 
@@ -129,5 +130,7 @@ pub(crate) fn main(words: &[String]) {
     let ledger = Ledger::open(Path::new(store)).unwrap();
     let (_stop, stopped) = tokio::sync::watch::channel(false);
     let runtime = tokio::runtime::Runtime::new().unwrap();
+    // Only for the helper: what else is needed is known to be there.
+    runtime.block_on(elenchus_nemesis::prepare(&campaign, &cluster)).unwrap();
     runtime.block_on(elenchus_nemesis::run(&cluster, campaign, &ledger, &|_, _, _, _| {}, &|| 0, stopped)).unwrap();
 }
