@@ -1,9 +1,11 @@
 //! Clocks that are wrong: ahead or behind, too fast or too slow, jumping, or standing still.
 //!
-//! The clocks of the system's processes, and of no others: the helper replaces the code by which a program asks for the time. So it works in a lab and in
+//! Either the clocks of the system's processes, and of no others: the helper replaces the code by which a program asks for the time. So it works in a lab and in
 //! containers, whose clock is that of their host, with programs in Go and without a dynamic linker, and while they run. What it does not reach is time that the kernel
-//! counts: time-outs, and timers set to a time of day.
+//! counts: time-outs, and timers set to a time of day. Or the machine's clock, where it is the machine's own.
 
+mod machine;
+mod timekeepers;
 mod times;
 
 use elenchus_core::Span;
@@ -26,6 +28,19 @@ pub struct Clock {
     pub targets: Targets,
     /// How their clocks are wrong.
     pub how: How,
+    /// Whose clocks are wrong.
+    pub of: Of,
+}
+
+/// Whose clock it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Of {
+    /// That of the system's processes.
+    #[default]
+    Processes,
+    /// That of the whole machine, which must not be the control node's: refused in a lab and in containers.
+    Machine,
 }
 
 /// How a clock is wrong.
@@ -76,11 +91,11 @@ impl Default for How {
 
 const ABOUT: About = About {
     name: "clock",
-    what: "has the system's processes see a clock that is ahead or behind, too fast, too slow or frozen, jumps, or has a leap second",
-    how: "the helper stops each process for some milliseconds and redirects the vDSO's functions that tell the time of day; a job does so to processes that come later",
-    needs: "a system in the plan; x86-64; leave to trace processes; `setsid`, `pkill`",
-    verified: "every process of the system, made to ask for the time, is told the wrong one; the job runs",
-    healed: "the helper puts the functions back; the vDSO of every process is byte for byte the kernel's, the job is gone",
+    what: "has the system's processes, or the whole machine, see a clock that is ahead or behind, too fast, too slow or frozen, jumps, or has a leap second",
+    how: "the helper stops each process for some milliseconds and redirects the vDSO's functions that tell the time of day; a job does so to processes that come later; with `of: machine`, NTP is stopped and the clock is set",
+    needs: "a system in the plan; x86-64; leave to trace processes; `setsid`, `pkill`; for a machine no system, but a clock of its own",
+    verified: "every process of the system, made to ask for the time, is told the wrong one; the job runs; a machine's clock is read",
+    healed: "the helper puts the functions back; the vDSO of every process is byte for byte the kernel's, the job is gone; a machine's clock is set by the time since it started, and NTP started",
     overlap: Overlap::Never,
     is_destructive: false,
 };
@@ -144,7 +159,7 @@ impl Fault for Clock {
     }
 
     fn needs_system(&self) -> bool {
-        true
+        self.of == Of::Processes || self.targets.by_role()
     }
 
     fn check(&self, _: &Roster) -> Result<(), String> {
@@ -158,6 +173,9 @@ impl Fault for Clock {
     fn works(&self, cluster: &Cluster, id: u32, deed: &Deed) -> Result<Vec<Work>, NemesisError> {
         let (number, change) = (id.to_string(), self.how.change().to_string());
         let change: Vec<&str> = change.split(' ').collect();
+        if self.of == Of::Machine {
+            return machine::works(cluster, id, deed, &change);
+        }
         let order = |what: &str| helper::order(&["clock", what, &number]);
         let undo = |what: &str| helper::order_to_undo(&["clock", what, &number], &trace(id));
         let job = Job::new(ABOUT.name, id, format!("exec {}", order("keep")));
@@ -174,15 +192,25 @@ impl Fault for Clock {
     }
 
     fn sweep(&self, cluster: &Cluster) -> Result<Vec<Errand>, NemesisError> {
+        if self.of == Of::Machine {
+            return machine::sweep(cluster);
+        }
         let undo = helper::order_to_undo(&["clock", "end-all"], &trace_of_any());
         Ok(errand::everywhere(cluster, &format!(": right all clocks\n{undo}{}", job::sweep(ABOUT.name))))
     }
 
     fn requirements(&self) -> Vec<Requirement> {
-        vec![Requirement::command(&["setsid"]), Requirement::command(&["pkill"]), helper::requirement()]
+        let mut all = vec![Requirement::command(&["setsid"]), Requirement::command(&["pkill"]), helper::requirement()];
+        if self.of == Of::Machine {
+            all.push(machine::requirement());
+        }
+        all
     }
 
     fn trial(&self) -> Option<Requirement> {
+        if self.of == Of::Machine {
+            return Some(machine::trial());
+        }
         Some(Requirement::test(
             helper::order(&["clock", "trial"]),
             "clocks of processes cannot be set wrong here, as was tried on one; try as root, without seccomp or a hardened kernel that keep processes from being traced",

@@ -31,8 +31,8 @@ mod process;
 mod trial;
 
 use std::collections::BTreeSet;
-use std::fs::{self, File};
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -43,7 +43,7 @@ pub use trial::{sit, trial};
 use crate::change::Change;
 use crate::processes::{self, Process};
 use crate::skew::Skew;
-use crate::{Result, failed};
+use crate::{Result, failed, kept};
 
 /// How often the keeper looks whether a process of the system has a right clock.
 const LOOK: Duration = Duration::from_millis(50);
@@ -82,9 +82,9 @@ impl Clocks {
     pub fn begin(&self, id: u32, members: &str, change: Change) -> Result<Vec<i32>> {
         let one = self.folder.join(id.to_string());
         fs::create_dir_all(&one).map_err(failed(one.display()))?;
-        let _lock = self.lock()?;
-        write(&one.join("members"), members)?;
-        write(&one.join("skew"), &change.skew(now()).line())?;
+        let _lock = kept::lock(&self.folder)?;
+        kept::write(&one.join("members"), members)?;
+        kept::write(&one.join("skew"), &change.skew(now()).line())?;
         self.strike_members(id)
     }
 
@@ -93,7 +93,7 @@ impl Clocks {
     /// # Errors
     /// As [`Clocks::begin`].
     pub fn strike(&self, id: u32) -> Result<Vec<i32>> {
-        let _lock = self.lock()?;
+        let _lock = kept::lock(&self.folder)?;
         if self.skew(id)?.is_none() { Ok(Vec::new()) } else { self.strike_members(id) }
     }
 
@@ -132,7 +132,7 @@ impl Clocks {
     /// # Errors
     /// Who does not, and what it shows.
     pub fn verify(&self, id: u32) -> Result<()> {
-        let _lock = self.lock()?;
+        let _lock = kept::lock(&self.folder)?;
         let (ground, skew) = (Ground::new()?, self.skew(id)?.ok_or_else(|| format!("no clocks are wrong by injection {id}"))?);
         let members = self.members(id)?;
         if members.is_empty() {
@@ -146,8 +146,8 @@ impl Clocks {
     /// # Errors
     /// Whose clock could not be put right, after all others were.
     pub fn end(&self, id: u32) -> Result<()> {
-        let _lock = self.lock()?;
-        remove(&self.folder.join(id.to_string()))?;
+        let _lock = kept::lock(&self.folder)?;
+        kept::remove(&self.folder.join(id.to_string()))?;
         self.heal()
     }
 
@@ -156,9 +156,9 @@ impl Clocks {
     /// # Errors
     /// As [`Clocks::end`].
     pub fn end_all(&self) -> Result<()> {
-        let _lock = self.lock()?;
+        let _lock = kept::lock(&self.folder)?;
         for id in self.ids() {
-            remove(&self.folder.join(id.to_string()))?;
+            kept::remove(&self.folder.join(id.to_string()))?;
         }
         self.heal()
     }
@@ -168,7 +168,7 @@ impl Clocks {
     /// # Errors
     /// Who has one.
     pub fn verify_ended(&self, id: u32) -> Result<()> {
-        let _lock = self.lock()?;
+        let _lock = kept::lock(&self.folder)?;
         if self.skew(id)?.is_some() {
             return Err(format!("injection {id} still has clocks wrong"));
         }
@@ -254,11 +254,8 @@ impl Clocks {
 
     fn skew(&self, id: u32) -> Result<Option<Skew>> {
         let path = self.folder.join(id.to_string()).join("skew");
-        match fs::read_to_string(&path) {
-            Ok(line) => Skew::of_line(&line).map(Some).ok_or_else(|| format!("{} holds no skew", path.display())),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(format!("{}: {error}", path.display())),
-        }
+        let line = kept::read(&path)?;
+        line.map(|line| Skew::of_line(&line).ok_or_else(|| format!("{} holds no skew", path.display()))).transpose()
     }
 
     fn members(&self, id: u32) -> Result<Vec<i32>> {
@@ -269,15 +266,6 @@ impl Clocks {
         }
         let printed = String::from_utf8_lossy(&output.stdout).into_owned();
         Ok(printed.lines().filter_map(|line| line.split_whitespace().next()?.parse().ok()).collect())
-    }
-
-    /// Waits until nobody else strikes or heals.
-    fn lock(&self) -> Result<File> {
-        fs::create_dir_all(&self.folder).map_err(failed(self.folder.display()))?;
-        let path = self.folder.join("lock");
-        let file = File::create(&path).map_err(failed(path.display()))?;
-        file.lock().map_err(failed(path.display()))?;
-        Ok(file)
     }
 }
 
@@ -297,17 +285,4 @@ fn verify_one(ground: &Ground, pid: i32, skew: &Skew) -> Result<()> {
         }
     }
     Err(shown)
-}
-
-/// Writes a file whole.
-fn write(path: &Path, text: &str) -> Result<()> {
-    let new = path.with_extension("new");
-    fs::write(&new, text).and_then(|()| fs::rename(&new, path)).map_err(failed(path.display()))
-}
-
-fn remove(folder: &Path) -> Result<()> {
-    match fs::remove_dir_all(folder) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(format!("{}: {error}", folder.display())),
-        _ => Ok(()),
-    }
 }

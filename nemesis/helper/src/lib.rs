@@ -8,12 +8,16 @@
 //! | [`change`] | how a clock is set wrong, as a plan asks it and a command line says it |
 //! | [`skew`] | what such a clock shows: a function of the true time |
 //! | [`clock`] | giving processes such a clock, and taking it away |
+//! | [`machine`] | the same for the clock of a whole machine |
+//! | `kept` | the files that remember what is in force |
 //! | [`processes`] | who runs on the node |
 //!
 //! Errors are sentences for people: nothing here is handled by a program but by telling it.
 
 pub mod change;
 pub mod clock;
+mod kept;
+pub mod machine;
 pub mod processes;
 pub mod skew;
 

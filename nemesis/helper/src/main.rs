@@ -4,10 +4,12 @@ use std::process::{Command, ExitCode};
 
 use elenchus_helper::change::Change;
 use elenchus_helper::clock::{self, Clocks};
+use elenchus_helper::machine::{Kernel, MachineClock};
 
 const USAGE: &str = "orders: \
                      clock trial | clock begin ID MEMBERS CHANGE… | clock keep ID | clock strike ID | clock verify ID | clock end ID | clock verify-ended ID | \
-                     clock end-all | clock read";
+                     clock end-all | clock read | \
+                     machine trial|begin|keep|verify|end BOOT_ID [CHANGE…] | machine verify-ended BOOT_ID";
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -47,6 +49,20 @@ fn obey(words: &[&str]) -> elenchus_helper::Result<String> {
         ["clock", "verify-ended", one] => clocks.verify_ended(id(one)?).map(nothing),
         ["clock", "end-all"] => clocks.end_all().map(nothing),
         ["clock", "read"] => Ok(clocks.readings()?.into_iter().map(|(pid, ahead)| format!("{pid} {ahead}\n")).collect()),
+        // The boot identifier is that of the machine whose clock must not be touched.
+        ["machine", order, boot_id, ref change @ ..] => {
+            let clock = MachineClock::new(Kernel::unless(boot_id)?, "/run/elenchus/machine-clock");
+            let done = match order {
+                "trial" => Ok(()),
+                "begin" => clock.begin(Change::of_words(change)?),
+                "keep" => clock.keep(),
+                "verify" => clock.verify(),
+                "end" => clock.end(),
+                "verify-ended" => clock.verify_ended(),
+                _ => Err(format!("`machine {order}` is no order; {USAGE}")),
+            };
+            done.map(nothing)
+        }
         _ => Err(format!("`{}` is no order; {USAGE}", words.join(" "))),
     }
 }

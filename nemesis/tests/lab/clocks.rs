@@ -2,6 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use elenchus_core::Seed;
+use elenchus_nemesis::{Campaign, Safety};
+
 use crate::scene::Scene;
 
 /// How many seconds the clock of a node's server is ahead of a node's own.
@@ -51,6 +54,15 @@ pub(crate) async fn a_system_that_comes_back_has_the_same_clock(scene: &Scene) {
         })
         .await;
     assert_ahead(scene, [0, 0, 0]).await;
+}
+
+/// The lab's nodes have this machine's clock, which nothing may set: it is refused before anything is done.
+pub(crate) async fn the_machines_clock_is_never_set_in_a_lab(scene: &Scene) {
+    let lines = [serde_yaml::from_str("{clock: {targets: all, of: machine, how: {bump: 1s}}, at: [0s], for: 1s}").unwrap()];
+    let (safety, seed) = (Safety::default(), Seed(1));
+    let campaign = Campaign { lines: &lines, safety: &safety, seed, duration: Duration::from_secs(60) };
+    let refused = elenchus_nemesis::prepare(&campaign, &scene.cluster).await.unwrap_err().to_string();
+    assert!(refused.contains("n2: this node's clock is that of the control node"), "{refused}");
 }
 
 pub(crate) async fn clocks_may_be_fast_or_frozen(scene: &Scene) {
