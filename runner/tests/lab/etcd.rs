@@ -48,10 +48,10 @@ fn linearizable_reads_stay_so_over_openssh_with_sudo() {
 #[test]
 fn wrong_clocks_are_in_its_log_and_do_no_harm() {
     let Some(trial) = is_installed("etcd").then(|| Trial::of("examples/etcd/clocks.yaml")).flatten() else { return };
-    // The primary is struck, and another is killed and comes back with the clock of 2038.
-    let faults = "--set=nemesis=[{clock: {targets: all, how: {jump: '2038-01-01T00:00:00Z'}}, at: [3s], for: 8s}, \
-                  {kill: {targets: minority}, at: [5s], for: 1s}]";
-    let trial = trial.with(&["--duration=16s", faults]);
+    // All are struck, and some are killed and come back to the clock of 2038.
+    let faults = "--set=nemesis=[{clock: {targets: all, how: {jump: '2038-01-01T00:00:00Z'}}, at: [3s], for: 10s}, \
+                  {kill: {targets: minority}, at: [7s], for: 1s}]";
+    let trial = trial.with(&["--duration=18s", faults]);
     assert_status(&trial.run(), 0);
     let results = trial.results();
     assert_eq!((number(&results, "/faults/verified"), number(&results, "/faults/healed")), (2, 2), "{results:#}");
