@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use elenchus_core::Seed;
-use elenchus_nemesis::{Campaign, Safety};
+use elenchus_nemesis::{Armed, Campaign, Errand, Ledger, Safety};
 
 use crate::scene::Scene;
 
@@ -63,6 +63,26 @@ pub(crate) async fn the_machines_clock_is_never_set_in_a_lab(scene: &Scene) {
     let campaign = Campaign { lines: &lines, safety: &safety, seed, duration: Duration::from_secs(60) };
     let refused = elenchus_nemesis::prepare(&campaign, &scene.cluster).await.unwrap_err().to_string();
     assert!(refused.contains("n2: this node's clock is that of the control node"), "{refused}");
+}
+
+/// As after a crash, when somebody has removed the helper meanwhile: `elenchus heal` brings it, uses it, and takes it away.
+pub(crate) async fn who_heals_later_brings_the_helper(scene: &Scene) {
+    let helpers = "ls /var/lib/elenchus/helper-* 2>/dev/null; :";
+    let mut helper = String::new();
+    scene
+        .while_broken("clock: {targets: {nodes: [n1]}, how: {bump: 1h}}", async || {
+            helper = scene.on(1, helpers).await;
+        })
+        .await;
+    assert_eq!(scene.on(1, helpers).await, "");
+    let store = tempfile::tempdir().unwrap();
+    let ledger = Ledger::open(store.path()).unwrap();
+    let order = |order: &str| vec![Errand { node: "n1".into(), script: format!("{helper} clock {order} 77") }];
+    let armed = Armed { id: 77, fault: "clock".into(), what: "n1".into(), inverse: order("end"), proof: order("verify-ended") };
+    ledger.record(armed).unwrap();
+    let healed = elenchus_nemesis::heal_outstanding(&scene.cluster.nodes, &ledger).await.unwrap();
+    assert_eq!((healed.len(), ledger.outstanding().len()), (1, 0));
+    assert_eq!(scene.on(1, helpers).await, "");
 }
 
 pub(crate) async fn clocks_may_be_fast_or_frozen(scene: &Scene) {
