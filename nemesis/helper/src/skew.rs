@@ -106,6 +106,16 @@ mod tests {
         assert!(!skew.may_show(NOW + 500, NOW, NOW + 1000), "the true time is not it");
     }
 
+    proptest::proptest! {
+        /// Whatever is in a file or in a process' memory, nothing overflows.
+        #[test]
+        fn any_words_are_a_clock(words: [i64; WORDS], real: i64, later in 0..SECOND) {
+            let skew = Skew::of_words(words);
+            proptest::prop_assert_eq!(Skew::of_line(&skew.line()), Some(skew));
+            proptest::prop_assert!(skew.may_show(skew.shown(real), real, real.saturating_add(later)));
+        }
+    }
+
     #[test]
     fn a_line_holds_it_whole() {
         let skew = Skew { since: 1, ahead: -2, gain: 3, period: 4, swing: -5, step_at: 6, step: 7 };
