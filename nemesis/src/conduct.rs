@@ -20,7 +20,7 @@ pub use sweep::{heal_all, heal_outstanding};
 
 use crate::safety::Held;
 use crate::timetable::{Planned, Start, Timetable};
-use crate::{Cluster, Deed, Ledger, NemesisError, Roster, Safety, Scheduled, requirement};
+use crate::{Cluster, Deed, Ledger, NemesisError, Requirement, Roster, Safety, Scheduled, helper, requirement};
 
 /// Told of every event of the nemesis as it happens: kind, the fault's name, what is said, and why it failed or could not be verified.
 pub type Record<'a> = &'a (dyn Fn(Kind, Symbol, FaultEvent, Option<String>) + Send + Sync);
@@ -117,9 +117,19 @@ pub fn check(campaign: &Campaign, cluster: &Cluster) -> Result<(), NemesisError>
     Ok(())
 }
 
-/// Fails unless every node has what the lines need.
+/// Fails unless every node has what the lines need. Uploads the helper, where they need it.
 pub async fn prepare(campaign: &Campaign<'_>, cluster: &Cluster) -> Result<(), NemesisError> {
-    let missing = requirement::missing(&cluster.nodes, &requirement::of(campaign.lines)).await;
+    all_have(cluster, &requirement::of(campaign.lines)).await?;
+    let trials = requirement::trials(campaign.lines);
+    if trials.is_empty() {
+        return Ok(());
+    }
+    helper::install(&cluster.nodes).await?;
+    all_have(cluster, &trials).await
+}
+
+async fn all_have(cluster: &Cluster, requirements: &[Requirement]) -> Result<(), NemesisError> {
+    let missing = requirement::missing(&cluster.nodes, requirements).await;
     let told =
         cluster.nodes.iter().zip(missing).flat_map(|(node, missing)| missing.into_iter().map(|what| format!("{}: {what}", node.name)));
     let told: Vec<String> = told.collect();

@@ -76,6 +76,11 @@ pub trait Fault: Debug + Send + Sync {
         Vec::new()
     }
 
+    /// For a fault that needs the helper: what shows on a node, when the helper is there, that it can do its part.
+    fn trial(&self) -> Option<Requirement> {
+        None
+    }
+
     /// Whether its settings make sense, and else why not.
     fn check(&self, _roster: &Roster) -> Result<(), String> {
         Ok(())

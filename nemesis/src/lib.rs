@@ -16,13 +16,15 @@
 //! | [`conduct`] | carrying a timetable out, and healing whatever happens |
 //! | [`ledger`] | what is in force, on disk, so that another process can heal it |
 //! | `switch` | the dead man's switch on the node |
+//! | `helper` | the program that is uploaded for what a shell cannot do |
 //! | [`roster`], [`target`], [`grudge`] | who there is, who is struck, who hears whom |
 //! | [`firewall`] | rules that stop packets |
-//! | [`partition`], [`isolate`], [`dns`], [`loss`], [`link`], [`sever`], [`kill`], [`pause`], [`crash_loop`], [`restart`], [`rolling`], [`cpu`], [`memory`], [`fill_disk`], [`descriptors`], [`damage`], [`shell`] | the faults |
+//! | [`partition`], [`isolate`], [`dns`], [`loss`], [`link`], [`sever`], [`kill`], [`pause`], [`crash_loop`], [`restart`], [`rolling`], [`cpu`], [`memory`], [`fill_disk`], [`descriptors`], [`damage`], [`clock`], [`shell`] | the faults |
 //!
 //! Adding a fault is one file and one line in the table in [`scheduled`].
 
 pub mod about;
+pub mod clock;
 pub mod cluster;
 pub mod conduct;
 pub mod cpu;
@@ -36,6 +38,7 @@ pub mod fault;
 pub mod fill_disk;
 pub mod firewall;
 pub mod grudge;
+mod helper;
 pub mod isolate;
 mod job;
 pub mod kill;

@@ -48,6 +48,14 @@ pub fn of(lines: &[Scheduled]) -> Vec<Requirement> {
     all
 }
 
+/// What is to be tried on every node with the helper, once each.
+pub(crate) fn trials(lines: &[Scheduled]) -> Vec<Requirement> {
+    let mut all: Vec<Requirement> = lines.iter().flat_map(Scheduled::faults).filter_map(|(fault, _)| fault.trial()).collect();
+    all.sort();
+    all.dedup();
+    all
+}
+
 /// What is missing on each node, in words, in their order. A node that cannot be asked is said to be so.
 pub async fn missing(nodes: &[Node], requirements: &[Requirement]) -> Vec<Vec<String>> {
     join_all(nodes.iter().map(|node| async move {

@@ -144,6 +144,8 @@ faults! {
     descriptors: crate::descriptors::Descriptors,
     /// Kills the system, damages its files, and starts it on what is left.
     damage: crate::damage::Damage,
+    /// Has the system's processes see a wrong time of day.
+    clock: crate::clock::Clock,
     /// Breaks nodes by the plan's own commands.
     shell: crate::shell::Shell,
 }

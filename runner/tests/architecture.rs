@@ -13,7 +13,8 @@ const MAY_STAND_ON: &[(&str, &[&str])] = &[
     ("clients", &["core"]),
     ("workloads", &["core"]),
     ("control", &["core"]),
-    ("nemesis", &["core", "control"]),
+    ("helper", &[]),
+    ("nemesis", &["core", "control", "helper"]),
     ("specimen", &[]),
     ("runner", &["core", "checkers", "clients", "workloads", "control", "nemesis", "specimen"]),
 ];
@@ -95,7 +96,11 @@ fn names_stay_in_their_places() {
 
 /// The Rust files of the crates' `src` folders, but for those of tests.
 fn sources(root: &Path) -> Vec<PathBuf> {
-    let crates = MAY_STAND_ON.iter().map(|(name, _)| if *name == "specimen" { "examples/specimen" } else { name });
+    let crates = MAY_STAND_ON.iter().map(|(name, _)| match *name {
+        "specimen" => "examples/specimen",
+        "helper" => "nemesis/helper",
+        name => name,
+    });
     let mut folders: Vec<PathBuf> = crates.map(|name| root.join(name).join("src")).collect();
     let mut files = Vec::new();
     while let Some(folder) = folders.pop() {

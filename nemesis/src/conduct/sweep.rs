@@ -5,7 +5,7 @@ use elenchus_core::{FaultPhase, Kind};
 
 use super::{Active, Run};
 use crate::scheduled::one_of_each;
-use crate::{Cluster, Fault, Ledger, NemesisError, errand, switch};
+use crate::{Cluster, Errand, Fault, Ledger, NemesisError, errand, helper, requirement, switch};
 
 /// Undoes every fault of every kind on every node, and fails where it cannot. Where a system is given, it is started wherever it does not run. Idempotent.
 pub async fn heal_all(cluster: &Cluster) -> Result<(), NemesisError> {
@@ -15,7 +15,8 @@ pub async fn heal_all(cluster: &Cluster) -> Result<(), NemesisError> {
             sweep(cluster, fault.as_ref()).await?;
         }
     }
-    Ok(())
+    // What was done with it to a system is known when that is.
+    if cluster.system.is_some() { remove_helper(cluster).await } else { Ok(()) }
 }
 
 /// Undoes what a run's ledger says may be in force, as after a crash of the control node, and returns what was undone, in words. What cannot be undone stays in
@@ -23,8 +24,12 @@ pub async fn heal_all(cluster: &Cluster) -> Result<(), NemesisError> {
 pub async fn heal_outstanding(nodes: &[Node], ledger: &Ledger) -> Result<Vec<String>, NemesisError> {
     let cluster = Cluster::new(nodes.to_vec(), None);
     let (mut healed, mut first_failure) = (Vec::new(), None);
+    let outstanding = ledger.outstanding();
+    let errands: Vec<Errand> = outstanding.iter().flat_map(|armed| armed.inverse.iter().chain(&armed.proof)).cloned().collect();
+    // Where it cannot be brought, an errand will say so.
+    let brought = helper::install_for(nodes, &errands).await;
     // The last injected is undone first, as one undoes a pile.
-    for armed in ledger.outstanding().into_iter().rev() {
+    for armed in outstanding.into_iter().rev() {
         let undone = async {
             errand::run(&cluster, &armed.inverse).await?;
             let printed = errand::run(&cluster, &armed.proof).await?;
@@ -39,7 +44,19 @@ pub async fn heal_outstanding(nodes: &[Node], ledger: &Ledger) -> Result<Vec<Str
             Err(error) => first_failure = first_failure.or(Some(error)),
         }
     }
-    first_failure.map_or(Ok(healed), Err)
+    match first_failure {
+        Some(failure) => Err(failure),
+        None => {
+            brought?;
+            remove_helper(&cluster).await?;
+            Ok(healed)
+        }
+    }
+}
+
+/// When nothing is left for it to undo.
+async fn remove_helper(cluster: &Cluster) -> Result<(), NemesisError> {
+    errand::run(cluster, &errand::everywhere(cluster, &helper::remove())).await.map(drop)
 }
 
 async fn sweep(cluster: &Cluster, fault: &dyn Fault) -> Result<(), NemesisError> {
@@ -66,6 +83,13 @@ impl Run<'_> {
         }
         for late in self.active(|active| active.clone()) {
             self.settle(late).await;
+        }
+        let is_healed = self.outcome.lock().is_ok_and(|outcome| outcome.unhealed.is_empty());
+        if is_healed
+            && !requirement::trials(self.campaign.lines).is_empty()
+            && let Err(error) = remove_helper(self.cluster).await
+        {
+            tracing::warn!("the helper could not be removed: {error}");
         }
     }
 

@@ -1,6 +1,6 @@
 //! A control node that is killed, and nodes that heal themselves.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command as Process};
 use std::time::{Duration, Instant};
 
@@ -31,6 +31,7 @@ const LINES: &[&str] = &[
     "{fill_disk: {targets: one, path: /mnt/small}, every: 4s, for: 2s}",
     "{damage: {targets: one, files: '/var/tmp/data/*', restore: true}, every: 6s, for: 2s}",
     "{pause: {targets: minority}, every: 3s, for: 2s}",
+    "{clock: {targets: all, how: {bump: -1h}}, every: 4s, for: 3s}",
     "{shell: {inject: 'touch /tmp/mark', verify: 'test -e /tmp/mark', heal: 'rm -f /tmp/mark', verify_healed: '! test -e /tmp/mark'}, every: 2s, for: 1s}",
 ];
 
@@ -56,7 +57,7 @@ pub(crate) async fn a_silent_control_node_is_not_missed(scene: &Scene) {
         let store = tempfile::tempdir().unwrap();
         let nodes = store.path().join("nodes.json");
         std::fs::write(&nodes, addresses(scene).to_string()).unwrap();
-        let killed = kill_at_random(&mut start(store.path(), round), &mut rng).await;
+        let killed = kill_at_random(store.path(), &mut start(store.path(), round), &mut rng).await;
         interrupted += u32::from(scene.traces().await != whole);
         healed_without_help(scene, &whole, &format!("round {round}, killed after {killed:?}")).await;
         // Afterwards the ledger is worked off without harm.
@@ -79,7 +80,17 @@ fn start(store: &Path, seed: u64) -> Child {
     Process::new(exe).args(["control", &store.to_string_lossy(), &seed.to_string()]).spawn().unwrap()
 }
 
-async fn kill_at_random(child: &mut Child, rng: &mut Rng) -> Duration {
+/// The file that says that the control node has prepared everything.
+fn ready(store: &Path) -> PathBuf {
+    store.join("ready")
+}
+
+async fn kill_at_random(store: &Path, child: &mut Child, rng: &mut Rng) -> Duration {
+    // What it prepares takes its time on a loaded machine, and breaks nothing.
+    while !ready(store).exists() {
+        assert!(child.try_wait().unwrap().is_none(), "it ended by itself");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
     let after = Duration::from_millis(500 + rng.below(7000));
     tokio::time::sleep(after).await;
     child.kill().unwrap();
@@ -129,5 +140,8 @@ pub(crate) fn main(words: &[String]) {
     let ledger = Ledger::open(Path::new(store)).unwrap();
     let (_stop, stopped) = tokio::sync::watch::channel(false);
     let runtime = tokio::runtime::Runtime::new().unwrap();
+    // Only for the helper: what else is needed is known to be there.
+    runtime.block_on(elenchus_nemesis::prepare(&campaign, &cluster)).unwrap();
+    std::fs::write(ready(Path::new(store)), "").unwrap();
     runtime.block_on(elenchus_nemesis::run(&cluster, campaign, &ledger, &|_, _, _, _| {}, &|| 0, stopped)).unwrap();
 }

@@ -2,6 +2,7 @@
 //!
 //! Its own `main`, because the lab starts this program again inside its namespaces. Words on the command line choose among the tests.
 
+mod clocks;
 mod controller;
 mod disk;
 mod network;
@@ -52,6 +53,11 @@ tests! {
     resources::files_cannot_be_opened,
     disk::bits_are_flipped_where_the_seed_says,
     disk::ends_are_lost_and_stay_lost,
+    clocks::the_systems_clock_is_wrong_and_nobody_elses,
+    clocks::a_system_that_comes_back_has_the_same_clock,
+    clocks::the_machines_clock_is_never_set_in_a_lab,
+    clocks::who_heals_later_brings_the_helper,
+    clocks::clocks_may_be_fast_or_frozen,
     shell::commands_break_and_heal,
     shell::what_is_not_verified_is_said,
     shell::what_is_missing_is_said_before_the_run,

@@ -2,10 +2,13 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// The ports that are served, by TCP and UDP.
 const PORTS: [u16; 2] = [7000, 7001];
+
+/// The port that tells the time: nanoseconds since 1970, eight bytes.
+const TIME: u16 = 7002;
 
 /// How long an answer is waited for.
 const PATIENCE: Duration = Duration::from_millis(1500);
@@ -19,6 +22,9 @@ pub(crate) fn main(words: &[String]) {
         ["udp", address, port] => println!("{}", udp(target(address, port))),
         ["hold", address, port] => hold(&target(address, port)),
         ["name", name] => println!("{}", resolve(name)),
+        ["ahead", address] => {
+            println!("{}", ahead(&target(address, &TIME.to_string())).map_or_else(|error| word(&error).into(), |ahead| ahead.to_string()))
+        }
         ["bytes", address, port] => println!("{}", bytes(&target(address, port))),
         other => panic!("no probe {other:?}"),
     }
@@ -42,9 +48,28 @@ fn serve() {
             }
         })
     });
+    let clock = TcpListener::bind(("0.0.0.0", TIME)).unwrap();
+    std::thread::spawn(move || {
+        for mut stream in clock.incoming().flatten() {
+            let _ = stream.write_all(&now().to_le_bytes());
+        }
+    });
     for thread in threads {
         thread.join().unwrap();
     }
+}
+
+fn now() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos() as i64
+}
+
+/// How many seconds a server's clock is ahead of ours.
+fn ahead(to: &SocketAddr) -> std::io::Result<i64> {
+    let mut stream = TcpStream::connect_timeout(to, PATIENCE)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    let mut time = [0; 8];
+    stream.read_exact(&mut time)?;
+    Ok((i64::from_le_bytes(time) - now()) / 1_000_000_000)
 }
 
 /// Sends every packet back to where it came from.

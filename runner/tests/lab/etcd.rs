@@ -44,6 +44,29 @@ fn linearizable_reads_stay_so_over_openssh_with_sudo() {
     assert_survived(&trial.with(&["--duration=20s", FAULTS]).with(&login));
 }
 
+/// Etcd survives wrong clocks, and what it writes while it has one bears the wrong date: each line of its log, in what it reports itself.
+#[test]
+fn wrong_clocks_are_in_its_log_and_do_no_harm() {
+    let Some(trial) = is_installed("etcd").then(|| Trial::of("examples/etcd/clocks.yaml")).flatten() else { return };
+    // All are struck, and some are killed and come back to the clock of 2038.
+    let faults = "--set=nemesis=[{clock: {targets: all, how: {jump: '2038-01-01T00:00:00Z'}}, at: [3s], for: 10s}, \
+                  {kill: {targets: minority}, at: [7s], for: 1s}]";
+    let trial = trial.with(&["--duration=18s", faults]);
+    assert_status(&trial.run(), 0);
+    let results = trial.results();
+    assert_eq!((number(&results, "/faults/verified"), number(&results, "/faults/healed")), (2, 2), "{results:#}");
+    let mut with_the_wrong_date = 0;
+    for node in ["n1", "n2", "n3", "n4", "n5"] {
+        let logs = std::fs::read_dir(trial.dir().join("logs").join(node)).unwrap().flatten();
+        let text: String = logs.map(|file| std::fs::read_to_string(file.path()).unwrap_or_default()).collect();
+        let year = |line: &str| line.split_once("\"ts\":\"").map(|(_, date)| date[..4].to_owned());
+        let years: Vec<String> = text.lines().filter_map(year).collect();
+        assert_ne!(years.first().map(String::as_str), Some("2038"), "it began with the right clock");
+        with_the_wrong_date += u32::from(years.iter().any(|year| year == "2038"));
+    }
+    assert!(with_the_wrong_date >= 2, "those that were killed say much when they come back: {with_the_wrong_date}");
+}
+
 fn nix_is_root() -> bool {
     // The owner of this process' own entry.
     std::os::unix::fs::MetadataExt::uid(&std::fs::metadata("/proc/self").unwrap()) == 0

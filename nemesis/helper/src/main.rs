@@ -1,0 +1,79 @@
+//! The helper's command line: the orders that scripts of faults give it. It is no program for people.
+
+use std::process::{Command, ExitCode};
+
+use elenchus_helper::change::Change;
+use elenchus_helper::clock::{self, Clocks};
+use elenchus_helper::machine::{Kernel, MachineClock};
+
+const USAGE: &str = "orders: \
+                     clock trial | clock begin ID MEMBERS CHANGE… | clock keep ID | clock strike ID | clock verify ID | clock end ID | clock verify-ended ID | \
+                     clock end-all | clock read | \
+                     machine trial|begin|keep|verify|end BOOT_ID [CHANGE…] | machine verify-ended BOOT_ID";
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    match obey(&words.iter().map(String::as_str).collect::<Vec<_>>()) {
+        Ok(said) => {
+            print!("{said}");
+            ExitCode::SUCCESS
+        }
+        Err(why) => {
+            eprintln!("{why}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Carries an order out, and returns what is to be said.
+fn obey(words: &[&str]) -> elenchus_helper::Result<String> {
+    let clocks = Clocks::default();
+    let id = |word: &str| word.parse::<u32>().map_err(|_| format!("`{word}` is no injection"));
+    let nothing = |()| String::new();
+    match *words {
+        ["clock", "sit"] => {
+            clock::sit();
+            Ok(String::new())
+        }
+        ["clock", "trial"] => clock::trial(again(&["clock", "sit"])?).map(nothing),
+        ["clock", "begin", one, members, ref change @ ..] => {
+            clocks.begin(id(one)?, members, Change::of_words(change)?).map(|pids| lines(&pids))
+        }
+        ["clock", "strike", one] => clocks.strike(id(one)?).map(|pids| lines(&pids)),
+        ["clock", "keep", one] => {
+            again(&[])?;
+            clocks.keep(id(one)?, || again(&["clock", "strike", one]).unwrap_or_else(|_| Command::new("false"))).map(nothing)
+        }
+        ["clock", "verify", one] => clocks.verify(id(one)?).map(nothing),
+        ["clock", "end", one] => clocks.end(id(one)?).map(nothing),
+        ["clock", "verify-ended", one] => clocks.verify_ended(id(one)?).map(nothing),
+        ["clock", "end-all"] => clocks.end_all().map(nothing),
+        ["clock", "read"] => Ok(clocks.readings()?.into_iter().map(|(pid, ahead)| format!("{pid} {ahead}\n")).collect()),
+        // The boot identifier is that of the machine whose clock must not be touched.
+        ["machine", order, boot_id, ref change @ ..] => {
+            let clock = MachineClock::new(Kernel::unless(boot_id)?, "/run/elenchus/machine-clock");
+            let done = match order {
+                "trial" => Ok(()),
+                "begin" => clock.begin(Change::of_words(change)?),
+                "keep" => clock.keep(),
+                "verify" => clock.verify(),
+                "end" => clock.end(),
+                "verify-ended" => clock.verify_ended(),
+                _ => Err(format!("`machine {order}` is no order; {USAGE}")),
+            };
+            done.map(nothing)
+        }
+        _ => Err(format!("`{}` is no order; {USAGE}", words.join(" "))),
+    }
+}
+
+fn lines(pids: &[i32]) -> String {
+    pids.iter().map(|pid| format!("{pid}\n")).collect()
+}
+
+/// This program, with another order.
+fn again(words: &[&str]) -> elenchus_helper::Result<Command> {
+    let mut command = Command::new(std::env::current_exe().map_err(|error| format!("where this program is: {error}"))?);
+    command.args(words);
+    Ok(command)
+}
