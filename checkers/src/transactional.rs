@@ -51,6 +51,7 @@ mod proof;
 mod reach;
 mod rw_register;
 mod shortest;
+mod solver;
 mod special;
 mod tally;
 mod transactions;
