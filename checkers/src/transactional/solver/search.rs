@@ -6,6 +6,8 @@
 //! can hold it is a way from now on. Else one is chosen. What is chosen or taken back moves the order as little as it can, so that the order
 //! remembers what was good of the choices that were undone.
 
+use std::collections::BTreeSet;
+
 use rustc_hash::FxHashSet;
 
 use super::limits::Limits;
@@ -28,7 +30,7 @@ struct Learned {
     origin: Origin,
 }
 
-/// What something was concluded from: nodes, and ways of level 0.
+/// What something was concluded from, besides ways that may be taken back: nodes, and ways that never are, by number in [`Search::certain`].
 #[derive(Clone, Default)]
 struct Origin {
     nodes: Vec<u32>,
@@ -37,9 +39,9 @@ struct Origin {
 
 /// Why a way was added.
 struct Reason {
-    /// How many choices it may rest on.
+    /// The last choice that it rests on; 0 where it rests on none. It may have been concluded later, and stands among the ways where it was.
     level: u32,
-    /// The ways that rule out the other sides of its clause; none for a choice.
+    /// The ways that rule out the other sides of its clause, certain ones apart; none for a choice.
     because: Vec<u32>,
     origin: Origin,
 }
@@ -67,6 +69,8 @@ pub(super) struct Search<'p, 'g> {
     reasons: Vec<Reason>,
     /// How many ways there were when each choice was made.
     choices: Vec<usize>,
+    /// What each way of level 0 was concluded from. The ways that are there have their numbers here as the only ground.
+    certain: Vec<Origin>,
     learned: Vec<Learned>,
     learned_bytes: usize,
 }
@@ -75,7 +79,7 @@ impl<'p, 'g> Search<'p, 'g> {
     /// A search that begins with an order which is true to the ways of the problem.
     pub(super) fn new(problem: &'p Problem<'g>, order: Vec<u32>) -> Search<'p, 'g> {
         let timeline = Timeline::new(&problem.walk, order);
-        Search { problem, timeline, reasons: Vec::new(), choices: Vec::new(), learned: Vec::new(), learned_bytes: 0 }
+        Search { problem, timeline, reasons: Vec::new(), choices: Vec::new(), certain: Vec::new(), learned: Vec::new(), learned_bytes: 0 }
     }
 
     /// Searches until it is decided, or as long as it may. Exponential at worst: the question is NP-complete.
@@ -141,14 +145,13 @@ impl<'p, 'g> Search<'p, 'g> {
             }
             let mut open: Vec<Before> = Vec::new();
             let mut because: Vec<u32> = Vec::new();
-            let mut nodes = origin.nodes.clone();
+            let mut found = origin.clone();
             for &side in &sides {
                 match self.timeline.path(side.second, side.first) {
                     None => open.push(side),
-                    Some(path) => self.note(side.second, &path, &mut because, &mut nodes),
+                    Some(path) => self.note(side.second, &path, &mut because, &mut found),
                 }
             }
-            let found = Origin { nodes, grounds: origin.grounds.clone() };
             match open[..] {
                 [] => match self.learn(Conflict { because, origin: found }) {
                     Ok(lesson) => {
@@ -159,8 +162,8 @@ impl<'p, 'g> Search<'p, 'g> {
                 },
                 [side] => {
                     let level = because.iter().map(|&way| self.reasons[way as usize].level).max().unwrap_or(0);
-                    self.back_to(level);
-                    self.add(side, Reason { level, because, origin: found });
+                    let origin = if level == 0 { self.make_certain(found) } else { found };
+                    self.add(side, Reason { level, because, origin });
                     return Settled::Done;
                 }
                 _ if !may_choose => return Settled::Open,
@@ -176,10 +179,21 @@ impl<'p, 'g> Search<'p, 'g> {
     }
 
     /// Notes what a path rests on: ways that were added, and nodes that it passes.
-    fn note(&self, start: u32, path: &[Step], because: &mut Vec<u32>, nodes: &mut Vec<u32>) {
-        because.extend(path.iter().map(|&(_, way)| way).filter(|&way| way != FIXED));
-        nodes.push(self.problem.walk.node(start));
-        nodes.extend(path.iter().map(|&(place, _)| self.problem.walk.node(place)));
+    fn note(&self, start: u32, path: &[Step], because: &mut Vec<u32>, origin: &mut Origin) {
+        for way in path.iter().map(|&(_, way)| way).filter(|&way| way != FIXED) {
+            match &self.reasons[way as usize] {
+                Reason { level: 0, origin: certain, .. } => origin.grounds.extend(&certain.grounds),
+                _ => because.push(way),
+            }
+        }
+        origin.nodes.push(self.problem.walk.node(start));
+        origin.nodes.extend(path.iter().map(|&(place, _)| self.problem.walk.node(place)));
+    }
+
+    /// Remembers what a certain way was concluded from.
+    fn make_certain(&mut self, origin: Origin) -> Origin {
+        self.certain.push(origin);
+        Origin { nodes: Vec::new(), grounds: vec![self.certain.len() as u32 - 1] }
     }
 
     fn add(&mut self, side: Before, reason: Reason) {
@@ -187,12 +201,15 @@ impl<'p, 'g> Search<'p, 'g> {
         self.reasons.push(reason);
     }
 
-    /// Takes back all choices after so many.
+    /// Takes back all choices after so many, and the ways since, but for certain ones.
     fn back_to(&mut self, level: u32) {
         if let Some(&count) = self.choices.get(level as usize) {
             self.choices.truncate(level as usize);
-            self.reasons.truncate(count);
+            let ways = self.timeline.added()[count..].to_vec();
+            let kept: Vec<(Before, Reason)> =
+                ways.into_iter().zip(self.reasons.drain(count..)).filter(|(_, reason)| reason.level == 0).collect();
             self.timeline.keep(count);
+            kept.into_iter().for_each(|(way, reason)| self.add(way, reason));
         }
     }
 
@@ -200,23 +217,23 @@ impl<'p, 'g> Search<'p, 'g> {
     fn learn(&mut self, conflict: Conflict) -> Result<usize, Vec<u32>> {
         let Conflict { because, mut origin } = conflict;
         let level_of = |way: u32| self.reasons[way as usize].level;
-        let level = because.iter().map(|&way| level_of(way)).max().unwrap_or(0);
-        if level == 0 {
-            origin.grounds.extend(because);
-            return Err(self.gather(origin));
-        }
-        // Ways yet to be traced back, by number: the latest first.
-        let mut open: std::collections::BTreeSet<u32> = because.into_iter().collect();
-        let is_current = |way: &u32| level_of(*way) == level;
-        while open.iter().filter(|way| is_current(way)).count() > 1 {
+        let Some(level) = because.iter().map(|&way| level_of(way)).max() else { return Err(self.gather(origin)) };
+        // Ways of the last choice that are yet to be traced back, by number, and all others.
+        let (mut open, mut rest): (BTreeSet<u32>, BTreeSet<u32>) = because.into_iter().partition(|&way| level_of(way) == level);
+        while open.len() > 1 {
             let Some(way) = open.pop_last() else { break };
             let reason = &self.reasons[way as usize];
-            open.extend(&reason.because);
+            for &way in &reason.because {
+                if level_of(way) == level {
+                    open.insert(way)
+                } else {
+                    rest.insert(way)
+                };
+            }
             origin.nodes.extend(&reason.origin.nodes);
             origin.grounds.extend(&reason.origin.grounds);
         }
-        let (grounds, rest): (Vec<u32>, Vec<u32>) = open.into_iter().partition(|&way| level_of(way) == 0);
-        origin.grounds.extend(grounds);
+        rest.append(&mut open);
         for list in [&mut origin.nodes, &mut origin.grounds] {
             list.sort_unstable();
             list.dedup();
@@ -229,16 +246,16 @@ impl<'p, 'g> Search<'p, 'g> {
         Ok(self.learned.len() - 1)
     }
 
-    /// All nodes that a conclusion from ways of level 0 rests on.
+    /// All nodes that a conclusion from certain ways rests on.
     fn gather(&self, origin: Origin) -> Vec<u32> {
         let mut nodes = origin.nodes;
         let mut seen: FxHashSet<u32> = FxHashSet::default();
         let mut open = origin.grounds;
         while let Some(way) = open.pop() {
             if seen.insert(way) {
-                let reason = &self.reasons[way as usize];
-                nodes.extend(&reason.origin.nodes);
-                open.extend(reason.because.iter().chain(&reason.origin.grounds));
+                let origin = &self.certain[way as usize];
+                nodes.extend(&origin.nodes);
+                open.extend(&origin.grounds);
             }
         }
         let transactions = self.problem.accesses.len() as u32;
