@@ -32,6 +32,20 @@ struct Fixed {
 }
 
 impl Fixed {
+    fn new(places: usize, pairs: impl Iterator<Item = (u32, u32)> + Clone) -> Fixed {
+        let mut starts = vec![0_u32; places + 1];
+        pairs.clone().for_each(|(from, _)| starts[from as usize + 1] += 1);
+        for at in 0..places {
+            starts[at + 1] += starts[at];
+        }
+        let (mut next, mut targets) = (starts.clone(), vec![0; starts[places] as usize]);
+        for (from, to) in pairs {
+            targets[next[from as usize] as usize] = to;
+            next[from as usize] += 1;
+        }
+        Fixed { starts, targets }
+    }
+
     fn of(&self, place: u32) -> &[u32] {
         &self.targets[self.starts[place as usize] as usize..self.starts[place as usize + 1] as usize]
     }
@@ -62,24 +76,11 @@ impl Timeline {
         for place in 0..places as u32 {
             pairs.extend(graph.span(place).filter_map(|way| Some((place, graph.step(place, way)?))));
         }
-        let grouped = |ends: &dyn Fn(&(u32, u32)) -> (u32, u32)| {
-            let mut starts = vec![0_u32; places + 1];
-            pairs.iter().for_each(|pair| starts[ends(pair).0 as usize + 1] += 1);
-            for at in 0..places {
-                starts[at + 1] += starts[at];
-            }
-            let (mut next, mut targets) = (starts.clone(), vec![0; pairs.len()]);
-            for (from, to) in pairs.iter().map(ends) {
-                targets[next[from as usize] as usize] = to;
-                next[from as usize] += 1;
-            }
-            Fixed { starts, targets }
-        };
         let mut rank = vec![0; places];
         order.iter().enumerate().for_each(|(at, &place)| rank[place as usize] = at as u32);
         Timeline {
-            out: grouped(&|&pair| pair),
-            into: grouped(&|&(from, to)| (to, from)),
+            out: Fixed::new(places, pairs.iter().copied()),
+            into: Fixed::new(places, pairs.iter().map(|&(from, to)| (to, from))),
             added: Vec::new(),
             added_out: vec![Vec::new(); places],
             added_into: vec![Vec::new(); places],
