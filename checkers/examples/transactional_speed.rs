@@ -1,10 +1,11 @@
-//! How fast transactions are judged: `transactional_speed [TRANSACTIONS [WORKLOAD [STORE [KEYS]]]]`, as `1000000 list-append strict-serializable`.
+//! How fast transactions are judged: `transactional_speed [TRANSACTIONS [WORKLOAD [STORE [KEYS [ISOLATION [ACCESSES [uniform|zipf]]]]]]]`, as
+//! `1000000 list-append strict-serializable`.
 //!
 //! Events come from a simulated store a batch at a time; only what the checker does with them is timed.
 
 use std::time::{Duration, Instant};
 
-use elenchus_checkers::simulate::{Recipe, Store, Workload};
+use elenchus_checkers::simulate::{KeyChoice, Recipe, Store, Workload};
 use elenchus_checkers::transactional::{Datatype, Level, Options, Transactions, analyse};
 use elenchus_core::Event;
 
@@ -17,6 +18,13 @@ fn main() {
     let mut recipe = Recipe { operations, processes: 30, ..Recipe::new(store, workload) };
     if let Some(keys) = arguments.next() {
         recipe.keys = keys.parse().expect("a number of keys");
+    }
+    let isolation = arguments.next().map_or(Level::StrictSerializable, |name| Level::named(&name).expect("a level"));
+    if let Some(most) = arguments.next() {
+        recipe.accesses.1 = most.parse().expect("a number of accesses");
+    }
+    if arguments.next().as_deref() == Some("zipf") {
+        recipe.key_choice = KeyChoice::Zipf;
     }
     let mut simulation = recipe.simulate().expect("a sound recipe");
     let mut transactions = Transactions::new(datatype);
@@ -33,9 +41,9 @@ fn main() {
     println!("push     {:>9.1} ms, {:.1} MB", pushing.as_secs_f64() * 1e3, transactions.bytes() as f64 / 1e6);
     for round in 0..3 {
         let begun = Instant::now();
-        let analysis = analyse(&transactions, &Options::default());
+        let analysis = analyse(&transactions, &Options { isolation, ..Options::default() });
         let analysed = begun.elapsed();
-        let verdict = analysis.verdict(Level::StrictSerializable);
+        let verdict = analysis.verdict(isolation);
         let judged = begun.elapsed();
         println!(
             "analyse  {:>9.1} ms, with verdict {:.1} ms, {:.1} MB",
@@ -46,7 +54,7 @@ fn main() {
         if round == 2 {
             let found: Vec<String> = analysis.found.iter().map(|(phenomenon, found)| format!("{phenomenon} {}", found.count)).collect();
             println!("{} transactions, {} dependencies, component of {}", analysis.committed, analysis.edges, analysis.largest_component);
-            println!("strict-serializable is {verdict}: {}", found.join(", "));
+            println!("{isolation} is {verdict}: {}; {:?} gave up", found.join(", "), analysis.gave_up);
         }
     }
 }

@@ -132,7 +132,7 @@ pub const ALL: &[CheckerEntry] = &[
     CheckerEntry {
         name: "rw-register",
         about: "which isolation levels transactions that write and read registers refute",
-        options: &["isolation", "examples", "initial", "wfr-keys", "sequential-keys", "linearizable-keys"],
+        options: &["isolation", "examples", "initial", "wfr-keys", "sequential-keys", "linearizable-keys", "time-limit", "memory"],
         build: rw_register,
     },
     invariant::<Bank>(),
@@ -308,6 +308,7 @@ fn transactional(name: &'static str, datatype: Datatype, spec: &CheckSpec) -> Re
     };
     let defaults = transactional::Options::default();
     let number = |value: &serde_json::Value| value.as_u64().and_then(|number| usize::try_from(number).ok());
+    let seconds = |value: &serde_json::Value| value.as_f64().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     let truth = |name, otherwise: bool| Ok(option(options, name, "true or false", serde_json::Value::as_bool)?.unwrap_or(otherwise));
     let assumed = defaults.assumptions;
     let initial = option(options, "initial", "a value", |value| serde_json::from_value::<Value>(value.clone()).ok())?;
@@ -318,6 +319,9 @@ fn transactional(name: &'static str, datatype: Datatype, spec: &CheckSpec) -> Re
             sequential_keys: truth("sequential-keys", assumed.sequential_keys)?,
             linearizable_keys: truth("linearizable-keys", assumed.linearizable_keys)?,
         },
+        isolation,
+        time: option(options, "time-limit", "a number of seconds", seconds)?.or(defaults.time),
+        memory: option(options, "memory", "a number of bytes", number)?.unwrap_or(defaults.memory),
     };
     Ok(Box::new(Transactional::new(name, datatype, isolation, initial.unwrap_or_default(), chosen)))
 }

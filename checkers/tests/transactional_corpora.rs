@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use elenchus_checkers::transactional::{Analysis, Assumptions, Boundary, Datatype, Level, Options, Phenomenon, Transactions, analyse};
-use elenchus_core::{Event, Kind, Nanos, Process, Symbol, Value, exchange};
+use elenchus_core::{Event, Kind, Nanos, Process, Symbol, Value, Verdict, exchange};
 
 fn folder() -> Option<PathBuf> {
     let data = std::env::var_os("ELENCHUS_DATA")
@@ -90,6 +90,30 @@ fn refutes_what_elle_refutes() {
         };
         assert!(!analysis.refutes(promised), "{file}: {promised} is refuted by {found:?}");
     }
+}
+
+/// Of the registers of snapshot-isolated stores Elle refutes nothing. Each is decided here, and most are found not to be serializable.
+#[test]
+fn decides_what_elle_leaves_open_of_registers() {
+    let Some(folder) = folder() else { return };
+    let mut refuted = 0;
+    for file in ["si", "ssi"].into_iter().flat_map(|store| (11..15).map(move |seed| format!("wr-{store}-{seed}.edn"))) {
+        let transactions = load(&folder.join(&file), Datatype::RwRegister);
+        let analysis = analyse(&transactions, &Options::default());
+        let verdict = |level| analysis.verdict(level);
+        println!("{file}: serializable is {}, refuted {:?}", verdict(Level::Serializable), analysis.boundary.refuted);
+        for (phenomenon, found) in &analysis.found {
+            println!("{}", analysis.text(*phenomenon, &found.examples[0]));
+        }
+        is_shown(&analysis);
+        assert_eq!(verdict(Level::StrongSnapshotIsolation), Verdict::Valid, "{file}");
+        assert_ne!(verdict(Level::Serializable), Verdict::Unknown, "{file}");
+        if file.starts_with("wr-ssi") {
+            assert_eq!(verdict(Level::StrictSerializable), Verdict::Valid, "{file}");
+        }
+        refuted += u32::from(verdict(Level::Serializable) == Verdict::Invalid);
+    }
+    assert!(refuted > 0);
 }
 
 /// The histories of Elle's own tests, under the same assumptions.

@@ -1,9 +1,11 @@
 //! From transactions to what they refute.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use elenchus_core::{FaultWindow, History, Kind, Verdict};
 use rayon::prelude::*;
+use rustc_hash::FxHashMap;
 use serde_json::json;
 
 use super::assumed::Assumptions;
@@ -17,8 +19,9 @@ use super::order::{happened, realtime_edges, session_edges};
 use super::phenomenon::Phenomenon;
 use super::proof;
 use super::rw_register::RwRegister;
+use super::solver::{Decided, Limits, Solver};
 use super::special;
-use super::tally::{Found, Instance, Link, Tally};
+use super::tally::{Found, Instance, Link, LinkKind, Tally};
 use super::transactions::{Datatype, Transactions};
 use super::walk::Walk;
 use super::within::within;
@@ -30,11 +33,24 @@ pub struct Options {
     pub examples: usize,
     /// What may be assumed of registers.
     pub assumptions: Assumptions,
+    /// What is asked: this level and, where it does not hold, those that it implies are decided, though the order of a register's versions
+    /// may take a search to find.
+    pub isolation: Level,
+    /// How long to search; without a limit until it is decided, which may take time exponential in the history.
+    pub time: Option<Duration>,
+    /// How many bytes a search may hold.
+    pub memory: usize,
 }
 
 impl Default for Options {
     fn default() -> Options {
-        Options { examples: 4, assumptions: Assumptions::default() }
+        Options {
+            examples: 4,
+            assumptions: Assumptions::default(),
+            isolation: Level::StrictSerializable,
+            time: Some(Duration::from_secs(60)),
+            memory: 4 << 30,
+        }
     }
 }
 
@@ -53,6 +69,12 @@ pub struct Analysis<'t> {
     pub largest_component: usize,
     /// What the columns and the graph occupied, about.
     pub peak_bytes: usize,
+    /// Levels that a search could not decide within its limits.
+    pub gave_up: Vec<Level>,
+    /// Levels that were proved while looking for what refutes them.
+    proved: Vec<Level>,
+    /// Why a version is before another, where that follows from other versions: by the transactions that wrote them.
+    why: FxHashMap<(u32, u32), String>,
     inference: Box<dyn Inference + 't>,
     graph: Graph,
     happened: Vec<bool>,
@@ -87,6 +109,16 @@ pub fn analyse<'t>(transactions: &'t Transactions, options: &Options) -> Analysi
         })
         .collect();
     let tally = judged.into_iter().fold(tally, Tally::merge);
+    let known: Vec<Phenomenon> = tally.found.keys().copied().collect();
+    let Decided { proved, tally: decided, why, gave_up } = match transactions.datatype() {
+        Datatype::ListAppend => Decided::default(),
+        Datatype::RwRegister => {
+            let limits = Limits { deadline: options.time.map(|time| Instant::now() + time), bytes: options.memory, ways: u64::MAX };
+            let (graph, inference) = (&graph, inference.as_ref());
+            Solver { transactions, happened: &happened, graph, inference, limits, examples: limit }.decide(options.isolation, &known)
+        }
+    };
+    let tally = tally.merge(decided);
     let boundary = Boundary::of(tally.found.keys().copied());
     Analysis {
         transactions,
@@ -96,6 +128,9 @@ pub fn analyse<'t>(transactions: &'t Transactions, options: &Options) -> Analysi
         edges: graph.edges(),
         largest_component,
         peak_bytes: transactions.bytes() + graph.bytes(),
+        gave_up,
+        proved,
+        why,
         inference,
         graph,
         happened,
@@ -122,18 +157,23 @@ impl Analysis<'_> {
         }
         // What was read of lists in no order at all says nothing about the order of writes.
         let is_decided = self.inference.decides(level) && !self.found.contains_key(&Phenomenon::IncompatibleOrder);
-        let is_proved = is_decided || proof::holds(self.transactions, &self.graph, &self.happened, level);
+        let is_proved = is_decided
+            || self.proved.iter().any(|proved| proved.implies(level))
+            || proof::holds(self.transactions, &self.graph, &self.happened, level);
         if is_proved { Verdict::Valid } else { Verdict::Unknown }
     }
 
     /// An instance step by step, a sentence each.
     pub fn sentences(&self, instance: &Instance) -> Vec<String> {
-        instance.sentences.iter().cloned().chain(instance.cycle.iter().map(|link| self.inference.sentence(link))).collect()
+        instance.sentences.iter().cloned().chain(instance.cycle.iter().map(|link| self.sentence(link))).collect()
     }
 
     /// One edge in a sentence.
     pub fn sentence(&self, link: &Link) -> String {
-        self.inference.sentence(link)
+        match self.why.get(&(link.from, link.to)).filter(|_| link.kind == LinkKind::Ww && self.inference.evidence(link).is_none()) {
+            Some(why) => why.clone(),
+            None => self.inference.sentence(link),
+        }
     }
 
     /// Who takes part in an instance, a line each, and then the instance step by step.

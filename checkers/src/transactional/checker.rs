@@ -31,7 +31,7 @@ impl Transactional {
     /// What the transactions show, which may have come from anywhere.
     pub fn judge(&self, transactions: &Transactions) -> Finding {
         let begun = Instant::now();
-        let analysis = analyse(transactions, &self.options);
+        let analysis = analyse(transactions, &Options { isolation: self.isolation, ..self.options.clone() });
         let verdict = analysis.verdict(self.isolation);
         let mut details = details(&analysis);
         details["verdict"] = json!(verdict);
@@ -62,6 +62,11 @@ impl Transactional {
         let (committed, isolation) = (analysis.committed, self.isolation);
         match verdict {
             Verdict::Valid => format!("{committed} transactions are {isolation}"),
+            Verdict::Unknown if analysis.gave_up.contains(&isolation) => {
+                format!(
+                    "whether {committed} transactions are {isolation} was not decided within the limits of time and memory; nothing was found that refutes it"
+                )
+            }
             Verdict::Unknown => format!(
                 "nothing that can be inferred of {committed} transactions refutes {isolation}, but what was read leaves the order of versions open and does not prove it"
             ),
@@ -144,6 +149,7 @@ fn details(analysis: &Analysis<'_>) -> Json {
         "refuted": names(&analysis.boundary.refuted),
         "also_refuted": names(&analysis.boundary.also_refuted),
         "possible": names(&analysis.boundary.possible),
+        "gave_up": names(&analysis.gave_up),
         "transactions": analysis.transactions().len(),
         "committed": analysis.committed,
         "dependencies": analysis.edges,

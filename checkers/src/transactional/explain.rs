@@ -68,6 +68,7 @@ impl Analysis<'_> {
         let arrows: Vec<Arrow> = instance
             .cycle
             .iter()
+            .chain(&instance.arrows)
             .filter_map(|link| {
                 let (label, color) = (link.kind.name(), link.kind.color());
                 Some(Arrow { from: at(link.from)?, to: at(link.to)?, label, color, dashed: link.kind.is_order() })
@@ -85,7 +86,7 @@ impl Analysis<'_> {
             let label = format!("{} process {}\n{}", t.name(member), t.process(member), steps.join("\n"));
             let _ = writeln!(dot, "  {} [label={label:?}];", t.name(member));
         }
-        for link in &instance.cycle {
+        for link in instance.cycle.iter().chain(&instance.arrows) {
             let style = if link.kind.is_order() { " style=dashed" } else { "" };
             let _ = writeln!(
                 dot,

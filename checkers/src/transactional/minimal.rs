@@ -5,6 +5,7 @@ use rustc_hash::FxHashSet;
 
 use super::analysis::{Analysis, Options, analyse};
 use super::phenomenon::Phenomenon;
+use super::solver::is_of_fewest;
 use super::tally::Instance;
 use super::transactions::Transactions;
 
@@ -17,6 +18,9 @@ impl Analysis<'_> {
     /// takes more than could be tried. O(n²) small analyses at worst, for n transactions on the keys of the instance.
     pub fn minimal(&self, history: &History, options: &Options, phenomenon: Phenomenon, instance: &Instance) -> Option<Vec<EventIndex>> {
         let t = self.transactions();
+        if is_of_fewest(phenomenon) {
+            return Some(distinct(instance).into_iter().map(|transaction| t.invoked(transaction)).collect());
+        }
         let trial = Trial { history, options: Options { examples: 0, ..options.clone() }, phenomenon, transactions: t };
         let mut kept = distinct(instance);
         if !trial.shows(&kept) {

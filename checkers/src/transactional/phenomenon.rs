@@ -41,6 +41,18 @@ pub enum Phenomenon {
     GSingleItemRealtime,
     GNonadjacentItemRealtime,
     G2ItemRealtime,
+    // What is found where the order of versions is not known.
+    NoMonotonicOrder,
+    NoAtomicOrder,
+    NoCausalOrder,
+    NoPrefixOrder,
+    NoSnapshotOrder,
+    NoSerialOrder,
+    NoCausalOrderProcess,
+    NoSnapshotOrderProcess,
+    NoSerialOrderProcess,
+    NoSnapshotOrderRealtime,
+    NoSerialOrderRealtime,
     // Classes: never found themselves, but what is found is a case of them.
     G1,
     G1Process,
@@ -92,6 +104,8 @@ const WW_EDGES: &str = "write dependencies on such a cycle";
 const WR_EDGES: &str = "read dependencies on such a cycle, and write dependencies that a crashed transaction or a read establishes";
 const RW_EDGES: &str = "anti-dependencies on such a cycle, and on no cycle of a worse kind of the same form";
 const READS: &str = "reads";
+const INFERRED: &str = "inferred write dependencies on a cycle of those and what else makes the order";
+const CORES: &str = "sets of transactions that contradict one another, of which one is looked for";
 
 /// Every phenomenon, in the order of [`Phenomenon`]: the plainest and worst first.
 ///
@@ -295,6 +309,94 @@ pub static PHENOMENA: &[PhenomenonEntry] = &[
         "Elle",
     ),
     row(G2ItemRealtime, "G2-item-realtime", "a cycle with anti-dependencies and real-time order", RW_EDGES, &[G2Realtime], "Elle"),
+    row(
+        NoMonotonicOrder,
+        "no-monotonic-order",
+        "the versions that transactions saw one after another have no order",
+        INFERRED,
+        &[],
+        "Biswas & Enea 2019, RC",
+    ),
+    row(
+        NoAtomicOrder,
+        "no-atomic-order",
+        "the versions of the transactions that others saw have no order",
+        INFERRED,
+        &[],
+        "Biswas & Enea 2019, RA",
+    ),
+    row(
+        NoCausalOrder,
+        "no-causal-order",
+        "the versions in the causal pasts of transactions have no order",
+        INFERRED,
+        &[],
+        "Biswas & Enea 2019; Cerone, Bernardi & Gotsman 2015",
+    ),
+    row(
+        NoPrefixOrder,
+        "no-prefix-order",
+        "whatever the order of versions, some transaction saw no prefix of the commits",
+        CORES,
+        &[],
+        "Cerone, Bernardi & Gotsman 2015, PREFIX",
+    ),
+    row(
+        NoSnapshotOrder,
+        "no-snapshot-order",
+        "whatever the order of versions, some transaction saw no snapshot or overlaps with another writer",
+        CORES,
+        &[],
+        "Zhang et al. 2023, Viper; Huang et al. 2023, PolySI",
+    ),
+    row(
+        NoSerialOrder,
+        "no-serial-order",
+        "whatever the order of versions, the transactions have no serial order",
+        CORES,
+        &[],
+        "Papadimitriou 1979; Tan et al. 2020, Cobra",
+    ),
+    row(
+        NoCausalOrderProcess,
+        "no-causal-order-process",
+        "the versions in the causal pasts of transactions and their sessions have no order",
+        INFERRED,
+        &[],
+        "Biswas & Enea 2019, CC",
+    ),
+    row(
+        NoSnapshotOrderProcess,
+        "no-snapshot-order-process",
+        "whatever the order of versions, there are no snapshots true to session order",
+        CORES,
+        &[],
+        "Zhang et al. 2023, Viper",
+    ),
+    row(
+        NoSerialOrderProcess,
+        "no-serial-order-process",
+        "whatever the order of versions, no serial order is true to session order",
+        CORES,
+        &[],
+        "Papadimitriou 1979",
+    ),
+    row(
+        NoSnapshotOrderRealtime,
+        "no-snapshot-order-realtime",
+        "whatever the order of versions, there are no snapshots true to real time",
+        CORES,
+        &[],
+        "Zhang et al. 2023, Viper",
+    ),
+    row(
+        NoSerialOrderRealtime,
+        "no-serial-order-realtime",
+        "whatever the order of versions, no serial order is true to real time",
+        CORES,
+        &[],
+        "Papadimitriou 1979",
+    ),
     row(G1, "G1", "G1a, G1b or G1c", "", &[G1Process], "Adya 1999, 4.2.2"),
     row(G1Process, "G1-process", "G1, with session order", "", &[G1Realtime], "Elle"),
     row(G1Realtime, "G1-realtime", "G1, with real-time order", "", &[], "Elle"),

@@ -29,12 +29,41 @@ pub(crate) fn holds(transactions: &Transactions, graph: &Graph, happened: &[bool
             Rule::Free => Walk::free(graph, DEPENDS | RW | order),
             _ => Walk::ruled(graph, DEPENDS | order, rule),
         };
-        schedule(transactions, &walk, happened).is_some_and(|schedule| plays(transactions, &walk, happened, &schedule))
+        let urgency = |place: u32| completion(transactions, &walk, happened, place);
+        schedule(&walk, urgency).is_some_and(|schedule| plays(transactions, &walk, happened, &schedule))
     })
 }
 
-/// The places of a walk in an order true to it, as early as they completed; none if there is a circle.
-fn schedule(transactions: &Transactions, walk: &Walk<'_>, happened: &[bool]) -> Option<Vec<u32>> {
+/// Whether an order of places, wherever it came from, proves what its walk stands for: it is true to every way, and it plays.
+/// O(nodes + edges + steps).
+pub(crate) fn certifies(transactions: &Transactions, walk: &Walk<'_>, happened: &[bool], order: &[u32]) -> bool {
+    let mut ranks = vec![NONE; walk.len()];
+    for (rank, &place) in order.iter().enumerate() {
+        match ranks.get_mut(place as usize) {
+            Some(slot) if *slot == NONE => *slot = rank as u32,
+            _ => return false,
+        }
+    }
+    let is_true = |place: u32| {
+        let mut targets = walk.span(place).filter_map(|way| walk.step(place, way));
+        targets.all(|target| ranks[place as usize] < ranks[target as usize])
+    };
+    order.len() == walk.len() && (0..walk.len() as u32).all(is_true) && plays(transactions, walk, happened, order)
+}
+
+/// When a place is due: when its transaction completed, as far as that is known.
+pub(crate) fn completion(transactions: &Transactions, walk: &Walk<'_>, happened: &[bool], place: u32) -> u32 {
+    let node = walk.node(place);
+    if walk.graph.is_joint(node) || !happened[node as usize] {
+        return 0;
+    }
+    // A crashed transaction that was seen took effect at some time: as soon as what saw it needs it.
+    transactions.completed(node).map_or(transactions.invoked(node).0, |at| at.0)
+}
+
+/// The places of a walk in an order true to it, the most urgent first that may come; none if there is a circle.
+/// O((nodes + edges) log nodes).
+pub(crate) fn schedule(walk: &Walk<'_>, urgency: impl Fn(u32) -> u32) -> Option<Vec<u32>> {
     let mut before = vec![0_u32; walk.len()];
     for place in 0..walk.len() as u32 {
         for way in walk.span(place) {
@@ -43,14 +72,6 @@ fn schedule(transactions: &Transactions, walk: &Walk<'_>, happened: &[bool]) -> 
             }
         }
     }
-    let urgency = |place: u32| {
-        let node = walk.node(place);
-        if walk.graph.is_joint(node) || !happened[node as usize] {
-            return 0;
-        }
-        // A crashed transaction that was seen took effect at some time: as soon as what saw it needs it.
-        transactions.completed(node).map_or(transactions.invoked(node).0, |at| at.0)
-    };
     let mut ready: BinaryHeap<Reverse<(u32, u32)>> =
         (0..walk.len() as u32).filter(|&place| before[place as usize] == 0).map(|place| Reverse((urgency(place), place))).collect();
     let mut order = Vec::with_capacity(walk.len());
@@ -96,9 +117,10 @@ impl Held {
     }
 }
 
-/// Plays a schedule: whether every read was told what it must, and nobody overwrote what changed after its begin.
+/// Plays a schedule: whether every read was told what it must, and, but for prefix consistency, nobody overwrote what changed after its begin.
 fn plays(transactions: &Transactions, walk: &Walk<'_>, happened: &[bool], schedule: &[u32]) -> bool {
-    let has_begins = walk.rule == Rule::Snapshot;
+    let has_begins = walk.rule != Rule::Free;
+    let may_conflict = walk.rule == Rule::Prefix;
     let mut held = vec![Held::default(); transactions.keys()];
     let mut snapshots: Vec<Vec<(u32, Held)>> = vec![Vec::new(); if has_begins { transactions.len() } else { 0 }];
     for &place in schedule {
@@ -113,7 +135,7 @@ fn plays(transactions: &Transactions, walk: &Walk<'_>, happened: &[bool], schedu
             continue;
         }
         let seen = if has_begins { std::mem::take(&mut snapshots[node as usize]) } else { snapshot(&held) };
-        if !commits(transactions, steps, seen, &mut held) {
+        if !commits(transactions, steps, seen, &mut held, may_conflict) {
             return false;
         }
     }
@@ -121,7 +143,7 @@ fn plays(transactions: &Transactions, walk: &Walk<'_>, happened: &[bool], schedu
 }
 
 /// Plays the steps of a transaction on what it saw when it began, and makes them known.
-fn commits(transactions: &Transactions, steps: &[MicroOp], mut seen: Vec<(u32, Held)>, held: &mut [Held]) -> bool {
+fn commits(transactions: &Transactions, steps: &[MicroOp], mut seen: Vec<(u32, Held)>, held: &mut [Held], may_conflict: bool) -> bool {
     let begun = seen.clone();
     for step in steps {
         let Some((_, own)) = seen.iter_mut().find(|(key, _)| *key == step.key) else { return false };
@@ -134,10 +156,12 @@ fn commits(transactions: &Transactions, steps: &[MicroOp], mut seen: Vec<(u32, H
     for ((key, after), (_, before)) in seen.into_iter().zip(begun) {
         if after.writes > before.writes {
             let current = &mut held[key as usize];
-            if current.writes != before.writes {
+            if current.writes != before.writes && !may_conflict {
                 return false;
             }
-            *current = after;
+            current.astray |= after.astray || current.writes != before.writes;
+            current.writes = current.writes.max(after.writes);
+            current.last = after.last;
         }
     }
     true

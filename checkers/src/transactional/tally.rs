@@ -54,6 +54,8 @@ pub struct Instance {
     pub cycle: Vec<Link>,
     /// The steps that show it, in sentences, where it is no cycle.
     pub sentences: Vec<String>,
+    /// What those sentences say of pairs of transactions, for its picture.
+    pub arrows: Vec<Link>,
 }
 
 /// How often something was found.

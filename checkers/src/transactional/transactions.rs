@@ -100,6 +100,8 @@ pub struct Transactions {
     steps: Vec<MicroOp>,
     /// Those that are known to have happened, in order of completion.
     completions: Vec<u32>,
+    /// By key, whether what it holds initially was written as well, so that a read does not tell which was meant.
+    initial_written: Vec<bool>,
     /// For each key the last transaction that wrote it, and what.
     last_write: Vec<(u32, Element)>,
     events: u32,
@@ -131,6 +133,7 @@ impl Transactions {
             steps_len: Vec::new(),
             steps: Vec::new(),
             completions: Vec::new(),
+            initial_written: Vec::new(),
             last_write: Vec::new(),
             events: 0,
             nemesis: Vec::new(),
@@ -267,6 +270,7 @@ impl Transactions {
             let number = self.keys.len() as u32;
             self.key_numbers.insert(atom, number);
             self.keys.push(atom);
+            self.initial_written.push(false);
             self.last_write.push((NONE, NONE));
             number
         })
@@ -274,6 +278,7 @@ impl Transactions {
 
     fn write(&mut self, transaction: u32, key: u32, value: &Value, at: u32) -> Result<Element, PushError> {
         let atom = self.atoms.of(value);
+        self.initial_written[key as usize] |= self.datatype == Datatype::RwRegister && atom == self.initial;
         let element = self.elements.of(key, atom);
         let (writer, last) = self.last_write[key as usize];
         match self.elements.writer(element) {
@@ -383,7 +388,8 @@ impl Transactions {
     pub(crate) fn version(&self, step: &MicroOp) -> Option<Element> {
         match step.act {
             Act::List(told) => Some(self.lists.list(step.key, told).last().copied().unwrap_or(NONE)),
-            Act::Register(element) if element == NONE || !(self.elements.is_repeated(element) || self.is_initial(element)) => Some(element),
+            Act::Register(NONE) if !self.initial_written[step.key as usize] => Some(NONE),
+            Act::Register(element) if element != NONE && !self.elements.is_repeated(element) => Some(element),
             _ => None,
         }
     }

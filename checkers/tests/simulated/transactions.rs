@@ -137,8 +137,9 @@ fn the_transaction_engine_refutes_what_a_store_breaks_and_nothing_else() {
             for level in refuted {
                 let times = seeds(4).filter(|&seed| verdict(seed, level).verdict == Verdict::Invalid).count() as u64;
                 println!("{:36} {:12} {level} refuted {times} of {}", store.entry().name, workload.entry().name, seeds(4).end);
-                // The order of a register's versions is often not known, so that nothing can be refuted.
-                assert!(workload != Workload::ListAppend || times > 0, "{store:?} {level} {times}");
+                // The order of a register's versions is often not known; the solver does not decide this level.
+                let may_miss = workload == Workload::RwRegister && *level == "parallel-snapshot-isolation";
+                assert!(may_miss || times > 0, "{store:?} {workload:?} {level} {times}");
             }
         }
     }

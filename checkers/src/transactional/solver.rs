@@ -1,0 +1,330 @@
+//! What an order of transactions must be like where the order of versions is not known: found, or shown not to exist.
+//!
+//! Of plain registers a read tells which version it saw, and not which versions were before. The graph then shows little. Here each level that
+//! is neither refuted nor proved is decided by its definition:
+//!
+//! - [`saturate`]: monotonic atomic view, read atomic and causal consistency, in polynomial time;
+//! - [`search`]: prefix consistency, snapshot isolation and serializability, plain, with session order and with real-time order. That is
+//!   NP-complete, and ends within [`Limits`].
+//!
+//! An order that was found is played by [`proof`](super::proof), which knows nothing of how it was found. That there is none is told by the
+//! fewest transactions that have none, with an [`argument`].
+
+mod argument;
+mod limits;
+mod part;
+mod problem;
+mod saturate;
+mod search;
+mod timeline;
+
+pub(crate) use limits::Limits;
+
+use rustc_hash::FxHashMap;
+
+use super::graph::{DEPENDS, Graph, REALTIME, SESSION, WR};
+use super::inference::Inference;
+use super::level::{Boundary, Level};
+use super::phenomenon::Phenomenon;
+use super::proof;
+use super::tally::{Instance, Link, Tally};
+use super::transactions::Transactions;
+use super::walk::Rule;
+use argument::argue;
+use part::{Order, Whole};
+use problem::{Accesses, Problem, Stage};
+use saturate::{Saturated, Sight, saturate};
+use search::{Outcome, Search};
+use timeline::Timeline;
+
+/// How a level is decided.
+enum Way {
+    Search(Order),
+    Saturate(Sight),
+}
+
+const fn search(kinds: u8, rule: Rule) -> Way {
+    Way::Search(Order { kinds, rule })
+}
+
+/// The levels that are decided here, the strongest first, with what is found where they do not hold.
+const DECIDED: [(Level, Way, Phenomenon); 12] = [
+    (Level::StrictSerializable, search(SESSION | REALTIME, Rule::Free), Phenomenon::NoSerialOrderRealtime),
+    (Level::StrongSnapshotIsolation, search(SESSION | REALTIME, Rule::Snapshot), Phenomenon::NoSnapshotOrderRealtime),
+    (Level::StrongSessionSerializable, search(SESSION, Rule::Free), Phenomenon::NoSerialOrderProcess),
+    (Level::StrongSessionSnapshotIsolation, search(SESSION, Rule::Snapshot), Phenomenon::NoSnapshotOrderProcess),
+    (Level::Serializable, search(0, Rule::Free), Phenomenon::NoSerialOrder),
+    (Level::RepeatableRead, search(0, Rule::Free), Phenomenon::NoSerialOrder),
+    (Level::SnapshotIsolation, search(0, Rule::Snapshot), Phenomenon::NoSnapshotOrder),
+    (Level::Prefix, search(0, Rule::Prefix), Phenomenon::NoPrefixOrder),
+    (Level::TransactionalCausal, Way::Saturate(Sight::Causal(WR | SESSION)), Phenomenon::NoCausalOrderProcess),
+    (Level::CausalCerone, Way::Saturate(Sight::Causal(WR)), Phenomenon::NoCausalOrder),
+    (Level::ReadAtomic, Way::Saturate(Sight::Direct), Phenomenon::NoAtomicOrder),
+    (Level::MonotonicAtomicView, Way::Saturate(Sight::Earlier), Phenomenon::NoMonotonicOrder),
+];
+
+/// Levels that were asked for are decided within the limits. Others, which only make a refutation more exact, within this many ways, and not at
+/// all in longer histories.
+const WAYS_BESIDE: u64 = 50_000_000;
+const MOST_BESIDE: usize = 100_000;
+
+/// Whether an instance of a phenomenon is by its nature the fewest transactions that show it.
+pub(crate) fn is_of_fewest(phenomenon: Phenomenon) -> bool {
+    DECIDED.iter().any(|(_, way, found)| *found == phenomenon && matches!(way, Way::Search(_)))
+}
+
+/// What was decided.
+#[derive(Default)]
+pub(crate) struct Decided {
+    /// Levels with an order that proves them, or that nothing can refute which was not looked at.
+    pub(crate) proved: Vec<Level>,
+    /// What was found.
+    pub(crate) tally: Tally,
+    /// Why transactions were before others, where no read tells by itself.
+    pub(crate) why: FxHashMap<(u32, u32), String>,
+    /// Levels that could not be decided within the limits.
+    pub(crate) gave_up: Vec<Level>,
+}
+
+/// A history and what is known of it.
+pub(crate) struct Solver<'t> {
+    pub(crate) transactions: &'t Transactions,
+    pub(crate) happened: &'t [bool],
+    pub(crate) graph: &'t Graph,
+    pub(crate) inference: &'t dyn Inference,
+    pub(crate) limits: Limits,
+    /// How many examples are to be described.
+    pub(crate) examples: usize,
+}
+
+impl Solver<'_> {
+    /// Decides a level and, if it does not hold, those that it implies. `found` are the phenomena that are known.
+    pub(crate) fn decide(&self, asked: Level, found: &[Phenomenon]) -> Decided {
+        let mut decided = Decided { tally: Tally::new(self.examples), ..Decided::default() };
+        let names: Vec<u32> = (0..self.transactions.len() as u32).collect();
+        let accesses = Accesses::new(self.transactions, self.happened, names);
+        if accesses.is_clear {
+            decided.proved.extend([Level::StrongReadCommitted, Level::StrongSessionReadCommitted, Level::ReadCommitted]);
+        }
+        let stands_for = substitute(asked);
+        for (level, way, phenomenon) in DECIDED {
+            let known = found.iter().copied().chain(decided.tally.found.keys().copied());
+            let boundary = Boundary::of(known);
+            decided.proved.retain(|&level| !boundary.refutes(level));
+            let is_known = boundary.refutes(level) || decided.proved.iter().any(|proved| proved.implies(level));
+            let is_asked = level == stands_for;
+            let is_beside = asked.implies(level) && self.transactions.len() <= MOST_BESIDE;
+            if is_known || !(is_asked || is_beside) {
+                continue;
+            }
+            let limits = if is_asked { self.limits } else { Limits { ways: self.limits.ways.min(WAYS_BESIDE), ..self.limits } };
+            let is_decided = match way {
+                Way::Search(order) => self.search(level, order, phenomenon, &accesses, &limits, &mut decided),
+                Way::Saturate(sight) => self.saturate(level, sight, phenomenon, &accesses, &limits, &mut decided),
+            };
+            if !is_decided {
+                decided.gave_up.push(level);
+            }
+        }
+        decided
+    }
+
+    /// Searches for an order. Whether that came to an end.
+    fn search(
+        &self,
+        level: Level,
+        order: Order,
+        phenomenon: Phenomenon,
+        accesses: &Accesses,
+        limits: &Limits,
+        decided: &mut Decided,
+    ) -> bool {
+        if order.rule != Rule::Free {
+            // A serial order is one of snapshots as well, and has half as many places to be found in.
+            let beside = Limits { ways: limits.ways.min(WAYS_BESIDE), ..*limits };
+            let (outcome, is_proved) = self.outcome(Order { rule: Rule::Free, ..order }, accesses, &beside);
+            if matches!(outcome, Some(Outcome::Holds(_))) && is_proved {
+                decided.proved.push(level);
+                return true;
+            }
+        }
+        match self.outcome(order, accesses, limits) {
+            (None, _) => true,
+            (Some(Outcome::Holds(_)), is_proved) => {
+                decided.proved.extend(is_proved.then_some(level));
+                true
+            }
+            (Some(Outcome::Refuted(nodes)), _) => {
+                let whole = Whole { transactions: self.transactions, happened: self.happened, graph: self.graph };
+                let fewest = whole.fewest(order, &nodes, limits);
+                decided.tally.add(phenomenon, || self.explain(&whole, order, fewest, nodes));
+                true
+            }
+            (Some(Outcome::GaveUp), _) => false,
+        }
+    }
+
+    /// What a search finds, and whether that is proved. Nothing where the graph by itself has no order.
+    fn outcome(&self, order: Order, accesses: &Accesses, limits: &Limits) -> (Option<Outcome>, bool) {
+        let walk = order.walk(self.graph, DEPENDS);
+        let problem = Problem { accesses, walk };
+        let outcome = self.guess(&problem).map(|begin| Search::new(&problem, begin).run(limits));
+        let is_proved = matches!(&outcome, Some(Outcome::Holds(found)) if proof::certifies(self.transactions, &walk, self.happened, found));
+        (outcome, is_proved)
+    }
+
+    fn explain(&self, whole: &Whole<'_>, order: Order, fewest: Option<Vec<u32>>, nodes: Vec<u32>) -> Instance {
+        let argument = fewest.as_ref().map(|fewest| {
+            let part = whole.part(order, fewest);
+            argue(self.transactions, order, &part, &|link: &Link| self.inference.sentence(link))
+        });
+        let transactions = fewest.unwrap_or(nodes);
+        let mut argument = argument.unwrap_or_default();
+        if argument.sentences.is_empty() {
+            argument
+                .sentences
+                .push(format!("no order of these {} transactions gives every read what it was told; all were tried", transactions.len()));
+        }
+        Instance { transactions, sentences: argument.sentences, arrows: argument.arrows, ..Instance::default() }
+    }
+
+    /// An order to begin with: by completion, with begins as late as they may be or by invocation, whichever breaks less. None if there is none.
+    fn guess(&self, problem: &Problem<'_>) -> Option<Vec<u32>> {
+        let (t, walk) = (self.transactions, &problem.walk);
+        let late = |place: u32| proof::completion(t, walk, self.happened, place);
+        let early = |place: u32| match walk.node(place) {
+            node if place % 2 == 1 && problem.accesses.has(node) => t.invoked(node).0,
+            _ => late(place),
+        };
+        let late = proof::schedule(walk, late)?;
+        if walk.rule == Rule::Free {
+            return Some(late);
+        }
+        let early = proof::schedule(walk, early)?;
+        let broken = |order: &Vec<u32>| {
+            let mut count = 0_u32;
+            problem.broken(&Timeline::new(walk, order.clone()), &mut Stage::default(), &mut |_| count += 1);
+            count
+        };
+        Some(if broken(&early) < broken(&late) { early } else { late })
+    }
+
+    /// Infers what must be. Whether that came to an end.
+    fn saturate(
+        &self,
+        level: Level,
+        sight: Sight,
+        phenomenon: Phenomenon,
+        accesses: &Accesses,
+        limits: &Limits,
+        decided: &mut Decided,
+    ) -> bool {
+        match saturate(self.transactions, accesses, self.graph, sight, self.examples, limits) {
+            Saturated::Holds if accesses.is_clear => decided.proved.push(level),
+            Saturated::Holds => {}
+            Saturated::Refuted { count, examples, why } => {
+                decided.tally.add_all(phenomenon, count, examples);
+                decided.why.extend(why);
+            }
+            Saturated::GaveUp => return false,
+        }
+        true
+    }
+}
+
+/// The level that is decided for another: itself, or the weakest that implies it.
+fn substitute(asked: Level) -> Level {
+    let mut implies = DECIDED.iter().map(|&(level, ..)| level).filter(|level| level.implies(asked));
+    implies.next_back().unwrap_or(asked)
+}
+
+#[cfg(test)]
+mod tests {
+    use elenchus_core::{Event, Kind, Nanos, Process, Symbol, Value, Verdict};
+
+    use super::super::{Datatype, Level, Options, Phenomenon, Transactions, analyse};
+
+    /// Transactions of different processes, all at once, written like `w x 1, r y 2`; a read of nothing was told nil.
+    fn overlapping(lines: &[&str]) -> Transactions {
+        let event = |process: usize, kind: Kind| {
+            let steps = lines[process].split(", ").map(|step| {
+                let words: Vec<&str> = step.split(' ').collect();
+                let value = words.get(2).and_then(|value| value.parse().ok()).map_or(Value::Nil, Value::Int);
+                Value::List(vec![words[0].into(), words[1].into(), value])
+            });
+            Event {
+                time: Nanos::ZERO,
+                process: Process::Client(process as u32),
+                kind,
+                f: Symbol::of("txn"),
+                key: None,
+                value: Value::List(steps.collect()),
+                error: None,
+                node: None,
+            }
+        };
+        let mut transactions = Transactions::new(Datatype::RwRegister);
+        for kind in [Kind::Invoke, Kind::Ok] {
+            (0..lines.len()).for_each(|process| transactions.push(&event(process, kind)).expect("well formed"));
+        }
+        transactions
+    }
+
+    /// Both read what the first left and set blindly what the other had read: the order of those writes is not told by who read what.
+    #[test]
+    fn blind_write_skew_is_no_serial_order() {
+        let transactions = overlapping(&["w x 1, w y 1", "r x 1, w y 2", "r y 1, w x 2"]);
+        let analysis = analyse(&transactions, &Options::default());
+        assert_eq!(analysis.found.keys().copied().collect::<Vec<_>>(), [Phenomenon::NoSerialOrder]);
+        assert_eq!(analysis.verdict(Level::SnapshotIsolation), Verdict::Valid);
+        assert_eq!(analysis.verdict(Level::Serializable), Verdict::Invalid);
+        let instance = &analysis.found[&Phenomenon::NoSerialOrder].examples[0];
+        let argument = analysis.sentences(instance);
+        assert_eq!(
+            argument,
+            [
+                "T0 set \"y\" = 1, T2 read \"y\" = 1: T2 saw T0",
+                "T0 set \"x\" = 1, T1 read \"x\" = 1: T1 saw T0",
+                "T2 read \"y\" as T0 left it, and T1 set it too: T1 < T0 or T2 < T1; as T0 < T1, T2 < T1",
+                "T1 read \"x\" as T0 left it, and T2 set it too: T2 < T0 or T1 < T2; but T0 < T2, and T2 < T1",
+            ]
+        );
+        assert!(analysis.svg(Phenomenon::NoSerialOrder, instance).starts_with("<svg"));
+    }
+
+    /// Who saw both writers of one key saw them in opposite orders.
+    #[test]
+    fn versions_seen_in_opposite_orders_have_no_causal_order() {
+        let lines = ["w x 1, w y 1", "w x 2, w y 2", "r y 1, w z 1", "r y 2, w z 2", "r z 1, r x 2", "r z 2, r x 1"];
+        let transactions = overlapping(&lines);
+        let analysis = analyse(&transactions, &Options::default());
+        assert_eq!(analysis.verdict(Level::ReadAtomic), Verdict::Valid);
+        assert_eq!(analysis.verdict(Level::CausalCerone), Verdict::Invalid);
+        let found = &analysis.found[&Phenomenon::NoCausalOrder];
+        let argument = analysis.sentences(&found.examples[0]).join("; ");
+        assert!(argument.contains("T4, which saw T0 (by way of T2), read \"x\" as T1 left it: T0 was before T1"), "{argument}");
+    }
+
+    /// A register may be set to what it held at first: a read of that value tells nothing.
+    #[test]
+    fn the_first_value_may_be_written_again() {
+        let mut transactions = Transactions::new(Datatype::RwRegister);
+        let step = |f: &str, value: Value| Value::List(vec![Value::List(vec![f.into(), "x".into(), value])]);
+        for (f, value) in [("w", Value::Int(1)), ("w", Value::Nil), ("r", Value::Nil)] {
+            for kind in [Kind::Invoke, Kind::Ok] {
+                let event = Event {
+                    time: Nanos::ZERO,
+                    process: Process::Client(0),
+                    kind,
+                    f: Symbol::of("txn"),
+                    key: None,
+                    value: step(f, value.clone()),
+                    error: None,
+                    node: None,
+                };
+                transactions.push(&event).expect("well formed");
+            }
+        }
+        assert_eq!(analyse(&transactions, &Options::default()).verdict(Level::StrictSerializable), Verdict::Valid);
+    }
+}

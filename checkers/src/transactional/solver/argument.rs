@@ -1,0 +1,318 @@
+//! Why a few transactions have no order, in words: what follows from what, and where nothing follows, one case after the other.
+
+use std::collections::BTreeSet;
+
+use super::super::elements::NONE;
+use super::super::graph::{REALTIME, SESSION, WR, WW};
+use super::super::tally::{Link, LinkKind};
+use super::super::transactions::Transactions;
+use super::super::walk::Rule;
+use super::part::{Order, Part};
+use super::problem::{Clause, Problem};
+use super::timeline::Before;
+
+/// So many transactions are argued about at most: more would be no help to anybody.
+const MOST: usize = 12;
+/// So many cases deep, and so many in all.
+const DEEPEST: usize = 6;
+
+/// What is known: one place before another.
+#[derive(Clone)]
+struct Fact {
+    before: Before,
+    /// Facts that it rests on; none for what is given or supposed.
+    premises: Vec<usize>,
+    /// How it was concluded; empty for what is given or supposed.
+    sentence: String,
+    kind: LinkKind,
+}
+
+/// An argument, with the edges of its picture.
+#[derive(Default)]
+pub(super) struct Argument {
+    pub(super) sentences: Vec<String>,
+    pub(super) arrows: Vec<Link>,
+}
+
+/// A contradiction: its sentences, and the facts of before that it rests on.
+struct Closed {
+    sentences: Vec<String>,
+    used: BTreeSet<usize>,
+}
+
+struct Writer<'p> {
+    t: &'p Transactions,
+    problem: Problem<'p>,
+    clauses: Vec<Clause>,
+    facts: Vec<Fact>,
+    /// Facts that sentences are about, with what they say.
+    arrows: BTreeSet<(u32, u32, LinkKind)>,
+}
+
+/// Argues that the transactions of a part contradict one another. `given` says an edge in a sentence. Nothing where they are too many.
+pub(super) fn argue(t: &Transactions, order: Order, part: &Part, given: &dyn Fn(&Link) -> String) -> Argument {
+    let accesses = &part.accesses;
+    if accesses.len() > MOST {
+        return Argument::default();
+    }
+    let problem = Problem { accesses, walk: order.walk(&part.graph, WR | WW) };
+    let mut facts = Vec::new();
+    for node in 0..accesses.len() as u32 {
+        if order.rule != Rule::Free {
+            facts.push(fact(Before { first: problem.begin(node), second: problem.commit(node) }, LinkKind::Process));
+        }
+        let is_order = |kind: u8| kind & (SESSION | REALTIME) != 0;
+        for (target, kind) in part.graph.out(node) {
+            let (first, second) = (problem.commit(node), target);
+            let second = match order.rule {
+                Rule::Free => second,
+                Rule::Prefix if kind != WR && !is_order(kind) => problem.commit(second),
+                _ => problem.begin(second),
+            };
+            let kind = match kind {
+                WR => LinkKind::Wr,
+                SESSION => LinkKind::Process,
+                REALTIME => LinkKind::Realtime,
+                _ => LinkKind::Ww,
+            };
+            facts.push(fact(Before { first, second }, kind));
+        }
+    }
+    let clauses = problem.clauses();
+    let mut writer = Writer { t, problem, clauses, facts, arrows: BTreeSet::new() };
+    let Some(Closed { sentences, used }) = writer.close(0) else { return Argument::default() };
+    let mut told: Vec<String> = Vec::new();
+    for fact in used.iter().filter_map(|&at| writer.facts.get(at)) {
+        let [from, to] = [fact.before.first, fact.before.second].map(|place| accesses.names[writer.problem.walk.node(place) as usize]);
+        if from != to {
+            let link = Link { from, to, kind: fact.kind };
+            told.push(given(&link));
+            writer.arrows.insert((from, to, fact.kind));
+        }
+    }
+    told.extend(sentences);
+    let arrows = writer.arrows.into_iter().map(|(from, to, kind)| Link { from, to, kind }).collect();
+    Argument { sentences: told, arrows }
+}
+
+fn fact(before: Before, kind: LinkKind) -> Fact {
+    Fact { before, premises: Vec::new(), sentence: String::new(), kind }
+}
+
+impl Writer<'_> {
+    /// Draws conclusions from the facts until there is a contradiction, then case by case. The facts are left as they were. None where that
+    /// would go too deep.
+    fn close(&mut self, depth: usize) -> Option<Closed> {
+        let base = self.facts.len();
+        let closed = match self.conclude() {
+            Some(end) => Some(end),
+            None if depth >= DEEPEST => None,
+            None => self.split(depth),
+        };
+        let closed = closed.map(|end| self.told(base, end));
+        self.facts.truncate(base);
+        closed
+    }
+
+    /// Keeps of the conclusions since `base` those that an end rests on, and tells them before it.
+    fn told(&mut self, base: usize, mut end: Closed) -> Closed {
+        let mut sentences = Vec::new();
+        for at in (base..self.facts.len()).rev() {
+            if end.used.remove(&at) {
+                end.used.extend(&self.facts[at].premises);
+                sentences.push(self.facts[at].sentence.clone());
+                self.draw(at);
+            }
+        }
+        sentences.reverse();
+        sentences.append(&mut end.sentences);
+        Closed { sentences, used: end.used }
+    }
+
+    fn draw(&mut self, at: usize) {
+        let Fact { before, kind, .. } = self.facts[at];
+        let [from, to] = [before.first, before.second].map(|place| self.problem.accesses.names[self.problem.walk.node(place) as usize]);
+        self.arrows.insert((from, to, kind));
+    }
+
+    /// Adds what follows by itself until nothing does. The contradiction, if there is one.
+    fn conclude(&mut self) -> Option<Closed> {
+        if let Some((_, way)) = self.facts.iter().find_map(|fact| Some((fact.before, self.path(fact.before.second, fact.before.first)?))) {
+            let used = way.iter().copied().collect();
+            return Some(Closed { sentences: vec![format!("which goes round in a circle: {}", self.way_words(&way))], used });
+        }
+        loop {
+            let mut grew = false;
+            for clause in self.clauses.clone() {
+                let sides: Vec<(Before, LinkKind)> = self.sides(clause);
+                if sides.iter().any(|&(side, _)| self.path(side.first, side.second).is_some()) {
+                    continue;
+                }
+                let ways: Vec<Option<Vec<usize>>> = sides.iter().map(|&(side, _)| self.path(side.second, side.first)).collect();
+                let premises: Vec<usize> = ways.iter().flatten().flatten().copied().collect();
+                let but: Vec<String> = ways.iter().flatten().map(|way| self.way_words(way)).collect();
+                let open: Vec<usize> = (0..sides.len()).filter(|&at| ways[at].is_none()).collect();
+                match open[..] {
+                    [] => {
+                        let sentence = format!("{}; but {}", self.clause_words(clause), but.join(", and "));
+                        return Some(Closed { sentences: vec![sentence], used: premises.into_iter().collect() });
+                    }
+                    [at] => {
+                        let (before, kind) = sides[at];
+                        let sentence = match but.is_empty() {
+                            true => self.clause_words(clause),
+                            false => format!("{}; as {}, {}", self.clause_words(clause), but.join(", and "), self.words(before)),
+                        };
+                        self.facts.push(Fact { before, premises, sentence, kind });
+                        grew = true;
+                    }
+                    _ => {}
+                }
+            }
+            if !grew {
+                return None;
+            }
+        }
+    }
+
+    /// Supposes each side of a clause in turn: of one where the first contradicts without further cases, if there is one.
+    fn split(&mut self, depth: usize) -> Option<Closed> {
+        let known = self.facts.len();
+        let open: Vec<Clause> = self
+            .clauses
+            .iter()
+            .copied()
+            .filter(|&clause| self.sides(clause).iter().all(|&(side, _)| self.path(side.first, side.second).is_none()))
+            .collect();
+        let mut choice = None;
+        for &clause in &open {
+            let closing = self.sides(clause).into_iter().filter(|&side| {
+                self.facts.push(fact(side.0, side.1));
+                let closes = self.conclude().is_some();
+                self.facts.truncate(known);
+                closes
+            });
+            let closing = closing.count();
+            if closing > choice.map_or(0, |(_, best)| best) {
+                choice = Some((clause, closing));
+            }
+        }
+        let clause = choice.map(|(clause, _)| clause).or(open.first().copied())?;
+        let mut sentences = vec![self.clause_words(clause)];
+        let mut used = BTreeSet::new();
+        for (side, kind) in self.sides(clause) {
+            self.facts.push(fact(side, kind));
+            let half = self.close(depth + 1);
+            if half.as_ref().is_some_and(|half| half.used.contains(&known)) {
+                self.draw(known);
+            }
+            self.facts.truncate(known);
+            let mut half = half?;
+            if !half.used.remove(&known) {
+                return Some(half);
+            }
+            sentences.push(format!("suppose that {}", self.words(side)));
+            sentences.extend(half.sentences);
+            used.extend(half.used);
+        }
+        Some(Closed { sentences, used })
+    }
+
+    fn sides(&self, clause: Clause) -> Vec<(Before, LinkKind)> {
+        let kinds = match clause {
+            Clause::Read { .. } => [LinkKind::Ww, LinkKind::Rw],
+            Clause::Conflict { .. } => [LinkKind::Ww, LinkKind::Ww],
+        };
+        self.problem.sides(clause).into_iter().zip(kinds).filter_map(|(side, kind)| Some((side?, kind))).collect()
+    }
+
+    /// The facts that lead from one place to another.
+    fn path(&self, from: u32, to: u32) -> Option<Vec<usize>> {
+        let mut by = vec![usize::MAX; self.problem.accesses.len() * 2];
+        let mut queue = vec![from];
+        let mut next = 0;
+        while let Some(&place) = queue.get(next) {
+            next += 1;
+            for (at, fact) in self.facts.iter().enumerate().filter(|(_, fact)| fact.before.first == place) {
+                let target = fact.before.second;
+                if by[target as usize] == usize::MAX && target != from {
+                    by[target as usize] = at;
+                    queue.push(target);
+                }
+                if target == to {
+                    by[target as usize] = at;
+                    let mut way = vec![at];
+                    while let Some(&first) = way.last().filter(|&&first| self.facts[first].before.first != from) {
+                        way.push(by[self.facts[first].before.first as usize]);
+                    }
+                    way.reverse();
+                    return Some(way);
+                }
+            }
+        }
+        None
+    }
+
+    /// `T1 < T2 < T3`, or of begins and commits.
+    fn way_words(&self, way: &[usize]) -> String {
+        let first = way.first().map(|&at| self.facts[at].before.first);
+        let places = first.into_iter().chain(way.iter().map(|&at| self.facts[at].before.second));
+        places.map(|place| self.place(place)).collect::<Vec<_>>().join(" < ")
+    }
+
+    fn name(&self, node: u32) -> String {
+        self.t.name(self.problem.accesses.names[node as usize])
+    }
+
+    fn place(&self, place: u32) -> String {
+        let name = self.name(self.problem.walk.node(place));
+        match (self.problem.walk.rule, place % 2) {
+            (Rule::Free, _) => name,
+            (_, 1) => format!("begin of {name}"),
+            _ => format!("commit of {name}"),
+        }
+    }
+
+    fn words(&self, before: Before) -> String {
+        format!("{} < {}", self.place(before.first), self.place(before.second))
+    }
+
+    /// What a clause says, and why.
+    fn clause_words(&self, clause: Clause) -> String {
+        let sides = self.problem.sides(clause).into_iter().flatten().map(|side| self.words(side)).collect::<Vec<_>>().join(" or ");
+        match clause {
+            Clause::Read { key, reader, source: NONE, other } => {
+                format!("{} read {} as nobody had set it, and {} set it: {sides}", self.name(reader), self.t.key(key), self.name(other))
+            }
+            Clause::Read { key, reader, source, other } => {
+                let [reader, source, other] = [reader, source, other].map(|node| self.name(node));
+                format!("{reader} read {} as {source} left it, and {other} set it too: {sides}", self.t.key(key))
+            }
+            Clause::Conflict { key, one, other } => {
+                format!("{} and {} both set {}: {sides}", self.name(one), self.name(other), self.t.key(key))
+            }
+        }
+    }
+}
+
+impl Problem<'_> {
+    /// Every clause. As many as pairs of accesses of a key.
+    fn clauses(&self) -> Vec<Clause> {
+        let accesses = self.accesses;
+        let nodes = || 0..accesses.len() as u32;
+        let mut clauses = Vec::new();
+        for other in nodes() {
+            for &key in accesses.written(other) {
+                for reader in nodes().filter(|&reader| reader != other) {
+                    let sources = accesses.sources(reader).filter(|&(read, source)| read == key && source != other);
+                    clauses.extend(sources.map(|(_, source)| Clause::Read { key, reader, source, other }));
+                }
+                if self.walk.rule == Rule::Snapshot {
+                    let ones = (0..other).filter(|&one| accesses.written(one).contains(&key));
+                    clauses.extend(ones.map(|one| Clause::Conflict { key, one, other }));
+                }
+            }
+        }
+        clauses
+    }
+}

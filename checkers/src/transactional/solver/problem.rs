@@ -1,0 +1,226 @@
+//! What a level asks of an order of begins and commits.
+//!
+//! A level is the rule of a [`Walk`]: which places a transaction has, and which ways between places hold whatever the order of versions is. What
+//! else it asks comes as *clauses*, one of which two must hold (the polygraph of Papadimitriou, "The serializability of concurrent database
+//! updates", JACM 1979; begins and commits apart: Zhang et al., "Viper", EuroSys 2023):
+//!
+//! - who read a version began before another writer of the key committed, or that writer committed before the one that was read;
+//! - under snapshot isolation, of two writers of a key one committed before the other began.
+//!
+//! There are far too many to be written down. An order is *played*, and tells which clauses it breaks.
+
+use elenchus_core::Kind;
+use rustc_hash::FxHashMap;
+
+use super::super::elements::{Element, NONE};
+use super::super::transactions::{Act, Transactions};
+use super::super::walk::{Rule, Walk};
+use super::timeline::{Before, Timeline};
+
+/// A version that a read or write is about: what a transaction left under a key, or, after all those, the initial state of a key.
+type Slot = u32;
+
+/// One of two must hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Clause {
+    /// `reader` read a key as `source` left it ([`NONE`]: as it was initially), which `other` wrote as well.
+    Read { key: u32, reader: u32, source: u32, other: u32 },
+    /// Both wrote a key.
+    Conflict { key: u32, one: u32, other: u32 },
+}
+
+/// The transactions of a history as nodes: what each of them read of others, and which keys it wrote.
+#[derive(Debug, Default)]
+pub(super) struct Accesses {
+    /// The transaction of each node, ascending.
+    pub(super) names: Vec<u32>,
+    /// By slot: the node that left it, or [`NONE`].
+    owners: Vec<u32>,
+    /// By slot.
+    keys: Vec<u32>,
+    /// By node, where its slots begin.
+    writes_from: Vec<u32>,
+    /// By node, where its reads begin.
+    reads_from: Vec<u32>,
+    reads: Vec<Slot>,
+    /// How many keys there are.
+    key_count: usize,
+    /// Whether the version of every read is known, and who left it.
+    pub(super) is_clear: bool,
+}
+
+impl Accesses {
+    /// What these transactions did, if they happened. O(steps).
+    pub(super) fn new(t: &Transactions, happened: &[bool], names: Vec<u32>) -> Accesses {
+        let mut accesses = Accesses { names, is_clear: true, key_count: t.keys(), writes_from: vec![0], ..Accesses::default() };
+        let mut of_element: FxHashMap<Element, Slot> = FxHashMap::default();
+        let mut written: Vec<(u32, Element)> = Vec::new();
+        for (node, &name) in accesses.names.iter().enumerate() {
+            written.clear();
+            written.extend(t.writes(name).filter(|_| happened[name as usize]));
+            written.sort_unstable();
+            for &(key, element) in &written {
+                if accesses.owners.last() != Some(&(node as u32)) || accesses.keys.last() != Some(&key) {
+                    accesses.keys.push(key);
+                    accesses.owners.push(node as u32);
+                }
+                if t.elements.writer(element) == name && !t.elements.is_repeated(element) {
+                    of_element.insert(element, accesses.keys.len() as Slot - 1);
+                }
+            }
+            accesses.writes_from.push(accesses.keys.len() as u32);
+        }
+        let written = accesses.keys.len() as Slot;
+        accesses.keys.extend(0..t.keys() as u32);
+        accesses.owners.resize(accesses.keys.len(), NONE);
+        accesses.reads_from.push(0);
+        for &name in &accesses.names {
+            let from = accesses.reads.len();
+            for step in t.steps(name).iter().filter(|_| t.kind(name) == Kind::Ok) {
+                let slot = match t.version(step) {
+                    Some(NONE) => Some(written + step.key),
+                    Some(element) if t.elements.writer(element) == name => continue,
+                    Some(element) => of_element.get(&element).copied(),
+                    None => None,
+                };
+                match slot {
+                    Some(slot) if !accesses.reads[from..].contains(&slot) => accesses.reads.push(slot),
+                    Some(_) => {}
+                    None => accesses.is_clear &= matches!(step.act, Act::Write(_)),
+                }
+            }
+            accesses.reads_from.push(accesses.reads.len() as u32);
+        }
+        accesses
+    }
+
+    /// How many transactions there are.
+    pub(super) fn len(&self) -> usize {
+        self.names.len()
+    }
+
+    /// Whether a node is one of these transactions, and no joint.
+    pub(super) fn has(&self, node: u32) -> bool {
+        (node as usize) < self.len()
+    }
+
+    /// Where slots of keys begin that nobody left.
+    fn initial(&self) -> Slot {
+        (self.keys.len() - self.key_count) as Slot
+    }
+
+    fn writes(&self, node: u32) -> std::ops::Range<Slot> {
+        self.writes_from[node as usize]..self.writes_from[node as usize + 1]
+    }
+
+    fn reads(&self, node: u32) -> &[Slot] {
+        &self.reads[self.reads_from[node as usize] as usize..self.reads_from[node as usize + 1] as usize]
+    }
+
+    /// The keys that a node wrote, ascending.
+    pub(super) fn written(&self, node: u32) -> &[u32] {
+        let slots = self.writes(node);
+        &self.keys[slots.start as usize..slots.end as usize]
+    }
+
+    /// The keys that a node read of others, each with the node whose version it was, or [`NONE`] for the initial state.
+    pub(super) fn sources(&self, node: u32) -> impl Iterator<Item = (u32, u32)> + '_ {
+        self.reads(node).iter().map(|&slot| (self.keys[slot as usize], self.owners[slot as usize]))
+    }
+}
+
+/// What a level asks.
+pub(super) struct Problem<'g> {
+    pub(super) accesses: &'g Accesses,
+    pub(super) walk: Walk<'g>,
+}
+
+/// What is written down while an order is played, kept from one time to the next.
+#[derive(Default)]
+pub(super) struct Stage {
+    /// By key, the last version.
+    last: Vec<Slot>,
+    /// By slot, the version after it.
+    next: Vec<Slot>,
+}
+
+impl Problem<'_> {
+    /// Where a node begins.
+    pub(super) fn begin(&self, node: u32) -> u32 {
+        self.walk.at(node, 1)
+    }
+
+    /// Where it commits: the same place, where begins do not matter.
+    pub(super) fn commit(&self, node: u32) -> u32 {
+        self.walk.at(node, 0)
+    }
+
+    /// The two sides of a clause. The first is missing where nothing can come before what was read.
+    pub(super) fn sides(&self, clause: Clause) -> [Option<Before>; 2] {
+        match clause {
+            Clause::Read { reader, source, other, .. } => [
+                (source != NONE).then(|| Before { first: self.commit(other), second: self.commit(source) }),
+                Some(Before { first: self.begin(reader), second: self.commit(other) }),
+            ],
+            Clause::Conflict { one, other, .. } => [
+                Some(Before { first: self.commit(one), second: self.begin(other) }),
+                Some(Before { first: self.commit(other), second: self.begin(one) }),
+            ],
+        }
+    }
+
+    /// Says clauses that an order breaks; none only if it breaks none. O(places + steps).
+    pub(super) fn broken(&self, timeline: &Timeline, stage: &mut Stage, say: &mut dyn FnMut(Clause)) {
+        let accesses = self.accesses;
+        stage.last.clear();
+        stage.last.extend((0..accesses.key_count as u32).map(|key| accesses.initial() + key));
+        stage.next.clear();
+        stage.next.resize(accesses.keys.len(), NONE);
+        let has_begins = self.walk.rule != Rule::Free;
+        for &place in timeline.order() {
+            let node = self.walk.node(place);
+            if !accesses.has(node) {
+                continue;
+            }
+            let (begins, commits) = (!has_begins || place % 2 == 1, !has_begins || place.is_multiple_of(2));
+            if begins {
+                self.play_reads(node, stage, say);
+            }
+            if commits {
+                self.play_writes(node, timeline, stage, say);
+            }
+        }
+    }
+
+    fn play_reads(&self, reader: u32, stage: &Stage, say: &mut dyn FnMut(Clause)) {
+        let accesses = self.accesses;
+        for &slot in accesses.reads(reader) {
+            let (key, source) = (accesses.keys[slot as usize], accesses.owners[slot as usize]);
+            let (first, last) = (stage.next[slot as usize], stage.last[key as usize]);
+            if first == NONE {
+                continue;
+            }
+            // The nearest on both sides: whichever way is chosen, one of them goes furthest.
+            for between in [first, last].into_iter().take(1 + usize::from(first != last)) {
+                let other = accesses.owners[between as usize];
+                if other != reader {
+                    say(Clause::Read { key, reader, source, other });
+                }
+            }
+        }
+    }
+
+    fn play_writes(&self, node: u32, timeline: &Timeline, stage: &mut Stage, say: &mut dyn FnMut(Clause)) {
+        let accesses = self.accesses;
+        for slot in accesses.writes(node) {
+            let key = accesses.keys[slot as usize];
+            let before = std::mem::replace(&mut stage.last[key as usize], slot);
+            stage.next[before as usize] = slot;
+            let one = accesses.owners[before as usize];
+            let overlaps = || !timeline.has(Before { first: self.commit(one), second: self.begin(node) });
+            if self.walk.rule == Rule::Snapshot && one != NONE && overlaps() {
+                say(Clause::Conflict { key, one, other: node });
+            }
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! The levels below prefix consistency, which need no search: what a reader saw of one key tells the order of other versions that it saw of.
+//!
+//! If a reader saw a transaction that wrote a key, and read of this key another version, then the transaction wrote the earlier one. What "saw"
+//! means makes the level; the order so inferred, with who read of whom, is without circles exactly if the level holds (Biswas & Enea, "On the
+//! complexity of checking transactional consistency", OOPSLA 2019; for the costs: Møldrup & Pavlogiannis, "AWDIT", PLDI 2025). Session order
+//! counts only where it is asked for.
+
+use rayon::prelude::*;
+
+use super::super::components::{Components, Ways};
+use super::super::elements::NONE;
+use super::super::graph::{Graph, WR, WW};
+use super::super::proof::schedule;
+use super::super::shortest::Examples;
+use super::super::tally::{Instance, LinkKind};
+use super::super::transactions::{Act, Transactions};
+use super::super::walk::{Scratch, Walk};
+use super::limits::Limits;
+use super::problem::Accesses;
+
+/// What it is to see a transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sight {
+    /// To have read of it before, in the order of steps: monotonic atomic view, which Biswas & Enea call read committed.
+    Earlier,
+    /// To have read of it in any step: read atomic.
+    Direct,
+    /// To have read of it, or of who saw it: causal consistency, along these kinds of edges.
+    Causal(u8),
+}
+
+/// A version that is before another of the same key, and the reader who shows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Inferred {
+    before: u32,
+    after: u32,
+    reader: u32,
+    key: u32,
+}
+
+/// What was found out.
+pub(super) enum Saturated {
+    /// The level holds, as far as reads are known.
+    Holds,
+    /// So many inferred orders of versions lie on circles, and some of these circles, with why each inferred order is one.
+    Refuted { count: u64, examples: Vec<Instance>, why: Vec<((u32, u32), String)> },
+    /// The limits were reached.
+    GaveUp,
+}
+
+/// So many transactions that may have been seen are followed at once, a bit for each.
+const BLOCK: usize = 512;
+
+/// More inferred orders than this are not kept.
+const MOST: usize = 32 << 20;
+
+type Bits = [u64; BLOCK / 64];
+
+/// Decides whether an order exists for this kind of sight. O(steps) but for the causal kind: O(edges · transactions / 512).
+pub(super) fn saturate(t: &Transactions, accesses: &Accesses, graph: &Graph, sight: Sight, examples: usize, limits: &Limits) -> Saturated {
+    let order = if let Sight::Causal(kinds) = sight { kinds } else { WR };
+    let inferred = match sight {
+        Sight::Earlier => Some(earlier(t, accesses)),
+        Sight::Direct => Some(direct(accesses)),
+        Sight::Causal(kinds) => causal(accesses, graph, kinds, limits),
+    };
+    let Some(mut inferred) = inferred else { return Saturated::GaveUp };
+    inferred.sort_unstable();
+    inferred.dedup_by_key(|one| (one.before, one.after));
+    let extended = Graph::build(graph.len(), |sink| {
+        for node in 0..graph.len() as u32 {
+            graph.out(node).filter(|&(_, kind)| kind & order != 0).for_each(|(to, kind)| sink.edge(node, to, kind));
+        }
+        inferred.iter().for_each(|one| sink.edge(one.before, one.after, WW));
+    });
+    let walk = Walk::free(&extended, order | WW);
+    let components = Components::find(&walk);
+    if components.len() == walk.len() {
+        return Saturated::Holds;
+    }
+    let names: Vec<u32> = (0..graph.len() as u32).collect();
+    let mut best = Examples::new(walk, &names, examples.max(1));
+    let mut count = 0;
+    for from in 0..extended.len() as u32 {
+        for place in extended.span(from) {
+            let (to, kind) = extended.edge(place);
+            if kind == WW && components.joins(from, to) {
+                count += 1;
+                best.offer(from, place);
+            }
+        }
+    }
+    let found = best.finish();
+    let mut why: Vec<((u32, u32), String)> = Vec::new();
+    for link in found.iter().flat_map(|instance| &instance.cycle).filter(|link| link.kind == LinkKind::Ww) {
+        if let Ok(at) = inferred.binary_search_by_key(&(link.from, link.to), |one| (one.before, one.after)) {
+            why.push(((link.from, link.to), say(t, &Walk::free(&extended, order), &inferred[at])));
+        }
+    }
+    Saturated::Refuted { count, examples: found, why }
+}
+
+/// Why a version is before another.
+fn say(t: &Transactions, walk: &Walk<'_>, one: &Inferred) -> String {
+    let [before, after, reader] = [one.before, one.after, one.reader].map(|transaction| t.name(transaction));
+    let path = walk.shortest((one.before, WR), one.reader, u32::MAX, &mut Scratch::default(), &mut 0).unwrap_or_default();
+    let way = match path.len() {
+        0..=2 => String::new(),
+        _ => format!(" (by way of {})", path[1..path.len() - 1].iter().map(|&(node, _)| t.name(node)).collect::<Vec<_>>().join(", ")),
+    };
+    let key = t.key(one.key);
+    format!(
+        "{before} and {after} both set {key}, and {reader}, which saw {before}{way}, read {key} as {after} left it: {before} was before {after}"
+    )
+}
+
+/// What a transaction read before in the order of its steps. Of the later reads of a key only the nearest counts: it is before those after it
+/// by the same rule.
+fn earlier(t: &Transactions, accesses: &Accesses) -> Vec<Inferred> {
+    let mut inferred = Vec::new();
+    // By key, the nearest later read and the nearest of another version, and the reader they are of.
+    let mut later: Vec<(u32, [u32; 2])> = vec![(NONE, [NONE; 2]); t.keys()];
+    let mut touched: Vec<u32> = Vec::new();
+    for &reader in &accesses.names {
+        if accesses.sources(reader).nth(1).is_none() {
+            continue;
+        }
+        touched.clear();
+        for step in t.steps(reader).iter().rev() {
+            let Some(version) = t.version(step).filter(|_| !matches!(step.act, Act::Write(_))) else { continue };
+            let source = if version == NONE { NONE } else { t.elements.writer(version) };
+            if source == reader || source != NONE && !accesses.has(source) {
+                continue;
+            }
+            if source != NONE {
+                let mut infer = |key: u32| {
+                    let (of, sources) = later[key as usize];
+                    let next = sources.into_iter().find(|&next| next != source).filter(|&next| of == reader && next != NONE);
+                    inferred.extend(next.map(|after| Inferred { before: source, after, reader, key }));
+                };
+                match accesses.written(source) {
+                    written if written.len() <= touched.len() => written.iter().for_each(|&key| infer(key)),
+                    written => touched.iter().filter(|key| written.binary_search(key).is_ok()).for_each(|&key| infer(key)),
+                }
+            }
+            let (of, sources) = &mut later[step.key as usize];
+            if *of != reader {
+                (*of, *sources) = (reader, [source, source]);
+                touched.push(step.key);
+            } else if sources[0] != source {
+                *sources = [source, sources[0]];
+            }
+        }
+    }
+    inferred
+}
+
+/// What a transaction read in any step.
+fn direct(accesses: &Accesses) -> Vec<Inferred> {
+    let mut inferred = Vec::new();
+    for reader in accesses.names.iter().copied() {
+        let reads: Vec<(u32, u32)> = accesses.sources(reader).collect();
+        let mut sources: Vec<u32> = reads.iter().map(|&(_, source)| source).filter(|&source| source != NONE).collect();
+        sources.sort_unstable();
+        sources.dedup();
+        for before in sources {
+            let written = accesses.written(before);
+            let missed = reads.iter().filter(|&&(key, after)| after != before && after != NONE && written.binary_search(&key).is_ok());
+            inferred.extend(missed.map(|&(key, after)| Inferred { before, after, reader, key }));
+        }
+    }
+    inferred
+}
+
+/// What a transaction read, or what that had seen. None where the limits are reached.
+fn causal(accesses: &Accesses, graph: &Graph, kinds: u8, limits: &Limits) -> Option<Vec<Inferred>> {
+    let order = schedule(&Walk::free(graph, kinds), |place| place)?;
+    let blocks: Vec<usize> = (0..order.len()).step_by(BLOCK).collect();
+    let found: Option<Vec<Vec<Inferred>>> = blocks
+        .into_par_iter()
+        .map(|from| (!limits.are_reached(0, 0)).then(|| seen_of(accesses, graph, kinds, &order[from..])).filter(|found| found.len() < MOST))
+        .collect();
+    Some(found?.concat())
+}
+
+/// What follows from having seen one of the first transactions of an order, a block of them.
+fn seen_of(accesses: &Accesses, graph: &Graph, kinds: u8, order: &[u32]) -> Vec<Inferred> {
+    let block = &order[..order.len().min(BLOCK)];
+    let mut seen: Vec<Bits> = vec![[0; BLOCK / 64]; graph.len()];
+    let mut writers: rustc_hash::FxHashMap<u32, Bits> = rustc_hash::FxHashMap::default();
+    for (bit, &node) in block.iter().enumerate().filter(|&(_, &node)| accesses.has(node)) {
+        for &key in accesses.written(node) {
+            writers.entry(key).or_insert([0; BLOCK / 64])[bit / 64] |= 1 << (bit % 64);
+        }
+    }
+    let mut inferred = Vec::new();
+    for (at, &node) in order.iter().enumerate() {
+        let mut own = seen[node as usize];
+        if own != [0; BLOCK / 64] && accesses.has(node) {
+            for (key, after) in accesses.sources(node).filter(|&(_, after)| after != NONE) {
+                let Some(writers) = writers.get(&key) else { continue };
+                // What the writer had seen itself is before it anyway. Its own bit is set by now.
+                let known = &seen[after as usize];
+                for (word, bits) in own.iter().enumerate() {
+                    let mut bits = bits & writers[word] & !known[word];
+                    while bits != 0 {
+                        let before = block[word * 64 + bits.trailing_zeros() as usize];
+                        inferred.push(Inferred { before, after, reader: node, key });
+                        bits &= bits - 1;
+                    }
+                }
+            }
+        }
+        if at < block.len() {
+            own[at / 64] |= 1 << (at % 64);
+            seen[node as usize] = own;
+        }
+        if own != [0; BLOCK / 64] {
+            for (target, _) in graph.out(node).filter(|&(_, kind)| kind & kinds != 0) {
+                seen[target as usize].iter_mut().zip(own).for_each(|(seen, own)| *seen |= own);
+            }
+        }
+    }
+    inferred
+}

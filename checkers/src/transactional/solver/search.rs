@@ -1,0 +1,267 @@
+//! The search for an order that breaks no clause: conflict-driven, with the order itself as the model.
+//!
+//! The timeline is an order true to all ways that hold so far. It is played, and only the clauses that it breaks are looked at. Of each, a side
+//! whose opposite is a path already cannot hold. Where none can hold there is a conflict: the ways that it rests on are traced back to a single
+//! choice (first unique implication point; Marques-Silva & Sakallah, "GRASP", 1999), a clause is learned, and the choice is taken back. Where one
+//! can hold it is a way from now on. Else one is chosen. What is chosen or taken back moves the order as little as it can, so that the order
+//! remembers what was good of the choices that were undone.
+
+use std::collections::BTreeSet;
+
+use rustc_hash::FxHashSet;
+
+use super::limits::Limits;
+use super::problem::{Clause, Problem, Stage};
+use super::timeline::{Before, FIXED, Step, Timeline};
+
+/// What a search found.
+pub(super) enum Outcome {
+    /// An order that breaks nothing.
+    Holds(Vec<u32>),
+    /// There is none: nodes among whose transactions the contradiction is.
+    Refuted(Vec<u32>),
+    /// The limits were reached.
+    GaveUp,
+}
+
+/// One of these must hold, and whose transactions show it.
+struct Learned {
+    sides: Vec<Before>,
+    origin: Origin,
+}
+
+/// What something was concluded from, besides ways that may be taken back: nodes, and ways that never are, by number in [`Search::certain`].
+#[derive(Clone, Default)]
+struct Origin {
+    nodes: Vec<u32>,
+    grounds: Vec<u32>,
+}
+
+/// Why a way was added.
+struct Reason {
+    /// The last choice that it rests on; 0 where it rests on none. It may have been concluded later, and stands among the ways where it was.
+    level: u32,
+    /// The ways that rule out the other sides of its clause, certain ones apart; none for a choice.
+    because: Vec<u32>,
+    origin: Origin,
+}
+
+/// A contradiction: the ways that it rests on.
+struct Conflict {
+    because: Vec<u32>,
+    origin: Origin,
+}
+
+/// What became of a clause that was looked at.
+enum Settled {
+    /// It holds, or holds now.
+    Done,
+    /// It needs a choice.
+    Open,
+    /// Nothing can be right.
+    Refuted(Vec<u32>),
+}
+
+/// A search under way.
+pub(super) struct Search<'p, 'g> {
+    problem: &'p Problem<'g>,
+    timeline: Timeline,
+    reasons: Vec<Reason>,
+    /// How many ways there were when each choice was made.
+    choices: Vec<usize>,
+    /// What each way of level 0 was concluded from. The ways that are there have their numbers here as the only ground.
+    certain: Vec<Origin>,
+    learned: Vec<Learned>,
+    learned_bytes: usize,
+}
+
+impl<'p, 'g> Search<'p, 'g> {
+    /// A search that begins with an order which is true to the ways of the problem.
+    pub(super) fn new(problem: &'p Problem<'g>, order: Vec<u32>) -> Search<'p, 'g> {
+        let timeline = Timeline::new(&problem.walk, order);
+        Search { problem, timeline, reasons: Vec::new(), choices: Vec::new(), certain: Vec::new(), learned: Vec::new(), learned_bytes: 0 }
+    }
+
+    /// Searches until it is decided, or as long as it may. Exponential at worst: the question is NP-complete.
+    pub(super) fn run(mut self, limits: &Limits) -> Outcome {
+        let mut stage = Stage::default();
+        let mut broken: Vec<Clause> = Vec::new();
+        let mut known: FxHashSet<Clause> = FxHashSet::default();
+        loop {
+            broken.clear();
+            known.clear();
+            self.problem.broken(&self.timeline, &mut stage, &mut |clause| {
+                if known.insert(clause) {
+                    broken.push(clause);
+                }
+            });
+            let lessons: Vec<usize> = (0..self.learned.len()).filter(|&at| self.is_broken(&self.learned[at].sides)).collect();
+            if broken.is_empty() && lessons.is_empty() {
+                return Outcome::Holds(self.timeline.order().to_vec());
+            }
+            // What follows comes before what is chosen.
+            for may_choose in [false, true] {
+                for lesson in 0..lessons.len() + broken.len() {
+                    if limits.are_reached(self.timeline.spent, self.timeline.bytes() + self.learned_bytes) {
+                        return Outcome::GaveUp;
+                    }
+                    let settled = match lessons.get(lesson) {
+                        Some(&lesson) => self.recall(lesson, may_choose),
+                        None => self.settle_clause(broken[lesson - lessons.len()], may_choose),
+                    };
+                    if let Settled::Refuted(nodes) = settled {
+                        return Outcome::Refuted(nodes);
+                    }
+                }
+            }
+        }
+    }
+
+    fn is_broken(&self, sides: &[Before]) -> bool {
+        !sides.iter().any(|&side| self.timeline.has(side))
+    }
+
+    fn settle_clause(&mut self, clause: Clause, may_choose: bool) -> Settled {
+        let nodes = match clause {
+            Clause::Read { reader, source, other, .. } => vec![reader, source, other],
+            Clause::Conflict { one, other, .. } => vec![one, other],
+        };
+        let sides: Vec<Before> = self.problem.sides(clause).into_iter().flatten().collect();
+        self.settle(&sides, &Origin { nodes, grounds: Vec::new() }, may_choose)
+    }
+
+    fn recall(&mut self, lesson: usize, may_choose: bool) -> Settled {
+        let Learned { sides, origin } = &self.learned[lesson];
+        let (sides, origin) = (sides.clone(), origin.clone());
+        self.settle(&sides, &origin, may_choose)
+    }
+
+    /// Sees to it that a clause holds, and all that is learned on the way.
+    fn settle(&mut self, sides: &[Before], origin: &Origin, may_choose: bool) -> Settled {
+        let (mut sides, mut origin) = (sides.to_vec(), origin.clone());
+        loop {
+            if !self.is_broken(&sides) {
+                return Settled::Done;
+            }
+            let mut open: Vec<Before> = Vec::new();
+            let mut because: Vec<u32> = Vec::new();
+            let mut found = origin.clone();
+            for &side in &sides {
+                match self.timeline.path(side.second, side.first) {
+                    None => open.push(side),
+                    Some(path) => self.note(side.second, &path, &mut because, &mut found),
+                }
+            }
+            match open[..] {
+                [] => match self.learn(Conflict { because, origin: found }) {
+                    Ok(lesson) => {
+                        sides.clone_from(&self.learned[lesson].sides);
+                        origin = self.learned[lesson].origin.clone();
+                    }
+                    Err(nodes) => return Settled::Refuted(nodes),
+                },
+                [side] => {
+                    let level = because.iter().map(|&way| self.reasons[way as usize].level).max().unwrap_or(0);
+                    let origin = if level == 0 { self.make_certain(found) } else { found };
+                    self.add(side, Reason { level, because, origin });
+                    return Settled::Done;
+                }
+                _ if !may_choose => return Settled::Open,
+                _ => {
+                    let Some(&side) = open.iter().min_by_key(|&&side| self.timeline.distance(side)) else { return Settled::Open };
+                    self.choices.push(self.reasons.len());
+                    let level = self.choices.len() as u32;
+                    self.add(side, Reason { level, because: Vec::new(), origin: Origin::default() });
+                    return Settled::Done;
+                }
+            }
+        }
+    }
+
+    /// Notes what a path rests on: ways that were added, and nodes that it passes.
+    fn note(&self, start: u32, path: &[Step], because: &mut Vec<u32>, origin: &mut Origin) {
+        for way in path.iter().map(|&(_, way)| way).filter(|&way| way != FIXED) {
+            match &self.reasons[way as usize] {
+                Reason { level: 0, origin: certain, .. } => origin.grounds.extend(&certain.grounds),
+                _ => because.push(way),
+            }
+        }
+        origin.nodes.push(self.problem.walk.node(start));
+        origin.nodes.extend(path.iter().map(|&(place, _)| self.problem.walk.node(place)));
+    }
+
+    /// Remembers what a certain way was concluded from.
+    fn make_certain(&mut self, origin: Origin) -> Origin {
+        self.certain.push(origin);
+        Origin { nodes: Vec::new(), grounds: vec![self.certain.len() as u32 - 1] }
+    }
+
+    fn add(&mut self, side: Before, reason: Reason) {
+        self.timeline.add(side);
+        self.reasons.push(reason);
+    }
+
+    /// Takes back all choices after so many, and the ways since, but for certain ones.
+    fn back_to(&mut self, level: u32) {
+        if let Some(&count) = self.choices.get(level as usize) {
+            self.choices.truncate(level as usize);
+            let ways = self.timeline.added()[count..].to_vec();
+            let kept: Vec<(Before, Reason)> =
+                ways.into_iter().zip(self.reasons.drain(count..)).filter(|(_, reason)| reason.level == 0).collect();
+            self.timeline.keep(count);
+            kept.into_iter().for_each(|(way, reason)| self.add(way, reason));
+        }
+    }
+
+    /// Learns from a conflict, and takes back what led to it. The nodes that contradict one another where no choice did.
+    fn learn(&mut self, conflict: Conflict) -> Result<usize, Vec<u32>> {
+        let Conflict { because, mut origin } = conflict;
+        let level_of = |way: u32| self.reasons[way as usize].level;
+        let Some(level) = because.iter().map(|&way| level_of(way)).max() else { return Err(self.gather(origin)) };
+        // Ways of the last choice that are yet to be traced back, by number, and all others.
+        let (mut open, mut rest): (BTreeSet<u32>, BTreeSet<u32>) = because.into_iter().partition(|&way| level_of(way) == level);
+        while open.len() > 1 {
+            let Some(way) = open.pop_last() else { break };
+            let reason = &self.reasons[way as usize];
+            for &way in &reason.because {
+                if level_of(way) == level {
+                    open.insert(way)
+                } else {
+                    rest.insert(way)
+                };
+            }
+            origin.nodes.extend(&reason.origin.nodes);
+            origin.grounds.extend(&reason.origin.grounds);
+        }
+        rest.append(&mut open);
+        for list in [&mut origin.nodes, &mut origin.grounds] {
+            list.sort_unstable();
+            list.dedup();
+        }
+        let sides: Vec<Before> = rest.iter().map(|&way| self.timeline.added()[way as usize].turned()).collect();
+        let back = rest.iter().map(|&way| level_of(way)).filter(|&other| other != level).max().unwrap_or(0);
+        self.back_to(back);
+        self.learned_bytes += sides.len() * 8 + (origin.nodes.len() + origin.grounds.len()) * 4 + size_of::<Learned>();
+        self.learned.push(Learned { sides, origin });
+        Ok(self.learned.len() - 1)
+    }
+
+    /// All nodes that a conclusion from certain ways rests on.
+    fn gather(&self, origin: Origin) -> Vec<u32> {
+        let mut nodes = origin.nodes;
+        let mut seen: FxHashSet<u32> = FxHashSet::default();
+        let mut open = origin.grounds;
+        while let Some(way) = open.pop() {
+            if seen.insert(way) {
+                let origin = &self.certain[way as usize];
+                nodes.extend(&origin.nodes);
+                open.extend(&origin.grounds);
+            }
+        }
+        let transactions = self.problem.accesses.len() as u32;
+        nodes.retain(|&node| node < transactions);
+        nodes.sort_unstable();
+        nodes.dedup();
+        nodes
+    }
+}

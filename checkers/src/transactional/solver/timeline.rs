@@ -1,0 +1,262 @@
+//! A total order of places that is kept true to a growing set of ways.
+//!
+//! Pearce & Kelly ("A dynamic topological sort algorithm for directed acyclic graphs", JEA 2006): a new way against the order moves only what
+//! lies between its ends. Ways are taken back in the reverse order; the order of places is not, as it is true to fewer ways as well.
+
+use super::super::components::Ways;
+
+/// A way that is fixed, in place of the number of one that was added.
+pub(super) const FIXED: u32 = u32::MAX;
+
+/// One place before another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Before {
+    pub(super) first: u32,
+    pub(super) second: u32,
+}
+
+impl Before {
+    /// The opposite: of two different places one is first.
+    pub(super) fn turned(self) -> Before {
+        Before { first: self.second, second: self.first }
+    }
+}
+
+/// One step of a path: where it leads, and by which added way, or [`FIXED`].
+pub(super) type Step = (u32, u32);
+
+/// Targets by place, in two arrays.
+struct Fixed {
+    starts: Vec<u32>,
+    targets: Vec<u32>,
+}
+
+impl Fixed {
+    fn new(places: usize, pairs: impl Iterator<Item = (u32, u32)> + Clone) -> Fixed {
+        let mut starts = vec![0_u32; places + 1];
+        pairs.clone().for_each(|(from, _)| starts[from as usize + 1] += 1);
+        for at in 0..places {
+            starts[at + 1] += starts[at];
+        }
+        let (mut next, mut targets) = (starts.clone(), vec![0; starts[places] as usize]);
+        for (from, to) in pairs {
+            targets[next[from as usize] as usize] = to;
+            next[from as usize] += 1;
+        }
+        Fixed { starts, targets }
+    }
+
+    fn of(&self, place: u32) -> &[u32] {
+        &self.targets[self.starts[place as usize] as usize..self.starts[place as usize + 1] as usize]
+    }
+}
+
+/// The order, and the ways it is true to.
+pub(super) struct Timeline {
+    out: Fixed,
+    into: Fixed,
+    added: Vec<Before>,
+    added_out: Vec<Vec<u32>>,
+    added_into: Vec<Vec<u32>>,
+    order: Vec<u32>,
+    rank: Vec<u32>,
+    round: u32,
+    seen: Vec<u32>,
+    /// By which way a place was reached, from where.
+    by: Vec<Step>,
+    /// How many ways were looked at.
+    pub(super) spent: u64,
+}
+
+impl Timeline {
+    /// Begins with an order that is true to the ways of a graph. O(nodes + ways).
+    pub(super) fn new(graph: &impl Ways, order: Vec<u32>) -> Timeline {
+        let places = graph.len();
+        let mut pairs: Vec<(u32, u32)> = Vec::new();
+        for place in 0..places as u32 {
+            pairs.extend(graph.span(place).filter_map(|way| Some((place, graph.step(place, way)?))));
+        }
+        let mut rank = vec![0; places];
+        order.iter().enumerate().for_each(|(at, &place)| rank[place as usize] = at as u32);
+        Timeline {
+            out: Fixed::new(places, pairs.iter().copied()),
+            into: Fixed::new(places, pairs.iter().map(|&(from, to)| (to, from))),
+            added: Vec::new(),
+            added_out: vec![Vec::new(); places],
+            added_into: vec![Vec::new(); places],
+            order,
+            rank,
+            round: 0,
+            seen: vec![0; places],
+            by: vec![(0, FIXED); places],
+            spent: 0,
+        }
+    }
+
+    /// The places in order.
+    pub(super) fn order(&self) -> &[u32] {
+        &self.order
+    }
+
+    /// Whether the order has one place before another.
+    pub(super) fn has(&self, before: Before) -> bool {
+        self.rank[before.first as usize] < self.rank[before.second as usize]
+    }
+
+    /// How far apart two places are.
+    pub(super) fn distance(&self, before: Before) -> u32 {
+        self.rank[before.first as usize].abs_diff(self.rank[before.second as usize])
+    }
+
+    /// The ways that were added and not taken back.
+    pub(super) fn added(&self) -> &[Before] {
+        &self.added
+    }
+
+    /// What it occupies on the heap, about.
+    pub(super) fn bytes(&self) -> usize {
+        self.order.len() * (2 * size_of::<Vec<u32>>() + 28) + (self.out.targets.len() + self.added.len() * 2) * 8
+    }
+
+    /// A path from one place to another that is later in the order: the steps after its start. None if there is none. O(ways between them).
+    pub(super) fn path(&mut self, from: u32, to: u32) -> Option<Vec<Step>> {
+        let limit = self.rank[to as usize];
+        if self.rank[from as usize] > limit {
+            return None;
+        }
+        self.round += 1;
+        self.seen[from as usize] = self.round;
+        let mut queue = vec![from];
+        let mut next = 0;
+        while let Some(&place) = queue.get(next) {
+            next += 1;
+            if place == to {
+                return Some(self.trace(from, to));
+            }
+            let fixed = self.out.of(place).iter().map(|&target| (target, FIXED));
+            let added = self.added_out[place as usize].iter().map(|&way| (self.added[way as usize].second, way));
+            for (target, way) in fixed.chain(added) {
+                self.spent += 1;
+                if self.seen[target as usize] != self.round && self.rank[target as usize] <= limit {
+                    self.seen[target as usize] = self.round;
+                    self.by[target as usize] = (place, way);
+                    queue.push(target);
+                }
+            }
+        }
+        None
+    }
+
+    fn trace(&self, from: u32, to: u32) -> Vec<Step> {
+        let mut steps = Vec::new();
+        let mut place = to;
+        while place != from {
+            let (before, way) = self.by[place as usize];
+            steps.push((place, way));
+            place = before;
+        }
+        steps.reverse();
+        steps
+    }
+
+    /// Adds a way; there must be no path back. O(what lies between its ends).
+    pub(super) fn add(&mut self, before: Before) {
+        if !self.has(before) {
+            self.reorder(before);
+        }
+        let way = self.added.len() as u32;
+        self.added.push(before);
+        self.added_out[before.first as usize].push(way);
+        self.added_into[before.second as usize].push(way);
+    }
+
+    /// Takes back all ways but so many.
+    pub(super) fn keep(&mut self, count: usize) {
+        while self.added.len() > count {
+            if let Some(Before { first, second }) = self.added.pop() {
+                self.added_out[first as usize].pop();
+                self.added_into[second as usize].pop();
+            }
+        }
+    }
+
+    /// Moves what reaches the first place before what the second reaches, among the places between them.
+    fn reorder(&mut self, before: Before) {
+        let (low, high) = (self.rank[before.second as usize], self.rank[before.first as usize]);
+        let mut ahead = self.between(before.second, |rank| rank <= high, true);
+        let mut behind = self.between(before.first, |rank| rank >= low, false);
+        let rank = &self.rank;
+        ahead.sort_unstable_by_key(|&place| rank[place as usize]);
+        behind.sort_unstable_by_key(|&place| rank[place as usize]);
+        behind.append(&mut ahead);
+        let mut ranks: Vec<u32> = behind.iter().map(|&place| rank[place as usize]).collect();
+        ranks.sort_unstable();
+        for (place, rank) in behind.into_iter().zip(ranks) {
+            self.rank[place as usize] = rank;
+            self.order[rank as usize] = place;
+        }
+    }
+
+    /// The places that a place reaches, or that reach it, at ranks that will do.
+    fn between(&mut self, start: u32, will_do: impl Fn(u32) -> bool, forward: bool) -> Vec<u32> {
+        self.round += 1;
+        self.seen[start as usize] = self.round;
+        let mut found = vec![start];
+        let mut next = 0;
+        while let Some(&place) = found.get(next) {
+            next += 1;
+            let (fixed, ways) = match forward {
+                true => (self.out.of(place), &self.added_out[place as usize]),
+                false => (self.into.of(place), &self.added_into[place as usize]),
+            };
+            let end = |&way: &u32| if forward { self.added[way as usize].second } else { self.added[way as usize].first };
+            for target in fixed.iter().copied().chain(ways.iter().map(end)) {
+                self.spent += 1;
+                if self.seen[target as usize] != self.round && will_do(self.rank[target as usize]) {
+                    self.seen[target as usize] = self.round;
+                    found.push(target);
+                }
+            }
+        }
+        found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::graph::{Graph, WW};
+    use super::super::super::walk::Walk;
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// Ways are added as long as they close no circle, and some are taken back: the order stays true, and paths are found where there are.
+        #[test]
+        fn stays_true_to_all_ways(nodes in 2_u32..20, edges in proptest::collection::vec((0_u32..20, 0_u32..20, 0_usize..8), 0..60)) {
+            let graph = Graph::build(nodes as usize, |sink| (1..nodes).step_by(3).for_each(|node| sink.edge(node - 1, node, WW)));
+            let mut timeline = Timeline::new(&Walk::free(&graph, WW), (0..nodes).collect());
+            for (from, to, back) in edges {
+                let (first, second) = (from % nodes, to % nodes);
+                if back == 0 {
+                    let half = timeline.added().len() / 2;
+                    timeline.keep(half);
+                }
+                let mut oracle = petgraph::graph::DiGraph::<(), ()>::from_edges((0..nodes).map(|node| (node, node)));
+                let fixed = (1..nodes).step_by(3).map(|node| (node - 1, node));
+                oracle.extend_with_edges(fixed.chain(timeline.added().iter().map(|before| (before.first, before.second))));
+                let reaches = first != second && petgraph::algo::has_path_connecting(&oracle, second.into(), first.into(), None);
+                let path = timeline.path(second, first);
+                prop_assert_eq!(path.is_some(), reaches || first == second);
+                if !reaches && first != second {
+                    let before = Before { first, second };
+                    timeline.add(before);
+                    prop_assert!(timeline.has(before));
+                }
+                for edge in oracle.raw_edges().iter().filter(|edge| edge.source() != edge.target()) {
+                    let before = Before { first: edge.source().index() as u32, second: edge.target().index() as u32 };
+                    prop_assert!(timeline.has(before));
+                }
+            }
+        }
+    }
+}
