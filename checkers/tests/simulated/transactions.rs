@@ -135,7 +135,9 @@ fn the_transaction_engine_refutes_what_a_store_breaks_and_nothing_else() {
                 assert!(finding.verdict != Verdict::Invalid, "{}: {:?}", finding.summary, moderate(store, workload, seed));
             }
             for level in refuted {
-                let times = seeds(4).filter(|&seed| verdict(seed, level).verdict == Verdict::Invalid).count() as u64;
+                let verdicts: Vec<Verdict> = seeds(4).map(|seed| verdict(seed, level).verdict).collect();
+                println!("{verdicts:?}");
+                let times = verdicts.iter().filter(|&&verdict| verdict == Verdict::Invalid).count();
                 println!("{:36} {:12} {level} refuted {times} of {}", store.entry().name, workload.entry().name, seeds(4).end);
                 // The order of a register's versions is often not known; the solver does not decide this level.
                 let may_miss = workload == Workload::RwRegister && *level == "parallel-snapshot-isolation";
