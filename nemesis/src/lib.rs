@@ -17,12 +17,13 @@
 //! | [`ledger`] | what is in force, on disk, so that another process can heal it |
 //! | `switch` | the dead man's switch on the node |
 //! | [`roster`], [`target`], [`grudge`] | who there is, who is struck, who hears whom |
-//! | [`firewall`] | rules that stop packets |
-//! | [`partition`], [`isolate`], [`dns`], [`loss`], [`link`], [`sever`], [`kill`], [`pause`], [`crash_loop`], [`restart`], [`rolling`], [`cpu`], [`memory`], [`fill_disk`], [`descriptors`], [`damage`], [`shell`] | the faults |
+//! | [`firewall`], `cgroup` | rules that stop packets; limits of the kernel |
+//! | [`partition`], [`isolate`], [`dns`], [`loss`], [`link`], [`sever`], [`kill`], [`pause`], [`crash_loop`], [`restart`], [`rolling`], [`cpu`], [`memory`], [`fill_disk`], [`descriptors`], [`throttle`], [`oom`], [`pids`], [`io`], [`damage`], [`shell`] | the faults |
 //!
 //! Adding a fault is one file and one line in the table in [`scheduled`].
 
 pub mod about;
+mod cgroup;
 pub mod cluster;
 pub mod conduct;
 pub mod cpu;
@@ -36,6 +37,7 @@ pub mod fault;
 pub mod fill_disk;
 pub mod firewall;
 pub mod grudge;
+pub mod io;
 pub mod isolate;
 mod job;
 pub mod kill;
@@ -43,8 +45,10 @@ pub mod ledger;
 pub mod link;
 pub mod loss;
 pub mod memory;
+pub mod oom;
 pub mod partition;
 pub mod pause;
+pub mod pids;
 pub mod requirement;
 pub mod restart;
 pub mod rolling;
@@ -55,6 +59,7 @@ pub mod sever;
 pub mod shell;
 mod switch;
 pub mod target;
+pub mod throttle;
 pub mod timetable;
 
 pub use cluster::Cluster;
