@@ -19,6 +19,7 @@
 //! | [`roster`], [`target`], [`grudge`] | who there is, who is struck, who hears whom |
 //! | [`firewall`], `cgroup` | rules that stop packets; limits of the kernel |
 //! | [`partition`], [`isolate`], [`dns`], [`loss`], [`link`], [`sever`], [`kill`], [`pause`], [`crash_loop`], [`restart`], [`rolling`], [`cpu`], [`memory`], [`fill_disk`], [`descriptors`], [`throttle`], [`oom`], [`pids`], [`io`], [`damage`], [`shell`] | the faults |
+//! | [`scenario`] | ready compositions of them |
 //!
 //! Adding a fault is one file and one line in the table in [`scheduled`].
 
@@ -54,6 +55,7 @@ pub mod restart;
 pub mod rolling;
 pub mod roster;
 pub mod safety;
+pub mod scenario;
 pub mod scheduled;
 pub mod sever;
 pub mod shell;

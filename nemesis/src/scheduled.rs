@@ -152,6 +152,8 @@ faults! {
     io: crate::io::Io,
     /// Kills the system, damages its files, and starts it on what is left.
     damage: crate::damage::Damage,
+    /// Plays a ready composition of faults.
+    scenario: crate::scenario::Scenario,
     /// Breaks nodes by the plan's own commands.
     shell: crate::shell::Shell,
 }

@@ -40,8 +40,8 @@ const LINES: &[&str] = &[
 
 const LEASE: &str = "5s";
 
-/// Beyond the lease: a heal takes its time on a loaded machine.
-const GRACE: Duration = Duration::from_secs(40);
+/// How long nodes may make no progress with healing themselves. On a loaded machine it takes them long, one fault after the other.
+const GRACE: Duration = Duration::from_secs(60);
 
 /// How often it is killed, unless `ELENCHUS_CASES` says otherwise.
 const TIMES: u64 = 3;
@@ -52,7 +52,7 @@ pub(crate) async fn a_silent_control_node_is_not_missed(scene: &Scene) {
     let clock = || std::time::UNIX_EPOCH.elapsed().unwrap().as_secs();
     let seed = std::env::var("ELENCHUS_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(clock);
     let mut rng = Seed(seed).stream("kills");
-    let mut interrupted = 0;
+    let (mut interrupted, mut slowest) = (0, Duration::ZERO);
     for node in 1..=3 {
         scene
             .on(node, "mkdir -p /mnt/small /var/tmp/data && mount -t tmpfs -o size=8m tmpfs /mnt/small && echo whole >/var/tmp/data/file")
@@ -65,7 +65,7 @@ pub(crate) async fn a_silent_control_node_is_not_missed(scene: &Scene) {
         std::fs::write(&nodes, addresses(scene).to_string()).unwrap();
         let killed = kill_at_random(&mut start(store.path(), seed + round), &mut rng).await;
         interrupted += u32::from(scene.traces().await != whole);
-        healed_without_help(scene, &whole, &format!("seed {seed}, round {round}, killed after {killed:?}")).await;
+        slowest = slowest.max(healed_without_help(scene, &whole, &format!("seed {seed}, round {round}, killed after {killed:?}")).await);
         // Afterwards the ledger is worked off without harm.
         let ledger = Ledger::open(store.path()).unwrap();
         let outstanding = ledger.outstanding().len();
@@ -78,7 +78,7 @@ pub(crate) async fn a_silent_control_node_is_not_missed(scene: &Scene) {
     for node in 1..=3 {
         scene.on(node, "umount /mnt/small; rm -rf /mnt/small /var/tmp/data").await;
     }
-    println!("  killed {times} times, {interrupted} of them with faults in force");
+    println!("  killed {times} times, {interrupted} of them with faults in force; all was healed within {slowest:.1?} of it");
 }
 
 fn start(store: &Path, seed: u64) -> Child {
@@ -94,14 +94,18 @@ async fn kill_at_random(child: &mut Child, rng: &mut Rng) -> Duration {
     after
 }
 
-async fn healed_without_help(scene: &Scene, whole: &[String], what: &str) {
-    let deadline = Instant::now() + LEASE.parse::<elenchus_core::Span>().unwrap().0 + GRACE;
+/// How long it took.
+async fn healed_without_help(scene: &Scene, whole: &[String], what: &str) -> Duration {
+    let (began, mut progress, mut before) = (Instant::now(), Instant::now(), Vec::new());
     loop {
-        if scene.traces().await == whole {
-            return;
+        let left = scene.traces().await;
+        if left == whole {
+            return began.elapsed();
         }
-        if Instant::now() >= deadline {
-            let (left, why) = (scene.traces().await, scene.watchers().await);
+        if left != before {
+            (progress, before) = (Instant::now(), left);
+        } else if progress.elapsed() > LEASE.parse::<elenchus_core::Span>().unwrap().0 + GRACE {
+            let (left, why) = (before, scene.watchers().await);
             panic!("{what}: {left:#?} is left of {whole:#?}; {why}");
         }
         tokio::time::sleep(Duration::from_millis(500)).await;

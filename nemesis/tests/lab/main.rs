@@ -8,6 +8,7 @@ mod network;
 mod probe;
 mod processes;
 mod resources;
+mod scenarios;
 mod scene;
 mod shell;
 
@@ -58,6 +59,12 @@ tests! {
     resources::a_disk_is_as_slow_as_it_is_said_to_be,
     disk::bits_are_flipped_where_the_seed_says,
     disk::ends_are_lost_and_stay_lost,
+    scenarios::who_only_sends_is_heard,
+    scenarios::health_checks_are_answered_and_nothing_else,
+    scenarios::late_wakers_hear_late,
+    scenarios::a_link_comes_and_goes,
+    scenarios::one_after_the_other_is_paused,
+    scenarios::all_that_are_cut_off_come_back,
     shell::commands_break_and_heal,
     shell::what_is_not_verified_is_said,
     shell::what_is_missing_is_said_before_the_run,

@@ -3,7 +3,7 @@
 use crate::scene::{PROBE, Scene};
 
 /// The states of the server's processes on a node, nothing when there are none.
-async fn states(scene: &Scene, node: usize) -> String {
+pub(crate) async fn states(scene: &Scene, node: usize) -> String {
     scene
         .on(node, &format!("for pid in $(pgrep -f '{PROBE} probe serv[e]'); do cut -d' ' -f3 /proc/$pid/stat; done 2>/dev/null; true"))
         .await
