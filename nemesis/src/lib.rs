@@ -18,7 +18,7 @@
 //! | `switch` | the dead man's switch on the node |
 //! | [`roster`], [`target`], [`grudge`] | who there is, who is struck, who hears whom |
 //! | [`firewall`], `cgroup` | rules that stop packets; limits of the kernel |
-//! | [`partition`], [`isolate`], [`dns`], [`loss`], [`link`], [`sever`], [`kill`], [`pause`], [`crash_loop`], [`restart`], [`rolling`], [`cpu`], [`memory`], [`fill_disk`], [`descriptors`], [`throttle`], [`oom`], [`pids`], [`io`], [`damage`], [`shell`] | the faults |
+//! | [`partition`], [`isolate`], [`dns`], [`loss`], [`link`], [`sever`], [`kill`], [`pause`], [`crash_loop`], [`restart`], [`rolling`], [`cpu`], [`memory`], [`fill_disk`], [`descriptors`], [`throttle`], [`oom`], [`pids`], [`io`], [`damage`], [`membership`], [`shell`] | the faults |
 //! | [`scenario`] | ready compositions of them |
 //!
 //! Adding a fault is one file and one line in the table in [`scheduled`].
@@ -45,6 +45,7 @@ pub mod kill;
 pub mod ledger;
 pub mod link;
 pub mod loss;
+pub mod membership;
 pub mod memory;
 pub mod oom;
 pub mod partition;

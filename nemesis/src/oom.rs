@@ -86,7 +86,7 @@ impl Fault for Oom {
 
     fn sweep(&self, cluster: &Cluster) -> Result<Vec<Errand>, NemesisError> {
         let mut errands = cgroup::sweep(cluster);
-        errands.extend(errand::on_daemons(cluster, &cluster.all(), |node, daemon| Errand { node, script: daemon.start() })?);
+        errands.extend(errand::start_everywhere(cluster)?);
         Ok(errands)
     }
 

@@ -152,6 +152,8 @@ faults! {
     io: crate::io::Io,
     /// Kills the system, damages its files, and starts it on what is left.
     damage: crate::damage::Damage,
+    /// Changes who is a member of the system, while it runs.
+    membership: crate::membership::Membership,
     /// Plays a ready composition of faults.
     scenario: crate::scenario::Scenario,
     /// Breaks nodes by the plan's own commands.

@@ -4,6 +4,7 @@
 
 mod controller;
 mod disk;
+mod members;
 mod network;
 mod probe;
 mod processes;
@@ -65,6 +66,7 @@ tests! {
     scenarios::a_link_comes_and_goes,
     scenarios::one_after_the_other_is_paused,
     scenarios::all_that_are_cut_off_come_back,
+    members::a_member_leaves_and_comes_back,
     shell::commands_break_and_heal,
     shell::what_is_not_verified_is_said,
     shell::what_is_missing_is_said_before_the_run,
