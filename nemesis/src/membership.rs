@@ -108,7 +108,7 @@ impl<'a> Scene<'a> {
     /// Takes the node out, when it is in, and ends what runs there.
     fn remove(&self) -> String {
         format!(
-            "out() {{ ask && {{ ! {is_in} || sh -c {remove} >/dev/null; }}; }}\nwithin out\n( {kill} ) >/dev/null || exit 1\n",
+            "go_out() {{ ask && {{ ! {is_in} || sh -c {remove} >/dev/null; }}; }}\nwithin go_out\n( {kill} ) >/dev/null || exit 1\n",
             is_in = self.is_in("$seen"),
             remove = quote(&self.commands.remove),
             kill = self.daemon.kill()
@@ -123,8 +123,8 @@ impl<'a> Scene<'a> {
             .map(|path| format!("if [ -d {path} ]; then find {path} -mindepth 1 -delete || exit 1; fi\n", path = quote(path)))
             .collect();
         format!(
-            "in() {{ ask && {{ {is_in} || sh -c {add} >/dev/null; }}; }}\n\
-             within ask\nif ! {is_in}; then\n( {kill} ) >/dev/null || exit 1\n{wipe}within in\nfi\n( {start} ) || exit 1\n",
+            "come_in() {{ ask && {{ {is_in} || sh -c {add} >/dev/null; }}; }}\n\
+             within ask\nif ! {is_in}; then\n( {kill} ) >/dev/null || exit 1\n{wipe}within come_in\nfi\n( {start} ) || exit 1\n",
             is_in = self.is_in("$seen"),
             add = quote(&self.commands.add),
             kill = self.daemon.kill(),
