@@ -93,7 +93,7 @@ fn forever(broken: Span, whole: Span, works: &[Work]) -> String {
         .iter()
         .map(|work| format!("sh -c {}; {}sleep {}; ", quote(&work.inject), then(broken.0, &work.undo), whole.0.as_secs_f64()))
         .collect();
-    format!("while :; do {turns}done")
+    format!("while :; do {turns}done; ")
 }
 
 /// Once: whole for a while, broken, and whole.
