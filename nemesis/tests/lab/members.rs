@@ -43,14 +43,15 @@ pub(crate) async fn a_member_leaves_and_comes_back(scene: &Scene) {
     })
     .await;
     for node in 1..=3 {
-        assert_eq!(members(node).await, whole, "as n{node} sees it");
+        // It is a member before it has told the others its name.
+        await_view(async || members(node).await, &whole).await;
     }
     assert_eq!(scene.on(3, &format!("{ETCDCTL} get --print-value-only key")).await, "other", "it has caught up");
     let second = id().await;
     assert_ne!(second, first);
 
     while_changed(&cluster, "membership: {targets: {nodes: [n3]}, change: replace}", async || {
-        assert_eq!(members(2).await, whole);
+        await_view(async || members(2).await, &whole).await;
         let third = id().await;
         assert!(third != second && third != first);
     })
@@ -67,6 +68,17 @@ pub(crate) async fn a_member_leaves_and_comes_back(scene: &Scene) {
     })
     .await;
     cluster.system.as_ref().unwrap().tear_down(&cluster.nodes).await.unwrap();
+}
+
+/// Waits until a node's view of the members is this.
+async fn await_view(view: impl AsyncFn() -> String, expected: &str) {
+    for _ in 0..100 {
+        if view().await == expected {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    panic!("{} is not {expected}", view().await);
 }
 
 /// Has a fault in force in a cluster while something is looked at, and sees that it is verified and healed.
