@@ -13,7 +13,7 @@ use tokio::sync::watch;
 
 use crate::scene::Scene;
 
-const ETCDCTL: &str = "ETCDCTL_API=3 etcdctl --endpoints http://127.0.0.1:2379";
+const ETCDCTL: &str = "ETCDCTL_API=3 etcdctl --endpoints http://127.0.0.1:2379 --command-timeout 30s";
 
 pub(crate) async fn a_member_leaves_and_comes_back(scene: &Scene) {
     let nodes = &scene.cluster.nodes;
