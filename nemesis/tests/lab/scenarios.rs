@@ -58,8 +58,8 @@ pub(crate) async fn late_wakers_hear_late(scene: &Scene) {
 
 pub(crate) async fn a_link_comes_and_goes(scene: &Scene) {
     for line in [
-        "flapping-link: {targets: {nodes: [n1]}, cut: 3s, whole: 3s}",
-        "flaky-network: {targets: {nodes: [n1]}, share: 0.01, cut: 3s, whole: 3s}",
+        "flapping-link: {targets: {nodes: [n1]}, cut: 5s, whole: 5s}",
+        "flaky-network: {targets: {nodes: [n1]}, share: 0.01, cut: 5s, whole: 5s}",
     ] {
         scene
             .while_broken(&format!("scenario: {{{line}}}"), async || {
