@@ -11,7 +11,7 @@
 //!                        └─ order: session, real time ─────────────┴─ graph ─ components ─ cycles, special ─> G0, G1c, G-single, G2 …
 //! ```
 //!
-//! The order of a register's versions is often not told by who read what. What the graph leaves open of registers is decided by the [`solver`],
+//! The order of a register's versions is often not told by who read what. What the graph leaves open of registers is decided by the `solver`,
 //! by an order that is found, or by showing that there is none.
 //!
 //! Failed transactions did not happen. Crashed ones (`info`, or never returned) happened if something they wrote was read, and are otherwise

@@ -3,11 +3,11 @@
 //! Of plain registers a read tells which version it saw, and not which versions were before. The graph then shows little. Here each level that
 //! is neither refuted nor proved is decided by its definition:
 //!
-//! - [`saturate`]: monotonic atomic view, read atomic and causal consistency, in polynomial time;
-//! - [`search`]: prefix consistency, snapshot isolation and serializability, plain, with session order and with real-time order. That is
+//! - [`mod@saturate`]: monotonic atomic view, read atomic and causal consistency, in polynomial time;
+//! - [`mod@search`]: prefix consistency, snapshot isolation and serializability, plain, with session order and with real-time order. That is
 //!   NP-complete, and ends within [`Limits`].
 //!
-//! An order that was found is played by [`proof`](super::proof), which knows nothing of how it was found. That there is none is told by the
+//! An order that was found is played by [`proof`], which knows nothing of how it was found. That there is none is told by the
 //! fewest transactions that have none, with an [`argument`].
 
 mod argument;
