@@ -184,7 +184,7 @@ impl Fault for Damage {
     }
 
     fn sweep(&self, cluster: &Cluster) -> Result<Vec<Errand>, NemesisError> {
-        errand::start_everywhere(cluster)
+        errand::on_daemons(cluster, &cluster.all(), |node, daemon| Errand { node, script: daemon.start() })
     }
 
     fn requirements(&self) -> Vec<Requirement> {

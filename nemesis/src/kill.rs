@@ -101,11 +101,17 @@ impl Fault for Kill {
     }
 
     fn works(&self, cluster: &Cluster, _id: u32, deed: &Deed) -> Result<Vec<Work>, NemesisError> {
-        errand::ended(cluster, &deed.nodes, |daemon| daemon.kill_by(self.signal.name()))
+        errand::on_daemons(cluster, &deed.nodes, |node, daemon| Work {
+            node,
+            inject: daemon.kill_by(self.signal.name()),
+            verify: daemon.assert_gone(),
+            undo: daemon.start(),
+            verify_undone: daemon.assert_running(),
+        })
     }
 
     fn sweep(&self, cluster: &Cluster) -> Result<Vec<Errand>, NemesisError> {
-        errand::start_everywhere(cluster)
+        errand::on_daemons(cluster, &cluster.all(), |node, daemon| Errand { node, script: daemon.start() })
     }
 
     fn requirements(&self) -> Vec<Requirement> {

@@ -46,11 +46,17 @@ impl Fault for Restart {
 
     fn works(&self, cluster: &Cluster, _id: u32, deed: &Deed) -> Result<Vec<Work>, NemesisError> {
         let stop = &cluster.system()?.definition().stop;
-        errand::ended(cluster, &deed.nodes, |daemon| daemon.assert_running() + &daemon.stop(stop))
+        errand::on_daemons(cluster, &deed.nodes, |node, daemon| Work {
+            node,
+            inject: daemon.assert_running() + &daemon.stop(stop),
+            verify: daemon.assert_gone(),
+            undo: daemon.start(),
+            verify_undone: daemon.assert_running(),
+        })
     }
 
     fn sweep(&self, cluster: &Cluster) -> Result<Vec<Errand>, NemesisError> {
-        errand::start_everywhere(cluster)
+        errand::on_daemons(cluster, &cluster.all(), |node, daemon| Errand { node, script: daemon.start() })
     }
 
     fn requirements(&self) -> Vec<Requirement> {

@@ -80,7 +80,14 @@ impl Fault for Rolling {
                     self.down.0.as_secs_f64(),
                     switch::in_turn(&daemon.start())
                 );
-                Job::new(ABOUT.name, id, command).around(node, daemon)
+                let job = Job::new(ABOUT.name, id, command);
+                Work {
+                    node,
+                    inject: job.start(),
+                    verify: job.assert_running(),
+                    undo: job.end_before(&daemon.start()),
+                    verify_undone: format!("( {} ) && ( {} )", job.assert_gone(), daemon.assert_running()),
+                }
             })?;
             works.extend(made);
         }
@@ -88,7 +95,8 @@ impl Fault for Rolling {
     }
 
     fn sweep(&self, cluster: &Cluster) -> Result<Vec<Errand>, NemesisError> {
-        job::sweep_and_start(cluster, ABOUT.name)
+        let script = |node, start: String| Errand { node, script: format!("( {} ) && ( {start} )", job::sweep(ABOUT.name)) };
+        errand::on_daemons(cluster, &cluster.all(), |node, daemon| script(node, daemon.start()))
     }
 
     fn requirements(&self) -> Vec<Requirement> {
