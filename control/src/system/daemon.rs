@@ -53,9 +53,11 @@ impl Daemon {
             None => String::new(),
         };
         let pidfile = quote(&self.pidfile());
-        // The leader writes its own identity before it becomes the daemon: neither its pid nor its start time change by exec.
+        // The leader writes its own identity before it becomes the daemon: neither its pid nor its start time change by exec. Where another did so meanwhile, as
+        // when its starter was killed and somebody started the daemon again, that one is the daemon.
         let leader = format!(
-            "{LOOK}look $$; echo \"$$ $born\" > {pidfile}.new && mv {pidfile}.new {pidfile}; {exports}exec {become_user}/bin/sh -c {command}",
+            "{LOOK}if [ -r {pidfile} ] && read -r other since < {pidfile} && look \"$other\" && [ \"$born\" = \"$since\" ]; then exit 0; fi; \
+             look $$; echo \"$$ $born\" > {pidfile}.new && mv {pidfile}.new {pidfile}; {exports}exec {become_user}/bin/sh -c {command}",
             command = quote(&self.command)
         );
         let tail = format!(
