@@ -53,19 +53,23 @@ impl Daemon {
             None => String::new(),
         };
         let pidfile = quote(&self.pidfile());
-        // The leader writes its own identity before it becomes the daemon: neither its pid nor its start time change by exec. Where another did so meanwhile, as
-        // when its starter was killed and somebody started the daemon again, that one is the daemon.
+        // The leader writes its own identity before it becomes the daemon: neither its pid nor its start time change by exec. Where two lead, as when a starter
+        // was killed and somebody started the daemon again, the first to write is the daemon; they take turns where the node has `flock`.
         let leader = format!(
-            "{LOOK}if [ -r {pidfile} ] && read -r other since < {pidfile} && look \"$other\" && [ \"$born\" = \"$since\" ]; then exit 0; fi; \
-             look $$; echo \"$$ $born\" > {pidfile}.new && mv {pidfile}.new {pidfile}; {exports}exec {become_user}/bin/sh -c {command}",
+            "{LOOK}exec 9>{pidfile}.lock; flock 9 2>/dev/null\n\
+             if [ -r {pidfile} ] && read -r other since < {pidfile} && look \"$other\" && [ \"$born\" = \"$since\" ] && [ $state != X ]; then exit 0; fi\n\
+             look $$; echo \"$$ $born\" > {pidfile}.new && mv {pidfile}.new {pidfile}\n\
+             exec 9>&-; {exports}exec {become_user}/bin/sh -c {command}",
             command = quote(&self.command)
         );
+        // What an ended daemon left is written over, not removed: it might be a new one's.
         let tail = format!(
-            "if [ -n \"$(members)\" ]; then exit 0; fi\n\
-             mkdir -p {run} {logs} && rm -f {pidfile} || exit 1\n\
+            "before=$(cat {pidfile} 2>/dev/null)\n\
+             if [ -n \"$(members)\" ]; then exit 0; fi\n\
+             mkdir -p {run} {logs} || exit 1\n\
              setsid /bin/sh -c {leader} </dev/null >>{log} 2>&1 &\n\
              tries=0\n\
-             until [ -s {pidfile} ]; do\n\
+             while after=$(cat {pidfile} 2>/dev/null); [ -z \"$after\" ] || [ \"$after\" = \"$before\" ]; do\n\
              \x20 tries=$((tries + 1))\n\
              \x20 if [ $tries -gt 200 ]; then echo 'it was started, but left no pidfile' >&2; tail -n 5 {log} >&2; exit 1; fi\n\
              \x20 sleep 0.02\n\
@@ -157,7 +161,7 @@ impl Daemon {
             Some(pattern) => format!(
                 "  for pid in $(pgrep -f -- {pattern}); do\n\
                  \x20   look \"$pid\" || continue\n\
-                 \x20   case $state in Z|X|x) continue;; esac\n\
+                 \x20   [ $state = X ] && continue\n\
                  \x20   if [ -n \"$leader\" ] && [ \"$session\" = \"$leader\" ]; then continue; fi\n\
                  \x20   if grep -aqs -e {MARK} \"/proc/$pid/cmdline\" || grep -qsx pgrep \"/proc/$pid/comm\"; then continue; fi\n\
                  \x20   echo \"$pid $state\"\n\
@@ -176,7 +180,7 @@ impl Daemon {
              \x20   for stat in /proc/[0-9]*/stat; do\n\
              \x20     pid=${{stat#/proc/}}; pid=${{pid%/stat}}\n\
              \x20     look \"$pid\" && [ \"$session\" = \"$leader\" ] || continue\n\
-             \x20     case $state in Z|X|x) ;; *) echo \"$pid $state\";; esac\n\
+             \x20     [ $state = X ] || echo \"$pid $state\"\n\
              \x20   done\n\
              \x20 fi\n\
              {by_pattern}\
@@ -186,9 +190,11 @@ impl Daemon {
     }
 }
 
-/// Reads what matters of `/proc/<pid>/stat`. The command's name may hold spaces and brackets, so fields are counted from the last bracket.
+/// Reads what matters of `/proc/<pid>/stat`. The command's name may hold spaces and brackets, so fields are counted from the last bracket. A process that has
+/// ended is in the state `X`, whether somebody has waited for it or not. One whose first thread has ended has not, while others still hold its ports and files.
 const LOOK: &str = "look() { line=; { read -r line < \"/proc/$1/stat\"; } 2>/dev/null || return 1; \
-                    set -- ${line##*) }; state=$1 session=$4 born=${20}; }\n";
+                    set -- ${line##*) }; state=$1 session=$4 born=${20}; \
+                    case $state in Z) if [ ${18} -gt 1 ]; then state=S; else state=X; fi;; x) state=X;; esac; }\n";
 
 /// Does `act` to what `list` finds until it finds nothing more: processes may fork in between.
 fn until_none(list: &str, act: &str, polls: u32) -> String {
@@ -281,6 +287,24 @@ mod tests {
         assert_eq!(first, sh(&format!("cat {}", quote(&fixture.daemon.pidfile()))));
         assert!(members(&fixture.daemon).len() >= 2, "the child belongs to it too");
         assert_eq!(std::fs::read_to_string(fixture.daemon.log()).unwrap(), "it's \"here\"\n");
+    }
+
+    #[test]
+    fn of_many_starts_at_once_one_is_the_daemon() {
+        let odd = format!("sleep 5{}.5", std::process::id());
+        let fixture = fixture(&format!("exec {odd}"));
+        for round in 0..10 {
+            let mut starters: Vec<_> = (0..6).map(|_| Command::new("sh").arg("-c").arg(fixture.daemon.start()).spawn().unwrap()).collect();
+            // One that is killed may leave a leader behind that has not written yet.
+            starters[round % 6].kill().unwrap();
+            for starter in &mut starters {
+                starter.wait().unwrap();
+            }
+            sh("sleep 0.2");
+            assert_eq!(sh(&format!("pgrep -xf '{odd}'")).lines().count(), 1, "round {round}");
+            assert_eq!(members(&fixture.daemon).len(), 1);
+            sh(&fixture.daemon.kill());
+        }
     }
 
     #[test]
