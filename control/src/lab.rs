@@ -13,9 +13,10 @@
 //!
 //! The test itself runs inside the lab's network namespace, so that SSH and the clients reach the nodes by plain TCP, and nothing of the host's network is ever
 //! touched or needed. All processes are in one tree of pid namespaces below the outer process: when it goes, the kernel kills them all, and with them
-//! go every namespace, mount and link. As root, a node's root is an overlay over the host's, so that a node may even install packages; otherwise, in a user
+//! go every namespace, mount and link; what cgroups faults have made in the nodes, the outer process deletes. As root, a node's root is an overlay over the host's, so that a node may even install packages; otherwise, in a user
 //! namespace, it is composed of read-only binds and a copied `/etc`.
 
+mod cgroups;
 mod enter;
 mod held;
 mod join;

@@ -18,7 +18,7 @@ mod rendered;
 mod runtime;
 mod template;
 
-pub use definition::{Definition, File, Install, LogPattern, Process, Ready, Requires, Start, Stop, Upload};
+pub use definition::{Definition, File, Install, LogPattern, Membership, Process, Ready, Requires, Start, Stop, Upload};
 pub use error::SystemError;
 pub use logs::{Trouble, Troubles};
 pub use rendered::Rendered;

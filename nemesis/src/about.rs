@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use crate::scenario::LIBRARY;
 use crate::scheduled;
 
 /// A kind of fault, for people. The words of a row are short enough for a table.
@@ -51,6 +52,10 @@ pub fn terminal() -> String {
             let _ = writeln!(text, "  {title:<9} {said}");
         }
     }
+    text += "\nscenarios:\n";
+    for entry in LIBRARY {
+        let _ = writeln!(text, "  {}: {}\n    made of {}", entry.name, entry.what, entry.parts);
+    }
     text
 }
 
@@ -60,6 +65,7 @@ nemesis:
   - {partition: {shape: majority-minority}, every: 15s, for: 8s}
   - {kill: {targets: primary}, at: [10s, 40s], for: 5s, group: crash}
   - {mix: [{pause: {targets: minority}, weight: 3}, {crash_loop: {}}], every: 20s, for: 5s, chance: 0.5, group: crash}
+  - {scenario: {flapping-link: {cut: 500ms}}, every: 30s, for: 10s}
   - {loss: {share: 0.3, targets: {zone: east}}, after_operations: 5000, for: 10s}
 safety: {at_most: minority, at_once: 2, quiet: 10s, lease: 30s}
 zones: {east: [n1, n2], west: [n3, n4, n5]}
@@ -79,6 +85,10 @@ pub fn markdown() -> String {
         let mark = if about.is_destructive { " ⚠" } else { "" };
         let cells = [about.what, about.how, about.needs, about.verified, about.healed].map(|cell| cell.replace('|', "\\|"));
         let _ = writeln!(text, "| `{}`{mark} | {} |", about.name, cells.join(" | "));
+    }
+    text += "\n## Scenarios\n\nThe values of `scenario`, each an injection and healed as one.\n\n| scenario | what | made of |\n| --- | --- | --- |\n";
+    for entry in LIBRARY {
+        let _ = writeln!(text, "| `{}` | {} | {} |", entry.name, entry.what, entry.parts);
     }
     let _ = write!(
         text,

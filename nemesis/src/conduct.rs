@@ -108,6 +108,10 @@ pub fn check(campaign: &Campaign, cluster: &Cluster) -> Result<(), NemesisError>
             if fault.needs_system() && cluster.system.is_none() {
                 return Err(wrong((Some(line), format!("{} needs a system, to know its processes; the plan names none", fault.name()))));
             }
+            if fault.needs_membership() && cluster.system.as_ref().is_none_or(|system| system.definition().membership.is_none()) {
+                let message = format!("{} takes members out and in, but the system's definition has no `membership`", fault.name());
+                return Err(wrong((Some(line), message)));
+            }
             if fault.needs_primary() && !tells_primary {
                 let message = format!("{} aims at the primary, but the system's definition has no `primary` command", fault.name());
                 return Err(wrong((Some(line), message)));

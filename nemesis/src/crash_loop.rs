@@ -62,20 +62,12 @@ impl Fault for CrashLoop {
     fn works(&self, cluster: &Cluster, id: u32, deed: &Deed) -> Result<Vec<Work>, NemesisError> {
         errand::on_daemons(cluster, &deed.nodes, |node, daemon| {
             let (kill, start, lives) = (quote(&daemon.kill()), switch::in_turn(&daemon.start()), self.lives.0.as_secs_f64());
-            let job = Job::new(ABOUT.name, id, format!("while :; do sh -c {kill}; {start}; sleep {lives}; done"));
-            Work {
-                node,
-                inject: job.start(),
-                verify: job.assert_running(),
-                undo: job.end_before(&daemon.start()),
-                verify_undone: format!("( {} ) && ( {} )", job.assert_gone(), daemon.assert_running()),
-            }
+            Job::new(ABOUT.name, id, format!("while :; do sh -c {kill}; {start}; sleep {lives}; done")).around(node, daemon)
         })
     }
 
     fn sweep(&self, cluster: &Cluster) -> Result<Vec<Errand>, NemesisError> {
-        let script = |node, start: String| Errand { node, script: format!("( {} ) && ( {start} )", job::sweep(ABOUT.name)) };
-        errand::on_daemons(cluster, &cluster.all(), |node, daemon| script(node, daemon.start()))
+        job::sweep_and_start(cluster, ABOUT.name)
     }
 
     fn requirements(&self) -> Vec<Requirement> {

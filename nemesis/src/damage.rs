@@ -184,7 +184,7 @@ impl Fault for Damage {
     }
 
     fn sweep(&self, cluster: &Cluster) -> Result<Vec<Errand>, NemesisError> {
-        errand::on_daemons(cluster, &cluster.all(), |node, daemon| Errand { node, script: daemon.start() })
+        errand::start_everywhere(cluster)
     }
 
     fn requirements(&self) -> Vec<Requirement> {

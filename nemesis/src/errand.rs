@@ -54,6 +54,22 @@ pub(crate) fn on_daemons<T>(cluster: &Cluster, nodes: &[usize], make: impl Fn(St
     nodes.map(|node| Ok(make(node.name.clone(), &system.on(&node.name)?.daemon))).collect()
 }
 
+/// The works of a fault that ends the system, by `end`, and starts it again.
+pub(crate) fn ended(cluster: &Cluster, nodes: &[usize], end: impl Fn(&Daemon) -> String) -> Result<Vec<Work>, NemesisError> {
+    on_daemons(cluster, nodes, |node, daemon| Work {
+        node,
+        inject: end(daemon),
+        verify: daemon.assert_gone(),
+        undo: daemon.start(),
+        verify_undone: daemon.assert_running(),
+    })
+}
+
+/// Starts the system wherever it does not run.
+pub(crate) fn start_everywhere(cluster: &Cluster) -> Result<Vec<Errand>, NemesisError> {
+    on_daemons(cluster, &cluster.all(), |node, daemon| Errand { node, script: daemon.start() })
+}
+
 /// What was done to processes was done to nobody unless some node printed whom.
 pub(crate) fn found_processes(printed: &[String]) -> bool {
     printed.iter().any(|pids| !pids.is_empty())

@@ -96,6 +96,11 @@ pub trait Fault: Debug + Send + Sync {
         self.targets().by_role()
     }
 
+    /// Whether it needs a system whose members can be changed.
+    fn needs_membership(&self) -> bool {
+        false
+    }
+
     /// Whether it is seen, from what the injection printed on each node, that somebody was struck.
     fn is_felt(&self, _printed: &[String]) -> bool {
         true

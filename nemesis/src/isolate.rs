@@ -8,7 +8,7 @@ use crate::errand::{self, Errand};
 use crate::firewall::{self, Act, Peers, Rule, Verdict, Way};
 use crate::partition::Direction;
 use crate::requirement::Requirement;
-use crate::{Cluster, Deed, Fault, NemesisError, Targets, Work};
+use crate::{Cluster, Deed, Fault, NemesisError, Roster, Targets, Work};
 
 /// Cuts nodes off from everybody, or from clients alone; all but SSH.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -26,6 +26,9 @@ pub struct Isolate {
     /// What becomes of the packets.
     #[serde(default)]
     pub by: Verdict,
+    /// Ports that are not cut, like that of a health check. At most 13.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub spare: Vec<u16>,
 }
 
 /// From whom a node is cut off.
@@ -59,7 +62,7 @@ impl Isolate {
         };
         let mut rules = Vec::new();
         for &way in ways {
-            rules.extend([Rule::spare_ssh(way, ssh_ports.to_vec()), Rule::spare_loopback(way)]);
+            rules.extend([Rule::spare_ssh(way, [ssh_ports, &self.spare].concat()), Rule::spare_loopback(way)]);
             if self.by != Verdict::Drop {
                 rules.push(Rule::spare_refusals(way));
             }
@@ -88,6 +91,12 @@ impl Fault for Isolate {
             Direction::Inbound => format!("{nodes} not hearing {whom}"),
             Direction::Outbound => format!("{nodes} not heard by {whom}"),
         }
+    }
+
+    fn check(&self, _: &Roster) -> Result<(), String> {
+        // SSH's own may be two.
+        firewall::check_ports(&[self.spare.as_slice(), &[22, 22]].concat())
+            .map_err(|why| why.replace("`ports`", "`spare`, with those of SSH,"))
     }
 
     fn works(&self, cluster: &Cluster, id: u32, deed: &Deed) -> Result<Vec<Work>, NemesisError> {

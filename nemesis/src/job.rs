@@ -2,7 +2,8 @@
 
 use elenchus_control::system::daemon::Daemon;
 
-use crate::{Cluster, Deed, Work};
+use crate::errand::{self, Errand};
+use crate::{Cluster, Deed, NemesisError, Work};
 
 const FOLDER: &str = "/run/elenchus/jobs";
 
@@ -31,11 +32,6 @@ impl Job {
         format!("{}rm -f {} {}\n", self.0.kill(), self.0.pidfile(), self.0.log())
     }
 
-    /// Ends it, and then runs a script that starts what the job may just have been starting: that one is given the time to leave its pidfile.
-    pub(crate) fn end_before(&self, start: &str) -> String {
-        format!("( {} ) && sleep 0.5 && ( {start} )", self.end())
-    }
-
     /// Fails unless it runs.
     pub(crate) fn assert_running(&self) -> String {
         self.0.assert_running()
@@ -44,6 +40,18 @@ impl Job {
     /// Fails while anything of it is there.
     pub(crate) fn assert_gone(&self) -> String {
         self.0.assert_gone()
+    }
+
+    /// The work of a job that ends a system and starts it. At its end the system is started, which the job may just have been doing: that is given the time to leave
+    /// its pidfile.
+    pub(crate) fn around(&self, node: String, system: &Daemon) -> Work {
+        Work {
+            node,
+            inject: self.start(),
+            verify: self.assert_running(),
+            undo: format!("( {} ) && sleep 0.5 && ( {} )", self.end(), system.start()),
+            verify_undone: format!("( {} ) && ( {} )", self.assert_gone(), system.assert_running()),
+        }
     }
 
     /// The work of a fault that is nothing but the job, on every node of a deed.
@@ -73,4 +81,12 @@ pub(crate) fn sweep(fault: &str) -> String {
          \x20 rm -f \"$file\"\n\
          done\n"
     )
+}
+
+/// The same, and starts the system wherever it does not run.
+pub(crate) fn sweep_and_start(cluster: &Cluster, fault: &str) -> Result<Vec<Errand>, NemesisError> {
+    errand::on_daemons(cluster, &cluster.all(), |node, daemon| Errand {
+        node,
+        script: format!("( {} ) && ( {} )", sweep(fault), daemon.start()),
+    })
 }

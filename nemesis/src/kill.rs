@@ -101,17 +101,11 @@ impl Fault for Kill {
     }
 
     fn works(&self, cluster: &Cluster, _id: u32, deed: &Deed) -> Result<Vec<Work>, NemesisError> {
-        errand::on_daemons(cluster, &deed.nodes, |node, daemon| Work {
-            node,
-            inject: daemon.kill_by(self.signal.name()),
-            verify: daemon.assert_gone(),
-            undo: daemon.start(),
-            verify_undone: daemon.assert_running(),
-        })
+        errand::ended(cluster, &deed.nodes, |daemon| daemon.kill_by(self.signal.name()))
     }
 
     fn sweep(&self, cluster: &Cluster) -> Result<Vec<Errand>, NemesisError> {
-        errand::on_daemons(cluster, &cluster.all(), |node, daemon| Errand { node, script: daemon.start() })
+        errand::start_everywhere(cluster)
     }
 
     fn requirements(&self) -> Vec<Requirement> {

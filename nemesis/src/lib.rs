@@ -18,12 +18,14 @@
 //! | `switch` | the dead man's switch on the node |
 //! | `helper` | the program that is uploaded for what a shell cannot do |
 //! | [`roster`], [`target`], [`grudge`] | who there is, who is struck, who hears whom |
-//! | [`firewall`] | rules that stop packets |
-//! | [`partition`], [`isolate`], [`dns`], [`loss`], [`link`], [`sever`], [`kill`], [`pause`], [`crash_loop`], [`restart`], [`rolling`], [`cpu`], [`memory`], [`fill_disk`], [`descriptors`], [`damage`], [`clock`], [`shell`] | the faults |
+//! | [`firewall`], `cgroup` | rules that stop packets; limits of the kernel |
+//! | [`partition`], [`isolate`], [`dns`], [`loss`], [`link`], [`sever`], [`kill`], [`pause`], [`crash_loop`], [`restart`], [`rolling`], [`cpu`], [`memory`], [`fill_disk`], [`descriptors`], [`throttle`], [`oom`], [`pids`], [`io`], [`damage`], [`clock`], [`membership`], [`shell`] | the faults |
+//! | [`scenario`] | ready compositions of them |
 //!
 //! Adding a fault is one file and one line in the table in [`scheduled`].
 
 pub mod about;
+mod cgroup;
 pub mod clock;
 pub mod cluster;
 pub mod conduct;
@@ -39,25 +41,31 @@ pub mod fill_disk;
 pub mod firewall;
 pub mod grudge;
 mod helper;
+pub mod io;
 pub mod isolate;
 mod job;
 pub mod kill;
 pub mod ledger;
 pub mod link;
 pub mod loss;
+pub mod membership;
 pub mod memory;
+pub mod oom;
 pub mod partition;
 pub mod pause;
+pub mod pids;
 pub mod requirement;
 pub mod restart;
 pub mod rolling;
 pub mod roster;
 pub mod safety;
+pub mod scenario;
 pub mod scheduled;
 pub mod sever;
 pub mod shell;
 mod switch;
 pub mod target;
+pub mod throttle;
 pub mod timetable;
 
 pub use cluster::Cluster;

@@ -80,14 +80,7 @@ impl Fault for Rolling {
                     self.down.0.as_secs_f64(),
                     switch::in_turn(&daemon.start())
                 );
-                let job = Job::new(ABOUT.name, id, command);
-                Work {
-                    node,
-                    inject: job.start(),
-                    verify: job.assert_running(),
-                    undo: job.end_before(&daemon.start()),
-                    verify_undone: format!("( {} ) && ( {} )", job.assert_gone(), daemon.assert_running()),
-                }
+                Job::new(ABOUT.name, id, command).around(node, daemon)
             })?;
             works.extend(made);
         }
@@ -95,8 +88,7 @@ impl Fault for Rolling {
     }
 
     fn sweep(&self, cluster: &Cluster) -> Result<Vec<Errand>, NemesisError> {
-        let script = |node, start: String| Errand { node, script: format!("( {} ) && ( {start} )", job::sweep(ABOUT.name)) };
-        errand::on_daemons(cluster, &cluster.all(), |node, daemon| script(node, daemon.start()))
+        job::sweep_and_start(cluster, ABOUT.name)
     }
 
     fn requirements(&self) -> Vec<Requirement> {

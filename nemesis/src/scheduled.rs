@@ -142,10 +142,22 @@ faults! {
     fill_disk: crate::fill_disk::FillDisk,
     /// Lowers how many files the system's processes may have open.
     descriptors: crate::descriptors::Descriptors,
+    /// Gives the system's processes a share of a processor alone.
+    throttle: crate::throttle::Throttle,
+    /// Gives the system so much more memory and no more.
+    oom: crate::oom::Oom,
+    /// Limits how many processes and threads the system may have.
+    pids: crate::pids::Pids,
+    /// Limits how many bytes a second the system reads from a disk and writes to it.
+    io: crate::io::Io,
     /// Kills the system, damages its files, and starts it on what is left.
     damage: crate::damage::Damage,
     /// Has the system's processes see a wrong time of day.
     clock: crate::clock::Clock,
+    /// Changes who is a member of the system, while it runs.
+    membership: crate::membership::Membership,
+    /// Plays a ready composition of faults.
+    scenario: crate::scenario::Scenario,
     /// Breaks nodes by the plan's own commands.
     shell: crate::shell::Shell,
 }

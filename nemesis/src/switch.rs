@@ -5,10 +5,11 @@
 //! control node has healed the fault, it deletes the folder, and the watcher goes too.
 //!
 //! ```text
-//! /run/elenchus/lease          when the lease was renewed last, in seconds since the node started
-//! /run/elenchus/faults/7/undo  what undoes injection 7
-//! /run/elenchus/faults/7/proof what fails unless it is undone
-//! /run/elenchus/lapsed/7       it was undone by the watcher; what it said
+//! /run/elenchus/lease             when the lease was renewed last, in seconds since the node started
+//! /run/elenchus/faults/7/injector who makes injection 7: its pid and the time of its start
+//! /run/elenchus/faults/7/undo     what undoes it
+//! /run/elenchus/faults/7/proof    what fails unless it is undone
+//! /run/elenchus/lapsed/7          it was undone by the watcher; what it said
 //! ```
 //!
 //! Time is what the kernel says has passed since it started, which no fault changes. All of it is gone after a reboot, as the faults are.
@@ -25,6 +26,9 @@ const LAPSED: &str = "/run/elenchus/lapsed";
 
 /// How many renewals may be lost before a lease runs out.
 const RENEWALS: u32 = 10;
+
+/// How long beyond its lease an injection may take to be made, before it is undone all the same.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Writes the present to the lease; whole, as its readers do not wait.
 const RENEW: &str =
@@ -47,6 +51,7 @@ pub(crate) fn inject(id: u32, work: &Work, lease: Duration) -> String {
         ": {verb}\nmkdir -p {folder} && chmod 700 {folder} && {RENEW}[ $? = 0 ] || exit 1\n\
          rm -f {LAPSED}/{id}\n\
          printf %s {proof} >{folder}/proof && printf %s {watch} >{folder}/watch && printf %s {undo} >{folder}/undo || exit 1\n\
+         read -r line </proc/$$/stat && set -- ${{line##*) }} && echo \"$$ ${{20}}\" >{folder}/injector || exit 1\n\
          setsid sh {folder}/watch </dev/null >/dev/null 2>&1 &\n\
          exec sh -c {inject}\n",
         verb = first_line(&work.inject),
@@ -64,14 +69,18 @@ fn first_line(script: &str) -> String {
     plain.trim().to_owned()
 }
 
-/// The watcher of one injection.
+/// The watcher of one injection. One that is still being made when the lease has run out, on a node that is slow, is first waited for: it would break what is undone.
 fn watch(id: u32, lease: Duration) -> String {
     let (folder, seconds) = (format!("{FAULTS}/{id}"), lease.as_secs().max(1));
+    let patience = seconds + PATIENCE.as_secs();
     format!(
-        "while [ -e {folder}/undo ]; do\n\
+        "injecting() {{ read -r pid since 2>/dev/null <{folder}/injector && {{ read -r line </proc/$pid/stat; }} 2>/dev/null && set -- ${{line##*) }} && [ \"${{20}}\" = \"$since\" ]; }}\n\
+         while [ -e {folder}/undo ]; do\n\
          \x20 sleep 0.5\n\
          \x20 read -r now rest </proc/uptime && read -r seen <{LEASE} || continue\n\
-         \x20 [ $((${{now%%.*}} - seen)) -ge {seconds} ] || continue\n\
+         \x20 silent=$((${{now%%.*}} - seen))\n\
+         \x20 [ $silent -ge {seconds} ] || continue\n\
+         \x20 if [ $silent -lt {patience} ] && injecting; then continue; fi\n\
          \x20 mkdir -p {LAPSED}\n\
          \x20 ( {LOCK}sh {folder}/undo 9>&- && sh {folder}/proof 9>&- && rm -rf {folder} ) >{LAPSED}/{id} 2>&1 9>{LOCKED}\n\
          done\n"

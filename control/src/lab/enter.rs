@@ -10,7 +10,9 @@ use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use nix::unistd::{Gid, Pid, Uid, getegid, geteuid, pipe2};
 
+use super::cgroups::Cgroups;
 use super::netlink::Netlink;
+use super::procfs::ProcessId;
 use super::supervise::Signals;
 use super::{CONTROLLER, LabError, PREFIX, node};
 
@@ -19,6 +21,9 @@ pub(super) const ROLE: &str = "ELENCHUS_LAB_ROLE";
 
 /// The pipe whose end tells the lab's init that the outer process is gone.
 const LIFELINE: &str = "ELENCHUS_LAB_LIFELINE";
+
+/// The tag of the lab, for its nodes.
+pub(super) const TAG: &str = "ELENCHUS_LAB_TAG";
 
 /// The bridge between the nodes.
 pub(super) const BRIDGE: &str = "lab0";
@@ -100,16 +105,20 @@ fn map_user(uid: Uid, gid: Gid) -> io::Result<()> {
 /// Runs this command again as process 1 of the lab, and waits for its end.
 fn outer() -> io::Result<i32> {
     let signals = Signals::block()?;
+    let itself = ProcessId::of(std::process::id()).ok_or_else(|| io::Error::other("/proc does not show this process"))?;
+    let cgroups = Cgroups::before(itself);
     let (read, write) = pipe2(OFlag::O_CLOEXEC)?;
     fcntl(&read, FcntlArg::F_SETFD(FdFlag::empty()))?;
     let child = Command::new("/proc/self/exe")
         .args(std::env::args_os().skip(1))
         .env(ROLE, "init")
         .env(LIFELINE, read.as_raw_fd().to_string())
+        .env(TAG, cgroups.tag())
         .spawn()?;
     drop(read);
     let status = signals.attend(&child)?;
     drop(write);
+    cgroups.end();
     Ok(status)
 }
 

@@ -9,7 +9,7 @@ use nix::sched::{CloneFlags, unshare};
 use nix::unistd::sethostname;
 use serde::{Deserialize, Serialize};
 
-use super::enter::{BRIDGE, LabNet, ROLE};
+use super::enter::{BRIDGE, LabNet, ROLE, TAG};
 use super::netlink::Netlink;
 use super::openssh;
 use super::root;
@@ -39,6 +39,8 @@ pub(super) struct NodeSpec {
     /// Whether the root may be an overlay, with users and sudo.
     pub(super) is_root: bool,
     pub(super) openssh: bool,
+    /// Says which lab's it is.
+    pub(super) tag: String,
 }
 
 impl NodeSpec {
@@ -108,6 +110,7 @@ impl LabNet {
                 authorized_key: login.public_openssh.clone(),
                 is_root: self.is_root,
                 openssh: options.sshd == NodeSshd::OpenSsh,
+                tag: std::env::var(TAG).unwrap_or_default(),
             };
             let mut keeper = start_keeper(&spec).map_err(LabError::setup(format!("starting {name}")))?;
             voices.push(Voice::new(name, keeper.stdout.take()));
@@ -195,7 +198,10 @@ pub(super) fn keep() -> io::Result<i32> {
     let signals = Signals::block()?;
     let mut spaces =
         CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWPID | CloneFlags::CLONE_NEWUTS | CloneFlags::CLONE_NEWIPC;
-    spaces |= CloneFlags::CLONE_NEWCGROUP;
+    // As root the hierarchy's own root stays in sight: only there controllers may be enabled beside processes, which faults that limit a system need.
+    if !NodeSpec::from_env()?.is_root {
+        spaces |= CloneFlags::CLONE_NEWCGROUP;
+    }
     unshare(spaces)?;
     say(UNSHARED)?;
     io::copy(&mut io::stdin(), &mut io::sink())?;

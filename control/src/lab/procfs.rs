@@ -8,7 +8,7 @@ use std::fs;
 pub(super) struct ProcessId {
     pub(super) pid: u32,
     /// When it was started, in clock ticks since the machine was.
-    started: u64,
+    pub(super) started: u64,
 }
 
 /// What `/proc/PID/stat` says.

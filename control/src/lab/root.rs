@@ -9,7 +9,7 @@ use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::unistd::pivot_root;
 
 use super::node::NodeSpec;
-use super::openssh;
+use super::{cgroups, openssh};
 
 /// Where the new root is built: every system has this directory, and the node's own one covers it later.
 const WORK: &str = "/tmp";
@@ -113,6 +113,7 @@ fn settle(spec: &NodeSpec) -> io::Result<()> {
     write("/etc/hostname", &format!("{}\n", spec.name), 0o644)?;
     let hosts: String = spec.hosts.iter().map(|(name, address)| format!("{address} {name}\n")).collect();
     write("/etc/hosts", &format!("127.0.0.1 localhost\n::1 localhost\n{hosts}"), 0o644)?;
+    write(cgroups::TAG_FILE, &format!("{}.{}\n", spec.tag, spec.name), 0o644)?;
     for dir in ["/run/lock", "/run/sshd"] {
         fs::create_dir_all(dir)?;
     }

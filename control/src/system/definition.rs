@@ -56,6 +56,9 @@ pub struct Definition {
     /// A command (template, run by `sh` on a node) that prints the name or the address of the primary as that node sees it, or nothing.
     #[serde(default)]
     pub primary: Option<String>,
+    /// How its members are changed while it runs.
+    #[serde(default)]
+    pub membership: Option<Membership>,
     /// Log files to fetch after a run, beside what it printed (templates; shell wildcards allowed).
     #[serde(default)]
     pub logs: Vec<String>,
@@ -165,6 +168,26 @@ pub struct Process {
     pub pattern: Option<String>,
 }
 
+/// How the system's members are changed while it runs. Each command is a template, run by `sh` on the node that is to be in or out, and finds in `$of` the
+/// address of a node.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Membership {
+    /// Prints the names or the addresses of the members as the node `$of` sees them, a line each, and fails where that node does not answer.
+    pub view: String,
+    /// Has the node `$of`, a member, take this node out.
+    pub remove: String,
+    /// Has the node `$of`, a member, take this node in, and prepares this node's next start, which is with empty data.
+    pub add: String,
+    /// Has this node, which is primary, give that up in favour of the node `$of`.
+    #[serde(default)]
+    pub demote: Option<String>,
+    /// How long all nodes' views may take to agree.
+    #[serde(default = "a_while")]
+    #[schemars(with = "String")]
+    pub within: Span,
+}
+
 /// A line of a log that means trouble.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -193,6 +216,10 @@ fn executable() -> String {
 
 fn readable() -> String {
     "0644".into()
+}
+
+fn a_while() -> Span {
+    Span::secs(20)
 }
 
 fn half_a_minute() -> Span {

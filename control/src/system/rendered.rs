@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::daemon::Daemon;
 use super::template::Templates;
-use super::{Definition, File, SystemError, Upload};
+use super::{Definition, File, Membership, SystemError, Upload};
 
 /// Where pidfiles go on the nodes. It is gone after a reboot, as the processes are.
 const RUN_DIRECTORY: &str = "/run/elenchus";
@@ -32,6 +32,8 @@ pub struct Rendered {
     pub ready: Option<String>,
     /// What prints the primary.
     pub primary: Option<String>,
+    /// How its members are changed.
+    pub membership: Option<Membership>,
     /// How it runs.
     pub daemon: Daemon,
 }
@@ -59,6 +61,7 @@ impl Rendered {
             logs: each("logs", &definition.logs, &path)?,
             ready: one("ready.command", &definition.ready.as_ref().map(|ready| ready.command.clone()))?,
             primary: one("primary", &definition.primary)?,
+            membership: definition.membership.as_ref().map(|membership| membership_of(templates, membership)).transpose()?,
             daemon: daemon_of(definition, templates)?,
         })
     }
@@ -91,6 +94,17 @@ fn daemon_of(definition: &Definition, templates: &Templates<'_>) -> Result<Daemo
         pattern: definition.process.pattern.as_ref().map(|pattern| templates.render("process.pattern", pattern)).transpose()?,
         run_directory: RUN_DIRECTORY.into(),
         log_directory: LOG_DIRECTORY.into(),
+    })
+}
+
+fn membership_of(templates: &Templates<'_>, membership: &Membership) -> Result<Membership, SystemError> {
+    let one = |field: &str, text: &String| templates.render(&format!("membership.{field}"), text);
+    Ok(Membership {
+        view: one("view", &membership.view)?,
+        remove: one("remove", &membership.remove)?,
+        add: one("add", &membership.add)?,
+        demote: membership.demote.as_ref().map(|text| one("demote", text)).transpose()?,
+        within: membership.within,
     })
 }
 

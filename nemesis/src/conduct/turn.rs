@@ -15,6 +15,10 @@ use crate::{Aim, Armed, Deed, Errand, Fault, NemesisError, Work, errand, switch}
 const HEAL_TRIES: u32 = 3;
 const HEAL_PAUSE: Duration = Duration::from_secs(1);
 
+/// How long an election may take that was under way when a fault aims at the primary, and how long to wait before asking again.
+const PRIMARY_LIMIT: Duration = Duration::from_secs(5);
+const PRIMARY_PAUSE: Duration = Duration::from_millis(200);
+
 impl Run<'_> {
     /// Injects what was planned, waits, and heals it.
     pub(super) async fn turn(&self, planned: Planned, mut stop: watch::Receiver<bool>) {
@@ -51,8 +55,10 @@ impl Run<'_> {
     pub(super) async fn resolve(&self, fault: &dyn Fault, id: u32, aim: Aim) -> Option<Deed> {
         let error = match aim {
             Aim::Deed(deed) => return Some(deed),
-            Aim::Primaries { seed } => match self.cluster.primaries().await {
-                Ok(primaries) if primaries.is_empty() => NemesisError::Refused("no node says who is primary".into()),
+            Aim::Primaries { seed } => match self.primaries().await {
+                Ok(primaries) if primaries.is_empty() => {
+                    NemesisError::Refused(format!("no node said within {PRIMARY_LIMIT:?} who is primary"))
+                }
                 Ok(primaries) => return Some(fault.at_primaries(&self.cluster.roster, &primaries, seed)),
                 Err(error) => error,
             },
@@ -61,6 +67,18 @@ impl Run<'_> {
         self.say(fault, id, &deed, FaultPhase::Inject, Kind::Invoke, None);
         self.not_done(fault, id, &deed, &error);
         None
+    }
+
+    /// Who is primary. While nobody is, as in an election, it is asked again for a while.
+    async fn primaries(&self) -> Result<Vec<usize>, NemesisError> {
+        let began = tokio::time::Instant::now();
+        loop {
+            let primaries = self.cluster.primaries().await?;
+            if !primaries.is_empty() || began.elapsed() >= PRIMARY_LIMIT {
+                return Ok(primaries);
+            }
+            tokio::time::sleep(PRIMARY_PAUSE).await;
+        }
     }
 
     /// Injects, and returns whether there is something to be healed.

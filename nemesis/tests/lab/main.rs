@@ -5,10 +5,12 @@
 mod clocks;
 mod controller;
 mod disk;
+mod members;
 mod network;
 mod probe;
 mod processes;
 mod resources;
+mod scenarios;
 mod scene;
 mod shell;
 
@@ -43,6 +45,7 @@ tests! {
     network::nftables_do_as_well,
     processes::the_killed_are_gone_and_come_back,
     processes::the_paused_do_nothing,
+    processes::the_frozen_have_no_children_that_escape,
     processes::overlapping_pauses_end_with_the_last,
     processes::a_crash_loop_starts_it_again_and_again,
     processes::what_ends_in_order_is_asked_first,
@@ -51,6 +54,11 @@ tests! {
     resources::memory_is_held,
     resources::a_full_disk_takes_no_more,
     resources::files_cannot_be_opened,
+    resources::a_throttled_server_has_its_share,
+    resources::who_takes_too_much_memory_is_killed,
+    resources::no_thread_can_be_started,
+    resources::limits_end_each_by_itself,
+    resources::a_disk_is_as_slow_as_it_is_said_to_be,
     disk::bits_are_flipped_where_the_seed_says,
     disk::ends_are_lost_and_stay_lost,
     clocks::the_systems_clock_is_wrong_and_nobody_elses,
@@ -58,6 +66,13 @@ tests! {
     clocks::the_machines_clock_is_never_set_in_a_lab,
     clocks::who_heals_later_brings_the_helper,
     clocks::clocks_may_be_fast_or_frozen,
+    scenarios::who_only_sends_is_heard,
+    scenarios::health_checks_are_answered_and_nothing_else,
+    scenarios::late_wakers_hear_late,
+    scenarios::a_link_comes_and_goes,
+    scenarios::one_after_the_other_is_paused,
+    scenarios::all_that_are_cut_off_come_back,
+    members::a_member_leaves_and_comes_back,
     shell::commands_break_and_heal,
     shell::what_is_not_verified_is_said,
     shell::what_is_missing_is_said_before_the_run,

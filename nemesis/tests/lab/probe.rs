@@ -1,4 +1,4 @@
-//! What is measured with, on the nodes: a server that gives back what it gets, and short questions to it.
+//! What is measured with, on the nodes: a server that gives back what it gets or does something for each byte, and short questions to it.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
@@ -8,7 +8,16 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 const PORTS: [u16; 2] = [7000, 7001];
 
 /// The port that tells the time: nanoseconds since 1970, eight bytes.
-const TIME: u16 = 7002;
+const TIME: u16 = 7005;
+
+/// Something that is done, if the kernel lets it.
+type Deed = fn() -> std::io::Result<()>;
+
+/// What is done for each byte that comes by TCP to a port, before it is answered: what of the kernel's a server may run out of.
+const DEEDS: [(u16, Deed); 3] = [(7002, take_memory), (7003, write_to_disk), (7004, start_a_session)];
+
+/// The disk that is written to.
+const DISK: &str = "/mnt/disk";
 
 /// How long an answer is waited for.
 const PATIENCE: Duration = Duration::from_millis(1500);
@@ -26,6 +35,7 @@ pub(crate) fn main(words: &[String]) {
             println!("{}", ahead(&target(address, &TIME.to_string())).map_or_else(|error| word(&error).into(), |ahead| ahead.to_string()))
         }
         ["bytes", address, port] => println!("{}", bytes(&target(address, port))),
+        ["deeds", address, port, count] => println!("{}", deeds(&target(address, port), count.parse().unwrap())),
         other => panic!("no probe {other:?}"),
     }
 }
@@ -35,13 +45,23 @@ fn target(address: &str, port: &str) -> SocketAddr {
 }
 
 fn serve() {
+    for (port, deed) in DEEDS {
+        let listener = TcpListener::bind(("0.0.0.0", port)).unwrap();
+        std::thread::spawn(move || {
+            for mut stream in listener.incoming().flatten() {
+                let mut byte = [0];
+                while stream.read_exact(&mut byte).and_then(|()| deed()).and_then(|()| stream.write_all(&byte)).is_ok() {}
+            }
+        });
+    }
     let threads = PORTS.map(|port| {
         let socket = UdpSocket::bind(("0.0.0.0", port)).unwrap();
         std::thread::spawn(move || give_back(&socket));
         let listener = TcpListener::bind(("0.0.0.0", port)).unwrap();
         std::thread::spawn(move || {
             for mut stream in listener.incoming().flatten() {
-                std::thread::spawn(move || {
+                // Where no thread can be started, the connection is closed.
+                let _ = std::thread::Builder::new().spawn(move || {
                     let mut writer = stream.try_clone().unwrap();
                     std::io::copy(&mut stream, &mut writer)
                 });
@@ -70,6 +90,24 @@ fn ahead(to: &SocketAddr) -> std::io::Result<i64> {
     let mut time = [0; 8];
     stream.read_exact(&mut time)?;
     Ok((i64::from_le_bytes(time) - now()) / 1_000_000_000)
+}
+
+/// A mebibyte that is used, and never given back.
+fn take_memory() -> std::io::Result<()> {
+    vec![7_u8; 1 << 20].leak();
+    Ok(())
+}
+
+/// 64 KiB that are on the disk.
+fn write_to_disk() -> std::io::Result<()> {
+    let mut file = std::fs::OpenOptions::new().append(true).create(true).open(format!("{DISK}/file"))?;
+    file.write_all(&[7; 1 << 16])?;
+    file.sync_data()
+}
+
+/// A child that leaves the session.
+fn start_a_session() -> std::io::Result<()> {
+    std::process::Command::new("setsid").args(["sleep", "86399"]).spawn().map(drop)
 }
 
 /// Sends every packet back to where it came from.
@@ -133,6 +171,12 @@ fn bytes(to: &SocketAddr) -> u128 {
     stream.read_exact(&mut vec![0; 1_000_000]).unwrap();
     writing.join().unwrap().unwrap();
     began.elapsed().as_millis()
+}
+
+/// How many of so many deeds are done, one after the other.
+fn deeds(to: &SocketAddr, count: usize) -> usize {
+    let mut stream = TcpStream::connect_timeout(to, PATIENCE).unwrap();
+    (0..count).take_while(|_| stream.write_all(b"x").and_then(|()| stream.read_exact(&mut [0])).is_ok()).count()
 }
 
 /// Whether a question to port 53 gets an answer.

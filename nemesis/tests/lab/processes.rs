@@ -3,7 +3,7 @@
 use crate::scene::{PROBE, Scene};
 
 /// The states of the server's processes on a node, nothing when there are none.
-async fn states(scene: &Scene, node: usize) -> String {
+pub(crate) async fn states(scene: &Scene, node: usize) -> String {
     scene
         .on(node, &format!("for pid in $(pgrep -f '{PROBE} probe serv[e]'); do cut -d' ' -f3 /proc/$pid/stat; done 2>/dev/null; true"))
         .await
@@ -29,6 +29,29 @@ pub(crate) async fn the_paused_do_nothing(scene: &Scene) {
             assert_eq!(scene.probe(1, "tcp", 3, 7000).await, "silence");
         })
         .await;
+}
+
+/// A child that has left the server's session is reached by the freezer alone.
+pub(crate) async fn the_frozen_have_no_children_that_escape(scene: &Scene) {
+    if crate::resources::lacks_cgroups(scene).await {
+        return;
+    }
+    let address = &scene.cluster.nodes[1].address;
+    assert_eq!(scene.on(1, &format!("{PROBE} probe deeds {address} 7004 1")).await, "1");
+    let frozen = "grep -c . $(cut -d' ' -f2 /run/elenchus/cgroup/unified/place)/cgroup.procs; \
+                  grep frozen $(cut -d' ' -f2 /run/elenchus/cgroup/unified/place)/cgroup.events; \
+                  grep -q \"^$(pgrep -f 'sleep 8639[9]')$\" $(cut -d' ' -f2 /run/elenchus/cgroup/unified/place)/cgroup.procs && echo child";
+    scene
+        .while_broken("pause: {targets: {nodes: [n2]}, how: freezer}", async || {
+            assert_eq!(scene.on(2, frozen).await, "2\nfrozen 1\nchild");
+            assert_ne!(states(scene, 2).await, "T", "nobody sees it");
+            assert_eq!(scene.probe(1, "tcp", 2, 7000).await, "silence");
+        })
+        .await;
+    assert_eq!(
+        scene.on(2, "cd /proc/$(pgrep -f 'sleep 8639[9]') && cat cgroup | grep elenchus || echo back; pkill -f 'sleep 8639[9]'").await,
+        "back"
+    );
 }
 
 /// n2 is paused twice; it goes on when both are over, and the first is healed without it.

@@ -2,6 +2,19 @@
 
 use crate::scene::{PROBE, Scene};
 
+/// What says that a node has no cgroups that could be used.
+pub(crate) async fn lacks_cgroups(scene: &Scene) -> bool {
+    let reason = "mkdir -p /run/try && mount -t cgroup2 cgroup /run/try && mkdir /run/try/elenchus-try && rmdir /run/try/elenchus-try; failed=$?; umount /run/try; exit $failed";
+    let tried = scene.cluster.nodes[0].host.output(elenchus_control::Command::sh(reason)).await.unwrap();
+    if !tried.status.is_success() {
+        println!("  skipped: no cgroups can be made here: {}", tried.last_words());
+    }
+    !tried.status.is_success()
+}
+
+/// The cgroup of the server, by a controller of v1.
+const GROUP: &str = "group=$(cut -d' ' -f2 /run/elenchus/cgroup/*/place)";
+
 pub(crate) async fn a_busy_node_has_busy_processes(scene: &Scene) {
     // Clock ticks of processor time that the processes of the job have had.
     let ticks = "cat $(pgrep -s $(cut -d' ' -f1 /run/elenchus/jobs/cpu-1.pid) | sed 's|.*|/proc/&/stat|') | awk '{ s += $14 + $15 } END { print s }'";
@@ -65,4 +78,110 @@ pub(crate) async fn files_cannot_be_opened(scene: &Scene) {
         })
         .await;
     assert_eq!(scene.on(3, &limit).await, before);
+}
+
+pub(crate) async fn a_throttled_server_has_its_share(scene: &Scene) {
+    if lacks_cgroups(scene).await {
+        return;
+    }
+    // Clock ticks of processor time that the server has had, and hundredths of a second that have passed.
+    let ticks =
+        format!("awk '{{ print $14 + $15 }}' /proc/$(pgrep -f '{PROBE} probe serv[e]')/stat; tr -d . </proc/uptime | cut -d' ' -f1");
+    let spent = async || -> Vec<f64> { scene.on(2, &ticks).await.lines().map(|line| line.parse().unwrap()).collect() };
+    let throttled = format!("{GROUP}; sed -n 's/^nr_throttled //p' $group/cpu.stat");
+    scene
+        .while_broken("throttle: {targets: {nodes: [n2]}, cpus: 0.05}", async || {
+            let before = spent().await;
+            while scene.on(2, &throttled).await.parse::<u32>().unwrap() < 10 {
+                scene.probe(1, "bytes", 2, 7000).await;
+            }
+            let after = spent().await;
+            let share = (after[0] - before[0]) / (after[1] - before[1]);
+            assert!(share < 0.1, "it had {share} of a processor");
+        })
+        .await;
+}
+
+pub(crate) async fn who_takes_too_much_memory_is_killed(scene: &Scene) {
+    if lacks_cgroups(scene).await {
+        return;
+    }
+    scene
+        .while_broken("oom: {targets: {nodes: [n3]}, mib: 16}", async || {
+            assert_eq!(scene.on(1, &format!("{PROBE} probe deeds {} 7002 8", scene.cluster.nodes[2].address)).await, "8");
+            let done: u32 = scene.on(1, &format!("{PROBE} probe deeds {} 7002 32", scene.cluster.nodes[2].address)).await.parse().unwrap();
+            assert!(done < 10, "{done} MiB more were taken");
+            assert_eq!(scene.probe(1, "tcp", 3, 7000).await, "refused");
+        })
+        .await;
+    scene.await_servers().await;
+    assert_eq!(scene.on(1, &format!("{PROBE} probe deeds {} 7002 32", scene.cluster.nodes[2].address)).await, "32");
+}
+
+pub(crate) async fn no_thread_can_be_started(scene: &Scene) {
+    if lacks_cgroups(scene).await {
+        return;
+    }
+    assert_eq!(scene.probe(2, "tcp", 1, 7000).await, "ok");
+    scene
+        .while_broken("pids: {targets: {nodes: [n1]}}", async || {
+            assert_ne!(scene.probe(2, "tcp", 1, 7000).await, "ok", "each connection takes a thread");
+            assert_eq!(scene.probe(2, "udp", 1, 7000).await, "400", "those that run do");
+        })
+        .await;
+    assert_eq!(scene.probe(2, "tcp", 1, 7000).await, "ok");
+}
+
+/// Two limits share the system's cgroup where they are of one hierarchy; the first to end takes nothing from the other.
+pub(crate) async fn limits_end_each_by_itself(scene: &Scene) {
+    if lacks_cgroups(scene).await {
+        return;
+    }
+    let before = scene.on(1, &format!("cat /proc/$(pgrep -f '{PROBE} probe serv[e]')/cgroup")).await;
+    let lines = [
+        "throttle: {targets: {nodes: [n1]}, cpus: 0.5}",
+        "pids: {targets: {nodes: [n1]}, limit: 100}, at: [0s], for: 3s",
+        "pause: {targets: {nodes: [n1]}, how: freezer}",
+    ];
+    let held = "ls /run/elenchus/cgroup; cat $(cut -d' ' -f2 /run/elenchus/cgroup/cpu/place)/cpu.cfs_quota_us";
+    let looked = scene.while_injected(&lines, async || {
+        while scene.on(1, held).await != "cpu\nunified\n50000" {
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
+    });
+    let (said, outcome) = looked.await.unwrap();
+    assert!(outcome.injected == 3 && said.iter().all(|(_, _, error)| error.is_none()), "{said:?}");
+    assert_eq!(scene.on(1, &format!("cat /proc/$(pgrep -f '{PROBE} probe serv[e]')/cgroup")).await, before);
+}
+
+pub(crate) async fn a_disk_is_as_slow_as_it_is_said_to_be(scene: &Scene) {
+    let disk = "mkdir -p /mnt/disk && truncate -s 32M /tmp/image && mkfs.ext4 -q /tmp/image && mount -o loop /tmp/image /mnt/disk";
+    let made = scene.cluster.nodes[1].host.output(elenchus_control::Command::sh(disk)).await.unwrap();
+    if lacks_cgroups(scene).await || !made.status.is_success() {
+        println!("  skipped: no disk can be made here: {}", made.last_words());
+        return;
+    }
+    for node in [1, 3] {
+        scene.on(node, "mkdir -p /mnt/disk").await;
+    }
+    let lines = ["io: {targets: {nodes: [n2]}, path: /mnt/disk, write_kib: 256}"];
+    let error = scene.while_injected(&lines, async || unreachable!("nothing is begun")).await.unwrap_err();
+    assert!(error.to_string().contains("n1: it takes a cgroup"), "{error}");
+    assert!(!error.to_string().contains("n2: "), "{error}");
+    for node in [1, 3] {
+        scene.on(node, disk).await;
+    }
+    // A mebibyte takes four seconds.
+    let write =
+        format!("began=$(date +%s%N); {PROBE} probe deeds {} 7003 16; echo $(( $(date +%s%N) - began ))", scene.cluster.nodes[1].address);
+    let taken = async || scene.on(1, &write).await.lines().nth(1).unwrap().parse::<u64>().unwrap();
+    scene
+        .while_broken(lines[0], async || {
+            let nanos = taken().await;
+            assert!(nanos > 2_000_000_000, "a mebibyte was written in {nanos} ns");
+        })
+        .await;
+    for node in 1..=3 {
+        scene.on(node, "umount /mnt/disk && rm -rf /mnt/disk /tmp/image").await;
+    }
 }

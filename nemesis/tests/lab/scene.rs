@@ -127,13 +127,25 @@ impl Scene {
         }
     }
 
+    /// What the watchers of the nodes have said, and who runs there: for a failure that is not seen twice.
+    pub(crate) async fn watchers(&self) -> String {
+        let look = "head -c 500 /run/elenchus/lapsed/* /run/elenchus/faults/*/undo 2>&1; cat /run/elenchus/lease /proc/uptime; \
+                    for pid in /proc/[0-9]*; do echo \"${pid#/proc/} $(cut -d' ' -f3,4,6 $pid/stat) $(tr '\\0' ' ' <$pid/cmdline | head -c 150 | tr '\\n' ' ')\"; done 2>/dev/null; true";
+        let mut said = String::new();
+        for node in 1..=3 {
+            said += &format!("\n=== n{node}\n{}", self.on(node, look).await);
+        }
+        said
+    }
+
     /// What faults change on nodes.
     pub(crate) async fn traces(&self) -> Vec<String> {
         let look = "for t in iptables ip6tables; do $t -S 2>/dev/null; done; nft list tables 2>/dev/null | grep elenchus; ip rule; \
                     tc qdisc show dev eth0 2>/dev/null; sort /proc/mounts | grep -v ' /tmp '; \
                     ls -d /run/elenchus/clocks/[0-9]* 2>/dev/null; \
                     case $(/opt/elenchus-probe probe ahead 127.0.0.1) in -[0-9]??*|[0-9]??*) echo its clock is wrong;; esac; \
-                    find /run/elenchus/faults /run/elenchus/jobs /run/elenchus/descriptors-* /mnt/small /tmp/mark /var/tmp/elenchus-* ! -type d 2>/dev/null; \
+                    find /run/elenchus/faults /run/elenchus/jobs /run/elenchus/descriptors-* /mnt/small /tmp/mark /var/tmp/elenchus-* /run/elenchus/cgroup* ! -type d 2>/dev/null; \
+                    grep -h elenchus /proc/[0-9]*/cgroup 2>/dev/null; \
                     cat /var/tmp/data/file 2>/dev/null; \
                     for pid in $(pgrep -f 'elenchus-probe probe serv[e]'); do \
                     cut -d' ' -f3 /proc/$pid/stat | tr RD SS; grep 'open files' /proc/$pid/limits; done 2>/dev/null; true";

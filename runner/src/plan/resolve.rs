@@ -229,6 +229,10 @@ impl Loaded {
             self.must(has_primary || !fault.needs_primary(), &path, || {
                 format!("this `{}` strikes the primary, and no `system` says how to find it", fault.name())
             })?;
+            let has_membership = system.is_some_and(|system| system.definition.membership.is_some());
+            self.must(has_membership || !fault.needs_membership(), &path, || {
+                format!("`{}` takes members out and in, and no `system` says by which commands (`membership`)", fault.name())
+            })?;
         }
         Ok(roster)
     }

@@ -1,0 +1,81 @@
+//! A system that can start nothing: no process, no thread.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::about::{About, Overlap};
+use crate::cgroup::{self, Knob, Limit};
+use crate::errand::{self, Errand};
+use crate::{Cluster, Deed, Fault, NemesisError, Requirement, Roster, Targets, Work};
+
+/// Limits how many processes and threads the system may have. Those that are there stay so.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Pids {
+    /// On which nodes.
+    pub targets: Targets,
+    /// The most processes and threads that the system may have together; while there are more, none is started.
+    pub limit: u32,
+}
+
+impl Default for Pids {
+    fn default() -> Pids {
+        Pids { targets: Targets::One, limit: 1 }
+    }
+}
+
+const ABOUT: About = About {
+    name: "pids",
+    what: "limits how many processes and threads the system may have: it can start no more",
+    how: "a cgroup with a limit (`pids.max`, v1 and v2)",
+    needs: "a system in the plan; cgroups with the controller `pids` that root may change",
+    verified: "the kernel shows the limit, and every process of the system in the cgroup",
+    healed: "the processes go back to the cgroups they came from; none is in the fault's, which is deleted",
+    overlap: Overlap::Never,
+    is_destructive: false,
+};
+
+impl Pids {
+    fn limit(&self) -> Limit {
+        let knob = || vec![Knob::new("pids.max", self.limit.to_string(), "max")];
+        Limit { controller: "pids", path: None, v1: knob(), v2: knob() }
+    }
+}
+
+impl Fault for Pids {
+    fn about(&self) -> &'static About {
+        &ABOUT
+    }
+
+    fn targets(&self) -> &Targets {
+        &self.targets
+    }
+
+    fn what(&self, nodes: &str) -> String {
+        format!("{nodes} with at most {} processes and threads", self.limit)
+    }
+
+    fn needs_system(&self) -> bool {
+        true
+    }
+
+    fn is_felt(&self, printed: &[String]) -> bool {
+        errand::found_processes(printed)
+    }
+
+    fn check(&self, _: &Roster) -> Result<(), String> {
+        if self.limit == 0 { Err("`limit` must be 1 or more".into()) } else { Ok(()) }
+    }
+
+    fn works(&self, cluster: &Cluster, id: u32, deed: &Deed) -> Result<Vec<Work>, NemesisError> {
+        self.limit().works(cluster, ABOUT.name, id, deed)
+    }
+
+    fn sweep(&self, cluster: &Cluster) -> Result<Vec<Errand>, NemesisError> {
+        Ok(cgroup::sweep(cluster))
+    }
+
+    fn requirements(&self) -> Vec<Requirement> {
+        vec![self.limit().requirement()]
+    }
+}

@@ -1,0 +1,321 @@
+//! Ready compositions of faults, one of which a plan names in one line: gray failures, and what other tools are known for.
+//!
+//! A scenario is one injection: one choice of nodes, one line in the ledger, one heal. What changes while it lasts is done by a job on the node.
+
+mod library;
+mod parts;
+
+use elenchus_core::Span;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use library::{Entry, LIBRARY};
+
+use crate::about::{About, Overlap};
+use crate::errand::{self, Errand};
+use crate::io::Io;
+use crate::pause::Pause;
+use crate::{Cluster, Deed, Fault, NemesisError, Requirement, Roster, Targets, Work, cgroup, firewall, grudge, job};
+
+/// Plays a ready composition of faults.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Scenario {
+    /// Nodes that can send to the others but do not hear them: a leader that leads, and learns of nothing.
+    SendOnly(SendOnly),
+    /// Nodes that answer health checks, and nobody and nothing else.
+    HealthChecksOnly(HealthChecksOnly),
+    /// Nodes with a slow disk that lose a part of what they get: they are up, and hardly of use.
+    SlowDiskAndLoss(SlowDiskAndLoss),
+    /// Nodes that are paused, go on with what they knew, and hear of the others later still.
+    LateWakers(LateWakers),
+    /// Nodes that hear the others, and do not, and do, again and again.
+    FlappingLink(FlappingLink),
+    /// Nodes that lose a part of what they get, and now and then all of it.
+    FlakyNetwork(FlakyNetwork),
+    /// One node after the other is paused.
+    RollingPause(RollingPause),
+    /// Nodes are cut off one after the other, and come back one after the other in another order.
+    Swizzle(Swizzle),
+}
+
+impl Default for Scenario {
+    fn default() -> Scenario {
+        Scenario::SendOnly(SendOnly::default())
+    }
+}
+
+/// Settings of `send-only`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct SendOnly {
+    /// Which nodes.
+    pub targets: Targets,
+}
+
+/// Settings of `health-checks-only`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct HealthChecksOnly {
+    /// Which nodes.
+    pub targets: Targets,
+    /// The ports on which health checks are answered.
+    pub ports: Vec<u16>,
+}
+
+/// Settings of `slow-disk-and-loss`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct SlowDiskAndLoss {
+    /// Which nodes.
+    pub targets: Targets,
+    /// A directory on the disk that is slow: where the system's data is.
+    pub path: String,
+    /// How much is written to it in a second, in KiB.
+    pub write_kib: u64,
+    /// The part of the packets from other nodes that is lost, above 0 and at most 1.
+    pub share: f64,
+}
+
+/// Settings of `late-wakers`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct LateWakers {
+    /// Which nodes.
+    pub targets: Targets,
+    /// How long they are paused. They hear of the others when the line's `for` is over, which is longer.
+    #[schemars(with = "String")]
+    pub asleep: Span,
+}
+
+/// Settings of `flapping-link`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct FlappingLink {
+    /// Which nodes.
+    pub targets: Targets,
+    /// How long they do not hear each time.
+    #[schemars(with = "String")]
+    pub cut: Span,
+    /// How long they hear each time.
+    #[schemars(with = "String")]
+    pub whole: Span,
+}
+
+/// Settings of `flaky-network`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct FlakyNetwork {
+    /// Which nodes.
+    pub targets: Targets,
+    /// The part of the packets from other nodes that is lost, above 0 and at most 1.
+    pub share: f64,
+    /// How long all is lost each time.
+    #[schemars(with = "String")]
+    pub cut: Span,
+    /// How long only a part is lost each time.
+    #[schemars(with = "String")]
+    pub whole: Span,
+}
+
+/// Settings of `rolling-pause`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct RollingPause {
+    /// Which nodes; in which order, the seed decides.
+    pub targets: Targets,
+    /// How long each is paused.
+    #[schemars(with = "String")]
+    pub asleep: Span,
+    /// How long none is before the next.
+    #[schemars(with = "String")]
+    pub awake: Span,
+}
+
+/// Settings of `swizzle`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Swizzle {
+    /// Which nodes; in which orders, the seed decides.
+    pub targets: Targets,
+    /// How long it takes from one node to the next. All are back after twice as many steps as there are nodes.
+    #[schemars(with = "String")]
+    pub step: Span,
+}
+
+impl Default for SendOnly {
+    fn default() -> SendOnly {
+        SendOnly { targets: Targets::Primary }
+    }
+}
+
+impl Default for HealthChecksOnly {
+    fn default() -> HealthChecksOnly {
+        HealthChecksOnly { targets: Targets::One, ports: Vec::new() }
+    }
+}
+
+impl Default for SlowDiskAndLoss {
+    fn default() -> SlowDiskAndLoss {
+        SlowDiskAndLoss { targets: Targets::One, path: String::new(), write_kib: 256, share: 0.3 }
+    }
+}
+
+impl Default for LateWakers {
+    fn default() -> LateWakers {
+        LateWakers { targets: Targets::Minority, asleep: Span::secs(5) }
+    }
+}
+
+impl Default for FlappingLink {
+    fn default() -> FlappingLink {
+        FlappingLink { targets: Targets::One, cut: Span::secs(1), whole: Span::secs(1) }
+    }
+}
+
+impl Default for FlakyNetwork {
+    fn default() -> FlakyNetwork {
+        FlakyNetwork { targets: Targets::All, share: 0.2, cut: Span::millis(500), whole: Span::secs(5) }
+    }
+}
+
+impl Default for RollingPause {
+    fn default() -> RollingPause {
+        RollingPause { targets: Targets::All, asleep: Span::secs(2), awake: Span::secs(2) }
+    }
+}
+
+impl Default for Swizzle {
+    fn default() -> Swizzle {
+        Swizzle { targets: Targets::Majority, step: Span::secs(1) }
+    }
+}
+
+const ABOUT: About = About {
+    name: "scenario",
+    what: "plays a ready composition of faults: see below",
+    how: "the faults it is made of, and a job on the node where they come and go",
+    needs: "what the faults it is made of need; `setsid` and `pkill` for a job",
+    verified: "as the faults it is made of; where they come and go, the job runs",
+    healed: "the job is ended; each of the faults is undone, and seen to be",
+    overlap: Overlap::Never,
+    is_destructive: false,
+};
+
+/// The shortest time that a job on a loaded node keeps.
+const SHORTEST_MS: u128 = 100;
+
+impl Scenario {
+    /// How long something lasts in it, by the settings' names.
+    fn spans(&self) -> Vec<(&'static str, Span)> {
+        match self {
+            Scenario::LateWakers(late) => vec![("asleep", late.asleep)],
+            Scenario::FlappingLink(link) => vec![("cut", link.cut), ("whole", link.whole)],
+            Scenario::FlakyNetwork(network) => vec![("cut", network.cut), ("whole", network.whole)],
+            Scenario::RollingPause(pause) => vec![("asleep", pause.asleep), ("awake", pause.awake)],
+            Scenario::Swizzle(swizzle) => vec![("step", swizzle.step)],
+            _ => Vec::new(),
+        }
+    }
+
+    /// The faults it is made of, for their checks and requirements.
+    fn faults(&self) -> Vec<Box<dyn Fault>> {
+        let cut = || Box::new(parts::deaf()) as Box<dyn Fault>;
+        match self {
+            Scenario::SendOnly(_) | Scenario::FlappingLink(_) | Scenario::Swizzle(_) => vec![cut()],
+            Scenario::HealthChecksOnly(health) => vec![Box::new(parts::healthy(health))],
+            Scenario::SlowDiskAndLoss(slow) => vec![Box::new(parts::slow(slow)), Box::new(parts::lossy(slow.share))],
+            Scenario::LateWakers(_) => vec![cut(), Box::new(Pause::default())],
+            Scenario::FlakyNetwork(network) => vec![cut(), Box::new(parts::lossy(network.share))],
+            Scenario::RollingPause(_) => vec![Box::new(Pause::default())],
+        }
+    }
+}
+
+impl Fault for Scenario {
+    fn about(&self) -> &'static About {
+        &ABOUT
+    }
+
+    fn targets(&self) -> &Targets {
+        match self {
+            Scenario::SendOnly(SendOnly { targets })
+            | Scenario::HealthChecksOnly(HealthChecksOnly { targets, .. })
+            | Scenario::SlowDiskAndLoss(SlowDiskAndLoss { targets, .. })
+            | Scenario::LateWakers(LateWakers { targets, .. })
+            | Scenario::FlappingLink(FlappingLink { targets, .. })
+            | Scenario::FlakyNetwork(FlakyNetwork { targets, .. })
+            | Scenario::RollingPause(RollingPause { targets, .. })
+            | Scenario::Swizzle(Swizzle { targets, .. }) => targets,
+        }
+    }
+
+    fn what(&self, nodes: &str) -> String {
+        match self {
+            Scenario::SendOnly(_) => format!("{nodes} heard by the others, but not hearing them"),
+            Scenario::HealthChecksOnly(health) => {
+                let ports: Vec<String> = health.ports.iter().map(u16::to_string).collect();
+                format!("{nodes} answering on port {} alone", ports.join(", "))
+            }
+            Scenario::SlowDiskAndLoss(slow) => {
+                format!("{nodes} with {} KiB/s for {} and {} % of packets lost", slow.write_kib, slow.path, slow.share * 100.0)
+            }
+            Scenario::LateWakers(late) => format!("{nodes} paused for {}, and awake without hearing the others", late.asleep),
+            Scenario::FlappingLink(link) => {
+                format!("{nodes} not hearing the others for {} in each {}", link.cut, Span(link.cut.0 + link.whole.0))
+            }
+            Scenario::FlakyNetwork(network) => {
+                format!("{nodes} losing {} % of packets, and all for {} after each {}", network.share * 100.0, network.cut, network.whole)
+            }
+            Scenario::RollingPause(pause) => format!("{nodes} paused for {} one after the other", pause.asleep),
+            Scenario::Swizzle(swizzle) => {
+                format!("{nodes} cut off one after the other, a {} apart, and joined in another order", swizzle.step)
+            }
+        }
+    }
+
+    fn needs_system(&self) -> bool {
+        self.needs_primary() || self.faults().iter().any(|fault| fault.needs_system())
+    }
+
+    fn check(&self, roster: &Roster) -> Result<(), String> {
+        if let Some((name, span)) = self.spans().into_iter().find(|(_, span)| span.0.as_millis() < SHORTEST_MS) {
+            return Err(format!("`{name}: {span}` must be 100ms or longer"));
+        }
+        match self {
+            Scenario::HealthChecksOnly(health) if health.ports.is_empty() => {
+                Err("`ports` names no port on which health checks are answered".into())
+            }
+            _ if roster.count() < 2 => Err("a scenario takes two nodes or more".into()),
+            _ => self.faults().iter().try_for_each(|fault| fault.check(roster)),
+        }
+    }
+
+    fn deed(&self, roster: &Roster, nodes: Vec<usize>, seed: u64) -> Deed {
+        let others: Vec<usize> = (0..roster.count()).collect();
+        Deed { what: self.what(&roster.listed(&nodes)), grudge: grudge::one_way(&nodes, &others), nodes, seed }
+    }
+
+    fn works(&self, cluster: &Cluster, id: u32, deed: &Deed) -> Result<Vec<Work>, NemesisError> {
+        parts::works(self, cluster, id, deed)
+    }
+
+    fn sweep(&self, cluster: &Cluster) -> Result<Vec<Errand>, NemesisError> {
+        let mut errands = errand::everywhere(cluster, &job::sweep(ABOUT.name));
+        errands.extend(errand::everywhere(cluster, &firewall::sweep()));
+        match &cluster.system {
+            Some(_) => errands.extend(Pause::default().sweep(cluster)?),
+            None => errands.extend(cgroup::sweep(cluster)),
+        }
+        Ok(errands)
+    }
+
+    fn requirements(&self) -> Vec<Requirement> {
+        let mut all: Vec<Requirement> = self.faults().iter().flat_map(|fault| fault.requirements()).collect();
+        all.extend(["setsid", "pkill"].map(|command| Requirement::command(&[command])));
+        all
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,91 @@
+//! A system that gets little processor time.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::about::{About, Overlap};
+use crate::cgroup::{self, Knob, Limit};
+use crate::errand::{self, Errand};
+use crate::{Cluster, Deed, Fault, NemesisError, Requirement, Roster, Targets, Work};
+
+/// Gives the system's processes a share of a processor alone.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Throttle {
+    /// On which nodes.
+    pub targets: Targets,
+    /// How much of one processor all its processes have together: 0.1 is a tenth, 2 are two processors.
+    pub cpus: f64,
+}
+
+impl Default for Throttle {
+    fn default() -> Throttle {
+        Throttle { targets: Targets::One, cpus: 0.1 }
+    }
+}
+
+const ABOUT: About = About {
+    name: "throttle",
+    what: "gives the system's processes a share of a processor alone: they run, and then wait for the rest of each tenth of a second",
+    how: "a cgroup with a quota of processor time (v1 `cpu.cfs_quota_us`, v2 `cpu.max`)",
+    needs: "a system in the plan; cgroups with the controller `cpu` that root may change",
+    verified: "the kernel shows the quota, and every process of the system in the cgroup",
+    healed: "the processes go back to the cgroups they came from; none is in the fault's, which is deleted",
+    overlap: Overlap::Never,
+    is_destructive: false,
+};
+
+/// How often the kernel gives the quota anew, in microseconds.
+const PERIOD: u32 = 100_000;
+/// The smallest and the largest quota that make sense.
+const SHARES: std::ops::RangeInclusive<f64> = 0.01..=1024.0;
+
+impl Throttle {
+    fn limit(&self) -> Limit {
+        let quota = (self.cpus * f64::from(PERIOD)).round();
+        Limit {
+            controller: "cpu",
+            path: None,
+            v1: vec![Knob::new("cpu.cfs_quota_us", quota.to_string(), "-1")],
+            v2: vec![Knob::new("cpu.max", format!("{quota} {PERIOD}"), format!("max {PERIOD}"))],
+        }
+    }
+}
+
+impl Fault for Throttle {
+    fn about(&self) -> &'static About {
+        &ABOUT
+    }
+
+    fn targets(&self) -> &Targets {
+        &self.targets
+    }
+
+    fn what(&self, nodes: &str) -> String {
+        format!("{nodes} with {} of a processor", self.cpus)
+    }
+
+    fn needs_system(&self) -> bool {
+        true
+    }
+
+    fn is_felt(&self, printed: &[String]) -> bool {
+        errand::found_processes(printed)
+    }
+
+    fn check(&self, _: &Roster) -> Result<(), String> {
+        if SHARES.contains(&self.cpus) { Ok(()) } else { Err(format!("`cpus` is from {} to {}", SHARES.start(), SHARES.end())) }
+    }
+
+    fn works(&self, cluster: &Cluster, id: u32, deed: &Deed) -> Result<Vec<Work>, NemesisError> {
+        self.limit().works(cluster, ABOUT.name, id, deed)
+    }
+
+    fn sweep(&self, cluster: &Cluster) -> Result<Vec<Errand>, NemesisError> {
+        Ok(cgroup::sweep(cluster))
+    }
+
+    fn requirements(&self) -> Vec<Requirement> {
+        vec![self.limit().requirement()]
+    }
+}

@@ -1,0 +1,110 @@
+//! Ready compositions of faults.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use crate::processes::states;
+use crate::scene::Scene;
+
+/// Something that does not happen for so long never does.
+const LONG: Duration = Duration::from_secs(60);
+
+/// Asks again and again until an answer comes.
+async fn until(scene: &Scene, (from, to): (usize, usize), answer: &str) {
+    let begun = Instant::now();
+    while scene.probe(from, "tcp", to, 7000).await != answer {
+        assert!(begun.elapsed() < LONG, "n{from} never had `{answer}` of n{to}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+pub(crate) async fn who_only_sends_is_heard(scene: &Scene) {
+    let count = "nft add table ip t && nft add chain ip t c '{type filter hook input priority -400;}' && nft add rule ip t c udp dport 7000 counter";
+    scene.on(2, count).await;
+    scene
+        .while_broken("scenario: {send-only: {targets: {nodes: [n1]}}}", async || {
+            assert_eq!(scene.probe(1, "udp", 2, 7000).await, "0", "n1 hears no answers");
+            let heard = scene.on(2, "nft list chain ip t c | sed -n 's/.*packets \\([0-9]*\\) .*/\\1/p'").await;
+            assert_eq!(heard, "400", "n2 heard all its questions");
+            assert_eq!(scene.probe(3, "tcp", 2, 7000).await, "ok");
+        })
+        .await;
+    scene.on(2, "nft delete table ip t").await;
+}
+
+pub(crate) async fn health_checks_are_answered_and_nothing_else(scene: &Scene) {
+    scene
+        .while_broken("scenario: {health-checks-only: {targets: {nodes: [n3]}, ports: [7001]}}", async || {
+            assert_eq!(scene.probe(1, "tcp", 3, 7001).await, "ok");
+            assert_eq!(scene.probe(1, "tcp", 3, 7000).await, "silence");
+            assert_eq!(scene.probe(3, "tcp", 1, 7000).await, "silence");
+        })
+        .await;
+}
+
+pub(crate) async fn late_wakers_hear_late(scene: &Scene) {
+    scene
+        .while_broken("scenario: {late-wakers: {targets: {nodes: [n2]}, asleep: 20s}}", async || {
+            assert_eq!(states(scene, 2).await, "T");
+            for _ in 0..600 {
+                if states(scene, 2).await != "T" {
+                    assert_eq!(scene.probe(2, "tcp", 2, 7000).await, "ok", "it goes on");
+                    assert_eq!(scene.probe(2, "tcp", 1, 7000).await, "silence", "without hearing the others");
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+            panic!("it never woke");
+        })
+        .await;
+}
+
+pub(crate) async fn a_link_comes_and_goes(scene: &Scene) {
+    for line in [
+        "flapping-link: {targets: {nodes: [n1]}, cut: 5s, whole: 5s}",
+        "flaky-network: {targets: {nodes: [n1]}, share: 0.01, cut: 5s, whole: 5s}",
+    ] {
+        scene
+            .while_broken(&format!("scenario: {{{line}}}"), async || {
+                for answer in ["silence", "ok", "silence"] {
+                    until(scene, (1, 2), answer).await;
+                }
+            })
+            .await;
+    }
+}
+
+pub(crate) async fn one_after_the_other_is_paused(scene: &Scene) {
+    scene
+        .while_broken("scenario: {rolling-pause: {asleep: 2s, awake: 1s}}", async || {
+            let mut seen = BTreeSet::new();
+            let begun = Instant::now();
+            while begun.elapsed() < LONG {
+                let mut paused = Vec::new();
+                for node in 1..=3 {
+                    paused.extend((states(scene, node).await == "T").then_some(node));
+                }
+                assert!(paused.len() < 2, "{paused:?} at once");
+                seen.extend(paused);
+                if seen.len() == 3 {
+                    return;
+                }
+            }
+            panic!("only {seen:?} were paused");
+        })
+        .await;
+}
+
+pub(crate) async fn all_that_are_cut_off_come_back(scene: &Scene) {
+    scene
+        .while_broken("scenario: {swizzle: {targets: all, step: 6s}}", async || {
+            for node in 1..=3 {
+                // Each is deaf until all are.
+                until(scene, (node, node % 3 + 1), "silence").await;
+            }
+            for node in 1..=3 {
+                until(scene, (node, node % 3 + 1), "ok").await;
+            }
+        })
+        .await;
+}
