@@ -124,9 +124,9 @@ const RELEASE: &str = "release() {\n\
     \x20 leave && rm -rf \"$state/held\" && rm -f \"$state/place\" \"$state/origins\" \"$state/enabled\" && rmdir \"$state\"\n\
     }\n";
 
-/// The name of the system's cgroup. In a lab, whose nodes share one kernel, the node's tag is in it (see `control/src/lab/cgroups.rs`).
-fn named(daemon: &Daemon) -> String {
-    format!("name=elenchus-{}; if read -r lab </run/elenchus/lab; then name=elenchus-$lab.{0}; fi 2>/dev/null\n", daemon.name)
+/// The name of a cgroup of the node's. In a lab, whose nodes share one kernel, the node's tag is in it (see `control/src/lab/cgroups.rs`).
+fn named(name: &str) -> String {
+    format!("name=elenchus-{name}; if read -r lab </run/elenchus/lab; then name=elenchus-$lab.{name}; fi 2>/dev/null\n")
 }
 
 /// `family` prints the system's processes and all their descendants, also those that left its session.
@@ -203,7 +203,7 @@ impl Limit {
              done\n\
              cat \"$group/cgroup.procs\"\n",
             head = self.head(fault),
-            name = named(daemon),
+            name = named(&daemon.name),
             family = family(daemon),
             set = self.by_version(|knob| knob.write(&knob.set)),
         )
@@ -264,7 +264,7 @@ impl Limit {
              \x20 if grep -s \":$controller:\\|^0::\" /proc/$pid/cgroup | grep -q \"/$name\\$\"; then echo \"$pid is still in $name\" >&2; exit 1; fi\n\
              done\n",
             self.head(&format!("is-not-{fault}")),
-            named(daemon),
+            named(&daemon.name),
             family(daemon),
             self.for_state(&part)
         )
@@ -281,11 +281,12 @@ impl Limit {
             Some(_) => "case $device in *[0-9]:[0-9]*) ;; *) failed=yes;; esac\n[ -e \"/sys/dev/block/$device\" ] || failed=yes\n",
         };
         let test = format!(
-            "{}failed= kept=/run/elenchus/cgroup-test-$$ enabled=\n\
-             if reach && usable && group=$tree/elenchus-test-$$ && mkdir \"$group\"; then\n{files}{device}rmdir \"$group\"; else failed=yes; fi\n\
+            "{}{}failed= kept=/run/elenchus/cgroup-test-$$ enabled=\n\
+             if reach && usable && group=$tree/$name && mkdir \"$group\"; then\n{files}{device}rmdir \"$group\"; else failed=yes; fi\n\
              [ -z \"$enabled\" ] || echo -$enabled >\"$tree/cgroup.subtree_control\"\n\
              leave; rmdir \"$state\" \"$kept\" 2>/dev/null\n[ -z \"$failed\" ]\n",
-            self.head("can-limit")
+            self.head("can-limit"),
+            named("test-$$")
         );
         let what = match &self.path {
             None => String::new(),

@@ -56,10 +56,11 @@ impl Daemon {
         // The leader writes its own identity before it becomes the daemon: neither its pid nor its start time change by exec. Where two lead, as when a starter
         // was killed and somebody started the daemon again, the first to write is the daemon; they take turns where the node has `flock`.
         let leader = format!(
-            "{LOOK}exec 9>{pidfile}.lock; flock 9 2>/dev/null\n\
+            "{LOOK}exec 9<{run}; {LOCK}\n\
              if [ -r {pidfile} ] && read -r other since < {pidfile} && look \"$other\" && [ \"$born\" = \"$since\" ] && [ $state != X ]; then exit 0; fi\n\
              look $$; echo \"$$ $born\" > {pidfile}.new && mv {pidfile}.new {pidfile}\n\
              exec 9>&-; {exports}exec {become_user}/bin/sh -c {command}",
+            run = quote(&self.run_directory),
             command = quote(&self.command)
         );
         // What an ended daemon left is written over, not removed: it might be a new one's.
@@ -146,7 +147,12 @@ impl Daemon {
              fi\n",
             signal = stop.signal,
         );
-        self.script("stop", &format!("{ask}{}rm -f {}\n", until_none("members", "kill -KILL $found", 250), quote(&self.pidfile())))
+        // Not the pidfile of one that was started meanwhile.
+        let forget = format!("( {LOCK}; [ -n \"$(members)\" ] || rm -f {} ) 9<{}\n", quote(&self.pidfile()), quote(&self.run_directory));
+        self.script(
+            "stop",
+            &format!("{ask}{}[ ! -d {} ] || {forget}", until_none("members", "kill -KILL $found", 250), quote(&self.run_directory)),
+        )
     }
 
     /// How long [`Daemon::stop`] may take at most.
@@ -195,6 +201,9 @@ impl Daemon {
 const LOOK: &str = "look() { line=; { read -r line < \"/proc/$1/stat\"; } 2>/dev/null || return 1; \
                     set -- ${line##*) }; state=$1 session=$4 born=${20}; \
                     case $state in Z) if [ ${18} -gt 1 ]; then state=S; else state=X; fi;; x) state=X;; esac; }\n";
+
+/// Waits for the turn to write or remove a pidfile in the directory that is open as 9, where the node has `flock`. Nobody takes long, unless it is stopped.
+const LOCK: &str = "flock -w 5 9 2>/dev/null";
 
 /// Does `act` to what `list` finds until it finds nothing more: processes may fork in between.
 fn until_none(list: &str, act: &str, polls: u32) -> String {

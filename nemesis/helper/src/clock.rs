@@ -230,16 +230,16 @@ impl Clocks {
     /// Puts right whose clock no injection has wrong any more. Who is made by one that is not healed yet is not healed either: until nobody is left.
     fn heal(&self) -> Result<()> {
         let ground = Ground::new()?;
-        let mut failures = Vec::new();
         for _ in 0..PASSES {
             let wrong = self.stray()?;
-            failures = wrong.iter().filter_map(|&pid| ground.heal(pid).err()).collect();
-            if wrong.is_empty() {
-                return Ok(());
+            let failures: Vec<String> = wrong.iter().filter_map(|&pid| ground.heal(pid).err()).collect();
+            match (wrong.len(), failures.len()) {
+                (0, _) => return Ok(()),
+                (wrong, failed) if wrong == failed => return Err(failures.join("; ")),
+                _ => {}
             }
         }
-        failures.push(format!("clocks are still wrong after {PASSES} times"));
-        Err(failures.join("; "))
+        Err(format!("clocks are still wrong after {PASSES} times"))
     }
 
     /// The processes whose clock is wrong, but not by an injection that lasts.

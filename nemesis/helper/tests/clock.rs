@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -189,6 +189,65 @@ fn a_busy_program_and_its_children_are_struck_and_healed() {
         assert_eq!(vdso(teller.pid()), whole, "byte for byte");
         near(teller.ahead(), 0);
     }
+}
+
+/// A cgroup of version 2 of its own; what is in it can be frozen.
+struct Cgroup(PathBuf);
+
+impl Cgroup {
+    fn new() -> Option<Cgroup> {
+        let mounts = std::fs::read_to_string("/proc/mounts").unwrap();
+        let mut mounted = mounts.lines().filter_map(|line| line.split(' ').nth(1).filter(|_| line.contains(" cgroup2 ")));
+        let made = mounted.next().map(|tree| Path::new(tree).join(format!("elenchus-test-{}", std::process::id())));
+        match made.filter(|path| std::fs::create_dir(path).is_ok()) {
+            Some(path) => Some(Cgroup(path)),
+            None => {
+                println!("skipped: there is no cgroup file system of version 2 that may be changed");
+                None
+            }
+        }
+    }
+
+    fn freeze(&self, is: bool) {
+        self.write("cgroup.freeze", &u8::from(is).to_string());
+        while !std::fs::read_to_string(self.0.join("cgroup.events")).unwrap().contains(&format!("frozen {}", u8::from(is))) {
+            std::thread::yield_now();
+        }
+    }
+
+    fn write(&self, file: &str, what: &str) {
+        std::fs::write(self.0.join(file), what).unwrap();
+    }
+}
+
+impl Drop for Cgroup {
+    fn drop(&mut self) {
+        // Whoever was in it has ended.
+        let _ = std::fs::remove_dir(&self.0);
+    }
+}
+
+#[test]
+fn a_frozen_process_survives_that_it_cannot_be_struck_or_healed() {
+    let (Some(scene), Some(cgroup)) = (scene(), Cgroup::new()) else { return };
+    let mut teller = Teller::busy();
+    let (whole, pid) = (vdso(teller.pid()), teller.pid());
+    cgroup.write("cgroup.procs", &pid.to_string());
+    cgroup.freeze(true);
+    let refused = scene.clocks.begin(1, &members(&[pid]), Change::Bump(3600 * SECOND)).unwrap_err();
+    assert!(refused.contains("frozen"), "{refused}");
+    cgroup.freeze(false);
+    near(teller.ahead(), 0);
+    scene.clocks.begin(2, &members(&[pid]), Change::Bump(3600 * SECOND)).unwrap();
+    cgroup.freeze(true);
+    scene.clocks.end(2).unwrap_err();
+    cgroup.freeze(false);
+    near(teller.ahead(), 3600 * SECOND);
+    scene.clocks.end(2).unwrap();
+    scene.clocks.end(1).unwrap();
+    assert_eq!(vdso(pid), whole);
+    near(teller.ahead(), 0);
+    drop(teller);
 }
 
 #[test]

@@ -129,7 +129,7 @@ impl Scene {
 
     /// What the watchers of the nodes have said, and who runs there: for a failure that is not seen twice.
     pub(crate) async fn watchers(&self) -> String {
-        let look = "head -c 500 /run/elenchus/lapsed/* /run/elenchus/faults/*/undo 2>&1; cat /run/elenchus/lease /proc/uptime; \
+        let look = "for log in $(find /run /var/log /tmp -name probe.log); do echo $log; tail -n 30 $log; done; find /run/elenchus -type f -printf '%T+ %p\\n' | sort; cat /run/elenchus/probe.pid; head -c 500 /run/elenchus/lapsed/* /run/elenchus/faults/*/undo 2>&1; cat /run/elenchus/lease /proc/uptime; \
                     for pid in /proc/[0-9]*; do echo \"${pid#/proc/} $(cut -d' ' -f3,4,6 $pid/stat) $(tr '\\0' ' ' <$pid/cmdline | head -c 150 | tr '\\n' ' ')\"; done 2>/dev/null; true";
         let mut said = String::new();
         for node in 1..=3 {

@@ -100,10 +100,26 @@ impl Tracee {
         if trace(libc::PTRACE_INTERRUPT, tid, 0, 0).is_err() {
             return Ok(());
         }
+        // One that does not stop is ours too, and let go with the others.
+        self.threads.push(Thread { tid, signal: 0 });
         match wait(tid)? {
-            Halt::Ended => {}
-            Halt::Signal(signal) => self.threads.push(Thread { tid, signal }),
-            Halt::Asked | Halt::Trap => self.threads.push(Thread { tid, signal: 0 }),
+            Halt::Ended => self.threads.retain(|thread| thread.tid != tid),
+            Halt::Signal(signal) => self.keep(tid, signal),
+            Halt::Asked | Halt::Trap => {}
+        }
+        Ok(())
+    }
+
+    /// Remembers a signal that a thread is given when it is let go.
+    fn keep(&mut self, tid: pid_t, signal: c_int) {
+        self.threads.iter_mut().filter(|thread| thread.tid == tid).for_each(|thread| thread.signal = signal);
+    }
+
+    /// Stops a thread again that did not come to a stop in time, as one of a frozen cgroup does not: it stops, but makes no step.
+    fn halt(&mut self, tid: pid_t) -> Result<()> {
+        trace(libc::PTRACE_INTERRUPT, tid, 0, 0).map_err(failed(format!("thread {tid} cannot be stopped")))?;
+        if let Halt::Signal(signal) = wait(tid)? {
+            self.keep(tid, signal);
         }
         Ok(())
     }
@@ -194,11 +210,12 @@ impl Tracee {
         self.go_on(libc::PTRACE_SINGLESTEP, tid)
     }
 
-    /// Lets a thread go on, until it traps.
+    /// Lets a thread go on, until it traps. It is stopped afterwards even where that fails.
     fn go_on(&mut self, how: c_uint, tid: pid_t) -> Result<()> {
         loop {
             trace(how, tid, 0, 0).map_err(failed(format!("thread {tid} does not go on")))?;
-            match wait(tid)? {
+            let halt = wait(tid).or_else(|why| self.halt(tid).and(Err(why)))?;
+            match halt {
                 Halt::Trap => return Ok(()),
                 // It was asked to stop before, by us or by SIGSTOP: once more.
                 Halt::Asked => {}
@@ -206,7 +223,7 @@ impl Tracee {
                     if matches!(signal, libc::SIGSEGV | libc::SIGBUS | libc::SIGILL | libc::SIGFPE) {
                         return Err(format!("thread {tid} failed with signal {signal} in what it was made to do"));
                     }
-                    self.threads.iter_mut().filter(|thread| thread.tid == tid).for_each(|thread| thread.signal = signal);
+                    self.keep(tid, signal);
                 }
                 Halt::Ended => return Err(format!("thread {tid} has ended")),
             }
@@ -220,8 +237,12 @@ impl Tracee {
 
 impl Drop for Tracee {
     fn drop(&mut self) {
-        for thread in &self.threads {
-            let _ = trace(libc::PTRACE_DETACH, thread.tid, 0, thread.signal as usize);
+        for Thread { tid, signal } in std::mem::take(&mut self.threads) {
+            let let_go = |signal: c_int| trace(libc::PTRACE_DETACH, tid, 0, signal as usize).is_ok();
+            // Only what is stopped can be let go.
+            if !let_go(signal) && self.halt(tid).is_ok() {
+                let_go(signal);
+            }
         }
     }
 }
@@ -267,7 +288,9 @@ fn wait(tid: pid_t) -> Result<Halt> {
         let mut status = 0;
         // SAFETY: the status is written to this variable.
         match unsafe { libc::waitpid(tid, &raw mut status, libc::__WALL | libc::WNOHANG) } {
-            0 if began.elapsed() > PATIENCE => return Err(format!("thread {tid} does not stop; it waits for the disk, or for a child")),
+            0 if began.elapsed() > PATIENCE => {
+                return Err(format!("thread {tid} does not stop: it is frozen, or waits for the disk or for a child"));
+            }
             0 => std::thread::sleep(Duration::from_micros(50)),
             -1 => {
                 let error = std::io::Error::last_os_error();
