@@ -127,20 +127,20 @@ impl History {
             return Err(HistoryError::TooLong(self.events.len()));
         }
         let mut intervals: Vec<Interval> = Vec::with_capacity(self.events.len() / 2);
-        let mut open: FxHashMap<u32, usize> = FxHashMap::default();
+        let mut open = Open::default();
         for (position, event) in self.events.iter().enumerate() {
             let Process::Client(id) = event.process else {
                 continue;
             };
             let index = EventIndex(position as u32);
             if event.kind == Kind::Invoke {
-                if let Some(first) = open.insert(id, intervals.len()) {
-                    return Err(HistoryError::DoubleInvoke { process: event.process, first: intervals[first].invoked, second: index });
+                if let Some(first) = open.insert(id, intervals.len() as u32) {
+                    return Err(HistoryError::DoubleInvoke { process: event.process, first: intervals[first as usize].invoked, second: index });
                 }
                 intervals.push(Interval { invoked: index, completed: Interval::NEVER });
             } else {
-                let asked = open.remove(&id).ok_or(HistoryError::Unasked { process: event.process, event: index })?;
-                intervals[asked].completed = index;
+                let asked = open.remove(id).ok_or(HistoryError::Unasked { process: event.process, event: index })?;
+                intervals[asked as usize].completed = index;
             }
         }
         Ok(intervals)
@@ -167,6 +167,41 @@ impl History {
     /// The name of a node, or its number where the history has no names.
     pub fn node_name(&self, node: NodeIndex) -> String {
         self.nodes.get(usize::from(node.0)).cloned().unwrap_or_else(|| format!("node {}", node.0))
+    }
+}
+
+/// How many processes have what they do looked up rather than hashed: most runs have no more.
+const FEW: usize = 1 << 16;
+
+/// No operation.
+const NONE: u32 = u32::MAX;
+
+/// By process: the place of the operation that is open.
+#[derive(Default)]
+struct Open {
+    few: Vec<u32>,
+    more: FxHashMap<u32, u32>,
+}
+
+impl Open {
+    /// Notes that a process has begun an operation, and returns the one it had not ended.
+    fn insert(&mut self, process: u32, operation: u32) -> Option<u32> {
+        let at = process as usize;
+        if at >= FEW {
+            return self.more.insert(process, operation);
+        }
+        if at >= self.few.len() {
+            self.few.resize(at + 1, NONE);
+        }
+        Some(std::mem::replace(&mut self.few[at], operation)).filter(|&before| before != NONE)
+    }
+
+    /// Takes the operation that a process ends.
+    fn remove(&mut self, process: u32) -> Option<u32> {
+        match self.few.get_mut(process as usize) {
+            Some(operation) => Some(std::mem::replace(operation, NONE)).filter(|&before| before != NONE),
+            None => self.more.remove(&process),
+        }
     }
 }
 

@@ -35,16 +35,20 @@ impl<'h> Part<'h> {
 pub(crate) fn parts<'h, M: Model>(model: &M, history: &'h History) -> Result<Vec<Part<'h>>, CheckError> {
     let mut parts: Vec<Part<'h>> = Vec::new();
     let mut known: FxHashMap<Option<&'h Value>, usize> = FxHashMap::default();
+    let mut at = 0;
     for interval in history.intervals()? {
         let operation = history.operation(interval);
         if operation.kind != Kind::Fail && !model.admits(&operation) {
             return Err(CheckError::Foreign { event: operation.invoked, f: operation.f });
         }
         let key = operation.key.filter(|_| model.splits_by_key());
-        let at = *known.entry(key).or_insert_with(|| {
-            parts.push(Part { history, key, intervals: Vec::new(), order: parts.len() });
-            parts.len() - 1
-        });
+        // Mostly there is one key, or the same one follows.
+        if parts.get(at).is_none_or(|part| part.key != key) {
+            at = *known.entry(key).or_insert_with(|| {
+                parts.push(Part { history, key, intervals: Vec::new(), order: parts.len() });
+                parts.len() - 1
+            });
+        }
         parts[at].intervals.push(interval);
     }
     if parts.is_empty() && !model.splits_by_key() {

@@ -34,10 +34,11 @@ impl Beam {
 }
 
 /// From the narrowest.
-const BEAMS: [Beam; 5] = [
+const BEAMS: [Beam; 6] = [
     Beam { width: 2, patience: 1, is_rough: true, back: Some(0) },
     Beam { width: 8, patience: 8, is_rough: true, back: Some(128) },
     Beam { width: 64, patience: 64, is_rough: true, back: Some(512) },
+    Beam { width: 128, patience: 1000, is_rough: true, back: Some(1024) },
     Beam { width: 128, patience: 10_000, is_rough: true, back: Some(8192) },
     Beam { width: 1024, patience: 80_000, is_rough: false, back: None },
 ];
@@ -52,21 +53,29 @@ pub(super) struct Widening {
     usual: usize,
     /// The last moment at which it ran empty.
     emptied: usize,
+    /// The last moment that was passed by a wider beam than the usual one, and which: when the search comes by again it does not try the others.
+    hard: (usize, usize),
     /// How often it did, with the usual beam.
     times: usize,
 }
 
 impl Widening {
     pub(super) fn new() -> Widening {
-        Widening { level: 0, usual: 0, emptied: 0, times: 0 }
+        Widening { level: 0, usual: 0, emptied: 0, hard: (0, 0), times: 0 }
     }
 
     /// The beam for a moment.
     pub(super) fn beam(&mut self, at: usize) -> Beam {
         if self.level > self.usual && BEAMS[self.level].back.is_some() && at > self.emptied + MARGIN {
+            self.hard = (self.emptied, self.level);
             self.level = self.usual;
         }
-        BEAMS[self.level]
+        BEAMS[self.level_at(at)]
+    }
+
+    fn level_at(&self, at: usize) -> usize {
+        let (place, level) = self.hard;
+        if at <= place { self.level.max(level) } else { self.level }
     }
 
     /// Takes a wider beam, for the last ran empty at a moment, and says to where the search must go back; none: there is none wider.
@@ -78,7 +87,7 @@ impl Widening {
             }
         }
         self.emptied = self.emptied.max(at);
-        self.level += 1;
+        self.level = self.level_at(at) + 1;
         BEAMS.get(self.level).map(|beam| beam.back.map_or(0, |back| at.saturating_sub(back)))
     }
 }

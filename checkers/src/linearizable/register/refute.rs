@@ -5,7 +5,6 @@
 //! then there is no linearization. The test is sound and far from complete; it catches most stale reads and every invented value at once.
 
 use elenchus_core::Kind;
-use rustc_hash::FxHashMap;
 
 use super::accesses::{Accesses, Act, ValueId};
 use crate::linearizable::problem::{Moment, Problem};
@@ -42,18 +41,20 @@ pub(super) fn refute(problem: &Problem<'_>, accesses: &Accesses) -> Option<(usiz
 }
 
 /// Whether some operation put the value there, having begun before `found` and not being over before `overwritten`.
-fn has_source(sources: &FxHashMap<ValueId, Vec<(i64, i64)>>, value: ValueId, found: i64, overwritten: i64) -> bool {
-    sources.get(&value).is_some_and(|sources| {
-        let begun = sources.partition_point(|&(call, _)| call < found);
-        begun > 0 && sources[begun - 1].1 >= overwritten
-    })
+fn has_source(sources: &Sources, value: ValueId, found: i64, overwritten: i64) -> bool {
+    let sources = &sources[value as usize];
+    let begun = sources.partition_point(|&(call, _)| call < found);
+    begun > 0 && sources[begun - 1].1 >= overwritten
 }
 
-/// Per value: when each operation that puts it there begins, and when the last of those up to it is over.
-fn sources(problem: &Problem<'_>, accesses: &Accesses) -> FxHashMap<ValueId, Vec<(i64, i64)>> {
+/// By value: when each operation that puts it there begins, and when the last of those up to it is over.
+type Sources = Vec<Vec<(i64, i64)>>;
+
+fn sources(problem: &Problem<'_>, accesses: &Accesses) -> Sources {
     let returns = problem.returns();
     // The initial value was put there before everything, and may be overwritten by anything.
-    let mut sources: FxHashMap<ValueId, Vec<(i64, i64)>> = FxHashMap::from_iter([(0, vec![(BEGINNING, BEGINNING)])]);
+    let mut sources: Sources = vec![Vec::new(); accesses.values.len()];
+    sources[0].push((BEGINNING, BEGINNING));
     for (at, &moment) in problem.moments.iter().enumerate() {
         let Moment::Call(position) = moment else { continue };
         let Some(value) = accesses.acts[position as usize].puts() else { continue };
@@ -61,7 +62,7 @@ fn sources(problem: &Problem<'_>, accesses: &Accesses) -> FxHashMap<ValueId, Vec
             Kind::Ok => i64::from(returns[position as usize]),
             _ => i64::MAX,
         };
-        let known = sources.entry(value).or_default();
+        let known = &mut sources[value as usize];
         let last = known.last().map_or(BEGINNING, |&(_, over)| over);
         known.push((at as i64, over.max(last)));
     }
