@@ -135,7 +135,11 @@ impl History {
             let index = EventIndex(position as u32);
             if event.kind == Kind::Invoke {
                 if let Some(first) = open.insert(id, intervals.len() as u32) {
-                    return Err(HistoryError::DoubleInvoke { process: event.process, first: intervals[first as usize].invoked, second: index });
+                    return Err(HistoryError::DoubleInvoke {
+                        process: event.process,
+                        first: intervals[first as usize].invoked,
+                        second: index,
+                    });
                 }
                 intervals.push(Interval { invoked: index, completed: Interval::NEVER });
             } else {

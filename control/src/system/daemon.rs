@@ -111,9 +111,17 @@ impl Daemon {
         self.script("resume", &format!("members | cut -d' ' -f1\n{}", until_none(stopped, "kill -CONT $found", 250)))
     }
 
-    /// Fails unless it runs.
+    /// Fails unless it runs, and goes on doing so: a signal that was sent to it while it was stopped or frozen ends it later.
     pub fn assert_running(&self) -> String {
-        self.script("is-running", "if [ -z \"$(members)\" ]; then echo 'it does not run' >&2; exit 1; fi\n")
+        let tail = format!(
+            "found=$(members | cut -d' ' -f1)\n\
+             if [ -z \"$found\" ]; then echo 'it does not run' >&2; exit 1; fi\n\
+             for pid in $found; do\n\
+             \x20 pending=$(sed -n 's/^ShdPnd:[[:space:]]*........//p' /proc/$pid/status 2>/dev/null)\n\
+             \x20 if [ $((0x${{pending:-0}} & {DEADLY})) -ne 0 ]; then echo \"$pid is about to end by a signal\" >&2; exit 1; fi\n\
+             done\n"
+        );
+        self.script("is-running", &tail)
     }
 
     /// Fails while any process of it is there.
@@ -201,6 +209,9 @@ impl Daemon {
 const LOOK: &str = "look() { line=; { read -r line < \"/proc/$1/stat\"; } 2>/dev/null || return 1; \
                     set -- ${line##*) }; state=$1 session=$4 born=${20}; \
                     case $state in Z) if [ ${18} -gt 1 ]; then state=S; else state=X; fi;; x) state=X;; esac; }\n";
+
+/// The signals that end a process, as the lower half of a set in `/proc/<pid>/status`: HUP, INT, QUIT, ABRT, BUS, KILL, USR1, SEGV, USR2 and TERM.
+const DEADLY: &str = "0x4f67";
 
 /// Waits for the turn to write or remove a pidfile in the directory that is open as 9, where the node has `flock`. Nobody takes long, unless it is stopped.
 const LOCK: &str = "flock -w 5 9 2>/dev/null";
@@ -338,6 +349,24 @@ mod tests {
         sh(&fixture.daemon.resume());
         sh(&fixture.daemon.assert_not_paused());
         assert!(!members(&fixture.daemon).iter().any(Member::is_stopped));
+    }
+
+    #[test]
+    fn what_ends_as_soon_as_it_may_does_not_run() {
+        let fixture = fixture("exec sleep 600");
+        sh(&fixture.daemon.start());
+        sh(&fixture.daemon.assert_running());
+        sh(&fixture.daemon.pause());
+        sh(&fixture.daemon.assert_running());
+        sh(&format!("read -r pid since < {} && kill -TERM $pid", quote(&fixture.daemon.pidfile())));
+        let said = Command::new("sh").arg("-c").arg(fixture.daemon.assert_running()).output().unwrap();
+        assert!(!said.status.success() && String::from_utf8_lossy(&said.stderr).contains("about to end"), "{said:?}");
+        sh(&fixture.daemon.resume());
+        while !members(&fixture.daemon).is_empty() {
+            sh("sleep 0.02");
+        }
+        sh(&fixture.daemon.start());
+        sh(&fixture.daemon.assert_running());
     }
 
     #[test]
