@@ -11,6 +11,10 @@ use elenchus_checkers::models::CasRegister;
 use elenchus_checkers::simulate::{Recipe, Store, Strikes, Workload};
 use elenchus_core::History;
 
+/// The allocator of the program, which is what is measured.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// How often a history is judged.
 const TIMES: usize = 5;
 

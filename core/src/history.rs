@@ -45,7 +45,8 @@ pub struct Operation<'h> {
 /// Where an operation begins and ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Interval {
-    invoked: EventIndex,
+    /// Where it begins.
+    pub invoked: EventIndex,
     /// [`Interval::NEVER`] where it never returned.
     completed: EventIndex,
 }

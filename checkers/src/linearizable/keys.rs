@@ -1,9 +1,13 @@
 //! A history as independent objects.
 
 use elenchus_core::{History, Interval, Kind, Model, Operation, Value};
+use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 
 use super::CheckError;
+
+/// From so many operations on, they are looked at in parallel: that mostly waits for the memory.
+const LONG: usize = 16_384;
 
 /// The operations on one object.
 pub(crate) struct Part<'h> {
@@ -23,8 +27,9 @@ impl<'h> Part<'h> {
     }
 
     /// Its operations, in order of invocation.
-    pub(crate) fn operations(&self) -> impl Iterator<Item = Operation<'h>> + '_ {
-        self.intervals.iter().map(|&interval| self.history.operation(interval))
+    pub(crate) fn operations(&self) -> Vec<Operation<'h>> {
+        let operation = |&interval: &Interval| self.history.operation(interval);
+        if self.len() < LONG { self.intervals.iter().map(operation).collect() } else { self.intervals.par_iter().map(operation).collect() }
     }
 }
 
@@ -36,12 +41,18 @@ pub(crate) fn parts<'h, M: Model>(model: &M, history: &'h History) -> Result<Vec
     let mut parts: Vec<Part<'h>> = Vec::new();
     let mut known: FxHashMap<Option<&'h Value>, usize> = FxHashMap::default();
     let mut at = 0;
-    for interval in history.intervals()? {
+    let intervals = history.intervals()?;
+    let foreign = |&interval: &Interval| {
         let operation = history.operation(interval);
-        if operation.kind != Kind::Fail && !model.admits(&operation) {
-            return Err(CheckError::Foreign { event: operation.invoked, f: operation.f });
-        }
-        let key = operation.key.filter(|_| model.splits_by_key());
+        let is_foreign = operation.kind != Kind::Fail && !model.admits(&operation);
+        is_foreign.then_some(CheckError::Foreign { event: operation.invoked, f: operation.f })
+    };
+    let first = if intervals.len() < LONG { intervals.iter().find_map(foreign) } else { intervals.par_iter().find_map_first(foreign) };
+    if let Some(foreign) = first {
+        return Err(foreign);
+    }
+    for interval in intervals {
+        let key = if model.splits_by_key() { history.event(interval.invoked).key.as_ref() } else { None };
         // Mostly there is one key, or the same one follows.
         if parts.get(at).is_none_or(|part| part.key != key) {
             at = *known.entry(key).or_insert_with(|| {

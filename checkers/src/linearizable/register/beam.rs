@@ -34,8 +34,9 @@ impl Beam {
 }
 
 /// From the narrowest.
-const BEAMS: [Beam; 6] = [
-    Beam { width: 2, patience: 1, is_rough: true, back: Some(0) },
+const BEAMS: [Beam; 7] = [
+    Beam { width: 1, patience: 1, is_rough: true, back: Some(0) },
+    Beam { width: 2, patience: 1, is_rough: true, back: Some(32) },
     Beam { width: 8, patience: 8, is_rough: true, back: Some(128) },
     Beam { width: 64, patience: 64, is_rough: true, back: Some(512) },
     Beam { width: 128, patience: 1000, is_rough: true, back: Some(1024) },
@@ -44,7 +45,7 @@ const BEAMS: [Beam; 6] = [
 ];
 
 /// The beams that may be taken again after a wider one.
-const NARROW: usize = 3;
+const NARROW: usize = 4;
 
 /// Which beam the search has.
 pub(super) struct Widening {
@@ -60,8 +61,10 @@ pub(super) struct Widening {
 }
 
 impl Widening {
-    pub(super) fn new() -> Widening {
-        Widening { level: 0, usual: 0, emptied: 0, hard: (0, 0), times: 0 }
+    /// Where operations crashed, the narrowest beam is of no use.
+    pub(super) fn new(has_crashed: bool) -> Widening {
+        let usual = usize::from(has_crashed);
+        Widening { level: usual, usual, emptied: 0, hard: (0, 0), times: 0 }
     }
 
     /// The beam for a moment.

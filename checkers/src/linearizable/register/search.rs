@@ -18,7 +18,7 @@ use std::cmp::Reverse;
 use std::collections::VecDeque;
 
 use super::accesses::{Accesses, Act, ValueId};
-use super::beam::{Beam, Widening};
+use super::beam::Beam;
 use crate::linearizable::agenda::Agenda;
 use crate::linearizable::bags::{BagId, Bags};
 use crate::linearizable::bits::Bits;
@@ -165,7 +165,7 @@ impl<'a, 'h, B: Bits> Search<'a, 'h, B> {
             trails: Trails::new(budget.keeps_trails),
             budget,
             spent: Spent::default(),
-            beam: Widening::new().beam(0),
+            beam: Beam::ALL,
             cut: Cell::new(false),
             slots: vec![0; problem.concurrency()],
             slot_of: vec![0; problem.operations.len()],

@@ -34,7 +34,7 @@ impl<B: Bits> Search<'_, '_, B> {
     /// Passes all moments, with few configurations or all.
     pub(super) fn run(&mut self, breadth: Breadth) -> Outcome {
         let problem = self.problem;
-        let mut widening = Widening::new();
+        let mut widening = Widening::new(!self.accesses.classes.is_empty());
         self.reset();
         let mut at = 0;
         while at < self.end {
