@@ -7,7 +7,7 @@ use super::budget::Budget;
 use super::decide::{decide, decide_by_states};
 use super::furthest::{Furthest, furthest};
 use super::minimal::Minimal;
-use super::outcome::{Outcome, Reached};
+use super::outcome::{Broken, Outcome, Reached};
 use super::problem::{Problem, takes_part};
 
 /// An operation in words: `#12 process 3 read → 5`.
@@ -38,9 +38,7 @@ pub(crate) struct Argument {
 pub(crate) fn argue<M: Model>(model: &M, minimal: &Minimal<'_>, breaks: &Operation<'_>) -> Argument {
     let Minimal { proof, others, .. } = minimal;
     let (mut sentences, mut orders) = (Vec::new(), Vec::new());
-    if let Some(completed) = breaks.completed {
-        sentences.push(format!("Up to event {completed} no order explains the history: there {} returned.", describe(breaks)));
-    }
+    sentences.extend(opening(breaks));
     let problem = Problem::new(model, proof.iter().copied());
     let outcome = match decide_by_states(
         model,
@@ -63,7 +61,7 @@ pub(crate) fn argue<M: Model>(model: &M, minimal: &Minimal<'_>, breaks: &Operati
         let called: FxHashMap<EventIndex, String> =
             names.iter().zip(&problem.operations).map(|(name, operation)| (*name, format!("{name} {operation}"))).collect();
         match orders.as_slice() {
-            [] => sentences.extend(broken.reached.iter().take(STATES).map(|reached| dead_end(&problem, reached))),
+            [] => sentences.extend(dead_ends(&problem, &broken)),
             some => sentences.extend(some.iter().take(STATES).map(|order| tell(order, &called))),
         }
     }
@@ -77,6 +75,21 @@ pub(crate) fn argue<M: Model>(model: &M, minimal: &Minimal<'_>, breaks: &Operati
         ));
     }
     Argument { sentences, furthest: orders }
+}
+
+/// Where a problem breaks, as the search that found it left it: no proof, and no more work.
+pub(crate) fn outline(problem: &Problem<'_>, broken: &Broken) -> Argument {
+    let sentences = opening(problem.operation(broken.operation)).into_iter().chain(dead_ends(problem, broken)).collect();
+    Argument { sentences, furthest: Vec::new() }
+}
+
+fn opening(breaks: &Operation<'_>) -> Option<String> {
+    let completed = breaks.completed?;
+    Some(format!("Up to event {completed} no order explains the history: there {} returned.", describe(breaks)))
+}
+
+fn dead_ends(problem: &Problem<'_>, broken: &Broken) -> impl Iterator<Item = String> {
+    broken.reached.iter().take(STATES).map(|reached| dead_end(problem, reached))
 }
 
 /// `a`, `a and b`, `a, b and c`.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use elenchus_core::{EventIndex, Model, Value, Verdict};
 
-use super::argument::{Argument, argue};
+use super::argument::{Argument, argue, outline};
 use super::budget::{Exceeded, Spent};
 use super::furthest::Furthest;
 use super::keys::Part;
@@ -20,7 +20,7 @@ pub struct Options {
     pub time: Option<Duration>,
     /// How many bytes the search may hold, roughly, apart from the history itself.
     pub memory: usize,
-    /// Whether failures are reduced to a minimal counterexample.
+    /// Whether failures are reduced to a minimal counterexample and argued from it. Without, it is said only where they break.
     pub minimise: bool,
     /// Whether a valid judgement carries a linearization, and an undecided one those of the objects that were decided.
     pub witness: bool,
@@ -181,13 +181,14 @@ pub(crate) fn explain<M: Model>(
     let breaks = problem.operation(broken.operation);
     let completion = breaks.completed.unwrap_or(breaks.invoked);
     let begun = problem.operations.partition_point(|operation| operation.invoked < completion);
-    let minimal = if options.minimise {
-        minimise(model, problem, broken.operation, spent.visits)
+    let (minimal, Argument { sentences, furthest }) = if options.minimise {
+        let minimal = minimise(model, problem, broken.operation, spent.visits);
+        let argument = argue(model, &minimal, breaks);
+        (minimal, argument)
     } else {
         let operations = problem.operations[..begun].to_vec();
-        Minimal { proof: operations.clone(), operations, others: Vec::new(), is_minimal: false }
+        (Minimal { operations, others: Vec::new(), proof: Vec::new(), is_minimal: false }, outline(problem, broken))
     };
-    let Argument { sentences, furthest } = argue(model, &minimal, breaks);
     let Minimal { operations, others, is_minimal, .. } = minimal;
     Failure {
         key: part.key.cloned(),
