@@ -140,7 +140,9 @@ proptest! {
         let at_once = read(&text, &ReadOptions { batch_bytes: 1 << 20, threads: 1, lenient: true }).unwrap();
         prop_assert_eq!(&in_parts, &at_once);
         match whole {
-            Ok(whole) => prop_assert_eq!(at_once, (whole, Skipped::default())),
+            Ok(whole) if at_once.1.count == 0 => prop_assert_eq!(at_once.0, whole),
+            // Damage may make one event of several, by a quote that went. Leniently none goes on where another line begins as one: some is left out.
+            Ok(_) => prop_assert!(!damage.is_empty()),
             // Bytes that are no text are replaced and not counted.
             Err(_) => prop_assert!(at_once.1.count > 0 || std::str::from_utf8(&text).is_err()),
         }
