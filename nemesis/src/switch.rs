@@ -87,7 +87,7 @@ fn watch(id: u32, lease: Duration) -> String {
     )
 }
 
-/// Held by whoever undoes something on the node, where it has `flock`: two that start the system at once would start it twice. Nobody waits for it
+/// Held by whoever undoes something on the node, where it has `flock`: none sees what another has half undone. Nobody waits for it
 /// longer than this many seconds: a node that is healed twice is better than one that is not.
 const LOCKED: &str = "/run/elenchus/undoing";
 const LOCK: &str = "flock -w 5 9 2>/dev/null; ";
