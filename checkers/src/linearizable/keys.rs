@@ -1,5 +1,7 @@
 //! A history as independent objects.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use elenchus_core::{History, Interval, Kind, Model, Operation, Value};
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
@@ -42,8 +44,12 @@ pub(crate) fn parts<'h, M: Model>(model: &M, history: &'h History) -> Result<Vec
     let mut known: FxHashMap<Option<&'h Value>, usize> = FxHashMap::default();
     let mut at = 0;
     let intervals = history.intervals()?;
+    let has_keys = AtomicBool::new(false);
     let foreign = |&interval: &Interval| {
         let operation = history.operation(interval);
+        if operation.key.is_some() && !has_keys.load(Ordering::Relaxed) {
+            has_keys.store(true, Ordering::Relaxed);
+        }
         let is_foreign = operation.kind != Kind::Fail && !model.admits(&operation);
         is_foreign.then_some(CheckError::Foreign { event: operation.invoked, f: operation.f })
     };
@@ -51,8 +57,12 @@ pub(crate) fn parts<'h, M: Model>(model: &M, history: &'h History) -> Result<Vec
     if let Some(foreign) = first {
         return Err(foreign);
     }
+    if !model.splits_by_key() || !has_keys.into_inner() {
+        let is_none = model.splits_by_key() && intervals.is_empty();
+        return Ok(if is_none { parts } else { vec![Part { history, key: None, intervals, order: 0 }] });
+    }
     for interval in intervals {
-        let key = if model.splits_by_key() { history.event(interval.invoked).key.as_ref() } else { None };
+        let key = history.event(interval.invoked).key.as_ref();
         // Mostly there is one key, or the same one follows.
         if parts.get(at).is_none_or(|part| part.key != key) {
             at = *known.entry(key).or_insert_with(|| {
@@ -61,9 +71,6 @@ pub(crate) fn parts<'h, M: Model>(model: &M, history: &'h History) -> Result<Vec
             });
         }
         parts[at].intervals.push(interval);
-    }
-    if parts.is_empty() && !model.splits_by_key() {
-        parts.push(Part { history, key: None, intervals: Vec::new(), order: 0 });
     }
     Ok(parts)
 }

@@ -1,6 +1,7 @@
 //! A register's operations in numbers.
 
-use elenchus_core::{Access, Kind, RegisterModel, Value};
+use elenchus_core::{Access, Kind, Operation, RegisterModel, Value};
+use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 
 use crate::linearizable::problem::Problem;
@@ -35,6 +36,16 @@ impl Act {
             Act::Read(_) => None,
         }
     }
+
+    /// The same with other numbers of the values.
+    fn renumbered(self, number: &[ValueId]) -> Act {
+        let number = |value: ValueId| number[value as usize];
+        match self {
+            Act::Read(value) => Act::Read(number(value)),
+            Act::Write(value) => Act::Write(number(value)),
+            Act::Cas(old, new) => Act::Cas(number(old), number(new)),
+        }
+    }
 }
 
 /// Crashed operations that do the same.
@@ -45,6 +56,9 @@ pub(crate) struct CrashedClass {
     /// What it must find, or [`ANY`].
     pub(crate) from: ValueId,
 }
+
+/// How many operations are read at a time: more are read in parallel, for that mostly waits for the memory.
+const CHUNK: usize = 8192;
 
 /// How many small integers have their numbers looked up rather than hashed: most registers hold such.
 const SMALL: usize = 256;
@@ -76,6 +90,23 @@ impl<'v> Numbers<'v> {
     }
 }
 
+/// What some operations do, if all are those of a register, and the values in it by number.
+fn read<'v>(model: &dyn RegisterModel, operations: &'v [Operation<'_>]) -> Option<(Vec<Act>, Vec<&'v Value>)> {
+    let mut numbers = Numbers::default();
+    let act = |operation| {
+        Some(match model.access(operation)? {
+            Access::Read(Some(told)) => Act::Read(numbers.of(told)),
+            // Told nothing although it returned: the model admits it, so it fits any value. The general search knows what to do.
+            Access::Read(None) => return None,
+            Access::Write(new) => Act::Write(numbers.of(new)),
+            Access::Cas(old, new) if old == new => Act::Read(numbers.of(old)),
+            Access::Cas(old, new) => Act::Cas(numbers.of(old), numbers.of(new)),
+        })
+    };
+    let acts = operations.iter().map(act).collect::<Option<_>>()?;
+    Some((acts, numbers.values))
+}
+
 /// What each operation of a problem does.
 pub(crate) struct Accesses {
     /// By position.
@@ -96,16 +127,11 @@ impl Accesses {
         let initial = model.initial_value();
         let mut numbers = Numbers::default();
         numbers.of(&initial);
+        let chunks: Option<Vec<_>> = problem.operations.par_chunks(CHUNK).map(|operations| read(model, operations)).collect();
         let mut acts = Vec::with_capacity(problem.operations.len());
-        for operation in &problem.operations {
-            acts.push(match model.access(operation)? {
-                Access::Read(Some(told)) => Act::Read(numbers.of(told)),
-                // Told nothing although it returned: the model admits it, so it fits any value. The general search knows what to do.
-                Access::Read(None) => return None,
-                Access::Write(new) => Act::Write(numbers.of(new)),
-                Access::Cas(old, new) if old == new => Act::Read(numbers.of(old)),
-                Access::Cas(old, new) => Act::Cas(numbers.of(old), numbers.of(new)),
-            });
+        for (of_chunk, values) in chunks? {
+            let number: Vec<ValueId> = values.into_iter().map(|value| numbers.of(value)).collect();
+            acts.extend(of_chunk.into_iter().map(|act| act.renumbered(&number)));
         }
         let values: Vec<Value> = numbers.values.into_iter().cloned().collect();
         let mut accesses = Accesses { acts, demand: vec![0; values.len()], values, classes: Vec::new(), class_of: Vec::new() };

@@ -4,16 +4,16 @@
 //! the place is passed. Where the widest runs empty it gives up: the search that drops nothing must decide (see [`race`](crate::linearizable::race)).
 
 /// How many moments lie between two places to which the search can go back.
-pub(super) const STRIDE: usize = 64;
+pub(super) const STRIDE: usize = 8;
 
 /// How many such places are remembered.
-pub(super) const MARKS: usize = 256;
+pub(super) const MARKS: usize = 1280;
 
 /// How far beyond the place where it ran empty a wider beam is kept.
-const MARGIN: usize = 32;
+const MARGIN: usize = 16;
 
 /// A beam that runs empty more often than once in this many moments is too narrow to begin with.
-const TOO_OFTEN: usize = 96;
+const TOO_OFTEN: usize = 48;
 
 /// What is kept between two returns, and between two steps.
 #[derive(Clone, Copy, Debug)]
@@ -36,9 +36,9 @@ impl Beam {
 /// From the narrowest.
 const BEAMS: [Beam; 7] = [
     Beam { width: 1, patience: 1, is_rough: true, back: Some(0) },
-    Beam { width: 2, patience: 1, is_rough: true, back: Some(32) },
-    Beam { width: 8, patience: 8, is_rough: true, back: Some(128) },
-    Beam { width: 64, patience: 64, is_rough: true, back: Some(512) },
+    Beam { width: 2, patience: 1, is_rough: true, back: Some(8) },
+    Beam { width: 8, patience: 8, is_rough: true, back: Some(32) },
+    Beam { width: 64, patience: 64, is_rough: true, back: Some(128) },
     Beam { width: 128, patience: 1000, is_rough: true, back: Some(1024) },
     Beam { width: 128, patience: 10_000, is_rough: true, back: Some(8192) },
     Beam { width: 1024, patience: 80_000, is_rough: false, back: None },

@@ -142,6 +142,8 @@ struct Search<'a, 'h, B> {
     configurations: Vec<Configuration<B>>,
     /// Where the search stood earlier, in the order of moments.
     marks: VecDeque<Mark<B>>,
+    /// How many configurations the marks hold.
+    marked: usize,
     passed: Frontier<Key<B>, Entry<B>>,
     visited: Frontier<Key<B>, Entry<B>>,
     /// Visited in a state that nobody saw: only a compare-and-set may follow.
@@ -180,6 +182,7 @@ impl<'a, 'h, B: Bits> Search<'a, 'h, B> {
             demand: Vec::new(),
             configurations: Vec::new(),
             marks: VecDeque::new(),
+            marked: 0,
             passed: Frontier::new(),
             visited: Frontier::new(),
             idle: Frontier::new(),
@@ -496,7 +499,7 @@ impl<'a, 'h, B: Bits> Search<'a, 'h, B> {
         if !self.spent.visits.is_multiple_of(BREATH) {
             return Ok(());
         }
-        let configurations = (self.configurations.capacity() + self.collected.capacity()) * size_of::<Configuration<B>>();
+        let configurations = (self.configurations.capacity() + self.collected.capacity() + self.marked) * size_of::<Configuration<B>>();
         let frontiers = self.passed.bytes() + self.visited.bytes() + self.idle.bytes();
         self.spent.bytes = self.bags.bytes() + self.trails.bytes() + frontiers + self.agenda.bytes() + configurations;
         self.spent.peak_bytes = self.spent.peak_bytes.max(self.spent.bytes);

@@ -27,6 +27,7 @@ impl<B: Bits> Search<'_, '_, B> {
         self.trails.clear();
         self.configurations.clear();
         self.marks.clear();
+        self.marked = 0;
         let (todo, tokens) = Default::default();
         self.configurations.push(Configuration { value: 0, todo, tokens, used: EMPTY, cost: 0, trail: BEGINNING });
     }
@@ -81,16 +82,19 @@ impl<B: Bits> Search<'_, '_, B> {
         if self.marks.back().is_some_and(|mark| mark.at >= at) {
             return;
         }
-        if self.marks.len() >= MARKS {
-            self.marks.pop_front();
+        if self.marks.len() >= MARKS
+            && let Some(first) = self.marks.pop_front()
+        {
+            self.marked -= first.configurations.len();
         }
+        self.marked += self.configurations.len();
         self.marks.push_back(Mark { at, configurations: self.configurations.clone() });
     }
 
     /// Goes back from a moment just passed to the last mark that is not after another one, or to the beginning.
     fn go_back(&mut self, passed: usize, to: usize) -> usize {
-        while self.marks.back().is_some_and(|mark| mark.at > to) {
-            self.marks.pop_back();
+        while let Some(mark) = self.marks.pop_back_if(|mark| mark.at > to) {
+            self.marked -= mark.configurations.len();
         }
         let Some(mark) = self.marks.back() else {
             self.reset();
