@@ -13,11 +13,14 @@
 //!
 //! What a process had before it was moved stays on the account of its former cgroup (`Documentation/admin-guide/cgroup-v2.rst`, "Memory Ownership").
 
-use elenchus_control::command::quote;
-use elenchus_control::system::daemon::Daemon;
+use std::fmt::Debug;
 
+use elenchus_control::command::quote;
+use elenchus_control::system::daemon::{Daemon, LOOK};
+
+use crate::about::About;
 use crate::errand::{self, Errand};
-use crate::{Cluster, Deed, NemesisError, Requirement, Work};
+use crate::{Cluster, Deed, Fault, NemesisError, Requirement, Roster, Targets, Work};
 
 /// A file of a cgroup, and what is written there.
 pub(crate) struct Knob {
@@ -68,7 +71,7 @@ const KEPT: &str = "/run/elenchus/cgroup";
 /// `usable` enables the controller for the root's children, or fails. That of v1 is taken when it is there: its controllers are not in v2 then. Only the freezer is
 /// always that of v2, as what v1 froze withstands SIGKILL.
 const REACH: &str = "PATH=$PATH:/usr/sbin:/sbin\n\
-    look() {\n\
+    hierarchy() {\n\
     \x20 tree= unified=\n\
     \x20 while read -r _ where type options _; do\n\
     \x20   case $type:,$options, in\n\
@@ -85,7 +88,7 @@ const REACH: &str = "PATH=$PATH:/usr/sbin:/sbin\n\
     \x20 kind=cgroup2 state=$kept/unified\n\
     \x20 if [ $controller != freezer ] && grep -qs \"^$controller[[:space:]]*[1-9]\" /proc/cgroups; then kind=\"cgroup -o $controller\" state=$kept/$controller; fi\n\
     \x20 own=$state/tree\n\
-    \x20 look || { mkdir -p \"$own\" && mount -t $kind cgroup \"$own\" && look; }\n\
+    \x20 hierarchy || { mkdir -p \"$own\" && mount -t $kind cgroup \"$own\" && hierarchy; }\n\
     }\n\
     usable() {\n\
     \x20 [ $version = 2 ] && [ $controller != freezer ] || return 0\n\
@@ -94,11 +97,8 @@ const REACH: &str = "PATH=$PATH:/usr/sbin:/sbin\n\
     }\n\
     leave() { if grep -qs \" $own cgroup\" /proc/mounts; then umount \"$own\" || return 1; fi; rmdir \"$own\" 2>/dev/null; return 0; }\n";
 
-/// `born` and `origin` tell of a process that lives when it was started and in which cgroup it is.
-const PROCESS: &str = "born() {\n\
-    \x20 line=; { read -r line <\"/proc/$1/stat\"; } 2>/dev/null || return 1\n\
-    \x20 set -- ${line##*) }; case $1 in Z|X|x) return 1;; esac; echo \"${20}\"\n\
-    }\n\
+/// `born` and `origin` tell of a process that lives when it was started and in which cgroup it is. It takes `look` ([`LOOK`]), whose `$state` is not the scripts' own.
+const PROCESS: &str = "born() ( look \"$1\" && [ $state != X ] && echo \"$born\" )\n\
     origin() {\n\
     \x20 if [ $version = 2 ]; then sed -n 's/^0:://p' \"/proc/$1/cgroup\"\n\
     \x20 else sed -n \"s/^[0-9]*:\\([^:]*,\\)\\{0,1\\}$controller\\(,[^:]*\\)\\{0,1\\}://p\" \"/proc/$1/cgroup\"; fi 2>/dev/null\n\
@@ -155,13 +155,8 @@ impl Limit {
         }
     }
 
-    /// The works of a deed that is nothing but the limit.
-    pub(crate) fn works(&self, cluster: &Cluster, fault: &str, id: u32, deed: &Deed) -> Result<Vec<Work>, NemesisError> {
-        errand::on_daemons(cluster, &deed.nodes, |node, daemon| self.work(fault, &format!("{fault}-{id}"), node, daemon))
-    }
-
     fn head(&self, verb: &str) -> String {
-        format!(": {verb}\ncontroller={}\n{REACH}{PROCESS}{}", self.controller, self.device())
+        format!(": {verb}\ncontroller={}\n{REACH}{LOOK}{PROCESS}{}", self.controller, self.device())
     }
 
     /// Sets `$device`: the numbers of the whole disk on which the path is.
@@ -301,10 +296,87 @@ impl Limit {
     }
 }
 
+/// A fault that is a limit to the system's processes, while it lasts.
+pub(crate) trait Limiting: Debug + Send + Sync {
+    /// See [`Fault::about`].
+    fn about(&self) -> &'static About;
+
+    /// See [`Fault::targets`].
+    fn targets(&self) -> &Targets;
+
+    /// See [`Fault::what`].
+    fn what(&self, nodes: &str) -> String;
+
+    /// See [`Fault::check`].
+    fn check(&self) -> Result<(), String>;
+
+    /// The limit.
+    fn limit(&self) -> Limit;
+
+    /// Whether the limit may end the system, so that it is started again when the limit is lifted.
+    fn may_end_it(&self) -> bool {
+        false
+    }
+}
+
+impl<L: Limiting> Fault for L {
+    fn about(&self) -> &'static About {
+        Limiting::about(self)
+    }
+
+    fn targets(&self) -> &Targets {
+        Limiting::targets(self)
+    }
+
+    fn what(&self, nodes: &str) -> String {
+        Limiting::what(self, nodes)
+    }
+
+    fn check(&self, _: &Roster) -> Result<(), String> {
+        Limiting::check(self)
+    }
+
+    fn needs_system(&self) -> bool {
+        true
+    }
+
+    fn is_felt(&self, printed: &[String]) -> bool {
+        errand::found_processes(printed)
+    }
+
+    fn works(&self, cluster: &Cluster, id: u32, deed: &Deed) -> Result<Vec<Work>, NemesisError> {
+        let (limit, fault) = (self.limit(), Limiting::about(self).name);
+        errand::on_daemons(cluster, &deed.nodes, |node, daemon| {
+            let work = limit.work(fault, &format!("{fault}-{id}"), node, daemon);
+            if !self.may_end_it() {
+                return work;
+            }
+            Work {
+                undo: format!("( {} ) && ( {} )", work.undo, daemon.start()),
+                verify_undone: format!("( {} ) && ( {} )", work.verify_undone, daemon.assert_running()),
+                ..work
+            }
+        })
+    }
+
+    fn sweep(&self, cluster: &Cluster) -> Result<Vec<Errand>, NemesisError> {
+        let mut errands = sweep(cluster);
+        if self.may_end_it() {
+            errands.extend(errand::start_everywhere(cluster)?);
+        }
+        Ok(errands)
+    }
+
+    fn requirements(&self) -> Vec<Requirement> {
+        let start = self.may_end_it().then(|| Requirement::command(&["setsid"]));
+        std::iter::once(self.limit().requirement()).chain(start).collect()
+    }
+}
+
 /// Takes every cgroup of ours away, whosever it is.
 pub(crate) fn sweep(cluster: &Cluster) -> Vec<Errand> {
     let script = format!(
-        ": lift all limits\n{REACH}{PROCESS}{RELEASE}for state in {KEPT}/*; do\n\x20 [ -d \"$state\" ] || continue\n\x20 controller=${{state##*/}}\n\x20 release || exit 1\ndone\n"
+        ": lift all limits\n{REACH}{LOOK}{PROCESS}{RELEASE}for state in {KEPT}/*; do\n\x20 [ -d \"$state\" ] || continue\n\x20 controller=${{state##*/}}\n\x20 release || exit 1\ndone\n"
     );
     errand::everywhere(cluster, &script)
 }

@@ -3,10 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::Targets;
 use crate::about::{About, Overlap};
-use crate::cgroup::{self, Knob, Limit};
-use crate::errand::{self, Errand};
-use crate::{Cluster, Deed, Fault, NemesisError, Requirement, Roster, Targets, Work};
+use crate::cgroup::{Knob, Limit, Limiting};
 
 /// Limits how many bytes a second the system's processes read from a disk and write to it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -38,20 +37,7 @@ const ABOUT: About = About {
 /// The most KiB a second that can be said: as bytes it is a number of the kernel's.
 const MAX_KIB: u64 = 1 << 50;
 
-impl Io {
-    fn limit(&self) -> Limit {
-        let bytes = |kib: Option<u64>| kib.map(|kib| kib.min(MAX_KIB) << 10);
-        let (read, write) = (bytes(self.read_kib), bytes(self.write_kib));
-        let v1 = [("blkio.throttle.read_bps_device", read), ("blkio.throttle.write_bps_device", write)];
-        let v1 = v1.into_iter().filter_map(|(file, rate)| Some(Knob::new(file, format!("$device {}", rate?), "$device 0")));
-        let word = |rate: Option<u64>| rate.map_or("max".to_owned(), |rate| rate.to_string());
-        let set = format!("$device rbps={} wbps={} riops=max wiops=max", word(read), word(write));
-        let v2 = vec![Knob::new("io.max", set, "$device rbps=max wbps=max riops=max wiops=max")];
-        Limit { controller: "blkio", path: Some(self.path.clone()), v1: v1.collect(), v2 }
-    }
-}
-
-impl Fault for Io {
+impl Limiting for Io {
     fn about(&self) -> &'static About {
         &ABOUT
     }
@@ -66,15 +52,7 @@ impl Fault for Io {
         format!("{nodes} with at most {} on the disk of {}", rates.join(" and "), self.path)
     }
 
-    fn needs_system(&self) -> bool {
-        true
-    }
-
-    fn is_felt(&self, printed: &[String]) -> bool {
-        errand::found_processes(printed)
-    }
-
-    fn check(&self, _: &Roster) -> Result<(), String> {
+    fn check(&self) -> Result<(), String> {
         if !self.path.starts_with('/') {
             return Err(format!("`path` is an absolute path of a directory, not `{}`", self.path));
         }
@@ -85,15 +63,14 @@ impl Fault for Io {
         }
     }
 
-    fn works(&self, cluster: &Cluster, id: u32, deed: &Deed) -> Result<Vec<Work>, NemesisError> {
-        self.limit().works(cluster, ABOUT.name, id, deed)
-    }
-
-    fn sweep(&self, cluster: &Cluster) -> Result<Vec<Errand>, NemesisError> {
-        Ok(cgroup::sweep(cluster))
-    }
-
-    fn requirements(&self) -> Vec<Requirement> {
-        vec![self.limit().requirement()]
+    fn limit(&self) -> Limit {
+        let bytes = |kib: Option<u64>| kib.map(|kib| kib.min(MAX_KIB) << 10);
+        let (read, write) = (bytes(self.read_kib), bytes(self.write_kib));
+        let v1 = [("blkio.throttle.read_bps_device", read), ("blkio.throttle.write_bps_device", write)];
+        let v1 = v1.into_iter().filter_map(|(file, rate)| Some(Knob::new(file, format!("$device {}", rate?), "$device 0")));
+        let word = |rate: Option<u64>| rate.map_or("max".to_owned(), |rate| rate.to_string());
+        let set = format!("$device rbps={} wbps={} riops=max wiops=max", word(read), word(write));
+        let v2 = vec![Knob::new("io.max", set, "$device rbps=max wbps=max riops=max wiops=max")];
+        Limit { controller: "blkio", path: Some(self.path.clone()), v1: v1.collect(), v2 }
     }
 }

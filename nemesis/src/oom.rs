@@ -3,10 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::Targets;
 use crate::about::{About, Overlap};
-use crate::cgroup::{self, Knob, Limit};
-use crate::errand::{self, Errand};
-use crate::{Cluster, Deed, Fault, NemesisError, Requirement, Roster, Targets, Work};
+use crate::cgroup::{Knob, Limit, Limiting};
 
 /// Gives the system so much more memory and no more; what takes more than that is killed by the kernel. At the heal it is started again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -35,20 +34,7 @@ const ABOUT: About = About {
     is_destructive: false,
 };
 
-impl Oom {
-    fn limit(&self) -> Limit {
-        let bytes = (u64::from(self.mib) << 20).to_string();
-        let if_there = |knob| Knob { is_optional: true, ..knob };
-        Limit {
-            controller: "memory",
-            path: None,
-            v1: vec![Knob::new("memory.limit_in_bytes", bytes.clone(), "-1"), if_there(Knob::new("memory.swappiness", "0", "60"))],
-            v2: vec![Knob::new("memory.max", bytes, "max"), if_there(Knob::new("memory.swap.max", "0", "max"))],
-        }
-    }
-}
-
-impl Fault for Oom {
+impl Limiting for Oom {
     fn about(&self) -> &'static About {
         &ABOUT
     }
@@ -61,36 +47,22 @@ impl Fault for Oom {
         format!("{nodes} with {} MiB more of memory", self.mib)
     }
 
-    fn needs_system(&self) -> bool {
-        true
-    }
-
-    fn is_felt(&self, printed: &[String]) -> bool {
-        errand::found_processes(printed)
-    }
-
-    fn check(&self, _: &Roster) -> Result<(), String> {
+    fn check(&self) -> Result<(), String> {
         if self.mib == 0 { Err("`mib` must be 1 or more".into()) } else { Ok(()) }
     }
 
-    fn works(&self, cluster: &Cluster, id: u32, deed: &Deed) -> Result<Vec<Work>, NemesisError> {
-        let works = self.limit().works(cluster, ABOUT.name, id, deed)?;
-        let daemons = errand::on_daemons(cluster, &deed.nodes, |_, daemon| (daemon.start(), daemon.assert_running()))?;
-        let started = works.into_iter().zip(daemons).map(|(work, (start, is_running))| Work {
-            undo: format!("( {} ) && ( {start} )", work.undo),
-            verify_undone: format!("( {} ) && ( {is_running} )", work.verify_undone),
-            ..work
-        });
-        Ok(started.collect())
+    fn limit(&self) -> Limit {
+        let bytes = (u64::from(self.mib) << 20).to_string();
+        let if_there = |knob| Knob { is_optional: true, ..knob };
+        Limit {
+            controller: "memory",
+            path: None,
+            v1: vec![Knob::new("memory.limit_in_bytes", bytes.clone(), "-1"), if_there(Knob::new("memory.swappiness", "0", "60"))],
+            v2: vec![Knob::new("memory.max", bytes, "max"), if_there(Knob::new("memory.swap.max", "0", "max"))],
+        }
     }
 
-    fn sweep(&self, cluster: &Cluster) -> Result<Vec<Errand>, NemesisError> {
-        let mut errands = cgroup::sweep(cluster);
-        errands.extend(errand::start_everywhere(cluster)?);
-        Ok(errands)
-    }
-
-    fn requirements(&self) -> Vec<Requirement> {
-        vec![self.limit().requirement(), Requirement::command(&["setsid"])]
+    fn may_end_it(&self) -> bool {
+        true
     }
 }

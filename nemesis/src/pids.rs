@@ -3,10 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::Targets;
 use crate::about::{About, Overlap};
-use crate::cgroup::{self, Knob, Limit};
-use crate::errand::{self, Errand};
-use crate::{Cluster, Deed, Fault, NemesisError, Requirement, Roster, Targets, Work};
+use crate::cgroup::{Knob, Limit, Limiting};
 
 /// Limits how many processes and threads the system may have. Those that are there stay so.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -35,14 +34,7 @@ const ABOUT: About = About {
     is_destructive: false,
 };
 
-impl Pids {
-    fn limit(&self) -> Limit {
-        let knob = || vec![Knob::new("pids.max", self.limit.to_string(), "max")];
-        Limit { controller: "pids", path: None, v1: knob(), v2: knob() }
-    }
-}
-
-impl Fault for Pids {
+impl Limiting for Pids {
     fn about(&self) -> &'static About {
         &ABOUT
     }
@@ -55,27 +47,12 @@ impl Fault for Pids {
         format!("{nodes} with at most {} processes and threads", self.limit)
     }
 
-    fn needs_system(&self) -> bool {
-        true
-    }
-
-    fn is_felt(&self, printed: &[String]) -> bool {
-        errand::found_processes(printed)
-    }
-
-    fn check(&self, _: &Roster) -> Result<(), String> {
+    fn check(&self) -> Result<(), String> {
         if self.limit == 0 { Err("`limit` must be 1 or more".into()) } else { Ok(()) }
     }
 
-    fn works(&self, cluster: &Cluster, id: u32, deed: &Deed) -> Result<Vec<Work>, NemesisError> {
-        self.limit().works(cluster, ABOUT.name, id, deed)
-    }
-
-    fn sweep(&self, cluster: &Cluster) -> Result<Vec<Errand>, NemesisError> {
-        Ok(cgroup::sweep(cluster))
-    }
-
-    fn requirements(&self) -> Vec<Requirement> {
-        vec![self.limit().requirement()]
+    fn limit(&self) -> Limit {
+        let knob = || vec![Knob::new("pids.max", self.limit.to_string(), "max")];
+        Limit { controller: "pids", path: None, v1: knob(), v2: knob() }
     }
 }

@@ -17,6 +17,7 @@
 use std::time::Duration;
 
 use elenchus_control::command::quote;
+use elenchus_control::system::daemon::LOOK;
 
 use crate::Work;
 
@@ -74,7 +75,7 @@ fn watch(id: u32, lease: Duration) -> String {
     let (folder, seconds) = (format!("{FAULTS}/{id}"), lease.as_secs().max(1));
     let patience = seconds + PATIENCE.as_secs();
     format!(
-        "injecting() {{ read -r pid since 2>/dev/null <{folder}/injector && {{ read -r line </proc/$pid/stat; }} 2>/dev/null && set -- ${{line##*) }} && [ \"${{20}}\" = \"$since\" ]; }}\n\
+        "{LOOK}injecting() {{ read -r pid since 2>/dev/null <{folder}/injector && look $pid && [ $state != X ] && [ \"$born\" = \"$since\" ]; }}\n\
          while [ -e {folder}/undo ]; do\n\
          \x20 sleep 0.5\n\
          \x20 read -r now rest </proc/uptime && read -r seen <{LEASE} || continue\n\

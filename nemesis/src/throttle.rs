@@ -3,10 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::Targets;
 use crate::about::{About, Overlap};
-use crate::cgroup::{self, Knob, Limit};
-use crate::errand::{self, Errand};
-use crate::{Cluster, Deed, Fault, NemesisError, Requirement, Roster, Targets, Work};
+use crate::cgroup::{Knob, Limit, Limiting};
 
 /// Gives the system's processes a share of a processor alone.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -40,19 +39,7 @@ const PERIOD: u32 = 100_000;
 /// The smallest and the largest quota that make sense.
 const SHARES: std::ops::RangeInclusive<f64> = 0.01..=1024.0;
 
-impl Throttle {
-    fn limit(&self) -> Limit {
-        let quota = (self.cpus * f64::from(PERIOD)).round();
-        Limit {
-            controller: "cpu",
-            path: None,
-            v1: vec![Knob::new("cpu.cfs_quota_us", quota.to_string(), "-1")],
-            v2: vec![Knob::new("cpu.max", format!("{quota} {PERIOD}"), format!("max {PERIOD}"))],
-        }
-    }
-}
-
-impl Fault for Throttle {
+impl Limiting for Throttle {
     fn about(&self) -> &'static About {
         &ABOUT
     }
@@ -65,27 +52,17 @@ impl Fault for Throttle {
         format!("{nodes} with {} of a processor", self.cpus)
     }
 
-    fn needs_system(&self) -> bool {
-        true
-    }
-
-    fn is_felt(&self, printed: &[String]) -> bool {
-        errand::found_processes(printed)
-    }
-
-    fn check(&self, _: &Roster) -> Result<(), String> {
+    fn check(&self) -> Result<(), String> {
         if SHARES.contains(&self.cpus) { Ok(()) } else { Err(format!("`cpus` is from {} to {}", SHARES.start(), SHARES.end())) }
     }
 
-    fn works(&self, cluster: &Cluster, id: u32, deed: &Deed) -> Result<Vec<Work>, NemesisError> {
-        self.limit().works(cluster, ABOUT.name, id, deed)
-    }
-
-    fn sweep(&self, cluster: &Cluster) -> Result<Vec<Errand>, NemesisError> {
-        Ok(cgroup::sweep(cluster))
-    }
-
-    fn requirements(&self) -> Vec<Requirement> {
-        vec![self.limit().requirement()]
+    fn limit(&self) -> Limit {
+        let quota = (self.cpus * f64::from(PERIOD)).round();
+        Limit {
+            controller: "cpu",
+            path: None,
+            v1: vec![Knob::new("cpu.cfs_quota_us", quota.to_string(), "-1")],
+            v2: vec![Knob::new("cpu.max", format!("{quota} {PERIOD}"), format!("max {PERIOD}"))],
+        }
     }
 }

@@ -204,11 +204,11 @@ impl Daemon {
     }
 }
 
-/// Reads what matters of `/proc/<pid>/stat`. The command's name may hold spaces and brackets, so fields are counted from the last bracket. A process that has
+/// A function of shell, `look PID`, that reads what matters of `/proc/PID/stat` into `$state`, `$session` and `$born`, and fails where there is no such process. The command's name may hold spaces and brackets, so fields are counted from the last bracket. A process that has
 /// ended is in the state `X`, whether somebody has waited for it or not. One whose first thread has ended has not, while others still hold its ports and files.
-const LOOK: &str = "look() { line=; { read -r line < \"/proc/$1/stat\"; } 2>/dev/null || return 1; \
-                    set -- ${line##*) }; state=$1 session=$4 born=${20}; \
-                    case $state in Z) if [ ${18} -gt 1 ]; then state=S; else state=X; fi;; x) state=X;; esac; }\n";
+pub const LOOK: &str = "look() { line=; { read -r line < \"/proc/$1/stat\"; } 2>/dev/null || return 1; \
+                        set -- ${line##*) }; state=$1 session=$4 born=${20}; \
+                        case $state in Z) if [ ${18} -gt 1 ]; then state=S; else state=X; fi;; x) state=X;; esac; }\n";
 
 /// The signals that end a process, as the lower half of a set in `/proc/<pid>/status`: HUP, INT, QUIT, ABRT, BUS, KILL, USR1, SEGV, USR2 and TERM.
 const DEADLY: &str = "0x4f67";
