@@ -106,7 +106,7 @@ fn by_event(mut reading: Box<dyn elenchus_core::Reading + '_>, path: &Path, opti
         }
     }
     let skipped = batches.skipped().clone();
-    Ok(Judged { history: History::default(), findings: vec![reading.finding()], outcomes, skipped })
+    Ok(Judged { history: History::default(), findings: vec![reading.finding()], outcomes: outcomes.at_the_end(), skipped })
 }
 
 fn whole(checkers: &[Box<dyn Checker>], path: &Path, options: &ReadOptions, independent: bool) -> Result<Judged, CheckError> {

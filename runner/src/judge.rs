@@ -42,6 +42,9 @@ pub struct Outcomes {
     pub fail: usize,
     /// Nobody knows.
     pub info: usize,
+    /// They have begun and not ended.
+    #[serde(skip)]
+    open: usize,
 }
 
 impl Outcomes {
@@ -49,22 +52,34 @@ impl Outcomes {
     pub fn of(history: &History) -> Outcomes {
         let mut outcomes = Outcomes::default();
         history.events.iter().for_each(|event| outcomes.count(event));
-        outcomes
+        outcomes.at_the_end()
     }
 
-    /// Counts an event, if it ends an operation of a client.
+    /// Counts an event, if it begins or ends an operation of a client.
     pub fn count(&mut self, event: &Event) {
-        match (event.process, event.kind) {
-            (Process::Nemesis, _) | (_, Kind::Invoke) => {}
-            (_, Kind::Ok) => self.ok += 1,
-            (_, Kind::Fail) => self.fail += 1,
-            (_, Kind::Info) => self.info += 1,
+        if event.process == Process::Nemesis {
+            return;
         }
+        match event.kind {
+            Kind::Invoke => {
+                self.open += 1;
+                return;
+            }
+            Kind::Ok => self.ok += 1,
+            Kind::Fail => self.fail += 1,
+            Kind::Info => self.info += 1,
+        }
+        self.open = self.open.saturating_sub(1);
+    }
+
+    /// The same when no event follows: of an operation that never ended nobody knows either.
+    pub fn at_the_end(self) -> Outcomes {
+        Outcomes { info: self.info + self.open, open: 0, ..self }
     }
 
     /// A history in which nothing succeeded proves nothing: no promise was put to the test.
     pub fn finding(self) -> Finding {
-        let Outcomes { ok, fail, info } = self;
+        let Outcomes { ok, fail, info, .. } = self;
         let told = format!("{ok} operations succeeded, {fail} failed, {info} ended in doubt");
         let (verdict, summary) =
             if ok == 0 { (Verdict::Unknown, format!("{told}: nothing was put to the test")) } else { (Verdict::Valid, told) };
@@ -81,4 +96,28 @@ impl Outcomes {
 /// The gravest verdict of all findings.
 pub fn verdict(findings: &[Finding]) -> Verdict {
     findings.iter().map(|finding| finding.verdict).max().unwrap_or(Verdict::Unknown)
+}
+
+#[cfg(test)]
+mod tests {
+    use elenchus_core::{Nanos, Symbol, Value};
+
+    use super::*;
+
+    #[test]
+    fn what_never_ended_is_in_doubt() {
+        let f = Symbol::of("read");
+        let event = |process, kind| Event { time: Nanos::ZERO, process, kind, f, key: None, value: Value::Nil, error: None, node: None };
+        let client = Process::Client;
+        let events = vec![
+            event(client(0), Kind::Invoke),
+            event(client(1), Kind::Invoke),
+            event(Process::Nemesis, Kind::Invoke),
+            event(client(0), Kind::Ok),
+            event(client(2), Kind::Invoke),
+            event(client(2), Kind::Info),
+        ];
+        let Outcomes { ok, fail, info, .. } = Outcomes::of(&History::new(events));
+        assert_eq!((ok, fail, info), (1, 0, 2));
+    }
 }
