@@ -238,11 +238,17 @@ fn a_frozen_process_survives_that_it_cannot_be_struck_or_healed() {
     assert!(refused.contains("frozen"), "{refused}");
     cgroup.freeze(false);
     near(teller.ahead(), 0);
-    scene.clocks.begin(2, &members(&[pid]), Change::Bump(3600 * SECOND)).unwrap();
-    cgroup.freeze(true);
-    scene.clocks.end(2).unwrap_err();
-    cgroup.freeze(false);
-    near(teller.ahead(), 3600 * SECOND);
+    // Only a thread that is in what is to be changed must run to get out of it.
+    let was_refused = (0..100).any(|_| {
+        scene.clocks.begin(2, &members(&[pid]), Change::Bump(3600 * SECOND)).unwrap();
+        near(teller.ahead(), 3600 * SECOND);
+        cgroup.freeze(true);
+        let refused = scene.clocks.end(2).is_err();
+        cgroup.freeze(false);
+        near(teller.ahead(), if refused { 3600 * SECOND } else { 0 });
+        refused
+    });
+    assert!(was_refused, "it was never frozen where it matters");
     scene.clocks.end(2).unwrap();
     scene.clocks.end(1).unwrap();
     assert_eq!(vdso(pid), whole);
