@@ -86,18 +86,29 @@ pub struct Analysis<'t> {
 pub fn analyse<'t>(transactions: &'t Transactions, options: &Options) -> Analysis<'t> {
     let limit = options.examples;
     let happened = happened(transactions);
-    let inference: Box<dyn Inference + 't> = match transactions.datatype() {
-        Datatype::ListAppend => Box::new(ListAppend::new(transactions, happened.clone())),
-        Datatype::RwRegister => Box::new(RwRegister::new(transactions, happened.clone(), options.assumptions)),
+    let infer = || -> Box<dyn Inference + 't> {
+        match transactions.datatype() {
+            Datatype::ListAppend => Box::new(ListAppend::new(transactions, happened.clone())),
+            Datatype::RwRegister => Box::new(RwRegister::new(transactions, happened.clone(), options.assumptions)),
+        }
     };
-    let mut tally = within(transactions, &happened, limit);
+    let (mut tally, inference) = rayon::join(|| within(transactions, &happened, limit), infer);
     inference.judge_versions(&mut tally);
     let graph = Graph::build(transactions.len(), |sink| {
         inference.emit(sink);
         session_edges(transactions, &happened, sink);
         realtime_edges(transactions, &happened, sink);
     });
-    let knots = Components::find(&Walk::free(&graph, DEPENDS | RW | SESSION | REALTIME)).knots();
+    let asked = options.isolation;
+    let (knots, is_proved) = rayon::join(
+        || Components::find(&Walk::free(&graph, DEPENDS | RW | SESSION | REALTIME)).knots(),
+        // What is known of registers is for the solver to prove.
+        || {
+            transactions.datatype() == Datatype::ListAppend
+                && !inference.decides(asked)
+                && proof::holds(transactions, &graph, &happened, asked)
+        },
+    );
     let mut numbers = vec![0; if knots.is_empty() { 0 } else { graph.len() }];
     let knots: Vec<Knot> = knots.into_iter().map(|nodes| Knot::new(graph.induced(&nodes, &mut numbers), nodes)).collect();
     let largest_component = knots.iter().map(|knot| knot.names.iter().filter(|&&name| !graph.is_joint(name)).count()).max().unwrap_or(0);
@@ -111,7 +122,7 @@ pub fn analyse<'t>(transactions: &'t Transactions, options: &Options) -> Analysi
     let tally = judged.into_iter().fold(tally, Tally::merge);
     let known: Vec<Phenomenon> = tally.found.keys().copied().collect();
     let Decided { proved, tally: decided, why, gave_up } = match transactions.datatype() {
-        Datatype::ListAppend => Decided::default(),
+        Datatype::ListAppend => Decided { proved: Vec::from_iter(is_proved.then_some(asked)), ..Decided::default() },
         Datatype::RwRegister => {
             let limits = Limits { deadline: options.time.map(|time| Instant::now() + time), bytes: options.memory, ways: u64::MAX };
             let (graph, inference) = (&graph, inference.as_ref());

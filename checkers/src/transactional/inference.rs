@@ -7,7 +7,7 @@ use super::tally::{Link, LinkKind, Tally};
 use super::transactions::{Act, MicroOp, Transactions};
 
 /// An order of the versions of each key, as far as it follows from what was read.
-pub(crate) trait Inference: Sync {
+pub(crate) trait Inference: Send + Sync {
     /// The transactions.
     fn transactions(&self) -> &Transactions;
 

@@ -203,7 +203,8 @@ impl Solver<'_> {
         let early = proof::schedule(walk, early)?;
         let broken = |order: &Vec<u32>| {
             let mut count = 0_u32;
-            problem.broken(&Timeline::new(walk, order.clone()), &mut Stage::default(), &mut |_| count += 1);
+            let (timeline, mut stage) = (Timeline::new(walk, order.clone()), Stage::new(problem.accesses));
+            while problem.play(&timeline, &mut stage, &mut |_| count += 1) {}
             count
         };
         Some(if broken(&early) < broken(&late) { early } else { late })

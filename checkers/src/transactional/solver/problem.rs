@@ -135,13 +135,46 @@ pub(super) struct Problem<'g> {
     pub(super) walk: Walk<'g>,
 }
 
-/// What is written down while an order is played, kept from one time to the next.
-#[derive(Default)]
+/// How far an order was played, and what its keys hold there.
 pub(super) struct Stage {
+    /// The rank of the place that is next.
+    rank: u32,
     /// By key, the last version.
     last: Vec<Slot>,
     /// By slot, the version after it.
     next: Vec<Slot>,
+    /// What was written, in order.
+    written: Vec<Written>,
+}
+
+/// A version that became the last of its key.
+struct Written {
+    rank: u32,
+    key: u32,
+    /// The version that was the last until then.
+    before: Slot,
+}
+
+impl Stage {
+    /// Before the first place. O(keys + slots).
+    pub(super) fn new(accesses: &Accesses) -> Stage {
+        let last = (0..accesses.key_count as u32).map(|key| accesses.initial() + key).collect();
+        Stage { rank: 0, last, next: vec![NONE; accesses.keys.len()], written: Vec::new() }
+    }
+
+    /// The rank of the place that is played next.
+    pub(super) fn rank(&self) -> u32 {
+        self.rank
+    }
+
+    /// Goes back to before the place of a rank, if it was played. O(what was played since).
+    pub(super) fn back_to(&mut self, rank: u32) {
+        self.rank = self.rank.min(rank);
+        while let Some(Written { key, before, .. }) = self.written.pop_if(|written| written.rank >= rank) {
+            self.last[key as usize] = before;
+            self.next[before as usize] = NONE;
+        }
+    }
 }
 
 impl Problem<'_> {
@@ -169,27 +202,22 @@ impl Problem<'_> {
         }
     }
 
-    /// Says clauses that an order breaks; none only if it breaks none. O(places + steps).
-    pub(super) fn broken(&self, timeline: &Timeline, stage: &mut Stage, say: &mut dyn FnMut(Clause)) {
-        let accesses = self.accesses;
-        stage.last.clear();
-        stage.last.extend((0..accesses.key_count as u32).map(|key| accesses.initial() + key));
-        stage.next.clear();
-        stage.next.resize(accesses.keys.len(), NONE);
+    /// Plays the next place of an order, and says clauses that it breaks with those before it. Once all places are played, none were said only
+    /// if the order breaks none. False when there is no next place. O(steps of its transaction).
+    pub(super) fn play(&self, timeline: &Timeline, stage: &mut Stage, say: &mut dyn FnMut(Clause)) -> bool {
+        let Some(&place) = timeline.order().get(stage.rank as usize) else { return false };
+        let node = self.walk.node(place);
         let has_begins = self.walk.rule != Rule::Free;
-        for &place in timeline.order() {
-            let node = self.walk.node(place);
-            if !accesses.has(node) {
-                continue;
-            }
-            let (begins, commits) = (!has_begins || place % 2 == 1, !has_begins || place.is_multiple_of(2));
-            if begins {
+        if self.accesses.has(node) {
+            if !has_begins || place % 2 == 1 {
                 self.play_reads(node, stage, say);
             }
-            if commits {
+            if !has_begins || place.is_multiple_of(2) {
                 self.play_writes(node, timeline, stage, say);
             }
         }
+        stage.rank += 1;
+        true
     }
 
     fn play_reads(&self, reader: u32, stage: &Stage, say: &mut dyn FnMut(Clause)) {
@@ -216,6 +244,7 @@ impl Problem<'_> {
             let key = accesses.keys[slot as usize];
             let before = std::mem::replace(&mut stage.last[key as usize], slot);
             stage.next[before as usize] = slot;
+            stage.written.push(Written { rank: stage.rank, key, before });
             let one = accesses.owners[before as usize];
             let overlaps = || !timeline.has(Before { first: self.commit(one), second: self.begin(node) });
             if self.walk.rule == Rule::Snapshot && one != NONE && overlaps() {

@@ -1,10 +1,10 @@
 //! The search for an order that breaks no clause: conflict-driven, with the order itself as the model.
 //!
-//! The timeline is an order true to all ways that hold so far. It is played, and only the clauses that it breaks are looked at. Of each, a side
-//! whose opposite is a path already cannot hold. Where none can hold there is a conflict: the ways that it rests on are traced back to a single
-//! choice (first unique implication point; Marques-Silva & Sakallah, "GRASP", 1999), a clause is learned, and the choice is taken back. Where one
-//! can hold it is a way from now on. Else one is chosen. What is chosen or taken back moves the order as little as it can, so that the order
-//! remembers what was good of the choices that were undone.
+//! The timeline is an order true to all ways that hold so far. It is played a stretch at a time, and only the clauses that it breaks are looked
+//! at. Of each, a side whose opposite is a path already cannot hold. Where none can hold there is a conflict: the ways that it rests on are
+//! traced back to a single choice (first unique implication point; Marques-Silva & Sakallah, "GRASP", 1999), a clause is learned, and the choice
+//! is taken back. Where one can hold it is a way from now on. Else one is chosen. What is chosen or taken back moves the order as little as it
+//! can, so that the order remembers what was good of the choices that were undone.
 
 use std::collections::BTreeSet;
 
@@ -62,6 +62,10 @@ enum Settled {
     Refuted(Vec<u32>),
 }
 
+/// How many places are played, from the first that breaks a clause on, before those clauses are seen to; more where that moved what was long
+/// before. A choice that is taken back takes those with it that were made after it: few, where they were made in the order of time.
+const WINDOW: u32 = 4096;
+
 /// A search under way.
 pub(super) struct Search<'p, 'g> {
     problem: &'p Problem<'g>,
@@ -84,17 +88,27 @@ impl<'p, 'g> Search<'p, 'g> {
 
     /// Searches until it is decided, or as long as it may. Exponential at worst: the question is NP-complete.
     pub(super) fn run(mut self, limits: &Limits) -> Outcome {
-        let mut stage = Stage::default();
+        let mut stage = Stage::new(self.problem.accesses);
         let mut broken: Vec<Clause> = Vec::new();
         let mut known: FxHashSet<Clause> = FxHashSet::default();
+        let mut window = WINDOW;
         loop {
             broken.clear();
             known.clear();
-            self.problem.broken(&self.timeline, &mut stage, &mut |clause| {
-                if known.insert(clause) {
-                    broken.push(clause);
+            let begun = stage.rank();
+            let mut first = u32::MAX;
+            while first == u32::MAX || stage.rank() - first < window {
+                let rank = stage.rank();
+                let mut say = |clause| {
+                    first = first.min(rank);
+                    if known.insert(clause) {
+                        broken.push(clause);
+                    }
+                };
+                if !self.problem.play(&self.timeline, &mut stage, &mut say) {
+                    break;
                 }
-            });
+            }
             let lessons: Vec<usize> = (0..self.learned.len()).filter(|&at| self.is_broken(&self.learned[at].sides)).collect();
             if broken.is_empty() && lessons.is_empty() {
                 return Outcome::Holds(self.timeline.order().to_vec());
@@ -114,6 +128,9 @@ impl<'p, 'g> Search<'p, 'g> {
                     }
                 }
             }
+            // Before this rank nothing is broken, and nothing has moved.
+            stage.back_to(first.min(self.timeline.take_lowest()));
+            window = WINDOW.max(2 * begun.saturating_sub(stage.rank()));
         }
     }
 

@@ -64,6 +64,8 @@ pub(super) struct Timeline {
     seen: Vec<u32>,
     /// By which way a place was reached, from where.
     by: Vec<Step>,
+    /// The first rank of those that have another place since this was last asked.
+    lowest: u32,
     /// How many ways were looked at.
     pub(super) spent: u64,
 }
@@ -89,6 +91,7 @@ impl Timeline {
             round: 0,
             seen: vec![0; places],
             by: vec![(0, FIXED); places],
+            lowest: u32::MAX,
             spent: 0,
         }
     }
@@ -96,6 +99,11 @@ impl Timeline {
     /// The places in order.
     pub(super) fn order(&self) -> &[u32] {
         &self.order
+    }
+
+    /// The first rank of those that have another place since this was last asked; `u32::MAX` where none has.
+    pub(super) fn take_lowest(&mut self) -> u32 {
+        std::mem::replace(&mut self.lowest, u32::MAX)
     }
 
     /// Whether the order has one place before another.
@@ -183,6 +191,7 @@ impl Timeline {
     /// Moves what reaches the first place before what the second reaches, among the places between them.
     fn reorder(&mut self, before: Before) {
         let (low, high) = (self.rank[before.second as usize], self.rank[before.first as usize]);
+        self.lowest = self.lowest.min(low);
         let mut ahead = self.between(before.second, |rank| rank <= high, true);
         let mut behind = self.between(before.first, |rank| rank >= low, false);
         let rank = &self.rank;
@@ -249,8 +258,11 @@ mod tests {
                 prop_assert_eq!(path.is_some(), reaches || first == second);
                 if !reaches && first != second {
                     let before = Before { first, second };
+                    let order = timeline.order().to_vec();
                     timeline.add(before);
                     prop_assert!(timeline.has(before));
+                    let moved = (0..nodes).find(|&rank| order[rank as usize] != timeline.order()[rank as usize]);
+                    prop_assert_eq!(timeline.take_lowest(), moved.unwrap_or(u32::MAX));
                 }
                 for edge in oracle.raw_edges().iter().filter(|edge| edge.source() != edge.target()) {
                     let before = Before { first: edge.source().index() as u32, second: edge.target().index() as u32 };
