@@ -51,6 +51,7 @@ mod lists;
 mod minimal;
 mod order;
 mod phenomenon;
+mod predicates;
 mod proof;
 mod reach;
 mod rw_register;

@@ -11,12 +11,13 @@ use serde_json::json;
 use super::assumed::Assumptions;
 use super::components::Components;
 use super::cycles::Knot;
-use super::graph::{DEPENDS, Graph, REALTIME, RW, SESSION};
+use super::graph::{ANTI, DEPENDS, Graph, REALTIME, SESSION};
 use super::inference::Inference;
 use super::level::{Boundary, Level};
 use super::list_append::ListAppend;
 use super::order::{happened, realtime_edges, session_edges};
 use super::phenomenon::Phenomenon;
+use super::predicates::{self, Phantoms};
 use super::proof;
 use super::rw_register::RwRegister;
 use super::solver::{Decided, Limits, Solver};
@@ -76,6 +77,7 @@ pub struct Analysis<'t> {
     /// Why a version is before another, where that follows from other versions: by the transactions that wrote them.
     why: FxHashMap<(u32, u32), String>,
     inference: Box<dyn Inference + 't>,
+    phantoms: Phantoms,
     graph: Graph,
     happened: Vec<bool>,
     faults: Vec<FaultWindow>,
@@ -94,19 +96,21 @@ pub fn analyse<'t>(transactions: &'t Transactions, options: &Options) -> Analysi
     };
     let (mut tally, inference) = rayon::join(|| within(transactions, &happened, limit), infer);
     inference.judge_versions(&mut tally);
+    predicates::judge(transactions, &happened, &mut tally);
+    let phantoms = Phantoms::new(inference.as_ref());
     let graph = Graph::build(transactions.len(), |sink| {
         inference.emit(sink);
+        phantoms.emit(transactions, &happened, sink);
         session_edges(transactions, &happened, sink);
         realtime_edges(transactions, &happened, sink);
     });
     let asked = options.isolation;
     let (knots, is_proved) = rayon::join(
-        || Components::find(&Walk::free(&graph, DEPENDS | RW | SESSION | REALTIME)).knots(),
-        // What is known of registers is for the solver to prove.
+        || Components::find(&Walk::free(&graph, DEPENDS | ANTI | SESSION | REALTIME)).knots(),
+        // What is known of registers is for the solver to prove, which knows nothing of predicates.
         || {
-            transactions.datatype() == Datatype::ListAppend
-                && !inference.decides(asked)
-                && proof::holds(transactions, &graph, &happened, asked)
+            let is_left = transactions.datatype() == Datatype::ListAppend || !transactions.predicates.is_empty();
+            is_left && !inference.decides(asked) && proof::holds(transactions, &graph, &happened, asked)
         },
     );
     let mut numbers = vec![0; if knots.is_empty() { 0 } else { graph.len() }];
@@ -121,14 +125,15 @@ pub fn analyse<'t>(transactions: &'t Transactions, options: &Options) -> Analysi
         .collect();
     let tally = judged.into_iter().fold(tally, Tally::merge);
     let known: Vec<Phenomenon> = tally.found.keys().copied().collect();
-    let Decided { proved, tally: decided, why, gave_up } = match transactions.datatype() {
-        Datatype::ListAppend => Decided { proved: Vec::from_iter(is_proved.then_some(asked)), ..Decided::default() },
+    let Decided { mut proved, tally: decided, why, gave_up } = match transactions.datatype() {
+        Datatype::ListAppend => Decided::default(),
         Datatype::RwRegister => {
             let limits = Limits { deadline: options.time.map(|time| Instant::now() + time), bytes: options.memory, ways: u64::MAX };
             let (graph, inference) = (&graph, inference.as_ref());
             Solver { transactions, happened: &happened, graph, inference, limits, examples: limit }.decide(options.isolation, &known)
         }
     };
+    proved.extend(is_proved.then_some(asked));
     let tally = tally.merge(decided);
     let boundary = Boundary::of(tally.found.keys().copied());
     Analysis {
@@ -143,6 +148,7 @@ pub fn analyse<'t>(transactions: &'t Transactions, options: &Options) -> Analysi
         proved,
         why,
         inference,
+        phantoms,
         graph,
         happened,
         faults: History::new(transactions.nemesis().to_vec()).fault_windows(),
@@ -183,7 +189,7 @@ impl Analysis<'_> {
     pub fn sentence(&self, link: &Link) -> String {
         match self.why.get(&(link.from, link.to)).filter(|_| link.kind == LinkKind::Ww && self.inference.evidence(link).is_none()) {
             Some(why) => why.clone(),
-            None => self.inference.sentence(link),
+            None => self.phantoms.sentence(self.transactions, link).unwrap_or_else(|| self.inference.sentence(link)),
         }
     }
 

@@ -11,11 +11,11 @@
 //! | G-nonadjacent | an rw edge joins two nodes of a component of [`Rule::Nonadjacent`] |
 //! | G2-item | an rw edge joins two nodes of a component of everything |
 //!
-//! The forms with session and real-time order take those edges too. What is counted is those edges: each under its worst kind, and in a
-//! further form only where that is worse than in the forms before. Shortest cycles are searched through them for the examples alone.
+//! The forms with session and real-time order take those edges too, and those without `-item` anti-dependencies of predicates. What is counted
+//! is those edges: each under its worst kind, and in a further form only where that is worse than in the forms before. Shortest cycles are searched through them for the examples alone.
 
 use super::components::{Components, Ways};
-use super::graph::{DEPENDS, Graph, REALTIME, RW, SESSION, WR, WW, WW_READ};
+use super::graph::{ANTI, DEPENDS, Graph, PRW, REALTIME, RW, SESSION, WR, WW, WW_READ};
 use super::phenomenon::Phenomenon;
 use super::reach::{Question, answer};
 use super::shortest::Examples;
@@ -27,8 +27,10 @@ struct Form {
     order: u8,
     dirty: Phenomenon,
     circular: Phenomenon,
-    /// With anti-dependencies: by [`SINGLE`], [`NONADJACENT`], [`ADJACENT`].
-    anti: [Phenomenon; 3],
+    /// With anti-dependencies of items alone: by [`SINGLE`], [`NONADJACENT`], [`ADJACENT`].
+    items: [Phenomenon; 3],
+    /// And with some of predicates.
+    predicates: [Phenomenon; 3],
 }
 
 const SINGLE: u8 = 0;
@@ -41,19 +43,22 @@ const FORMS: [Form; 3] = [
         order: 0,
         dirty: Phenomenon::G0,
         circular: Phenomenon::G1c,
-        anti: [Phenomenon::GSingleItem, Phenomenon::GNonadjacentItem, Phenomenon::G2Item],
+        items: [Phenomenon::GSingleItem, Phenomenon::GNonadjacentItem, Phenomenon::G2Item],
+        predicates: [Phenomenon::GSingle, Phenomenon::GNonadjacent, Phenomenon::G2],
     },
     Form {
         order: SESSION,
         dirty: Phenomenon::G0Process,
         circular: Phenomenon::G1cProcess,
-        anti: [Phenomenon::GSingleItemProcess, Phenomenon::GNonadjacentItemProcess, Phenomenon::G2ItemProcess],
+        items: [Phenomenon::GSingleItemProcess, Phenomenon::GNonadjacentItemProcess, Phenomenon::G2ItemProcess],
+        predicates: [Phenomenon::GSingleProcess, Phenomenon::GNonadjacentProcess, Phenomenon::G2Process],
     },
     Form {
         order: REALTIME,
         dirty: Phenomenon::G0Realtime,
         circular: Phenomenon::G1cRealtime,
-        anti: [Phenomenon::GSingleItemRealtime, Phenomenon::GNonadjacentItemRealtime, Phenomenon::G2ItemRealtime],
+        items: [Phenomenon::GSingleItemRealtime, Phenomenon::GNonadjacentItemRealtime, Phenomenon::G2ItemRealtime],
+        predicates: [Phenomenon::GSingleRealtime, Phenomenon::GNonadjacentRealtime, Phenomenon::G2Realtime],
     },
 ];
 
@@ -94,9 +99,13 @@ impl Knot {
         let mut tally = Tally::new(limit);
         let mut worst = vec![ON_NO_CYCLE; self.graph.edges()];
         let mut counted = vec![false; self.graph.edges()];
+        let has_predicates = self.edges().any(|(.., kind)| kind == PRW);
         for form in &FORMS {
             self.dependencies(form, limit, &mut counted, &mut tally);
-            self.anti_dependencies(form, limit, &mut worst, &mut tally);
+            self.anti_dependencies(form.order, RW, form.items, limit, &mut worst, &mut tally);
+            if has_predicates {
+                self.anti_dependencies(form.order, ANTI, form.predicates, limit, &mut worst, &mut tally);
+            }
         }
         self.prefix(limit, &mut tally);
         tally
@@ -124,16 +133,16 @@ impl Knot {
         }
     }
 
-    /// Cycles with anti-dependencies.
-    fn anti_dependencies(&mut self, form: &Form, limit: usize, worst: &mut [u8], tally: &mut Tally) {
+    /// Cycles with anti-dependencies of these kinds, and an order.
+    fn anti_dependencies(&mut self, order: u8, kinds: u8, called: [Phenomenon; 3], limit: usize, worst: &mut [u8], tally: &mut Tally) {
         let graph = &self.graph;
-        let general = Walk::free(graph, DEPENDS | form.order | RW);
-        let nonadjacent = Walk::ruled(graph, DEPENDS | form.order, Rule::Nonadjacent);
-        let direct = Walk::free(graph, DEPENDS | form.order);
+        let general = Walk::free(graph, DEPENDS | order | kinds);
+        let nonadjacent = Walk::ruled(graph, DEPENDS | order | kinds, Rule::Nonadjacent);
+        let direct = Walk::free(graph, DEPENDS | order);
         let components = Components::find(&general);
         let open: Vec<(u32, u32, u32)> = self
             .edges()
-            .filter(|&(place, from, to, kind)| kind == RW && worst[place as usize] != SINGLE && components.joins(from, to))
+            .filter(|&(place, from, to, kind)| kind & kinds != 0 && worst[place as usize] != SINGLE && components.joins(from, to))
             .map(|(place, from, to, _)| (place, from, to))
             .collect();
         if open.is_empty() {
@@ -150,7 +159,7 @@ impl Knot {
                 false if components.joins(nonadjacent.before_rw(from), nonadjacent.after_rw(to)) => NONADJACENT,
                 false => ADJACENT,
             };
-            if kind == SINGLE && form.order != REALTIME {
+            if kind == SINGLE && kinds == RW && order != REALTIME {
                 self.single[from as usize] = true;
             }
             if kind < worst[place as usize] {
@@ -159,7 +168,7 @@ impl Knot {
                 examples[kind as usize].offer(from, place);
             }
         }
-        for ((phenomenon, count), examples) in form.anti.into_iter().zip(counts).zip(examples) {
+        for ((phenomenon, count), examples) in called.into_iter().zip(counts).zip(examples) {
             tally.add_all(phenomenon, count, examples.finish());
         }
     }

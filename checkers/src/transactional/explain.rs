@@ -19,7 +19,7 @@ impl LinkKind {
         match self {
             LinkKind::Ww => "#b07a00",
             LinkKind::Wr => crate::picture::BLUE,
-            LinkKind::Rw => crate::picture::VERMILION,
+            LinkKind::Rw | LinkKind::PredicateRw => crate::picture::VERMILION,
             LinkKind::Process => crate::picture::GREY,
             LinkKind::Realtime => "#009e73",
         }
@@ -61,7 +61,7 @@ impl Analysis<'_> {
                 let fate = if t.kind(member) == Kind::Fail { ", failed" } else { fate };
                 Node {
                     title: format!("{} process {}, event {}{fate}", t.name(member), t.process(member), t.invoked(member)),
-                    lines: t.steps(member).iter().map(|step| t.step_words(step)).collect(),
+                    lines: t.words(member),
                 }
             })
             .collect();
@@ -82,8 +82,7 @@ impl Analysis<'_> {
         let t = self.transactions();
         let mut dot = format!("digraph {:?} {{\n  node [shape=box fontname=monospace];\n", phenomenon.name());
         for member in distinct(instance) {
-            let steps: Vec<String> = t.steps(member).iter().map(|step| t.step_words(step)).collect();
-            let label = format!("{} process {}\n{}", t.name(member), t.process(member), steps.join("\n"));
+            let label = format!("{} process {}\n{}", t.name(member), t.process(member), t.words(member).join("\n"));
             let _ = writeln!(dot, "  {} [label={label:?}];", t.name(member));
         }
         for link in instance.cycle.iter().chain(&instance.arrows) {
@@ -111,7 +110,7 @@ impl Analysis<'_> {
                 "invoked": t.invoked(transaction),
                 "completed": t.completed(transaction),
                 "type": t.kind(transaction),
-                "steps": t.steps(transaction).iter().map(|step| t.step_words(step)).collect::<Vec<_>>(),
+                "steps": t.words(transaction),
             })
         };
         let link =

@@ -19,6 +19,11 @@ pub(crate) const SESSION: u8 = 16;
 pub(crate) const REALTIME: u8 = 32;
 /// On from a joint.
 pub(crate) const VIA: u8 = 64;
+/// A predicate was read, and something that it matches is by another transaction and was not found.
+pub(crate) const PRW: u8 = 128;
+
+/// Anti-dependencies, of items and predicates.
+pub(crate) const ANTI: u8 = RW | PRW;
 
 /// All that data says, reads of overwritten versions apart.
 pub(crate) const DEPENDS: u8 = WW | WW_READ | WR;
@@ -133,6 +138,12 @@ impl Graph {
     }
 }
 
+/// Targets in an order, any range of which takes few edges to reach; made by [`Sink::fan`].
+pub(crate) struct Fan {
+    nodes: Vec<u32>,
+    leaves: usize,
+}
+
 /// Takes the edges of a graph: counts them first, and writes them down when asked again.
 pub(crate) struct Sink {
     next: u32,
@@ -170,6 +181,37 @@ impl Sink {
         }
         for &reader in readers {
             writers.iter().for_each(|&writer| self.edge(reader, writer, RW));
+        }
+    }
+
+    /// Joints below which some targets stand in order, so that every range of them is reached in a few edges. O(targets).
+    pub(crate) fn fan(&mut self, targets: impl ExactSizeIterator<Item = u32>) -> Fan {
+        let leaves = targets.len();
+        // A binary tree in an array: the children of 1 are 2 and 3, the leaves are the last.
+        let mut nodes: Vec<u32> = (0..leaves).map(|at| if at == 0 { 0 } else { self.joint() }).collect();
+        nodes.extend(targets);
+        for at in 1..leaves {
+            for child in [2 * at, 2 * at + 1] {
+                self.edge(nodes[at], nodes[child], VIA);
+            }
+        }
+        Fan { nodes, leaves }
+    }
+
+    /// Edges to a range of the targets of a fan. O(log targets).
+    pub(crate) fn to_range(&mut self, from: u32, fan: &Fan, range: Range<usize>, kind: u8) {
+        let (mut low, mut high) = (range.start + fan.leaves, range.end + fan.leaves);
+        while low < high {
+            if low % 2 == 1 {
+                self.edge(from, fan.nodes[low], kind);
+                low += 1;
+            }
+            if high % 2 == 1 {
+                high -= 1;
+                self.edge(from, fan.nodes[high], kind);
+            }
+            low /= 2;
+            high /= 2;
         }
     }
 
@@ -225,6 +267,20 @@ mod tests {
             for reader in readers {
                 let expected: Vec<u32> = writers.iter().copied().filter(|&writer| writer != reader).collect();
                 assert_eq!(overwriters(&graph, reader), expected, "{reader} of {writers:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_range_of_a_fan_is_reached_and_nothing_else() {
+        for targets in 0..12 {
+            for (start, end) in (0..=targets).flat_map(|end| (0..=end).map(move |start| (start, end))) {
+                let graph = Graph::build(13, |sink| {
+                    let fan = sink.fan(1..targets + 1);
+                    sink.to_range(0, &fan, start as usize..end as usize, PRW);
+                });
+                assert_eq!(overwriters(&graph, 0), (start + 1..end + 1).collect::<Vec<_>>(), "{start}..{end} of {targets}");
+                assert!(graph.out(0).count() <= 6);
             }
         }
     }

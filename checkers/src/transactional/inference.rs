@@ -17,6 +17,9 @@ pub(crate) trait Inference: Send + Sync {
     /// Whether an element is certainly a version later than the one that a read of its key saw.
     fn is_later(&self, read: &MicroOp, element: Element) -> bool;
 
+    /// The transactions that all who saw the initial state of a key come before, whatever else they saw. Some may come twice.
+    fn first_writers(&self, key: u32) -> &[u32];
+
     /// The version that a write comes next to: the step of `writer` whose version this element follows, if it is by that transaction.
     fn follows(&self, key: u32, element: Element, writer: u32) -> Option<Element>;
 
@@ -59,7 +62,7 @@ pub(crate) trait Inference: Send + Sync {
                     .min_by_key(|(_, (_, element))| t.lists.place(*element).unwrap_or(usize::MAX))
                     .map(|(read, (write, _))| (*read, *write))
             }
-            LinkKind::Process | LinkKind::Realtime => None,
+            LinkKind::PredicateRw | LinkKind::Process | LinkKind::Realtime => None,
         }
     }
 
@@ -76,7 +79,7 @@ pub(crate) trait Inference: Send + Sync {
                 let completed = t.completed(link.from).map_or(String::new(), |at| format!(" (event {at})"));
                 format!("{from} had completed{completed} before {to} was invoked (event {})", t.invoked(link.to))
             }
-            (kind, None) => format!("{from} must stand before {to} ({})", kind.name()),
+            (kind, _) => format!("{from} must stand before {to} ({})", kind.name()),
         }
     }
 }

@@ -186,6 +186,11 @@ impl Inference for ListAppend<'_> {
         })
     }
 
+    fn first_writers(&self, key: u32) -> &[u32] {
+        let at = self.starts[key as usize] as usize;
+        if self.next[at] == NONE { self.tails.of(key) } else { &self.next[at..=at] }
+    }
+
     fn later_writers(&self, read: &MicroOp, say: &mut dyn FnMut(u32)) {
         let Some(length) = self.trunk_length(read) else { return };
         let from = (self.starts[read.key as usize] + length) as usize;
@@ -220,7 +225,9 @@ impl Inference for ListAppend<'_> {
         ];
         // What these rule out beyond what is looked for has no cycle among what clients see.
         let beyond = [Level::MonotonicSnapshotRead, Level::ForwardConsistentView, Level::UpdateAtomic];
-        !beyond.contains(&level) && self.is_determined(if any_order.contains(&level) { usize::MAX } else { 1 })
+        !beyond.contains(&level)
+            && self.transactions.predicates.is_empty()
+            && self.is_determined(if any_order.contains(&level) { usize::MAX } else { 1 })
     }
 
     fn judge_versions(&self, tally: &mut Tally) {

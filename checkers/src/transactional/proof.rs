@@ -5,13 +5,17 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::collections::hash_map::Entry;
+
+use rustc_hash::FxHashMap;
 
 use super::components::Ways;
 use super::elements::{Element, NONE};
-use super::graph::{DEPENDS, Graph, REALTIME, RW, SESSION};
+use super::graph::{ANTI, DEPENDS, Graph, PRW, REALTIME, SESSION};
 use super::level::Level;
 use super::lists::Told;
-use super::transactions::{Act, MicroOp, Transactions};
+use super::predicates::{Predicate, Scan};
+use super::transactions::{Act, Datatype, Transactions};
 use super::walk::{Rule, Walk};
 
 /// Whether a level is proved. O((nodes + edges) log nodes).
@@ -26,8 +30,8 @@ pub(crate) fn holds(transactions: &Transactions, graph: &Graph, happened: &[bool
     ];
     orders.into_iter().filter(|(proved, ..)| proved.implies(level)).any(|(_, order, rule)| {
         let walk = match rule {
-            Rule::Free => Walk::free(graph, DEPENDS | RW | order),
-            _ => Walk::ruled(graph, DEPENDS | order, rule),
+            Rule::Free => Walk::free(graph, DEPENDS | ANTI | order),
+            _ => Walk::ruled(graph, DEPENDS | PRW | order, rule),
         };
         let urgency = |place: u32| completion(transactions, &walk, happened, place);
         schedule(&walk, urgency).is_some_and(|schedule| plays(transactions, &walk, happened, &schedule))
@@ -117,51 +121,122 @@ impl Held {
     }
 }
 
+/// What a transaction sees: what its keys hold, and, where it reads by predicates, how many keys match each.
+#[derive(Clone, Default)]
+struct View {
+    keys: Vec<(u32, Held)>,
+    matching: Vec<i64>,
+}
+
+/// A schedule that is played: what every key holds, and how many keys match each predicate.
+struct Play<'t> {
+    transactions: &'t Transactions,
+    held: Vec<Held>,
+    matching: Vec<i64>,
+}
+
+impl Play<'_> {
+    fn new(transactions: &Transactions) -> Play<'_> {
+        let mut play = Play { transactions, held: vec![Held::default(); transactions.keys()], matching: Vec::new() };
+        let keys = transactions.keys() as i64;
+        play.matching = transactions.predicates.all.iter().map(|predicate| play.answer(predicate, &Held::default()) * keys).collect();
+        play
+    }
+
+    fn view(&self, node: u32) -> View {
+        let t = self.transactions;
+        let matching = if t.predicates.of(node).is_empty() { Vec::new() } else { self.matching.clone() };
+        View { keys: t.steps(node).iter().map(|step| (step.key, self.held[step.key as usize])).collect(), matching }
+    }
+
+    /// 1 if what a key holds matches a predicate, 0 if not.
+    fn answer(&self, predicate: &Predicate, held: &Held) -> i64 {
+        let t = self.transactions;
+        let is_match = match t.datatype() {
+            Datatype::ListAppend => held.writes > 0,
+            Datatype::RwRegister => predicate.matches(&t.value(if held.writes == 0 { NONE } else { held.last })),
+        };
+        i64::from(is_match)
+    }
+
+    /// Plays the steps of a transaction on what it saw when it began, and makes them known. Whether all was as it was told and, unless that is
+    /// allowed, nobody overwrote what changed since.
+    fn commits(&mut self, node: u32, mut seen: View, may_conflict: bool) -> bool {
+        let t = self.transactions;
+        let begun = seen.keys.clone();
+        let mut scans = t.predicates.of(node).iter().peekable();
+        for (at, step) in t.steps(node).iter().enumerate() {
+            while let Some(scan) = scans.next_if(|scan| scan.at as usize == at) {
+                if !self.finds(scan, &seen, &begun) {
+                    return false;
+                }
+            }
+            let Some((_, own)) = seen.keys.iter_mut().find(|(key, _)| *key == step.key) else { return false };
+            match step.act {
+                Act::Write(element) => own.write(t, element),
+                act if !own.answers(act) => return false,
+                _ => {}
+            }
+        }
+        if !scans.all(|scan| self.finds(scan, &seen, &begun)) {
+            return false;
+        }
+        for ((key, after), (_, before)) in seen.keys.into_iter().zip(begun) {
+            if after.writes > before.writes {
+                let current = self.held[key as usize];
+                if current.writes != before.writes && !may_conflict {
+                    return false;
+                }
+                let next = Held {
+                    writes: current.writes.max(after.writes),
+                    last: after.last,
+                    astray: current.astray || after.astray || current.writes != before.writes,
+                };
+                for (at, predicate) in t.predicates.all.iter().enumerate() {
+                    self.matching[at] += self.answer(predicate, &next) - self.answer(predicate, &current);
+                }
+                self.held[key as usize] = next;
+            }
+        }
+        true
+    }
+
+    /// Whether what a predicate read found matches, and nothing else does. That it holds what was read is seen by those reads.
+    fn finds(&self, scan: &Scan, seen: &View, begun: &[(u32, Held)]) -> bool {
+        let predicate = &self.transactions.predicates.all[scan.predicate as usize];
+        let mut changes: FxHashMap<u32, i64> = FxHashMap::default();
+        let mut found = 0;
+        for ((key, now), (_, before)) in seen.keys.iter().zip(begun) {
+            // Of a key with several steps the first place tells what it holds.
+            if let Entry::Vacant(change) = changes.entry(*key) {
+                change.insert(self.answer(predicate, now) - self.answer(predicate, before));
+                found += if scan.found.binary_search(key).is_ok() { self.answer(predicate, now) } else { 0 };
+            }
+        }
+        let matching = seen.matching[scan.predicate as usize] + changes.values().sum::<i64>();
+        found == scan.found.len() as i64 && matching == found
+    }
+}
+
 /// Plays a schedule: whether every read was told what it must, and, but for prefix consistency, nobody overwrote what changed after its begin.
+/// O(steps · predicates).
 fn plays(transactions: &Transactions, walk: &Walk<'_>, happened: &[bool], schedule: &[u32]) -> bool {
     let has_begins = walk.rule != Rule::Free;
     let may_conflict = walk.rule == Rule::Prefix;
-    let mut held = vec![Held::default(); transactions.keys()];
-    let mut snapshots: Vec<Vec<(u32, Held)>> = vec![Vec::new(); if has_begins { transactions.len() } else { 0 }];
+    let mut play = Play::new(transactions);
+    let mut snapshots: Vec<View> = vec![View::default(); if has_begins { transactions.len() } else { 0 }];
     for &place in schedule {
         let node = walk.node(place);
         if walk.graph.is_joint(node) || !happened[node as usize] {
             continue;
         }
-        let steps = transactions.steps(node);
-        let snapshot = |held: &[Held]| steps.iter().map(|step| (step.key, held[step.key as usize])).collect::<Vec<_>>();
         if has_begins && place % 2 == 1 {
-            snapshots[node as usize] = snapshot(&held);
+            snapshots[node as usize] = play.view(node);
             continue;
         }
-        let seen = if has_begins { std::mem::take(&mut snapshots[node as usize]) } else { snapshot(&held) };
-        if !commits(transactions, steps, seen, &mut held, may_conflict) {
+        let seen = if has_begins { std::mem::take(&mut snapshots[node as usize]) } else { play.view(node) };
+        if !play.commits(node, seen, may_conflict) {
             return false;
-        }
-    }
-    true
-}
-
-/// Plays the steps of a transaction on what it saw when it began, and makes them known.
-fn commits(transactions: &Transactions, steps: &[MicroOp], mut seen: Vec<(u32, Held)>, held: &mut [Held], may_conflict: bool) -> bool {
-    let begun = seen.clone();
-    for step in steps {
-        let Some((_, own)) = seen.iter_mut().find(|(key, _)| *key == step.key) else { return false };
-        match step.act {
-            Act::Write(element) => own.write(transactions, element),
-            act if !own.answers(act) => return false,
-            _ => {}
-        }
-    }
-    for ((key, after), (_, before)) in seen.into_iter().zip(begun) {
-        if after.writes > before.writes {
-            let current = &mut held[key as usize];
-            if current.writes != before.writes && !may_conflict {
-                return false;
-            }
-            current.astray |= after.astray || current.writes != before.writes;
-            current.writes = current.writes.max(after.writes);
-            current.last = after.last;
         }
     }
     true

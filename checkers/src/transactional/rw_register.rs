@@ -214,6 +214,10 @@ impl Inference for RwRegister<'_> {
         }
     }
 
+    fn first_writers(&self, key: u32) -> &[u32] {
+        self.updates.of(self.slot(key, NONE))
+    }
+
     fn later_writers(&self, read: &MicroOp, say: &mut dyn FnMut(u32)) {
         match self.transactions.version(read) {
             Some(NONE) => self.updates.of(self.slot(read.key, NONE)).iter().for_each(|&writer| say(writer)),

@@ -2,7 +2,7 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::graph::{REALTIME, RW, SESSION, WR};
+use super::graph::{ANTI, PRW, REALTIME, RW, SESSION, WR};
 use super::tally::{Instance, Link, LinkKind};
 use super::walk::{Rule, Scratch, Walk};
 
@@ -40,7 +40,7 @@ impl<'g> Examples<'g> {
         }
         let (head, kind) = self.walk.graph.edge(place);
         let (from, to) = match kind {
-            RW => (self.walk.after_rw(head), self.walk.before_rw(tail)),
+            anti if anti & ANTI != 0 => (self.walk.after_rw(head), self.walk.before_rw(tail)),
             _ => (self.walk.at(head, 0), self.walk.at(tail, 0)),
         };
         let Some(path) = self.walk.shortest((from, kind), to, most, &mut self.scratch, &mut self.spent) else { return };
@@ -76,6 +76,7 @@ fn link_kind(kind: u8) -> LinkKind {
     match kind {
         WR => LinkKind::Wr,
         RW => LinkKind::Rw,
+        PRW => LinkKind::PredicateRw,
         SESSION => LinkKind::Process,
         REALTIME => LinkKind::Realtime,
         _ => LinkKind::Ww,
@@ -107,11 +108,11 @@ fn part(cycle: &[Link]) -> Option<Vec<Link>> {
     let (start, end) = cycle.iter().enumerate().find_map(|(end, link)| seen.insert(link.from, end).map(|start| (start, end)))?;
     let inner = cycle[start..end].to_vec();
     let outer: Vec<Link> = cycle[end..].iter().chain(&cycle[..start]).copied().collect();
-    let will_do = |part: &Vec<Link>| part.iter().filter(|link| link.kind == LinkKind::Rw).count() > 1 && obeys(part);
+    let will_do = |part: &Vec<Link>| part.iter().filter(|link| link.kind.is_anti()).count() > 1 && obeys(part);
     [inner, outer].into_iter().filter(will_do).min_by_key(Vec::len)
 }
 
 fn obeys(cycle: &[Link]) -> bool {
     let before = cycle.iter().cycle().skip(cycle.len().saturating_sub(1));
-    before.zip(cycle).all(|(before, link)| before.kind != LinkKind::Rw || link.kind != LinkKind::Rw)
+    before.zip(cycle).all(|(before, link)| !before.kind.is_anti() || !link.kind.is_anti())
 }

@@ -24,6 +24,8 @@ pub enum LinkKind {
     Wr,
     /// An anti-dependency.
     Rw,
+    /// An anti-dependency of a predicate.
+    PredicateRw,
     /// Session order.
     Process,
     /// Real-time order.
@@ -37,9 +39,15 @@ impl LinkKind {
             LinkKind::Ww => "ww",
             LinkKind::Wr => "wr",
             LinkKind::Rw => "rw",
+            LinkKind::PredicateRw => "prw",
             LinkKind::Process => "process",
             LinkKind::Realtime => "realtime",
         }
+    }
+
+    /// Whether it is an anti-dependency.
+    pub(crate) fn is_anti(self) -> bool {
+        matches!(self, LinkKind::Rw | LinkKind::PredicateRw)
     }
 }
 

@@ -6,6 +6,7 @@ use thiserror::Error;
 use super::atoms::{Atom, Atoms, Numbering};
 use super::elements::{Element, Elements, NONE};
 use super::lists::{Lists, Told};
+use super::predicates::{Predicate, Predicates, Scan};
 
 /// What the transactions of a workload are about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,6 +83,7 @@ pub struct Transactions {
     pub(crate) atoms: Atoms,
     pub(crate) elements: Elements,
     pub(crate) lists: Lists,
+    pub(crate) predicates: Predicates,
     key_numbers: Numbering,
     keys: Vec<Atom>,
     /// What keys hold before anything is written, for registers.
@@ -118,6 +120,7 @@ impl Transactions {
             atoms,
             elements: Elements::default(),
             lists: Lists::default(),
+            predicates: Predicates::default(),
             key_numbers: Numbering::default(),
             keys: Vec::new(),
             initial,
@@ -219,13 +222,14 @@ impl Transactions {
     /// Writes down the steps that an event names: in the place of those that were invoked, where they are as many.
     fn set_steps(&mut self, transaction: u32, event: &Event, at: u32) -> Result<(), PushError> {
         let expected = match self.datatype {
-            Datatype::ListAppend => "a list of steps like [\"append\" 3 1] and [\"r\" 3 [1 2]]",
-            Datatype::RwRegister => "a list of steps like [\"w\" 3 1] and [\"r\" 3 1]",
+            Datatype::ListAppend => "a list of steps like [\"append\" 3 1], [\"r\" 3 [1 2]] and [\"rp\" \"any\" [[3 [1 2]]]]",
+            Datatype::RwRegister => "a list of steps like [\"w\" 3 1], [\"r\" 3 1] and [\"rp\" [\">\" 2] [[3 4]]]",
         };
         let foreign = |found: &Value| PushError::Foreign { event: EventIndex(at), found: found.to_string(), expected };
         let steps = event.value.as_list().ok_or_else(|| foreign(&event.value))?;
         let t = transaction as usize;
-        let replaces = self.steps_len[t] as usize == steps.len();
+        let has_scan = steps.iter().any(|step| step.as_list().and_then(<[Value]>::first).and_then(Value::as_text) == Some("rp"));
+        let replaces = self.steps_len[t] as usize == steps.len() && !has_scan;
         if !replaces {
             self.steps_from[t] = self.steps.len() as u32;
             self.steps_len[t] = 0;
@@ -237,20 +241,18 @@ impl Transactions {
                 Some([f, key]) => (f, key, &Value::Nil),
                 _ => return Err(foreign(step)),
             };
-            let key = match &event.key {
-                None => self.key_of(key),
-                Some(object) => self.key_of(&Value::pair(object.clone(), key.clone())),
-            };
+            if f.as_text() == Some("rp") {
+                let is_known = self.scan(transaction, event, key, value);
+                is_known.ok_or_else(|| foreign(step))?;
+                continue;
+            }
+            let key = self.key_in(event, key);
             let act = match (f.as_text(), self.datatype) {
                 (Some("append"), Datatype::ListAppend) | (Some("w" | "write"), Datatype::RwRegister) => {
                     Act::Write(self.write(transaction, key, value, at)?)
                 }
                 (Some("r" | "read"), _) if event.kind != Kind::Ok => Act::Unknown,
-                (Some("r" | "read"), Datatype::ListAppend) => {
-                    let list = if value.is_nil() { &[] } else { value.as_list().ok_or_else(|| foreign(step))? };
-                    Act::List(self.lists.observe(key, list, &mut self.atoms, &mut self.elements))
-                }
-                (Some("r" | "read"), Datatype::RwRegister) => Act::Register(self.read_register(key, value)),
+                (Some("r" | "read"), _) => self.read(key, value).ok_or_else(|| foreign(step))?,
                 _ => return Err(foreign(step)),
             };
             let step = MicroOp { key, act };
@@ -260,8 +262,60 @@ impl Transactions {
                 self.steps.push(step);
             }
         }
-        self.steps_len[t] = steps.len() as u32;
+        self.steps_len[t] = if replaces { steps.len() as u32 } else { self.steps.len() as u32 - self.steps_from[t] };
         Ok(())
+    }
+
+    /// Takes in a predicate read: what it found, as reads, and that it found nothing else. What it finds is known only once it is `ok`.
+    fn scan(&mut self, transaction: u32, event: &Event, predicate: &Value, found: &Value) -> Option<()> {
+        let parsed = Predicate::of(predicate, self.datatype)?;
+        let pairs: Vec<(&Value, &Value)> = match found {
+            Value::Nil => Vec::new(),
+            Value::Map(pairs) => pairs.iter().map(|(key, value)| (key, value)).collect(),
+            _ => found
+                .as_list()?
+                .iter()
+                .map(|pair| pair.as_list()?.split_first_chunk().map(|([key, value], _)| (key, value)))
+                .collect::<Option<_>>()?,
+        };
+        if event.kind != Kind::Ok {
+            return Some(());
+        }
+        let name = self.atoms.of(predicate);
+        let at = self.steps.len() as u32 - self.steps_from[transaction as usize];
+        let predicate = self.predicates.number(name, parsed);
+        let mut keys = Vec::with_capacity(pairs.len());
+        for (key, value) in pairs {
+            let key = self.key_in(event, key);
+            keys.push(key);
+            let act = self.read(key, value)?;
+            self.steps.push(MicroOp { key, act });
+        }
+        keys.sort_unstable();
+        if keys.windows(2).any(|pair| pair[0] == pair[1]) {
+            return None;
+        }
+        self.predicates.add(transaction, Scan { at, predicate, found: keys });
+        Some(())
+    }
+
+    /// What a read of a key was told; none if it is no value of the workload.
+    fn read(&mut self, key: u32, value: &Value) -> Option<Act> {
+        match self.datatype {
+            Datatype::ListAppend => {
+                let list = if value.is_nil() { &[] } else { value.as_list()? };
+                Some(Act::List(self.lists.observe(key, list, &mut self.atoms, &mut self.elements)))
+            }
+            Datatype::RwRegister => Some(Act::Register(self.read_register(key, value))),
+        }
+    }
+
+    /// The number of a key, which may be within an object.
+    fn key_in(&mut self, event: &Event, key: &Value) -> u32 {
+        match &event.key {
+            None => self.key_of(key),
+            Some(object) => self.key_of(&Value::pair(object.clone(), key.clone())),
+        }
     }
 
     fn key_of(&mut self, key: &Value) -> u32 {

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::ops::Range;
 
 use super::components::Ways;
-use super::graph::{Graph, RW, VIA, WR};
+use super::graph::{ANTI, Graph, RW, VIA, WR};
 
 /// What a walk may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -151,9 +151,9 @@ impl Ways for Walk<'_> {
         match self.rule {
             Rule::Free => Some(target),
             _ if kind == VIA => Some(target * 2 + place % 2),
-            Rule::Nonadjacent if kind == RW => place.is_multiple_of(2).then_some(target * 2 + 1),
+            Rule::Nonadjacent if kind & ANTI != 0 => place.is_multiple_of(2).then_some(target * 2 + 1),
             Rule::Nonadjacent => Some(target * 2),
-            Rule::Prefix | Rule::Snapshot if kind == RW => (place % 2 == 1).then_some(target * 2),
+            Rule::Prefix | Rule::Snapshot if kind & ANTI != 0 => (place % 2 == 1).then_some(target * 2),
             Rule::Snapshot => place.is_multiple_of(2).then_some(target * 2 + 1),
             Rule::Prefix => place.is_multiple_of(2).then_some(target * 2 + u32::from(kind == WR)),
         }

@@ -54,6 +54,17 @@ impl Transactions {
         format!("{f} {} {value}", self.key(step.key))
     }
 
+    /// The steps of a transaction as the history writes them, and before what a predicate read found its predicate: `rp > 3: x y`.
+    pub(crate) fn words(&self, transaction: u32) -> Vec<String> {
+        let mut words: Vec<String> = self.steps(transaction).iter().map(|step| self.step_words(step)).collect();
+        for scan in self.predicates.of(transaction).iter().rev() {
+            let found: String = scan.found.iter().map(|&key| format!(" {}", self.key(key))).collect();
+            let found = if found.is_empty() { " nothing" } else { &found };
+            words.insert(scan.at as usize, format!("rp {}:{found}", self.predicates.all[scan.predicate as usize]));
+        }
+        words
+    }
+
     /// Who, when and what, in one line: `T3 (process 1, event 12, ok): append x 3, r y [1]`.
     pub(crate) fn introduce(&self, transaction: u32) -> String {
         let kind = match self.kind(transaction) {
@@ -61,13 +72,12 @@ impl Transactions {
             Kind::Fail => "failed",
             _ => "crashed",
         };
-        let steps: Vec<String> = self.steps(transaction).iter().map(|step| self.step_words(step)).collect();
         format!(
             "{} (process {}, event {}, {kind}): {}",
             self.name(transaction),
             self.process(transaction),
             self.invoked(transaction),
-            steps.join(", ")
+            self.words(transaction).join(", ")
         )
     }
 }

@@ -31,6 +31,44 @@ pub enum Step {
     Write { key: usize, value: i64 },
     /// What was read: the list, or the register's value alone.
     Read { key: usize, told: Vec<i64> },
+    /// The keys that matched, with what was read of each.
+    Scan { predicate: Predicate, found: Vec<(usize, Vec<i64>)> },
+}
+
+/// What a scan looks for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Predicate {
+    Any,
+    Below(i64),
+    Even,
+}
+
+impl Predicate {
+    /// Whether what a key holds matches; of a list whatever is in it.
+    fn matches(self, held: &[i64]) -> bool {
+        match (self, held.last()) {
+            (_, None) => false,
+            (Predicate::Any, _) => true,
+            (Predicate::Below(bound), Some(&value)) => value < bound,
+            (Predicate::Even, Some(&value)) => value % 2 == 0,
+        }
+    }
+
+    fn words(self) -> Value {
+        match self {
+            Predicate::Any => "any".into(),
+            Predicate::Below(bound) => Value::List(vec!["<".into(), Value::Int(bound)]),
+            Predicate::Even => Value::List(vec!["mod".into(), Value::Int(2), Value::Int(0)]),
+        }
+    }
+
+    fn random(dice: &mut Dice, datatype: Datatype) -> Predicate {
+        match dice.below(if datatype == Datatype::ListAppend { 1 } else { 4 }) {
+            0 | 1 => Predicate::Any,
+            2 => Predicate::Below(1 + dice.below(4) as i64),
+            _ => Predicate::Even,
+        }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -44,6 +82,11 @@ pub struct Txn {
 
 /// A random history of a store that is now and then wrong: mostly what a serial execution would tell, sometimes anything.
 pub fn random(dice: &mut Dice, datatype: Datatype) -> Vec<Txn> {
+    random_with(dice, datatype, false)
+}
+
+/// The same, with reads by predicates.
+pub fn random_with(dice: &mut Dice, datatype: Datatype, has_scans: bool) -> Vec<Txn> {
     let (count, keys, sessions) = (2 + dice.below(5), 1 + dice.below(3), 1 + dice.below(4));
     let errs = [0, 1, 3, 6][dice.below(4)];
     let crashes = dice.below(2) == 0;
@@ -64,6 +107,9 @@ pub fn random(dice: &mut Dice, datatype: Datatype) -> Vec<Txn> {
         retired[session] = kind == Kind::Info;
         let steps = (0..1 + dice.below(4)).map(|_| {
             let key = dice.below(keys);
+            if has_scans && dice.below(3) == 0 {
+                return Step::Scan { predicate: Predicate::random(dice, datatype), found: Vec::new() };
+            }
             if dice.below(2) == 0 {
                 next[key] += 1;
                 return Step::Write { key, value: next[key] - 1 };
@@ -102,6 +148,16 @@ fn tell(dice: &mut Dice, datatype: Datatype, txns: &mut [Txn], next: &[i64], err
         let mut own = if is_stale { stale } else { held.clone() };
         for step in &mut txns[at].steps {
             match step {
+                Step::Scan { predicate, found } => {
+                    let seen = if dice.below(48) < errs { &past[dice.below(past.len())] } else { &own };
+                    let seen = seen
+                        .iter()
+                        .map(|list| if datatype == Datatype::ListAppend { &list[..] } else { &list[list.len().saturating_sub(1)..] });
+                    *found = seen.enumerate().filter(|(_, held)| predicate.matches(held)).map(|(key, held)| (key, held.to_vec())).collect();
+                    if dice.below(48) < errs {
+                        found.pop();
+                    }
+                }
                 Step::Write { key, value } => {
                     own[*key].push(*value);
                     if happens {
@@ -139,15 +195,21 @@ pub fn events(datatype: Datatype, txns: &[Txn]) -> Vec<Event> {
     let event = |&(when, at, completes): &(usize, usize, bool)| {
         let txn = &txns[at];
         let kind = if completes { txn.kind } else { Kind::Invoke };
+        let value = |told: &[i64]| match datatype {
+            Datatype::ListAppend => Value::List(told.iter().copied().map(Value::Int).collect()),
+            Datatype::RwRegister => told.last().copied().map_or(Value::Nil, Value::Int),
+        };
         let steps = txn.steps.iter().map(|step| {
             let (f, key, value) = match step {
+                Step::Scan { predicate, found } => {
+                    let found = found.iter().map(|(key, told)| Value::pair(Value::Int(*key as i64), value(told)));
+                    let found = if kind == Kind::Ok { Value::List(found.collect()) } else { Value::Nil };
+                    return Value::List(vec!["rp".into(), predicate.words(), found]);
+                }
                 Step::Write { key, value } if datatype == Datatype::ListAppend => ("append", key, Value::Int(*value)),
                 Step::Write { key, value } => ("w", key, Value::Int(*value)),
                 Step::Read { key, .. } if kind != Kind::Ok => ("r", key, Value::Nil),
-                Step::Read { key, told } if datatype == Datatype::ListAppend => {
-                    ("r", key, Value::List(told.iter().copied().map(Value::Int).collect()))
-                }
-                Step::Read { key, told } => ("r", key, told.last().copied().map_or(Value::Nil, Value::Int)),
+                Step::Read { key, told } => ("r", key, value(told)),
             };
             Value::List(vec![f.into(), Value::Int(*key as i64), value])
         });
@@ -240,6 +302,28 @@ fn writes(txn: &Txn, of: usize) -> Vec<i64> {
     written.collect()
 }
 
+/// Whether predicates find what their own transaction last did or saw, where it matches, and only what matches.
+fn scans_own(txn: &Txn) -> bool {
+    let mut known: HashMap<usize, Vec<i64>> = HashMap::new();
+    txn.kind != Kind::Ok
+        || txn.steps.iter().all(|step| match step {
+            Step::Write { key, value } => {
+                known.insert(*key, vec![*value]);
+                true
+            }
+            Step::Read { key, told } => {
+                known.insert(*key, told.clone());
+                true
+            }
+            Step::Scan { predicate, found } => {
+                let is_found = |key: usize| found.iter().any(|(found, _)| *found == key);
+                let complete = known.iter().all(|(key, held)| !predicate.matches(held) || is_found(*key));
+                known.extend(found.iter().cloned());
+                complete && found.iter().all(|(_, held)| predicate.matches(held))
+            }
+        })
+}
+
 impl Order<'_> {
     fn txn(&self, place: usize) -> &Txn {
         &self.txns[self.order[place]]
@@ -282,7 +366,12 @@ impl Order<'_> {
                         Step::Read { key, told } if txn.kind == Kind::Ok => {
                             reads.push((*key, self.source(place, *key, told), own.iter().filter(|&other| other == key).count()));
                         }
-                        Step::Read { .. } => {}
+                        Step::Scan { found, .. } if txn.kind == Kind::Ok => {
+                            for (key, told) in found {
+                                reads.push((*key, self.source(place, *key, told), own.iter().filter(|&other| other == key).count()));
+                            }
+                        }
+                        Step::Read { .. } | Step::Scan { .. } => {}
                     }
                 }
                 reads
@@ -322,7 +411,7 @@ impl Order<'_> {
                 })
             });
         // INT: after its own access, a transaction reads what that left.
-        let internal = (0..count).all(|place| self.lists_grow(self.txn(place)))
+        let internal = (0..count).all(|place| self.lists_grow(self.txn(place)) && scans_own(self.txn(place)))
             && reads.iter().all(|reads| {
                 reads.iter().enumerate().all(|(at, &(key, source, own))| match own {
                     0 => reads[..at].iter().all(|&(other, seen, _)| other != key || seen == source),
@@ -331,25 +420,36 @@ impl Order<'_> {
             });
         let external: Vec<Vec<(usize, Source)>> =
             reads.iter().map(|reads| reads.iter().filter(|(.., own)| *own == 0).map(|&(key, source, _)| (key, source)).collect()).collect();
-        // EXT: each external read saw the last visible version. The least visibility that has the sources and what is asked suffices.
+        // EXT: each external read saw the last visible version, and what a predicate did not find has none that matches. The least visibility
+        // that has the sources and what is asked suffices, but for who reads by predicates: seeing more may hide what matches.
+        let sees = |reader: usize, visible: u32| {
+            let seen = |key: usize| (0..reader).rev().find(|&place| visible & 1 << place != 0 && writes_key(place, key));
+            let finds = external[reader].iter().all(|&(key, source)| source == seen(key).map_or(Source::Initial, Source::Left));
+            let held = |key: usize| seen(key).map_or(Vec::new(), |place| self.writes(place, key));
+            finds && self.misses(reader).iter().all(|&(key, predicate)| !predicate.matches(&held(key)))
+        };
         let atomic = |asked: &dyn Fn(usize, usize) -> bool, transitive: bool| {
-            let mut visible = vec![0_u32; count];
-            for reader in 0..count {
-                for place in 0..reader {
-                    let is_source = external[reader].iter().any(|&(_, source)| source == Source::Left(place));
-                    if is_source || asked(place, reader) {
-                        visible[reader] |= 1 << place | if transitive { visible[place] } else { 0 };
-                    }
-                }
-            }
+            let least = |reader: usize, visible: &[u32]| {
+                let must = (0..reader)
+                    .filter(|&place| external[reader].iter().any(|&(_, source)| source == Source::Left(place)) || asked(place, reader));
+                must.fold(0, |all, place| all | 1 << place | if transitive { visible[place] } else { 0 })
+            };
+            let closed = |all: u32, visible: &[u32]| (0..visible.len()).all(|place| all & 1 << place == 0 || visible[place] & !all == 0);
             committed
                 && internal
-                && (0..count).all(|reader| {
-                    external[reader].iter().all(|&(key, source)| {
-                        let seen = (0..reader).rev().find(|&place| visible[reader] & 1 << place != 0 && writes_key(place, key));
-                        source == seen.map_or(Source::Initial, Source::Left)
-                    })
+                && self.choose(&mut Vec::new(), &|reader, visible| {
+                    let least = least(reader, visible);
+                    let may_see_more = !self.misses(reader).is_empty();
+                    let choices = (0..1 << reader).filter(|&all| all == least || may_see_more && all & least == least);
+                    choices.filter(|&all| (!transitive || closed(all, visible)) && sees(reader, all)).collect()
                 })
+        };
+        // What a predicate does not find is not there, as the commits before a moment left it.
+        let misses = |moment: usize, reader: usize| {
+            self.misses(reader).iter().all(|&(key, predicate)| {
+                let seen = (0..moment).rev().find(|&place| writes_key(place, key));
+                !predicate.matches(&seen.map_or(Vec::new(), |place| self.writes(place, key)))
+            })
         };
         let conflicts = |one: usize, other: usize| (0..8).any(|key| writes_key(one, key) && writes_key(other, key));
         // A snapshot is all that committed before some moment; `since` is what it must contain.
@@ -358,6 +458,7 @@ impl Order<'_> {
                 && (0..count).all(|reader| {
                     (0..=reader).any(|moment| {
                         external[reader].iter().all(|&(key, source)| source == last_before(moment, key))
+                            && misses(moment, reader)
                             && (moment..reader)
                                 .all(|between| !(since(between, reader) || first_committer_wins && conflicts(between, reader)))
                     })
@@ -369,7 +470,8 @@ impl Order<'_> {
             && reads.iter().enumerate().all(|(reader, reads)| {
                 reads.iter().all(|&(key, source, _)| matches!(source, Source::Own(_)) || source == last_before(reader, key))
             });
-        let serial = internal && (0..count).all(|reader| external[reader].iter().all(|&(key, source)| source == last_before(reader, key)));
+        let is_serial = |reader: usize| external[reader].iter().all(|&(key, source)| source == last_before(reader, key));
+        let serial = internal && (0..count).all(|reader| is_serial(reader) && misses(reader, reader));
         [
             self.orders_versions(),
             committed,
@@ -392,6 +494,35 @@ impl Order<'_> {
         ]
     }
 
+    /// Whether each reader in turn, after what those before it see, has a choice of what it sees.
+    fn choose(&self, visible: &mut Vec<u32>, choices: &dyn Fn(usize, &[u32]) -> Vec<u32>) -> bool {
+        visible.len() == self.order.len()
+            || choices(visible.len(), visible).into_iter().any(|all| {
+                visible.push(all);
+                let holds = self.choose(visible, choices);
+                visible.pop();
+                holds
+            })
+    }
+
+    /// The keys that a reader's predicates did not find and that it had not written itself.
+    fn misses(&self, reader: usize) -> Vec<(usize, Predicate)> {
+        let txn = self.txn(reader);
+        let mut own: Vec<usize> = Vec::new();
+        let mut misses = Vec::new();
+        for step in txn.steps.iter().filter(|_| txn.kind == Kind::Ok) {
+            match step {
+                Step::Write { key, .. } => own.push(*key),
+                Step::Scan { predicate, found } => {
+                    let is_missed = |key: &usize| !own.contains(key) && found.iter().all(|(found, _)| found != key);
+                    misses.extend((0..8).filter(is_missed).map(|key| (key, *predicate)));
+                }
+                Step::Read { .. } => {}
+            }
+        }
+        misses
+    }
+
     /// What a transaction reads of a list it has read before is that, and its own appends since.
     fn lists_grow(&self, txn: &Txn) -> bool {
         let mut known: HashMap<usize, Vec<i64>> = HashMap::new();
@@ -403,18 +534,25 @@ impl Order<'_> {
                     true
                 }
                 Step::Read { key, told } => known.insert(*key, told.clone()).is_none_or(|expected| expected == *told),
+                Step::Scan { found, .. } => {
+                    found.iter().all(|(key, told)| known.insert(*key, told.clone()).is_none_or(|expected| expected == *told))
+                }
             })
     }
 
     /// Read uncommitted: what committed is in one order. Reads may have seen more, but not these in another order, or with one left out.
     fn orders_versions(&self) -> bool {
         self.datatype == Datatype::RwRegister
-            || self.txns.iter().filter(|txn| txn.kind == Kind::Ok).flat_map(|txn| &txn.steps).all(|step| match step {
-                Step::Write { .. } => true,
-                Step::Read { key, told } => {
-                    let chain: Vec<i64> = (0..self.order.len()).flat_map(|place| self.writes(place, *key)).collect();
+            || self.txns.iter().filter(|txn| txn.kind == Kind::Ok).flat_map(|txn| &txn.steps).all(|step| {
+                let is_one = |key: usize, told: &[i64]| {
+                    let chain: Vec<i64> = (0..self.order.len()).flat_map(|place| self.writes(place, key)).collect();
                     let seen: Vec<i64> = told.iter().copied().filter(|value| chain.contains(value)).collect();
                     chain.starts_with(&seen)
+                };
+                match step {
+                    Step::Write { .. } => true,
+                    Step::Read { key, told } => is_one(*key, told),
+                    Step::Scan { found, .. } => found.iter().all(|(key, told)| is_one(*key, told)),
                 }
             })
     }

@@ -45,14 +45,15 @@ pub(super) struct Accesses {
     reads: Vec<Slot>,
     /// How many keys there are.
     key_count: usize,
-    /// Whether the version of every read is known, and who left it.
+    /// Whether the version of every read is known, and who left it; what predicates did not match is not.
     pub(super) is_clear: bool,
 }
 
 impl Accesses {
     /// What these transactions did, if they happened. O(steps).
     pub(super) fn new(t: &Transactions, happened: &[bool], names: Vec<u32>) -> Accesses {
-        let mut accesses = Accesses { names, is_clear: true, key_count: t.keys(), writes_from: vec![0], ..Accesses::default() };
+        let mut accesses =
+            Accesses { names, is_clear: t.predicates.is_empty(), key_count: t.keys(), writes_from: vec![0], ..Accesses::default() };
         let mut of_element: FxHashMap<Element, Slot> = FxHashMap::default();
         let mut written: Vec<(u32, Element)> = Vec::new();
         for (node, &name) in accesses.names.iter().enumerate() {
