@@ -14,7 +14,7 @@ fn main() {
     let operations = arguments.next().map_or(100_000, |count| count.parse().expect("a number of transactions"));
     let workload = arguments.next().map_or(Workload::ListAppend, |name| Workload::named(&name).expect("a workload"));
     let store = arguments.next().map_or(Store::StrictSerializable, |name| Store::named(&name).expect("a store"));
-    let datatype = if workload == Workload::ListAppend { Datatype::ListAppend } else { Datatype::RwRegister };
+    let datatype = Datatype::named(workload.entry().name).expect("a workload of transactions");
     let mut recipe = Recipe { operations, processes: 30, ..Recipe::new(store, workload) };
     if let Some(keys) = arguments.next() {
         recipe.keys = keys.parse().expect("a number of keys");

@@ -127,13 +127,25 @@ pub const ALL: &[CheckerEntry] = &[
         name: "list-append",
         about: "which isolation levels transactions that append to lists and read them refute",
         options: &["isolation", "examples"],
-        build: list_append,
+        build: |spec| transactional("list-append", Datatype::ListAppend, spec),
     },
     CheckerEntry {
         name: "rw-register",
         about: "which isolation levels transactions that write and read registers refute",
         options: &["isolation", "examples", "initial", "wfr-keys", "sequential-keys", "linearizable-keys", "time-limit", "memory"],
-        build: rw_register,
+        build: |spec| transactional("rw-register", Datatype::RwRegister, spec),
+    },
+    CheckerEntry {
+        name: "set-add",
+        about: "which isolation levels transactions that add to grow-only sets and read them refute",
+        options: &["isolation", "examples"],
+        build: |spec| transactional("set-add", Datatype::SetAdd, spec),
+    },
+    CheckerEntry {
+        name: "counter-inc",
+        about: "which isolation levels transactions that add to counters and read them refute",
+        options: &["isolation", "examples"],
+        build: |spec| transactional("counter-inc", Datatype::CounterInc, spec),
     },
     invariant::<Bank>(),
     invariant::<CausalReverse>(),
@@ -287,14 +299,6 @@ fn consistency_options(spec: &CheckSpec) -> Result<consistency::Options, BuildEr
         age: option(options, "age", "a number of seconds", nanos)?,
         within: option(options, "within", "a number of seconds", nanos)?,
     })
-}
-
-fn list_append(spec: &CheckSpec) -> Result<Box<dyn Checker>, BuildError> {
-    transactional("list-append", Datatype::ListAppend, spec)
-}
-
-fn rw_register(spec: &CheckSpec) -> Result<Box<dyn Checker>, BuildError> {
-    transactional("rw-register", Datatype::RwRegister, spec)
 }
 
 fn transactional(name: &'static str, datatype: Datatype, spec: &CheckSpec) -> Result<Box<dyn Checker>, BuildError> {

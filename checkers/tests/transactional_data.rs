@@ -67,3 +67,53 @@ fn predicate_reads_that_contradict_their_own_transaction() {
         assert_eq!(analysis.verdict(Level::ReadAtomic), Verdict::Invalid);
     }
 }
+
+#[test]
+fn sets_show_whom_a_reader_saw_and_whom_not() {
+    let lines = [
+        r#"[["add", "x", 1], ["add", "y", 1]]"#,
+        r#"[["r", "x", [1]], ["r", "y", []]]"#,
+        r#"[["add", "x", 2], ["r", "x", [2]], ["add", "x", 3]]"#,
+    ];
+    let transactions = overlapping(Datatype::SetAdd, &lines);
+    let analysis = analyse(&transactions, &Options::default());
+    assert_eq!(
+        says(&analysis, Phenomenon::FracturedRead),
+        "T1 read \"y\" = [], T0 added 1 to \"y\": T1 did not see T0; T0 added 1 to \"x\", T1 read \"x\" = [1]: T1 saw T0"
+    );
+    assert_eq!(analysis.verdict(Level::SnapshotIsolation), Verdict::Invalid);
+    assert_eq!(analysis.verdict(Level::ReadCommitted), Verdict::Valid);
+    let whole = overlapping(Datatype::SetAdd, &[lines[0], r#"[["r", "x", [3, 1, 2]], ["r", "y", [1]]]"#, lines[2]]);
+    assert_eq!(analyse(&whole, &Options::default()).verdict(Level::StrictSerializable), Verdict::Valid);
+}
+
+#[test]
+fn part_of_what_one_transaction_put_into_a_set_is_an_intermediate_read() {
+    for told in ["[1]", "[2]"] {
+        let transactions = overlapping(Datatype::SetAdd, &[r#"[["add", "x", 1], ["add", "x", 2]]"#, &format!(r#"[["r", "x", {told}]]"#)]);
+        let analysis = analyse(&transactions, &Options::default());
+        assert!(says(&analysis, Phenomenon::G1b).contains("as well"));
+        assert_eq!(analysis.verdict(Level::ReadCommitted), Verdict::Invalid);
+    }
+}
+
+#[test]
+fn counters_tell_who_was_before_whom() {
+    let lines =
+        [r#"[["inc", "x", 5]]"#, r#"[["r", "x", 5], ["inc", "y", 7]]"#, r#"[["r", "y", 7], ["r", "x", 3]]"#, r#"[["inc", "x", 3]]"#];
+    let transactions = overlapping(Datatype::CounterInc, &lines);
+    let analysis = analyse(&transactions, &Options::default());
+    let said = says(&analysis, Phenomenon::GSingleItem);
+    assert!(
+        said.contains("T2 read \"x\" = 3, T0 added 5 to \"x\": T2 did not see T0")
+            || said.contains("what T1 saw was added after T2 had read"),
+        "{said}"
+    );
+    assert!(said.contains("T1 added 7 to \"y\", T2 read \"y\" = 7 of at most 7: T2 saw T1"), "{said}");
+    let impossible = overlapping(Datatype::CounterInc, &[lines[0], r#"[["r", "x", 6]]"#]);
+    assert!(says(&analyse(&impossible, &Options::default()), Phenomenon::GarbageRead).contains("no more than 5"));
+    let twice = overlapping(Datatype::CounterInc, &[lines[0], r#"[["r", "x", 0], ["r", "x", 5]]"#]);
+    assert!(says(&analyse(&twice, &Options::default()), Phenomenon::NonrepeatableRead).contains("although it had read 0 itself"));
+    let serial = overlapping(Datatype::CounterInc, &[lines[0], r#"[["inc", "x", 2], ["r", "x", 7]]"#]);
+    assert_eq!(analyse(&serial, &Options::default()).verdict(Level::Serializable), Verdict::Valid);
+}

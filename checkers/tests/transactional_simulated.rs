@@ -22,7 +22,7 @@ const PROMISES: [(Store, Level, Option<Level>, bool); 12] = [
 ];
 
 fn play(recipe: &Recipe) -> (History, Transactions) {
-    let datatype = if recipe.workload == Workload::ListAppend { Datatype::ListAppend } else { Datatype::RwRegister };
+    let datatype = Datatype::named(recipe.workload.entry().name).expect("a workload of transactions");
     let history = History::new(recipe.simulate().expect("a sound recipe").collect());
     let mut transactions = Transactions::new(datatype);
     history.events.iter().for_each(|event| transactions.push(event).expect("well formed"));
@@ -33,7 +33,7 @@ fn play(recipe: &Recipe) -> (History, Transactions) {
 fn promises_are_not_refuted_and_breaches_are_found() {
     let mut broken_of_lists = 0;
     for (store, promised, broken, of_lists) in PROMISES {
-        for workload in [Workload::ListAppend, Workload::RwRegister] {
+        for workload in [Workload::ListAppend, Workload::RwRegister, Workload::SetAdd, Workload::CounterInc] {
             let mut breaches = 0;
             for seed in 0..12 {
                 let operations = [10, 100, 400][seed as usize % 3];
@@ -47,7 +47,8 @@ fn promises_are_not_refuted_and_breaches_are_found() {
                 let analysis = analyse(&transactions, &Options::default());
                 assert!(!analysis.refutes(promised), "{store:?} {workload:?} {seed}: {promised} is refuted by {:?}", analysis.found.keys());
                 breaches += u32::from(broken.is_some_and(|level| analysis.refutes(level)));
-                if workload == Workload::ListAppend && promised == Level::StrictSerializable {
+                let is_proved = matches!(workload, Workload::ListAppend | Workload::SetAdd);
+                if is_proved && promised == Level::StrictSerializable {
                     assert_eq!(analysis.verdict(promised), Verdict::Valid);
                 }
             }

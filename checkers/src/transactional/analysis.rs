@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::assumed::Assumptions;
 use super::components::Components;
+use super::counter_inc::CounterInc;
 use super::cycles::Knot;
 use super::graph::{ANTI, DEPENDS, Graph, REALTIME, SESSION};
 use super::inference::Inference;
@@ -20,6 +21,7 @@ use super::phenomenon::Phenomenon;
 use super::predicates::{self, Phantoms};
 use super::proof;
 use super::rw_register::RwRegister;
+use super::set_add::SetAdd;
 use super::solver::{Decided, Limits, Solver};
 use super::special;
 use super::tally::{Found, Instance, Link, LinkKind, Tally};
@@ -91,6 +93,8 @@ pub fn analyse<'t>(transactions: &'t Transactions, options: &Options) -> Analysi
     let infer = || -> Box<dyn Inference + 't> {
         match transactions.datatype() {
             Datatype::ListAppend => Box::new(ListAppend::new(transactions, happened.clone())),
+            Datatype::SetAdd => Box::new(SetAdd::new(transactions, happened.clone())),
+            Datatype::CounterInc => Box::new(CounterInc::new(transactions, &happened)),
             Datatype::RwRegister => Box::new(RwRegister::new(transactions, happened.clone(), options.assumptions)),
         }
     };
@@ -109,7 +113,7 @@ pub fn analyse<'t>(transactions: &'t Transactions, options: &Options) -> Analysi
         || Components::find(&Walk::free(&graph, DEPENDS | ANTI | SESSION | REALTIME)).knots(),
         // What is known of registers is for the solver to prove, which knows nothing of predicates.
         || {
-            let is_left = transactions.datatype() == Datatype::ListAppend || !transactions.predicates.is_empty();
+            let is_left = transactions.datatype() != Datatype::RwRegister || !transactions.predicates.is_empty();
             is_left && !inference.decides(asked) && proof::holds(transactions, &graph, &happened, asked)
         },
     );
@@ -126,7 +130,7 @@ pub fn analyse<'t>(transactions: &'t Transactions, options: &Options) -> Analysi
     let tally = judged.into_iter().fold(tally, Tally::merge);
     let known: Vec<Phenomenon> = tally.found.keys().copied().collect();
     let Decided { mut proved, tally: decided, why, gave_up } = match transactions.datatype() {
-        Datatype::ListAppend => Decided::default(),
+        Datatype::ListAppend | Datatype::SetAdd | Datatype::CounterInc => Decided::default(),
         Datatype::RwRegister => {
             let limits = Limits { deadline: options.time.map(|time| Instant::now() + time), bytes: options.memory, ways: u64::MAX };
             let (graph, inference) = (&graph, inference.as_ref());
@@ -173,7 +177,9 @@ impl Analysis<'_> {
             return Verdict::Invalid;
         }
         // What was read of lists in no order at all says nothing about the order of writes.
-        let is_decided = self.inference.decides(level) && !self.found.contains_key(&Phenomenon::IncompatibleOrder);
+        let decides = |stronger: Level| stronger.implies(level) && self.inference.decides(stronger) && !self.refutes(stronger);
+        let is_decided =
+            Level::all().filter(|stronger| stronger.is_judged()).any(decides) && !self.found.contains_key(&Phenomenon::IncompatibleOrder);
         let is_proved = is_decided
             || self.proved.iter().any(|proved| proved.implies(level))
             || proof::holds(self.transactions, &self.graph, &self.happened, level);

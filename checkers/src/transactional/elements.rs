@@ -36,12 +36,17 @@ impl Elements {
         if let Some(element) = self.by_key[key].get(atom) {
             return element;
         }
-        let element = self.atom.len() as Element;
+        let element = self.fresh(atom);
         self.by_key[key].insert(atom, element);
+        element
+    }
+
+    /// A new element of a value, which no other write shares and no value finds.
+    pub(crate) fn fresh(&mut self, atom: Atom) -> Element {
         self.atom.push(atom);
         self.writer.push(NONE);
         self.marks.push(0);
-        element
+        self.atom.len() as Element - 1
     }
 
     /// How many there are.

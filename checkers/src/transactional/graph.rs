@@ -138,10 +138,30 @@ impl Graph {
     }
 }
 
-/// Targets in an order, any range of which takes few edges to reach; made by [`Sink::fan`].
+/// Nodes in an order, any range of which takes few edges to reach or to leave.
 pub(crate) struct Fan {
+    /// A binary tree: the children of 1 are 2 and 3, the last are the leaves, all others joints.
     nodes: Vec<u32>,
     leaves: usize,
+}
+
+impl Fan {
+    /// Says the fewest nodes of the tree below which a range of its leaves stands.
+    fn each(&self, range: Range<usize>, mut say: impl FnMut(usize)) {
+        let (mut low, mut high) = (range.start + self.leaves, range.end + self.leaves);
+        while low < high {
+            if low % 2 == 1 {
+                say(low);
+                low += 1;
+            }
+            if high % 2 == 1 {
+                high -= 1;
+                say(high);
+            }
+            low /= 2;
+            high /= 2;
+        }
+    }
 }
 
 /// Takes the edges of a graph: counts them first, and writes them down when asked again.
@@ -187,7 +207,6 @@ impl Sink {
     /// Joints below which some targets stand in order, so that every range of them is reached in a few edges. O(targets).
     pub(crate) fn fan(&mut self, targets: impl ExactSizeIterator<Item = u32>) -> Fan {
         let leaves = targets.len();
-        // A binary tree in an array: the children of 1 are 2 and 3, the leaves are the last.
         let mut nodes: Vec<u32> = (0..leaves).map(|at| if at == 0 { 0 } else { self.joint() }).collect();
         nodes.extend(targets);
         for at in 1..leaves {
@@ -200,19 +219,23 @@ impl Sink {
 
     /// Edges to a range of the targets of a fan. O(log targets).
     pub(crate) fn to_range(&mut self, from: u32, fan: &Fan, range: Range<usize>, kind: u8) {
-        let (mut low, mut high) = (range.start + fan.leaves, range.end + fan.leaves);
-        while low < high {
-            if low % 2 == 1 {
-                self.edge(from, fan.nodes[low], kind);
-                low += 1;
-            }
-            if high % 2 == 1 {
-                high -= 1;
-                self.edge(from, fan.nodes[high], kind);
-            }
-            low /= 2;
-            high /= 2;
+        fan.each(range, |at| self.edge(from, fan.nodes[at], kind));
+    }
+
+    /// The same turned round: joints that some sources lead to in order. O(sources).
+    pub(crate) fn gather(&mut self, sources: impl ExactSizeIterator<Item = u32>, kind: u8) -> Fan {
+        let leaves = sources.len();
+        let mut nodes: Vec<u32> = (0..leaves).map(|at| if at == 0 { 0 } else { self.joint() }).collect();
+        nodes.extend(sources);
+        for at in 2..nodes.len() {
+            self.edge(nodes[at], nodes[at / 2], if at < leaves { VIA } else { kind });
         }
+        Fan { nodes, leaves }
+    }
+
+    /// Edges from a range of the sources that were gathered. O(log sources).
+    pub(crate) fn from_range(&mut self, fan: &Fan, range: Range<usize>, to: u32, kind: u8) {
+        fan.each(range, |at| self.edge(fan.nodes[at], to, if at < fan.leaves { VIA } else { kind }));
     }
 
     fn overwritten_by_joints(&mut self, readers: &[u32], writers: &[u32]) {
@@ -281,6 +304,11 @@ mod tests {
                 });
                 assert_eq!(overwriters(&graph, 0), (start + 1..end + 1).collect::<Vec<_>>(), "{start}..{end} of {targets}");
                 assert!(graph.out(0).count() <= 6);
+                let graph = Graph::build(13, |sink| {
+                    let fan = sink.gather(1..targets + 1, WR);
+                    sink.from_range(&fan, start as usize..end as usize, 0, WR);
+                });
+                assert_eq!(overwriters(&graph.reversed(), 0), (start + 1..end + 1).collect::<Vec<_>>(), "from {start}..{end} of {targets}");
             }
         }
     }

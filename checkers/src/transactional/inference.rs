@@ -66,20 +66,29 @@ pub(crate) trait Inference: Send + Sync {
         }
     }
 
+    /// What data says of an edge, in a sentence.
+    fn told(&self, link: &Link) -> Option<String> {
+        let t = self.transactions();
+        let (from, to) = (t.name(link.from), t.name(link.to));
+        match (link.kind, self.evidence(link)?) {
+            (LinkKind::Ww, (before, after)) => Some(format!("{from} {}, and {to} {} after that", t.say(&before), t.say(&after))),
+            (LinkKind::Wr, (write, read)) => Some(format!("{from} {}, {to} {}: {to} saw {from}", t.say(&write), t.say(&read))),
+            (LinkKind::Rw, (read, write)) => Some(format!("{from} {}, {to} {}: {from} did not see {to}", t.say(&read), t.say(&write))),
+            _ => None,
+        }
+    }
+
     /// An edge in a sentence.
     fn sentence(&self, link: &Link) -> String {
         let t = self.transactions();
         let (from, to) = (t.name(link.from), t.name(link.to));
-        match (link.kind, self.evidence(link)) {
-            (LinkKind::Ww, Some((before, after))) => format!("{from} {}, and {to} {} after that", t.say(&before), t.say(&after)),
-            (LinkKind::Wr, Some((write, read))) => format!("{from} {}, {to} {}: {to} saw {from}", t.say(&write), t.say(&read)),
-            (LinkKind::Rw, Some((read, write))) => format!("{from} {}, {to} {}: {from} did not see {to}", t.say(&read), t.say(&write)),
-            (LinkKind::Process, _) => format!("process {} ran {from} before {to}", t.process(link.from)),
-            (LinkKind::Realtime, _) => {
+        match link.kind {
+            LinkKind::Process => format!("process {} ran {from} before {to}", t.process(link.from)),
+            LinkKind::Realtime => {
                 let completed = t.completed(link.from).map_or(String::new(), |at| format!(" (event {at})"));
                 format!("{from} had completed{completed} before {to} was invoked (event {})", t.invoked(link.to))
             }
-            (kind, _) => format!("{from} must stand before {to} ({})", kind.name()),
+            kind => self.told(link).unwrap_or_else(|| format!("{from} must stand before {to} ({})", kind.name())),
         }
     }
 }

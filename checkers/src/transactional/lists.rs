@@ -95,6 +95,40 @@ impl Lists {
         Told::Spine(list.len() as u32)
     }
 
+    /// Keeps what a read of a set was told, whose elements come in any order. The spine is the largest set that holds all before it, in the order in
+    /// which its elements were first told; a set that is no part of the spine up to its own size is a branch. O(size).
+    pub(crate) fn observe_set(&mut self, key: u32, set: &[Value], atoms: &mut Atoms, elements: &mut Elements) -> Told {
+        let mut told: Vec<Element> = set.iter().map(|value| elements.of(key, atoms.of(value))).collect();
+        told.iter().for_each(|&element| elements.set_observed(element));
+        if !told.is_sorted_by(|one, next| one < next) {
+            told.sort_unstable();
+            told.dedup();
+        }
+        if key as usize >= self.spines.len() {
+            self.spines.resize_with(key as usize + 1, Spine::new);
+        }
+        if self.places.len() < elements.len() {
+            self.places.resize(elements.len(), 0);
+        }
+        let spine = &mut self.spines[key as usize];
+        let is_known = |element: &&Element| self.places[**element as usize] != 0;
+        let known = told.iter().filter(is_known).count();
+        if known == told.len() && told.iter().all(|&element| self.places[element as usize] as usize <= told.len()) {
+            return Told::Spine(told.len() as u32);
+        }
+        if known == spine.elements.len() {
+            for element in told.iter().copied().filter(|&element| self.places[element as usize] == 0).collect::<Vec<_>>() {
+                spine.elements.push(element);
+                spine.atoms.push(elements.atom(element));
+                self.places[element as usize] = spine.elements.len() as u32;
+            }
+            return Told::Spine(told.len() as u32);
+        }
+        self.branch_elements.append(&mut told);
+        self.branch_ends.push(self.branch_elements.len() as u32);
+        Told::Branch(self.branch_ends.len() as u32 - 1)
+    }
+
     /// The whole spine of a key.
     pub(crate) fn spine(&self, key: u32) -> &[Element] {
         self.spines.get(key as usize).map_or(&[], |spine| &spine.elements)

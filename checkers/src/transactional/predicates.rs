@@ -31,9 +31,10 @@ pub(crate) enum Predicate {
 }
 
 impl Predicate {
-    /// Reads one as histories write it: `any`, `[= 3]`, `[< 3]`, `[> 3]`, `[mod 2 1]`. Of lists nothing but `any` may be asked.
+    /// Reads one as histories write it: `any`, `[= 3]`, `[< 3]`, `[> 3]`, `[mod 2 1]`. Of lists nothing but `any` may be asked, of sets and counters
+    /// nothing.
     pub(crate) fn of(value: &Value, datatype: Datatype) -> Option<Predicate> {
-        if value.as_text() == Some("any") {
+        if value.as_text() == Some("any") && matches!(datatype, Datatype::ListAppend | Datatype::RwRegister) {
             return Some(Predicate::Any);
         }
         let words = value.as_list().filter(|_| datatype == Datatype::RwRegister)?;
@@ -137,8 +138,8 @@ impl Phantoms {
             t.writes(transaction).for_each(|(key, element)| written[key as usize].push(element));
         }
         let matches = |predicate: &Predicate, element: Element| match t.datatype() {
-            Datatype::ListAppend => true,
             Datatype::RwRegister => predicate.matches(&t.value(element)),
+            _ => true,
         };
         let of = |predicate: &Predicate| {
             let is_foreign = t.datatype() == Datatype::RwRegister && predicate.matches(&t.value(NONE));
@@ -205,7 +206,7 @@ pub(crate) fn judge(t: &Transactions, happened: &[bool], tally: &mut Tally) {
                 Act::List(told) => !t.lists.list(step.key, told).is_empty(),
                 Act::Write(_) if t.datatype() == Datatype::ListAppend => true,
                 Act::Write(element) | Act::Register(element) => predicate.matches(&t.value(element)),
-                Act::Unknown => false,
+                Act::Sum(_) | Act::Unknown => false,
             };
             let known = before.iter().enumerate().filter(|(at, step)| {
                 matches(step) && scan.found.binary_search(&step.key).is_err() && before[at + 1..].iter().all(|later| later.key != step.key)

@@ -15,10 +15,10 @@ use super::graph::{ANTI, DEPENDS, Graph, PRW, REALTIME, SESSION};
 use super::level::Level;
 use super::lists::Told;
 use super::predicates::{Predicate, Scan};
-use super::transactions::{Act, Datatype, Transactions};
+use super::transactions::{Act, Datatype, MicroOp, Transactions};
 use super::walk::{Rule, Walk};
 
-/// Whether a level is proved. O((nodes + edges) log nodes).
+/// Whether a level is proved. Sets are not played: who saw whom tells all. O((nodes + edges) log nodes).
 pub(crate) fn holds(transactions: &Transactions, graph: &Graph, happened: &[bool], level: Level) -> bool {
     let orders = [
         (Level::StrictSerializable, REALTIME | SESSION, Rule::Free),
@@ -28,7 +28,8 @@ pub(crate) fn holds(transactions: &Transactions, graph: &Graph, happened: &[bool
         (Level::StrongSessionSnapshotIsolation, SESSION, Rule::Snapshot),
         (Level::SnapshotIsolation, 0, Rule::Snapshot),
     ];
-    orders.into_iter().filter(|(proved, ..)| proved.implies(level)).any(|(_, order, rule)| {
+    let is_played = |proved: Level| proved.implies(level) && transactions.datatype() != Datatype::SetAdd;
+    orders.into_iter().filter(|&(proved, ..)| is_played(proved)).any(|(_, order, rule)| {
         let walk = match rule {
             Rule::Free => Walk::free(graph, DEPENDS | ANTI | order),
             _ => Walk::ruled(graph, DEPENDS | PRW | order, rule),
@@ -101,21 +102,27 @@ struct Held {
     last: Element,
     /// Whether a list is not a prefix of the spine.
     astray: bool,
+    /// What was added to a counter.
+    sum: i64,
 }
 
 impl Held {
     fn write(&mut self, transactions: &Transactions, element: Element) {
+        if transactions.datatype() == Datatype::CounterInc {
+            self.sum = self.sum.saturating_add(transactions.value(element).as_int().unwrap_or_default());
+        }
         self.astray |= transactions.lists.place(element) != Some(self.writes as usize);
         self.writes += 1;
         self.last = element;
     }
 
-    fn answers(&self, act: Act) -> bool {
-        match act {
+    fn answers(&self, t: &Transactions, step: &MicroOp) -> bool {
+        match step.act {
             Act::List(Told::Spine(length)) => self.writes == length && !self.astray,
             Act::Register(NONE) => self.writes == 0,
             Act::Register(element) => self.writes > 0 && self.last == element,
             Act::List(Told::Branch(_)) => false,
+            Act::Sum(_) => t.sum(step) == Some(self.sum),
             Act::Write(_) | Act::Unknown => true,
         }
     }
@@ -153,8 +160,8 @@ impl Play<'_> {
     fn answer(&self, predicate: &Predicate, held: &Held) -> i64 {
         let t = self.transactions;
         let is_match = match t.datatype() {
-            Datatype::ListAppend => held.writes > 0,
             Datatype::RwRegister => predicate.matches(&t.value(if held.writes == 0 { NONE } else { held.last })),
+            _ => held.writes > 0,
         };
         i64::from(is_match)
     }
@@ -174,7 +181,7 @@ impl Play<'_> {
             let Some((_, own)) = seen.keys.iter_mut().find(|(key, _)| *key == step.key) else { return false };
             match step.act {
                 Act::Write(element) => own.write(t, element),
-                act if !own.answers(act) => return false,
+                _ if !own.answers(t, step) => return false,
                 _ => {}
             }
         }
@@ -184,10 +191,12 @@ impl Play<'_> {
         for ((key, after), (_, before)) in seen.keys.into_iter().zip(begun) {
             if after.writes > before.writes {
                 let current = self.held[key as usize];
-                if current.writes != before.writes && !may_conflict {
+                // What is added to a counter changes places with what others add.
+                if current.writes != before.writes && !may_conflict && t.datatype() != Datatype::CounterInc {
                     return false;
                 }
                 let next = Held {
+                    sum: current.sum.saturating_add(after.sum - before.sum),
                     writes: current.writes.max(after.writes),
                     last: after.last,
                     astray: current.astray || after.astray || current.writes != before.writes,

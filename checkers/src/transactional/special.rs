@@ -35,6 +35,13 @@ pub(crate) fn judge(knot: &Knot, inference: &dyn Inference, limit: usize) -> Tal
     special.tally
 }
 
+/// A short way from where an anti-dependency leads back, of those that there are.
+fn some_short_way(walk: &Walk<'_>, question: &Question, scratch: &mut Scratch, spent: &mut u64) -> Vec<(u32, u8)> {
+    let pairs = question.from.iter().flat_map(|&from| question.to.iter().map(move |&to| (from, to)));
+    let ways = pairs.filter_map(|(from, to)| walk.shortest((from, RW), to, u32::MAX, scratch, spent));
+    ways.take(8).min_by_key(Vec::len).unwrap_or_default()
+}
+
 struct Special<'k> {
     knot: &'k Knot,
     inference: &'k dyn Inference,
@@ -169,10 +176,7 @@ impl Special<'_> {
         let (mut scratch, mut spent) = (Scratch::default(), 0);
         for ((reader, question), _) in asked.into_iter().zip(questions).zip(answers).filter(|(_, holds)| *holds) {
             self.tally.add(Phenomenon::GMonotonic, || {
-                let ways = question.from.iter().take(4).flat_map(|&from| question.to.iter().take(8).map(move |&to| (from, to)));
-                let shortest =
-                    ways.filter_map(|(from, to)| walk.shortest((from, RW), to, u32::MAX, &mut scratch, &mut spent)).min_by_key(Vec::len);
-                let mut way = shortest.unwrap_or_default();
+                let mut way = some_short_way(&walk, &question, &mut scratch, &mut spent);
                 let kinds = way
                     .last()
                     .map(|&(last, _)| knot.graph.out(last).filter(|&(to, kind)| to == reader && kind & DEPENDS != 0).map(|(_, kind)| kind));
@@ -262,10 +266,7 @@ impl Special<'_> {
         let (mut scratch, mut spent) = (Scratch::default(), 0);
         for ((reader, question), _) in readers.into_iter().zip(questions).zip(answers).filter(|(_, holds)| *holds) {
             self.tally.add(Phenomenon::GUpdate, || {
-                let ways = question.from.iter().take(4).flat_map(|&from| question.to.iter().take(8).map(move |&to| (from, to)));
-                let shortest =
-                    ways.filter_map(|(from, to)| walk.shortest((from, RW), to, u32::MAX, &mut scratch, &mut spent)).min_by_key(Vec::len);
-                let mut way = shortest.unwrap_or_default();
+                let mut way = some_short_way(&walk, &question, &mut scratch, &mut spent);
                 way.push((reader, WR));
                 instance(links(&way, &knot.names))
             });

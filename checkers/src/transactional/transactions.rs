@@ -15,6 +15,25 @@ pub enum Datatype {
     ListAppend,
     /// `[:w k v]` sets a register, `[:r k v]` reads it.
     RwRegister,
+    /// `[:add k v]` puts into a set, which only grows, `[:r k [v …]]` reads it whole.
+    SetAdd,
+    /// `[:inc k n]` adds to a counter, `[:r k n]` reads it.
+    CounterInc,
+}
+
+impl Datatype {
+    /// All, by the names of their workloads and checkers.
+    pub const NAMES: [(Datatype, &'static str); 4] = [
+        (Datatype::ListAppend, "list-append"),
+        (Datatype::RwRegister, "rw-register"),
+        (Datatype::SetAdd, "set-add"),
+        (Datatype::CounterInc, "counter-inc"),
+    ];
+
+    /// What the transactions of a workload are about.
+    pub fn named(name: &str) -> Option<Datatype> {
+        Datatype::NAMES.into_iter().find(|(_, other)| *other == name).map(|(datatype, _)| datatype)
+    }
 }
 
 /// One step of a transaction.
@@ -29,10 +48,12 @@ pub(crate) struct MicroOp {
 pub(crate) enum Act {
     /// Added or set an element.
     Write(Element),
-    /// Read a list.
+    /// Read a list or a set.
     List(Told),
     /// Read a register: an element, or [`NONE`] for the initial state.
     Register(Element),
+    /// Read a counter: its value, by number. Named by [`Transactions::sum`].
+    Sum(u32),
     /// Read, and nobody knows what.
     Unknown,
 }
@@ -60,8 +81,8 @@ pub enum PushError {
         /// What was expected.
         expected: &'static str,
     },
-    /// An element was added to a list twice, so that lists do not tell who added it.
-    #[error("event {event}: {value} is appended to {key} for the second time; what is appended to a key must be unique")]
+    /// An element was added to a list or set twice, so that reads do not tell who added it.
+    #[error("event {event}: {value} is put into {key} for the second time; what is put into a key must be unique")]
     Repeated {
         /// The second append.
         event: EventIndex,
@@ -104,6 +125,8 @@ pub struct Transactions {
     completions: Vec<u32>,
     /// By key, whether what it holds initially was written as well, so that a read does not tell which was meant.
     initial_written: Vec<bool>,
+    /// What reads of counters were told.
+    sums: Vec<i64>,
     /// For each key the last transaction that wrote it, and what.
     last_write: Vec<(u32, Element)>,
     events: u32,
@@ -137,6 +160,7 @@ impl Transactions {
             steps: Vec::new(),
             completions: Vec::new(),
             initial_written: Vec::new(),
+            sums: Vec::new(),
             last_write: Vec::new(),
             events: 0,
             nemesis: Vec::new(),
@@ -224,6 +248,8 @@ impl Transactions {
         let expected = match self.datatype {
             Datatype::ListAppend => "a list of steps like [\"append\" 3 1], [\"r\" 3 [1 2]] and [\"rp\" \"any\" [[3 [1 2]]]]",
             Datatype::RwRegister => "a list of steps like [\"w\" 3 1], [\"r\" 3 1] and [\"rp\" [\">\" 2] [[3 4]]]",
+            Datatype::SetAdd => "a list of steps like [\"add\" 3 1] and [\"r\" 3 [1 2]]",
+            Datatype::CounterInc => "a list of steps like [\"inc\" 3 1] and [\"r\" 3 4], all of whole numbers",
         };
         let foreign = |found: &Value| PushError::Foreign { event: EventIndex(at), found: found.to_string(), expected };
         let steps = event.value.as_list().ok_or_else(|| foreign(&event.value))?;
@@ -248,9 +274,14 @@ impl Transactions {
             }
             let key = self.key_in(event, key);
             let act = match (f.as_text(), self.datatype) {
-                (Some("append"), Datatype::ListAppend) | (Some("w" | "write"), Datatype::RwRegister) => {
+                (Some("append"), Datatype::ListAppend) | (Some("add"), Datatype::SetAdd) | (Some("w" | "write"), Datatype::RwRegister) => {
                     Act::Write(self.write(transaction, key, value, at)?)
                 }
+                (Some("inc"), Datatype::CounterInc) if value.as_int().is_some() => match self.steps.get(from + place) {
+                    // The completion says again what the invocation said.
+                    Some(&MicroOp { act: act @ Act::Write(_), .. }) if replaces => act,
+                    _ => Act::Write(self.write(transaction, key, value, at)?),
+                },
                 (Some("r" | "read"), _) if event.kind != Kind::Ok => Act::Unknown,
                 (Some("r" | "read"), _) => self.read(key, value).ok_or_else(|| foreign(step))?,
                 _ => return Err(foreign(step)),
@@ -306,7 +337,15 @@ impl Transactions {
                 let list = if value.is_nil() { &[] } else { value.as_list()? };
                 Some(Act::List(self.lists.observe(key, list, &mut self.atoms, &mut self.elements)))
             }
+            Datatype::SetAdd => {
+                let set = if value.is_nil() { &[] } else { value.as_list()? };
+                Some(Act::List(self.lists.observe_set(key, set, &mut self.atoms, &mut self.elements)))
+            }
             Datatype::RwRegister => Some(Act::Register(self.read_register(key, value))),
+            Datatype::CounterInc => {
+                self.sums.push(if value.is_nil() { 0 } else { value.as_int()? });
+                Some(Act::Sum(self.sums.len() as u32 - 1))
+            }
         }
     }
 
@@ -332,6 +371,11 @@ impl Transactions {
 
     fn write(&mut self, transaction: u32, key: u32, value: &Value, at: u32) -> Result<Element, PushError> {
         let atom = self.atoms.of(value);
+        if self.datatype == Datatype::CounterInc {
+            let element = self.elements.fresh(atom);
+            self.elements.set_writer(element, transaction);
+            return Ok(element);
+        }
         self.initial_written[key as usize] |= self.datatype == Datatype::RwRegister && atom == self.initial;
         let element = self.elements.of(key, atom);
         let (writer, last) = self.last_write[key as usize];
@@ -339,13 +383,17 @@ impl Transactions {
             NONE => self.elements.set_writer(element, transaction),
             // The completion says again what the invocation said.
             known if known == transaction && self.open_or_last(transaction, at) => return Ok(element),
-            _ if self.datatype == Datatype::ListAppend => {
+            _ if matches!(self.datatype, Datatype::ListAppend | Datatype::SetAdd) => {
                 return Err(PushError::Repeated { event: EventIndex(at), key: self.key(key), value: value.clone() });
             }
             _ => self.elements.set_repeated(element),
         }
         if writer == transaction && last != element {
             self.elements.set_intermediate(last);
+            // Of what one transaction put into a set, none is the last: it is there whole or not at all.
+            if self.datatype == Datatype::SetAdd {
+                self.elements.set_intermediate(element);
+            }
         }
         self.last_write[key as usize] = (transaction, element);
         Ok(element)
@@ -448,6 +496,14 @@ impl Transactions {
         }
     }
 
+    /// What a read of a counter was told.
+    pub(crate) fn sum(&self, step: &MicroOp) -> Option<i64> {
+        match step.act {
+            Act::Sum(at) => self.sums.get(at as usize).copied(),
+            _ => None,
+        }
+    }
+
     /// Those that returned `ok`, in order of completion.
     pub(crate) fn completions(&self) -> &[u32] {
         &self.completions
@@ -485,6 +541,7 @@ impl Transactions {
             + self.steps.capacity() * size_of::<MicroOp>()
             + self.kind.capacity() * (6 * 4 + 1 + size_of::<Nanos>())
             + self.completions.capacity() * 4
+            + self.sums.capacity() * 8
             + self.keys.capacity() * 16
     }
 }

@@ -1,5 +1,7 @@
 //! What each transaction shows by itself: the phenomena that need no order among transactions.
 
+mod added;
+
 use elenchus_core::Kind;
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
@@ -8,7 +10,7 @@ use super::elements::{Element, NONE};
 use super::lists::Told;
 use super::phenomenon::Phenomenon;
 use super::tally::{Instance, Tally};
-use super::transactions::{Act, MicroOp, Transactions};
+use super::transactions::{Act, Datatype, MicroOp, Transactions};
 
 /// How many transactions are looked at in one go.
 const CHUNK: usize = 4096;
@@ -88,11 +90,13 @@ fn lost_updates(transactions: &Transactions, updates: &[Update], tally: &mut Tal
     }
 }
 
-/// For each key, how much of its spine holds only what was written and did not fail: most reads need no closer look. O(elements).
+/// For each key, how much of its spine holds only what was written and did not fail, and of a set what was written by whom put nothing else
+/// there: most reads need no closer look. O(elements).
 fn clean_prefixes(transactions: &Transactions) -> Vec<u32> {
     let is_clean = |element: &Element| {
         let writer = transactions.elements.writer(*element);
-        writer != NONE && transactions.kind(writer) != Kind::Fail
+        let is_alone = transactions.datatype() == Datatype::ListAppend || !transactions.elements.is_intermediate(*element);
+        writer != NONE && transactions.kind(writer) != Kind::Fail && is_alone
     };
     let prefix = |key| transactions.lists.spine(key).iter().take_while(|element| is_clean(element)).count() as u32;
     (0..transactions.keys() as u32).into_par_iter().map(prefix).collect()
@@ -112,6 +116,14 @@ impl Part<'_> {
         order.extend(0..steps.len() as u32);
         order.sort_by_key(|&at| steps[at as usize].key);
         for run in order.chunk_by(|&one, &other| steps[one as usize].key == steps[other as usize].key) {
+            if self.transactions.datatype() == Datatype::SetAdd {
+                self.sets(transaction, steps, run);
+                continue;
+            }
+            if self.transactions.datatype() == Datatype::CounterInc {
+                self.counters(transaction, steps, run);
+                continue;
+            }
             if self.transactions.kind(transaction) == Kind::Ok {
                 for &at in run {
                     self.read(transaction, &steps[at as usize]);
@@ -222,7 +234,7 @@ impl Part<'_> {
                     own.push(element);
                     wrote = true;
                 }
-                Act::Unknown => {}
+                Act::Unknown | Act::Sum(_) => {}
                 Act::List(_) | Act::Register(_) => {
                     if !self.agrees(step, seen, &own) {
                         let before = match (seen, own.last()) {

@@ -18,8 +18,11 @@ impl Transactions {
     pub(crate) fn say(&self, step: &MicroOp) -> String {
         let key = self.key(step.key);
         match step.act {
-            Act::Write(element) if self.datatype() == Datatype::ListAppend => format!("appended {} to {key}", self.value(element)),
-            Act::Write(element) => format!("set {key} = {}", self.value(element)),
+            Act::Write(element) => match self.datatype() {
+                Datatype::ListAppend => format!("appended {} to {key}", self.value(element)),
+                Datatype::RwRegister => format!("set {key} = {}", self.value(element)),
+                Datatype::SetAdd | Datatype::CounterInc => format!("added {} to {key}", self.value(element)),
+            },
             Act::Unknown => format!("read {key}, with no known result"),
             _ => format!("read {key} = {}", self.read_value(step)),
         }
@@ -39,6 +42,7 @@ impl Transactions {
             }
             Act::Register(element) => self.value(element).to_string(),
             Act::Write(element) => self.value(element).to_string(),
+            Act::Sum(_) => self.sum(step).map_or(Value::Nil, Value::Int).to_string(),
             Act::Unknown => Value::Nil.to_string(),
         }
     }
@@ -48,6 +52,8 @@ impl Transactions {
         let f = match (step.act, self.datatype()) {
             (Act::Write(_), Datatype::ListAppend) => "append",
             (Act::Write(_), Datatype::RwRegister) => "w",
+            (Act::Write(_), Datatype::SetAdd) => "add",
+            (Act::Write(_), Datatype::CounterInc) => "inc",
             _ => "r",
         };
         let value = if step.act == Act::Unknown { "?".to_owned() } else { self.read_value(step) };

@@ -4,6 +4,8 @@
 
 #![allow(dead_code, unreachable_pub)]
 
+pub mod added;
+
 use std::collections::HashMap;
 
 use elenchus_checkers::transactional::{Datatype, Level};
@@ -112,7 +114,8 @@ pub fn random_with(dice: &mut Dice, datatype: Datatype, has_scans: bool) -> Vec<
             }
             if dice.below(2) == 0 {
                 next[key] += 1;
-                return Step::Write { key, value: next[key] - 1 };
+                let value = if datatype == Datatype::CounterInc { 1 + dice.below(3) as i64 } else { next[key] - 1 };
+                return Step::Write { key, value };
             }
             Step::Read { key, told: Vec::new() }
         });
@@ -174,8 +177,14 @@ fn tell(dice: &mut Dice, datatype: Datatype, txns: &mut [Txn], next: &[i64], err
                         n if n == 47 && errs > 3 => told.push(1 + dice.below(next[*key] as usize) as i64),
                         _ => {}
                     }
-                    if datatype == Datatype::RwRegister {
-                        *told = told.last().copied().into_iter().collect();
+                    match datatype {
+                        Datatype::RwRegister => *told = told.last().copied().into_iter().collect(),
+                        Datatype::CounterInc => *told = vec![told.iter().sum()],
+                        Datatype::SetAdd => {
+                            told.sort_unstable();
+                            told.dedup();
+                        }
+                        Datatype::ListAppend => {}
                     }
                 }
             }
@@ -196,8 +205,14 @@ pub fn events(datatype: Datatype, txns: &[Txn]) -> Vec<Event> {
         let txn = &txns[at];
         let kind = if completes { txn.kind } else { Kind::Invoke };
         let value = |told: &[i64]| match datatype {
-            Datatype::ListAppend => Value::List(told.iter().copied().map(Value::Int).collect()),
-            Datatype::RwRegister => told.last().copied().map_or(Value::Nil, Value::Int),
+            Datatype::ListAppend | Datatype::SetAdd => Value::List(told.iter().copied().map(Value::Int).collect()),
+            Datatype::RwRegister | Datatype::CounterInc => told.last().copied().map_or(Value::Nil, Value::Int),
+        };
+        let write = match datatype {
+            Datatype::ListAppend => "append",
+            Datatype::RwRegister => "w",
+            Datatype::SetAdd => "add",
+            Datatype::CounterInc => "inc",
         };
         let steps = txn.steps.iter().map(|step| {
             let (f, key, value) = match step {
@@ -206,8 +221,7 @@ pub fn events(datatype: Datatype, txns: &[Txn]) -> Vec<Event> {
                     let found = if kind == Kind::Ok { Value::List(found.collect()) } else { Value::Nil };
                     return Value::List(vec!["rp".into(), predicate.words(), found]);
                 }
-                Step::Write { key, value } if datatype == Datatype::ListAppend => ("append", key, Value::Int(*value)),
-                Step::Write { key, value } => ("w", key, Value::Int(*value)),
+                Step::Write { key, value } => (write, key, Value::Int(*value)),
                 Step::Read { key, .. } if kind != Kind::Ok => ("r", key, Value::Nil),
                 Step::Read { key, told } => ("r", key, value(told)),
             };

@@ -1,0 +1,240 @@
+//! What counters tell: a read shows a sum, not of what (Kingsbury & Alvaro, "Elle", VLDB 2020, 4.2).
+//!
+//! Of a key that is only ever counted up:
+//!
+//! - who read less than another was before that other: something was added in between;
+//! - who read less than a transaction added by any one step did not see it;
+//! - who read so much that it cannot have done without a transaction saw it.
+//!
+//! Only what a transaction read before it added to the key itself is looked at. Nothing is inferred of keys that are counted down as well, but
+//! that no sum can be less or more than all that was added.
+
+use elenchus_core::Kind;
+use rustc_hash::FxHashMap;
+
+use super::elements::Element;
+use super::graph::{Fan, RW, Sink, VIA, WR};
+use super::inference::{Inference, as_write};
+use super::level::Level;
+use super::phenomenon::Phenomenon;
+use super::tally::{Instance, Link, LinkKind, Tally};
+use super::transactions::{Act, MicroOp, Transactions};
+
+/// A first read of a key by a transaction that had not added to it.
+#[derive(Clone, Copy)]
+struct Sum {
+    value: i64,
+    transaction: u32,
+}
+
+/// What was added to a key by a transaction that is known to have happened: the least of its steps.
+#[derive(Clone, Copy)]
+struct Addend {
+    least: i64,
+    transaction: u32,
+}
+
+/// A key's sums and addends, both from the least up.
+#[derive(Default)]
+struct Count {
+    sums: Vec<Sum>,
+    addends: Vec<Addend>,
+    /// The least and the most that can have been added by all that did not fail.
+    bounds: (i64, i64),
+    /// The same by all, failed ones included.
+    wide: (i64, i64),
+}
+
+impl Count {
+    fn only_grows(&self) -> bool {
+        self.wide.0 == 0
+    }
+}
+
+/// The sums of counters.
+pub(crate) struct CounterInc<'t> {
+    transactions: &'t Transactions,
+    counts: Vec<Count>,
+}
+
+impl<'t> CounterInc<'t> {
+    /// Sorts what was read and added. O(steps log steps).
+    pub(crate) fn new(transactions: &'t Transactions, happened: &[bool]) -> CounterInc<'t> {
+        let t = transactions;
+        let mut counts: Vec<Count> = Vec::new();
+        counts.resize_with(t.keys(), Count::default);
+        for transaction in 0..t.len() as u32 {
+            let (is_failed, is_known) = (t.kind(transaction) == Kind::Fail, happened[transaction as usize]);
+            // By key: the least that it has added; whether it has read it or added to it.
+            let mut own: Vec<(u32, i64, bool)> = Vec::new();
+            for step in t.steps(transaction) {
+                let at = own.iter().position(|(key, ..)| *key == step.key).unwrap_or_else(|| {
+                    own.push((step.key, i64::MAX, false));
+                    own.len() - 1
+                });
+                let (_, least, is_known_to) = &mut own[at];
+                let count = &mut counts[step.key as usize];
+                match step.act {
+                    Act::Write(element) => {
+                        let amount = amount(t, element);
+                        *is_known_to = true;
+                        *least = (*least).min(amount);
+                        for bounds in [&mut count.wide].into_iter().chain((!is_failed).then_some(&mut count.bounds)) {
+                            let end = if amount < 0 { &mut bounds.0 } else { &mut bounds.1 };
+                            *end = end.saturating_add(amount);
+                        }
+                    }
+                    Act::Sum(_) if is_known && !std::mem::replace(is_known_to, true) => {
+                        count.sums.push(Sum { value: t.sum(step).unwrap_or_default(), transaction });
+                    }
+                    _ => {}
+                }
+            }
+            for (key, least, _) in own.into_iter().filter(|&(_, least, _)| is_known && least > 0 && least < i64::MAX) {
+                counts[key as usize].addends.push(Addend { least, transaction });
+            }
+        }
+        for count in &mut counts {
+            count.sums.sort_by_key(|sum| (sum.value, sum.transaction));
+            count.addends.sort_by_key(|addend| (addend.least, addend.transaction));
+        }
+        CounterInc { transactions, counts }
+    }
+
+    fn first_sum(&self, key: u32, transaction: u32) -> Option<i64> {
+        self.counts[key as usize].sums.iter().find(|sum| sum.transaction == transaction).map(|sum| sum.value)
+    }
+
+    /// The keys that a transaction read, with the step.
+    fn reads(&self, transaction: u32) -> impl Iterator<Item = &MicroOp> {
+        self.transactions.steps(transaction).iter().filter(|step| matches!(step.act, Act::Sum(_)))
+    }
+}
+
+/// What a step added.
+fn amount(t: &Transactions, element: Element) -> i64 {
+    t.value(element).as_int().unwrap_or_default()
+}
+
+impl Inference for CounterInc<'_> {
+    fn transactions(&self) -> &Transactions {
+        self.transactions
+    }
+
+    fn emit(&self, sink: &mut Sink) {
+        for count in self.counts.iter().filter(|count| count.only_grows()) {
+            // From the joint of a sum to all who read more.
+            let mut joint = None;
+            for group in count.sums.chunk_by(|one, other| one.value == other.value).collect::<Vec<_>>().into_iter().rev() {
+                if let Some(more) = joint {
+                    group.iter().for_each(|sum| sink.edge(sum.transaction, more, RW));
+                }
+                let own = sink.joint();
+                group.iter().for_each(|sum| sink.edge(own, sum.transaction, VIA));
+                if let Some(more) = joint {
+                    sink.edge(own, more, VIA);
+                }
+                joint = Some(own);
+            }
+            let writers = || count.addends.iter().map(|addend| addend.transaction);
+            let (into, out): (Fan, Fan) = (sink.gather(writers(), WR), sink.fan(writers()));
+            let places: FxHashMap<u32, usize> = count.addends.iter().enumerate().map(|(at, addend)| (addend.transaction, at)).collect();
+            for &Sum { value, transaction } in &count.sums {
+                let missed = count.addends.partition_point(|addend| addend.least <= value);
+                let rest = count.bounds.1.saturating_sub(value);
+                let seen = count.addends.partition_point(|addend| addend.least <= rest);
+                let end = count.addends.len();
+                let own = places.get(&transaction).copied().unwrap_or(end);
+                for part in [missed..own.clamp(missed, end), (own + 1).clamp(missed, end)..end] {
+                    sink.to_range(transaction, &out, part, RW);
+                }
+                // An increment that a read may have seen although it failed takes away what is certain.
+                if count.wide == count.bounds {
+                    for part in [seen..own.clamp(seen, end), (own + 1).clamp(seen, end)..end] {
+                        sink.from_range(&into, part, transaction, WR);
+                    }
+                }
+            }
+        }
+    }
+
+    fn is_later(&self, _: &MicroOp, _: Element) -> bool {
+        false
+    }
+
+    fn first_writers(&self, _: u32) -> &[u32] {
+        &[]
+    }
+
+    fn follows(&self, _: u32, _: Element, _: u32) -> Option<Element> {
+        None
+    }
+
+    fn later_writers(&self, _: &MicroOp, _: &mut dyn FnMut(u32)) {}
+
+    fn before(&self, _: u32, _: Element) -> Option<u32> {
+        None
+    }
+
+    fn overtaken(&self, _: &MicroOp, _: Element, _: u32) -> Option<u32> {
+        None
+    }
+
+    fn decides(&self, _: Level) -> bool {
+        false
+    }
+
+    fn judge_versions(&self, tally: &mut Tally) {
+        let t = self.transactions;
+        for (key, count) in (0..).zip(&self.counts) {
+            for sum in &count.sums {
+                let is_within = |(low, high): (i64, i64)| (low..=high).contains(&sum.value);
+                if is_within(count.bounds) {
+                    continue;
+                }
+                let phenomenon = if is_within(count.wide) { Phenomenon::G1a } else { Phenomenon::GarbageRead };
+                tally.add(phenomenon, || {
+                    let (low, high) = count.bounds;
+                    let sentence = format!(
+                        "{} read {} of {}, but what was added and did not fail comes to no less than {low} and no more than {high}",
+                        t.name(sum.transaction),
+                        sum.value,
+                        t.key(key)
+                    );
+                    Instance { transactions: vec![sum.transaction], key: Some(key), sentences: vec![sentence], ..Instance::default() }
+                });
+            }
+        }
+    }
+
+    fn evidence(&self, _: &Link) -> Option<(MicroOp, MicroOp)> {
+        None
+    }
+
+    fn told(&self, link: &Link) -> Option<String> {
+        let t = self.transactions;
+        let (from, to) = (t.name(link.from), t.name(link.to));
+        let adds = |transaction: u32, key: u32| t.steps(transaction).iter().find(move |step| step.key == key && as_write(step).is_some());
+        match link.kind {
+            LinkKind::Rw => self.reads(link.from).find_map(|read| {
+                let value = self.first_sum(read.key, link.from)?;
+                let more = self.first_sum(read.key, link.to).filter(|&more| more > value);
+                let less = || adds(link.to, read.key).filter(|write| as_write(write).is_some_and(|element| amount(t, element) > value));
+                match more {
+                    Some(more) => {
+                        let key = t.key(read.key);
+                        Some(format!("{from} found {value} in {key}, and {to} found {more}: what {to} saw was added after {from} had read"))
+                    }
+                    None => less().map(|write| format!("{from} {}, {to} {}: {from} did not see {to}", t.say(read), t.say(write))),
+                }
+            }),
+            LinkKind::Wr => self.reads(link.to).find_map(|read| {
+                let (value, most) = (self.first_sum(read.key, link.to)?, self.counts[read.key as usize].bounds.1);
+                let write = adds(link.from, read.key)?;
+                let all = most.saturating_sub(value) < as_write(write).map_or(0, |element| amount(t, element));
+                all.then(|| format!("{from} {}, {to} {} of at most {most}: {to} saw {from}", t.say(write), t.say(read)))
+            }),
+            _ => None,
+        }
+    }
+}

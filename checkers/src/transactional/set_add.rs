@@ -1,0 +1,189 @@
+//! What grow-only sets tell: every read shows whom it saw, and whom not (Kingsbury & Alvaro, "Elle", VLDB 2020, 4.2).
+//!
+//! Additions change places with one another, so that there is no write order. Who read a set saw whoever added what is in it, and was before
+//! whoever added what is not. The elements of a key stand in a row, those in the smallest reads first: then most reads saw one stretch of the row
+//! and missed another, and the edges to and from a stretch go by way of a few joints.
+
+use std::ops::Range;
+
+use super::elements::{Element, NONE};
+use super::graph::{Fan, RW, Sink, WR};
+use super::inference::{Inference, as_write};
+use super::level::Level;
+use super::lists::Told;
+use super::tally::{Link, LinkKind, Tally};
+use super::transactions::{Act, MicroOp, Transactions};
+
+/// The elements of sets, in rows.
+pub(crate) struct SetAdd<'t> {
+    transactions: &'t Transactions,
+    happened: Vec<bool>,
+    /// By key, the elements that are known to have been added.
+    rows: Vec<Vec<Element>>,
+    /// By element, its place in its row, or [`NONE`].
+    places: Vec<u32>,
+}
+
+impl<'t> SetAdd<'t> {
+    /// Puts elements in rows. O(what was read + elements).
+    pub(crate) fn new(transactions: &'t Transactions, happened: Vec<bool>) -> SetAdd<'t> {
+        let t = transactions;
+        let mut reads: Vec<Vec<Told>> = vec![Vec::new(); t.keys()];
+        let steps = (0..t.len() as u32).filter(|&transaction| happened[transaction as usize]).flat_map(|transaction| t.steps(transaction));
+        for step in steps {
+            if let Act::List(told) = step.act {
+                reads[step.key as usize].push(told);
+            }
+        }
+        let mut sets = SetAdd { transactions, happened, rows: vec![Vec::new(); t.keys()], places: vec![NONE; t.elements.len()] };
+        for (key, mut reads) in (0..).zip(reads) {
+            reads.sort_by_key(|&told| t.lists.list(key, told).len());
+            let mut done = 0;
+            for told in reads {
+                let list = t.lists.list(key, told);
+                // What was told before of the spine needs no second look.
+                let known = if let Told::Spine(length) = told { std::mem::replace(&mut done, length as usize) } else { 0 };
+                list[known.min(list.len())..].iter().for_each(|&element| sets.put(key, element));
+            }
+        }
+        for transaction in 0..t.len() as u32 {
+            t.writes(transaction).for_each(|(key, element)| sets.put(key, element));
+        }
+        sets
+    }
+
+    /// Puts an element at the end of its row, if it is known to have been added and is not there.
+    fn put(&mut self, key: u32, element: Element) {
+        let writer = self.transactions.elements.writer(element);
+        if writer != NONE && self.happened[writer as usize] && self.places[element as usize] == NONE {
+            self.places[element as usize] = self.rows[key as usize].len() as u32;
+            self.rows[key as usize].push(element);
+        }
+    }
+
+    fn has_happened(&self, element: Element) -> bool {
+        self.places[element as usize] != NONE
+    }
+
+    /// The places in the row of a key that a read saw, ascending. O(n log n).
+    fn seen(&self, read: &MicroOp, told: Told) -> Vec<u32> {
+        let list = self.transactions.lists.list(read.key, told);
+        let mut places: Vec<u32> = list.iter().map(|&element| self.places[element as usize]).filter(|&place| place != NONE).collect();
+        if !places.is_sorted() {
+            places.sort_unstable();
+        }
+        places
+    }
+
+    /// Says the edges of one read, but for its transaction's own additions. O(what was read).
+    fn emit_read(&self, transaction: u32, read: &MicroOp, told: Told, (into, out): (&Fan, &Fan), sink: &mut Sink) {
+        let mut own: Vec<u32> = Vec::new();
+        own.extend(
+            self.transactions.writes(transaction).filter(|&(key, _)| key == read.key).map(|(_, element)| self.places[element as usize]),
+        );
+        own.sort_unstable();
+        let mut say = |range: Range<u32>, saw: bool| {
+            let mut from = range.start;
+            for to in own.iter().copied().filter(|place| range.contains(place)).chain([range.end]) {
+                let stretch = from as usize..to.max(from) as usize;
+                match saw {
+                    true => sink.from_range(into, stretch, transaction, WR),
+                    false => sink.to_range(transaction, out, stretch, RW),
+                }
+                from = to + 1;
+            }
+        };
+        let places = self.seen(read, told);
+        let mut end = 0;
+        for stretch in places.chunk_by(|one, next| one + 1 == *next) {
+            say(end..stretch[0], false);
+            end = stretch[0] + stretch.len() as u32;
+            say(stretch[0]..end, true);
+        }
+        say(end..self.rows[read.key as usize].len() as u32, false);
+    }
+}
+
+impl Inference for SetAdd<'_> {
+    fn transactions(&self) -> &Transactions {
+        self.transactions
+    }
+
+    fn emit(&self, sink: &mut Sink) {
+        let t = self.transactions;
+        let writer = |&element: &Element| t.elements.writer(element);
+        let fans: Vec<(Fan, Fan)> =
+            self.rows.iter().map(|row| (sink.gather(row.iter().map(writer), WR), sink.fan(row.iter().map(writer)))).collect();
+        for transaction in (0..t.len() as u32).filter(|&transaction| self.happened[transaction as usize]) {
+            for step in t.steps(transaction) {
+                if let Act::List(told) = step.act {
+                    let (into, out) = &fans[step.key as usize];
+                    self.emit_read(transaction, step, told, (into, out), sink);
+                }
+            }
+        }
+    }
+
+    fn is_later(&self, read: &MicroOp, element: Element) -> bool {
+        matches!(read.act, Act::List(told) if !self.transactions.lists.holds(read.key, told, element)) && self.has_happened(element)
+    }
+
+    fn first_writers(&self, _: u32) -> &[u32] {
+        &[]
+    }
+
+    fn follows(&self, _: u32, _: Element, _: u32) -> Option<Element> {
+        None
+    }
+
+    fn later_writers(&self, read: &MicroOp, say: &mut dyn FnMut(u32)) {
+        let row = &self.rows[read.key as usize];
+        row.iter().filter(|&&element| self.is_later(read, element)).for_each(|&element| say(self.transactions.elements.writer(element)));
+    }
+
+    fn before(&self, _: u32, _: Element) -> Option<u32> {
+        None
+    }
+
+    fn overtaken(&self, _: &MicroOp, _: Element, _: u32) -> Option<u32> {
+        None
+    }
+
+    fn decides(&self, level: Level) -> bool {
+        // An order that is true to who saw whom satisfies every read: only what each level adds to cycles is left.
+        let of_cycles = [
+            Level::ReadUncommitted,
+            Level::ReadCommitted,
+            Level::RepeatableRead,
+            Level::Serializable,
+            Level::SnapshotIsolation,
+            Level::StrongSessionReadCommitted,
+            Level::StrongSessionSerializable,
+            Level::StrongSessionSnapshotIsolation,
+            Level::StrongReadCommitted,
+            Level::StrongSnapshotIsolation,
+            Level::StrictSerializable,
+        ];
+        of_cycles.contains(&level)
+    }
+
+    fn judge_versions(&self, _: &mut Tally) {}
+
+    fn evidence(&self, link: &Link) -> Option<(MicroOp, MicroOp)> {
+        let t = self.transactions;
+        let (writer, reader) = if link.kind == LinkKind::Wr { (link.from, link.to) } else { (link.to, link.from) };
+        let pairs = t.steps(reader).iter().flat_map(|read| {
+            let writes = t.steps(writer).iter().filter_map(|step| Some((step, as_write(step)?)));
+            writes.filter(move |(write, _)| write.key == read.key).map(move |(write, element)| (read, write, element))
+        });
+        let mut pairs = pairs.filter_map(|(read, write, element)| match read.act {
+            Act::List(told) => Some((read, write, t.lists.holds(read.key, told, element))),
+            _ => None,
+        });
+        match link.kind {
+            LinkKind::Wr => pairs.find(|(.., saw)| *saw).map(|(read, write, _)| (*write, *read)),
+            LinkKind::Rw => pairs.find(|(.., saw)| !*saw).map(|(read, write, _)| (*read, *write)),
+            _ => None,
+        }
+    }
+}

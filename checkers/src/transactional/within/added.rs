@@ -1,0 +1,121 @@
+//! What single transactions show of sets and counters, to which things are only added.
+
+use elenchus_core::Kind;
+
+use super::super::elements::{Element, NONE};
+use super::super::inference::as_write;
+use super::super::lists::Told;
+use super::super::phenomenon::Phenomenon;
+use super::super::transactions::{Act, MicroOp};
+use super::Part;
+
+impl Part<'_> {
+    /// The reads of one set: garbage, aborted and intermediate versions; whether each holds what the transaction itself had added and read, and
+    /// nothing that it added later.
+    pub(super) fn sets(&mut self, transaction: u32, steps: &[MicroOp], run: &[u32]) {
+        if self.transactions.kind(transaction) != Kind::Ok {
+            return;
+        }
+        let mut seen: Option<(&MicroOp, Told)> = None;
+        let mut own: Vec<Element> = Vec::new();
+        let mut wrote = false;
+        for (place, &at) in run.iter().enumerate() {
+            let step = &steps[at as usize];
+            match step.act {
+                Act::Write(element) => {
+                    own.push(element);
+                    wrote = true;
+                }
+                Act::List(told) => {
+                    if self.is_suspect(step.key, told) {
+                        self.suspect_set(transaction, step, told);
+                    }
+                    if !self.set_agrees(step, told, seen.map(|(_, told)| told), &own) {
+                        self.disagrees(transaction, step, seen.map(|(seen, _)| seen), wrote);
+                    }
+                    let t = self.transactions;
+                    let mut later = run[place + 1..].iter().filter_map(|&at| as_write(&steps[at as usize]));
+                    if let Some(element) = later.find(|&element| t.lists.holds(step.key, told, element)) {
+                        let why = || format!(", and added {} only afterwards", t.value(element));
+                        self.add(Phenomenon::FutureRead, transaction, transaction, step, why);
+                    }
+                    seen = Some((step, told));
+                    own.clear();
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Looks at a set element by element.
+    fn suspect_set(&mut self, transaction: u32, step: &MicroOp, told: Told) {
+        let t = self.transactions;
+        let set = t.lists.list(step.key, told);
+        let writer = |element: Element| Some(t.elements.writer(element)).filter(|&writer| writer != NONE);
+        if let Some((element, failed)) =
+            set.iter().find_map(|&element| Some((element, writer(element).filter(|&writer| t.kind(writer) == Kind::Fail)?)))
+        {
+            let why = || format!(", but {}, which added {}, failed", t.name(failed), t.value(element));
+            self.add(Phenomenon::G1a, transaction, failed, step, why);
+        }
+        if let Some(&element) = set.iter().find(|&&element| writer(element).is_none()) {
+            self.add(Phenomenon::GarbageRead, transaction, NONE, step, || format!(", but nobody ever added {}", t.value(element)));
+        }
+        let half = set.iter().filter(|&&element| t.elements.is_intermediate(element)).find_map(|&element| {
+            let other = writer(element).filter(|&other| other != transaction && t.kind(other) != Kind::Fail)?;
+            let mut rest = t.writes(other).filter(|&(key, _)| key == step.key).map(|(_, element)| element);
+            rest.find(|&rest| !t.lists.holds(step.key, told, rest)).map(|missing| (other, element, missing))
+        });
+        if let Some((other, element, missing)) = half {
+            let why = || format!(", but {}, which added {}, added {} as well", t.name(other), t.value(element), t.value(missing));
+            self.add(Phenomenon::G1b, transaction, other, step, why);
+        }
+    }
+
+    /// Whether a set is what the transaction had read and what it added since; before its first read, whether it holds what it added.
+    fn set_agrees(&self, read: &MicroOp, told: Told, seen: Option<Told>, own: &[Element]) -> bool {
+        let t = self.transactions;
+        let holds_own = own.iter().all(|&element| t.lists.holds(read.key, told, element));
+        let grew_by_own = |seen: Told| {
+            let before = t.lists.list(read.key, seen);
+            let new = own.iter().filter(|&&element| !t.lists.holds(read.key, seen, element)).count();
+            let kept = match (seen, told) {
+                (Told::Spine(before), Told::Spine(now)) => before <= now,
+                _ => before.iter().all(|&element| t.lists.holds(read.key, told, element)),
+            };
+            kept && before.len() + new == t.lists.list(read.key, told).len()
+        };
+        holds_own && seen.is_none_or(grew_by_own)
+    }
+
+    /// The reads of one counter: whether each is what the transaction had read and added since.
+    pub(super) fn counters(&mut self, transaction: u32, steps: &[MicroOp], run: &[u32]) {
+        let t = self.transactions;
+        let (mut seen, mut wrote): (Option<&MicroOp>, bool) = (None, false);
+        let mut expected: Option<i64> = None;
+        for step in run.iter().map(|&at| &steps[at as usize]) {
+            if let Some(element) = as_write(step) {
+                let amount = t.value(element).as_int().unwrap_or_default();
+                expected = expected.map(|before| before.saturating_add(amount));
+                wrote = true;
+            }
+            let Some(told) = t.sum(step) else { continue };
+            if expected.is_some_and(|expected| expected != told) {
+                self.disagrees(transaction, step, seen, wrote);
+            }
+            (expected, seen) = (Some(told), Some(step));
+        }
+    }
+
+    /// A read is not what the transaction had itself read and added.
+    fn disagrees(&mut self, transaction: u32, step: &MicroOp, seen: Option<&MicroOp>, wrote: bool) {
+        let t = self.transactions;
+        let before = seen.map_or("added to it".to_owned(), |seen| format!("read {}", t.read_value(seen)));
+        let since = if wrote && seen.is_some() { ", and added to that what it did," } else { "" };
+        let why = || format!(", although it had {before}{since} itself");
+        self.add(Phenomenon::Internal, transaction, transaction, step, why);
+        if !wrote {
+            self.add(Phenomenon::NonrepeatableRead, transaction, transaction, step, why);
+        }
+    }
+}
