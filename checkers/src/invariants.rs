@@ -15,6 +15,7 @@
 //! | [`Lock`] | one holder at a time, rising tokens, leases that end |
 //! | [`LongFork`] | writes are seen in one order |
 //! | [`Monotonic`] | numbers rise |
+//! | [`SnapshotTimestamps`] | transactions read the snapshots of their timestamps |
 //! | [`Saga`] | sagas end all done or all compensated |
 //! | [`Set`] | a final read has all that was added |
 //! | [`SetFull`] | every read has all that was added, sooner or later |
@@ -41,6 +42,7 @@ mod report;
 mod saga;
 mod set;
 mod set_full;
+mod snapshot_timestamps;
 mod tombstones;
 mod total_queue;
 mod two_stores;
@@ -62,6 +64,7 @@ pub use report::{EXAMPLES, Evidence, Report};
 pub use saga::Saga;
 pub use set::Set;
 pub use set_full::SetFull;
+pub use snapshot_timestamps::SnapshotTimestamps;
 pub use tombstones::Tombstones;
 pub use total_queue::TotalQueue;
 pub use two_stores::TwoStores;
@@ -79,6 +82,7 @@ pub const DESCRIPTIONS: &[&Description] = &[
     &LongFork::DESCRIPTION,
     &Monotonic::DESCRIPTION,
     &Saga::DESCRIPTION,
+    &SnapshotTimestamps::DESCRIPTION,
     &Set::DESCRIPTION,
     &SetFull::DESCRIPTION,
     &Tombstones::DESCRIPTION,

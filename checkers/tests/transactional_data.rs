@@ -1,6 +1,6 @@
 //! Small histories of transactions over each kind of data, and what is said of them.
 
-use elenchus_checkers::transactional::{Analysis, Datatype, Level, Options, Phenomenon, Transactions, analyse};
+use elenchus_checkers::transactional::{Analysis, Assumptions, Datatype, Level, Options, Phenomenon, Transactions, analyse};
 use elenchus_core::{Event, Kind, Nanos, Process, Symbol, Value, Verdict};
 
 /// Transactions of different processes, all at once, with their steps in JSON.
@@ -116,4 +116,19 @@ fn counters_tell_who_was_before_whom() {
     assert!(says(&analyse(&twice, &Options::default()), Phenomenon::NonrepeatableRead).contains("although it had read 0 itself"));
     let serial = overlapping(Datatype::CounterInc, &[lines[0], r#"[["inc", "x", 2], ["r", "x", 7]]"#]);
     assert_eq!(analyse(&serial, &Options::default()).verdict(Level::Serializable), Verdict::Valid);
+}
+
+/// Two versions that nobody reads one after the other have an order where the store says when they committed.
+#[test]
+fn commit_timestamps_order_versions() {
+    let lines = [
+        r#"{"txn": [["w", "x", 1], ["w", "y", 1]], "start": 0, "commit": 1}"#,
+        r#"{"txn": [["w", "x", 2], ["w", "y", 2]], "start": 1, "commit": 2}"#,
+        r#"{"txn": [["r", "x", 2], ["r", "y", 1]], "start": 2}"#,
+    ];
+    let transactions = overlapping(Datatype::RwRegister, &lines);
+    let analysis = analyse(&transactions, &Options::default());
+    assert!(says(&analysis, Phenomenon::GSingleItem).contains("T2 read \"y\" = 1, T1 set \"y\" = 2: T2 did not see T1"));
+    let unordered = Options { assumptions: Assumptions { commit_order: false, ..Assumptions::default() }, ..Options::default() };
+    assert!(!analyse(&transactions, &unordered).found.contains_key(&Phenomenon::GSingleItem));
 }

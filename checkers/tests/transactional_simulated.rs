@@ -1,8 +1,9 @@
 //! Simulated stores: what a store promises is never refuted, and what it breaks is found.
 
+use elenchus_checkers::build;
 use elenchus_checkers::simulate::{Recipe, Store, Workload};
 use elenchus_checkers::transactional::{Datatype, Level, Options, Transactions, analyse};
-use elenchus_core::{EventIndex, History, Verdict};
+use elenchus_core::{CheckSpec, EventIndex, History, Verdict};
 
 /// What stores promise, and the next level up that they break. Only stores that append to the newest version can promise more than read
 /// uncommitted of lists: elsewhere appends are lost, and reads are of no one order.
@@ -58,6 +59,36 @@ fn promises_are_not_refuted_and_breaches_are_found() {
     }
     // In so few transactions not every store breaks what it may.
     assert!(broken_of_lists >= 4, "{broken_of_lists} stores break what is above their promise");
+}
+
+/// By their timestamps stores of snapshots keep what they promise; a store that lets overlapping writers commit does not.
+#[test]
+fn timestamps_tell_snapshots() {
+    let mut broken = 0;
+    for (store, promised) in [
+        (Store::StrongSnapshotIsolation, Some(Level::StrongSnapshotIsolation)),
+        (Store::SnapshotIsolation, Some(Level::SnapshotIsolation)),
+        (Store::Prefix, None),
+    ] {
+        for workload in [Workload::ListAppend, Workload::RwRegister] {
+            for seed in 0..6 {
+                let crash = if seed % 2 == 0 { 0.0 } else { 0.03 };
+                let suits = Recipe::new(store, workload).with_seed(seed);
+                let (history, transactions) = play(&Recipe { operations: 300, crash, keys: 5, processes: 8, timestamps: true, ..suits });
+                let verdict = build(&CheckSpec::new("snapshot-timestamps")).expect("a checker").check(&history).verdict;
+                let analysis = analyse(&transactions, &Options::default());
+                match promised {
+                    // What crashed and was seen may have committed at any timestamp.
+                    Some(promised) => {
+                        assert!(verdict == Verdict::Valid || verdict == Verdict::Unknown && crash > 0.0, "{store:?} {workload:?} {seed}");
+                        assert!(!analysis.refutes(promised), "{store:?} {workload:?} {seed}: {:?}", analysis.found.keys());
+                    }
+                    None => broken += u32::from(verdict == Verdict::Invalid),
+                }
+            }
+        }
+    }
+    assert!(broken > 0, "overlapping writers were never found");
 }
 
 /// What is taken for the minimal history shows the same by itself, and every part of it is needed.

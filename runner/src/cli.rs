@@ -213,6 +213,9 @@ pub struct SimulateArgs {
     /// How many permits a semaphore has.
     #[arg(long, value_name = "COUNT")]
     pub permits: Option<u32>,
+    /// Have transactions tell at which timestamps they began and committed.
+    #[arg(long)]
+    pub timestamps: bool,
     /// Decides everything else.
     #[arg(long, default_value_t = 0)]
     pub seed: u64,

@@ -94,6 +94,7 @@ fn recipe(args: &SimulateArgs) -> Result<Recipe, SimulateError> {
         strikes: strikes.unwrap_or(suits.strikes),
         staleness: args.staleness.unwrap_or(suits.staleness),
         permits: args.permits.unwrap_or(suits.permits),
+        timestamps: args.timestamps,
         ..suits
     })
 }

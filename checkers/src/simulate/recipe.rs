@@ -5,6 +5,7 @@ use thiserror::Error;
 
 use super::Simulation;
 use super::table::{Store, Workload};
+use super::transactions::has_snapshots;
 
 /// A simulation to be run: the same recipe gives the same history for ever.
 ///
@@ -43,6 +44,8 @@ pub struct Recipe {
     pub staleness: u32,
     /// How many permits a semaphore has.
     pub permits: u32,
+    /// Whether transactions tell at which timestamps they began and committed: `{txn [...], start n, commit n}`.
+    pub timestamps: bool,
     /// How long an operation takes, more or less.
     pub latency: Nanos,
     /// How long a process thinks between operations, more or less.
@@ -117,6 +120,7 @@ impl Recipe {
             strikes: Strikes::Share(0.01),
             staleness: 1,
             permits: 1,
+            timestamps: false,
             latency: Nanos(1_000_000),
             pause: Nanos(500_000),
         }
@@ -160,6 +164,9 @@ impl Recipe {
         }
         if !(1 <= self.accesses.0 && self.accesses.0 <= self.accesses.1 && self.accesses.1 <= 1_000) {
             return out("accesses", format!("{:?}", self.accesses), "a least and a most number between 1 and 1,000");
+        }
+        if self.timestamps && !(self.workload.is_transactional() && self.workload != Workload::Bank && has_snapshots(self.store)) {
+            return out("timestamps", "true".to_owned(), "a store that reads from snapshots of one site, and a workload of transactions");
         }
         Ok(())
     }

@@ -17,7 +17,7 @@ use super::agenda::{Agenda, delay};
 use super::fate::{Effect, Fate, Fates};
 use super::keys::Keys;
 use super::recipe::Recipe;
-use super::table::Workload;
+use super::table::{Store, Workload};
 use super::truth::Truth;
 use accesses::{Access, ask, asked, f, told};
 use rules::{Closes, Rules, Sees, Validates};
@@ -86,6 +86,8 @@ struct Transaction {
     /// What it sees, once it has begun.
     view: Option<View>,
     has_committed: bool,
+    /// How many commits there were with its own.
+    number: u32,
     /// Its process was told that nobody knows.
     is_late: bool,
 }
@@ -148,7 +150,7 @@ impl Transactions {
         self.agenda.after(wait, if is_done { Turn::Tell(seat) } else { Turn::Begin(event) });
         let (f, asked) = (f(self.recipe.workload, &accesses), asked(self.recipe.workload, &accesses));
         let told = self.event(seat, Kind::Invoke, f, asked.clone());
-        let fresh = Transaction { seat, fate, f, asked, accesses, done: 0, view: None, has_committed: false, is_late: false };
+        let fresh = Transaction { seat, fate, f, asked, accesses, done: 0, view: None, has_committed: false, number: 0, is_late: false };
         self.open.insert(event, fresh);
         Some(told)
     }
@@ -276,6 +278,9 @@ impl Transactions {
         if self.rules.sites == 1 && !transaction.is_late {
             self.seats[transaction.seat as usize].floor = number;
         }
+        if let Some(transaction) = self.open.get_mut(&event) {
+            transaction.number = number;
+        }
     }
 
     /// A transaction is over for the store.
@@ -308,7 +313,15 @@ impl Transactions {
         let f = transaction.f;
         let (kind, value) = match transaction.fate {
             Fate::Crashed(_) => (Kind::Info, transaction.asked.clone()),
-            _ if transaction.has_committed => (Kind::Ok, told(self.recipe.workload, &transaction.accesses, &transaction.asked)),
+            _ if transaction.has_committed => {
+                let told = told(self.recipe.workload, &transaction.accesses, &transaction.asked);
+                let view = transaction.view.filter(|_| self.recipe.timestamps);
+                let value = match view {
+                    Some(view) => stamped(told, view[0], transaction.number),
+                    None => told,
+                };
+                (Kind::Ok, value)
+            }
             _ => (Kind::Fail, transaction.asked.clone()),
         };
         if transaction.fate == Fate::Crashed(Effect::Later) {
@@ -345,6 +358,21 @@ impl Transactions {
         let process = Process::Client(self.seats[seat as usize].process);
         Event { time: Nanos(self.agenda.now()), process, kind, f, key: None, value, error: None, node: None }
     }
+}
+
+/// Whether a store has snapshots of one site, so that a begin and a commit are moments.
+pub(super) fn has_snapshots(store: Store) -> bool {
+    let rules = Rules::of(store);
+    rules.sites == 1 && !rules.goes_step_by_step()
+}
+
+/// What a transaction returned, with its timestamps; one that only read has no commit.
+fn stamped(told: Value, start: u32, commit: u32) -> Value {
+    let mut said = vec![("txn".into(), told), ("start".into(), Value::Int(start.into()))];
+    if commit > 0 {
+        said.push(("commit".into(), Value::Int(commit.into())));
+    }
+    Value::from(said)
 }
 
 /// Carries the next access of a transaction out, which sees a view, at a moment when so much is committed. False where it must abort.

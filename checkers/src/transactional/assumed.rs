@@ -18,11 +18,13 @@ pub struct Assumptions {
     pub sequential_keys: bool,
     /// Each key by itself is linearizable: its versions follow one another as the transactions in time.
     pub linearizable_keys: bool,
+    /// Versions follow one another as the store said that their transactions committed, where it did. Other orders are then not inferred.
+    pub commit_order: bool,
 }
 
 impl Default for Assumptions {
     fn default() -> Assumptions {
-        Assumptions { writes_follow_reads: true, sequential_keys: false, linearizable_keys: false }
+        Assumptions { writes_follow_reads: true, sequential_keys: false, linearizable_keys: false, commit_order: true }
     }
 }
 
@@ -52,6 +54,21 @@ pub(crate) fn assumed(transactions: &Transactions, happened: &[bool], assumption
                     say(contact.key, before, contact.first);
                 }
             }
+        }
+    }
+    if assumptions.commit_order {
+        let mut by_key: Vec<(u32, i64, u32)> = Vec::new();
+        for (transaction, commit) in committed().filter_map(|transaction| Some((transaction, transactions.commit(transaction)?))) {
+            by_key.extend(transactions.writes(transaction).map(|(key, _)| (key, commit, transaction)));
+        }
+        by_key.sort_unstable();
+        by_key.dedup();
+        for pair in by_key.windows(2).filter(|pair| pair[0].0 == pair[1].0 && pair[0].1 < pair[1].1) {
+            let key = pair[0].0;
+            let own =
+                |transaction: u32| transactions.writes(transaction).filter(move |&(other, _)| other == key).map(|(_, element)| element);
+            let (before, after) = (own(pair[0].2).last(), own(pair[1].2).next());
+            before.zip(after).into_iter().for_each(|(before, after)| say(key, before, after));
         }
     }
     if assumptions.linearizable_keys {

@@ -3,6 +3,7 @@
 //! - The initial state is before every version.
 //! - Who read a version and wrote the same key wrote a later one, if nothing uncommitted was read: otherwise who wrote the version that was read
 //!   would have overwritten its own reader's, in a circle of information flow (G1c).
+//! - If the store says when transactions committed, versions follow one another so, and that is all that is taken for their order.
 //! - If keys are assumed to be sequential or linearizable each by itself, versions follow one another as the transactions of a session, or as
 //!   those that do not overlap in time (Kingsbury & Alvaro, "Elle", VLDB 2020, 4.3).
 
@@ -44,6 +45,9 @@ pub(crate) struct RwRegister<'t> {
 impl<'t> RwRegister<'t> {
     /// Infers the orders. Linear in the history, but for the sorting of each key's transactions where keys are assumed linearizable.
     pub(crate) fn new(transactions: &'t Transactions, happened: Vec<bool>, assumptions: Assumptions) -> RwRegister<'t> {
+        let commit_order = assumptions.commit_order && transactions.has_commits();
+        let assumptions =
+            Assumptions { commit_order, writes_follow_reads: assumptions.writes_follow_reads && !commit_order, ..assumptions };
         let slots = transactions.elements.len() + transactions.keys();
         let committed = || (0..transactions.len() as u32).filter(|&transaction| happened[transaction as usize]);
         let slot = |key: u32, version: Element| if version == NONE { transactions.elements.len() as u32 + key } else { version };
@@ -92,7 +96,7 @@ impl<'t> RwRegister<'t> {
             spans,
             happened: Vec::new(),
         };
-        if assumptions.sequential_keys || assumptions.linearizable_keys {
+        if assumptions.sequential_keys || assumptions.linearizable_keys || assumptions.commit_order {
             registers.assume(assumed(transactions, &happened, assumptions));
         }
         registers.happened = happened;

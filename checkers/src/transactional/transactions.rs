@@ -1,6 +1,7 @@
 //! A history of transactions in columns: what is kept of each event when it has been seen.
 
 use elenchus_core::{Event, EventIndex, Kind, Nanos, Process, Value};
+use rustc_hash::FxHashMap;
 use thiserror::Error;
 
 use super::atoms::{Atom, Atoms, Numbering};
@@ -127,6 +128,8 @@ pub struct Transactions {
     initial_written: Vec<bool>,
     /// What reads of counters were told.
     sums: Vec<i64>,
+    /// When a transaction committed by the store's own clock, where it said so.
+    commits: FxHashMap<u32, i64>,
     /// For each key the last transaction that wrote it, and what.
     last_write: Vec<(u32, Element)>,
     events: u32,
@@ -161,6 +164,7 @@ impl Transactions {
             completions: Vec::new(),
             initial_written: Vec::new(),
             sums: Vec::new(),
+            commits: FxHashMap::default(),
             last_write: Vec::new(),
             events: 0,
             nemesis: Vec::new(),
@@ -252,7 +256,10 @@ impl Transactions {
             Datatype::CounterInc => "a list of steps like [\"inc\" 3 1] and [\"r\" 3 4], all of whole numbers",
         };
         let foreign = |found: &Value| PushError::Foreign { event: EventIndex(at), found: found.to_string(), expected };
-        let steps = event.value.as_list().ok_or_else(|| foreign(&event.value))?;
+        let steps = event.value.get("txn").unwrap_or(&event.value).as_list().ok_or_else(|| foreign(&event.value))?;
+        if let Some(commit) = event.value.get("commit").and_then(Value::as_int).filter(|_| event.kind == Kind::Ok) {
+            self.commits.insert(transaction, commit);
+        }
         let t = transaction as usize;
         let has_scan = steps.iter().any(|step| step.as_list().and_then(<[Value]>::first).and_then(Value::as_text) == Some("rp"));
         let replaces = self.steps_len[t] as usize == steps.len() && !has_scan;
@@ -502,6 +509,16 @@ impl Transactions {
             Act::Sum(at) => self.sums.get(at as usize).copied(),
             _ => None,
         }
+    }
+
+    /// When a transaction committed by the store's own clock, where it said so.
+    pub(crate) fn commit(&self, transaction: u32) -> Option<i64> {
+        self.commits.get(&transaction).copied()
+    }
+
+    /// Whether any transaction said when it committed.
+    pub(crate) fn has_commits(&self) -> bool {
+        !self.commits.is_empty()
     }
 
     /// Those that returned `ok`, in order of completion.

@@ -12,4 +12,5 @@ mod replicas;
 mod rows;
 mod sagas;
 mod sets;
+mod snapshots;
 mod table;

@@ -1,0 +1,335 @@
+//! Snapshot isolation by the store's own clock: every transaction reads what had committed when it began, and no two that overlap write one key.
+//!
+//! Where a store tells at what timestamp (or log position) each transaction began and committed, nothing need be searched for: what a read must
+//! have been told follows (Li et al., "Chronos", ICDE 2025; Adya 1999, 4.3.2, phenomena G-SI(a) and G-SI(b)). That is more than snapshot isolation
+//! of what clients saw: timestamps that are wrong are found as well, and a store that is serializable by locks need not pass.
+//!
+//! A transaction returns `{txn [[w k v] [r k v] [append k v] …], start n, commit n}`; one that only read needs no `commit`. Every value is
+//! written once under its key. A list that was read stands for its last element.
+//!
+//! Option: `order`, what snapshots must contain besides: `session`, what the same process had committed before; `real-time`, all that had
+//! returned before the transaction was invoked; `none` (the default).
+
+use elenchus_core::{Kind, Operation, Value};
+use rustc_hash::FxHashMap;
+use serde_json::Map;
+
+use super::report::short;
+use super::{Description, Evidence, Invariant, Part, Report, Shape, Word};
+use crate::BuildError;
+use crate::table::option;
+
+/// The checker of snapshots by timestamps.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SnapshotTimestamps {
+    /// What snapshots must contain besides.
+    pub order: Order,
+}
+
+/// What a snapshot must contain, whatever its timestamp.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Order {
+    /// Nothing.
+    #[default]
+    None,
+    /// What the same process had committed before.
+    Session,
+    /// All that had returned before the transaction was invoked.
+    RealTime,
+}
+
+/// A transaction that returned, or one that crashed and may have committed.
+struct Transaction<'h> {
+    steps: &'h [Value],
+    start: Option<i64>,
+    commit: Option<i64>,
+}
+
+/// A version of a key: who wrote it, and whether that wrote the key again.
+struct Version {
+    writer: usize,
+    is_last: bool,
+}
+
+/// One access.
+enum Step<'h> {
+    Read(&'h Value, &'h Value),
+    Write(&'h Value, &'h Value),
+}
+
+/// All that was written.
+#[derive(Default)]
+struct Writes<'h> {
+    versions: FxHashMap<(&'h Value, &'h Value), Version>,
+    /// By key, who committed when, in order.
+    commits: FxHashMap<&'h Value, Vec<(i64, usize)>>,
+}
+
+impl Invariant for SnapshotTimestamps {
+    const DESCRIPTION: Description = Description {
+        name: "snapshot-timestamps",
+        about: "whether every transaction read the snapshot of its start timestamp, and no two overlapping ones wrote a key",
+        proves: "every transaction read the snapshot of its start timestamp",
+        source: "Li et al., Chronos (ICDE 2025); Adya 1999, 4.3.2",
+        vocabulary: &[Word {
+            f: "txn",
+            input: Shape::Any,
+            output: Shape::Either(&[
+                Shape::Fields(&[("txn", Shape::List(&Shape::Some("step"))), ("start", Shape::Int("start"))]),
+                Shape::List(&Shape::Some("step")),
+            ]),
+        }],
+        anomalies: &[
+            ("G-SIa", "interference: a transaction read or overwrote what committed only after it had begun"),
+            ("G-SIb", "missed effects: a transaction read an older version than the last that had committed when it began"),
+            ("G1a", "a transaction read what a failed one wrote"),
+            ("G1b", "a transaction read what its writer overwrote itself"),
+            ("garbage-read", "a transaction read what nobody wrote"),
+            ("internal", "a transaction read other than what it had itself read or written before"),
+            ("stale-snapshot", "a transaction began at a timestamp before what its snapshot had to contain"),
+            ("reversed-timestamps", "a transaction committed before it began"),
+        ],
+        options: &["order"],
+        splits_by_key: false,
+    };
+
+    fn from_options(options: &Map<String, serde_json::Value>) -> Result<SnapshotTimestamps, BuildError> {
+        let order = option(options, "order", "none, session or real-time", |value| match value.as_str()? {
+            "none" => Some(Order::None),
+            "session" => Some(Order::Session),
+            "real-time" => Some(Order::RealTime),
+            _ => None,
+        })?;
+        Ok(SnapshotTimestamps { order: order.unwrap_or_default() })
+    }
+
+    fn judge(&self, part: &Part<'_>, report: &mut Report) {
+        let transactions: Vec<Transaction<'_>> = part.operations.iter().map(read).collect();
+        let writes = Writes::new(&transactions, &part.operations, report);
+        let judge = Judge { operations: &part.operations, transactions: &transactions, writes: &writes };
+        let (mut without, mut open) = (0, 0);
+        for at in 0..transactions.len() {
+            match (part.operations[at].kind, transactions[at].start) {
+                (Kind::Ok, Some(start)) => open += judge.transaction(at, start, report),
+                (Kind::Ok, None) => without += 1,
+                _ => {}
+            }
+        }
+        self.order(&judge, report);
+        if without > 0 {
+            report.doubt(format!("{without} transactions returned without timestamps"));
+        }
+        if open > 0 {
+            report.doubt(format!("{open} reads saw versions of which nobody was told when they committed"));
+        }
+        report.count("transactions", transactions.len() as u64);
+    }
+}
+
+impl SnapshotTimestamps {
+    /// Whether snapshots contain what they must. O(n log n).
+    fn order(&self, judge: &Judge<'_, '_>, report: &mut Report) {
+        let mut moments: Vec<(u32, bool, usize)> = Vec::new();
+        for (at, operation) in judge.operations.iter().enumerate().filter(|(_, operation)| operation.kind == Kind::Ok) {
+            moments.push((operation.invoked.0, false, at));
+            moments.extend(operation.completed.map(|completed| (completed.0, true, at)));
+        }
+        moments.sort_unstable();
+        // The latest commit by process, or of all.
+        let mut latest: FxHashMap<Option<elenchus_core::Process>, (i64, usize)> = FxHashMap::default();
+        for (_, completes, at) in moments.into_iter().filter(|_| self.order != Order::None) {
+            let operation = &judge.operations[at];
+            let whose = (self.order == Order::Session).then_some(operation.process);
+            let transaction = &judge.transactions[at];
+            match (completes, transaction.start, transaction.commit) {
+                (true, _, Some(commit)) => {
+                    let last = latest.entry(whose).or_insert((commit, at));
+                    *last = (*last).max((commit, at));
+                }
+                (false, Some(start), _) => {
+                    if let Some(&(commit, before)) = latest.get(&whose).filter(|(commit, _)| *commit > start) {
+                        report.found("stale-snapshot", || {
+                            let why = format!(
+                                "A transaction began at timestamp {start}, but one that had returned before committed at {commit}."
+                            );
+                            Evidence::new(why, [&judge.operations[before], operation])
+                        });
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+/// The steps and timestamps of an operation.
+fn read<'h>(operation: &Operation<'h>) -> Transaction<'h> {
+    let said = operation.output.unwrap_or(operation.input);
+    let number = |name: &str| said.get(name).and_then(Value::as_int);
+    let steps = said.get("txn").unwrap_or(said).as_list().unwrap_or_default();
+    Transaction { steps, start: number("start"), commit: number("commit") }
+}
+
+/// A step as an access; none of those that are something else.
+fn access(step: &Value) -> Option<Step<'_>> {
+    match step.as_list()? {
+        [f, key, value] if matches!(f.as_text(), Some("r" | "read")) => Some(Step::Read(key, value)),
+        [f, key, value] if matches!(f.as_text(), Some("w" | "write" | "append")) => Some(Step::Write(key, value)),
+        _ => None,
+    }
+}
+
+/// The version that a read stands for: none for the initial state.
+fn version(told: &Value) -> Option<&Value> {
+    match told {
+        Value::Nil => None,
+        Value::List(elements) => elements.last(),
+        value => Some(value),
+    }
+}
+
+impl<'h> Writes<'h> {
+    fn new(transactions: &[Transaction<'h>], operations: &[Operation<'h>], report: &mut Report) -> Writes<'h> {
+        let mut writes = Writes::default();
+        let mut repeated = 0;
+        for (at, transaction) in transactions.iter().enumerate() {
+            let mut own: Vec<(&Value, &Value)> = Vec::new();
+            for step in transaction.steps {
+                let Some(Step::Write(key, value)) = access(step) else { continue };
+                match own.iter_mut().find(|(other, _)| *other == key) {
+                    Some((_, before)) => {
+                        if let Some(overwritten) = writes.versions.get_mut(&(key, std::mem::replace(before, value))) {
+                            overwritten.is_last = false;
+                        }
+                    }
+                    None => own.push((key, value)),
+                }
+                repeated += u64::from(writes.versions.insert((key, value), Version { writer: at, is_last: true }).is_some());
+            }
+            let commit = transaction.commit.filter(|_| operations[at].kind == Kind::Ok);
+            for (key, commit) in own.into_iter().filter_map(|(key, _)| Some((key, commit?))) {
+                writes.commits.entry(key).or_default().push((commit, at));
+            }
+        }
+        writes.commits.values_mut().for_each(|commits| commits.sort_unstable());
+        if repeated > 0 {
+            report.doubt(format!("{repeated} values were written more than once, so that who wrote them cannot be told"));
+        }
+        writes
+    }
+
+    /// The last who committed a key within some timestamps, both included.
+    fn last_within(&self, key: &Value, from: i64, to: i64, but: usize) -> Option<(i64, usize)> {
+        let commits = self.commits.get(key)?;
+        let end = commits.partition_point(|&(commit, _)| commit <= to);
+        commits[..end].iter().rev().take_while(|&&(commit, _)| commit >= from).copied().find(|&(_, writer)| writer != but)
+    }
+}
+
+/// A history that is judged.
+struct Judge<'a, 'h> {
+    operations: &'a [Operation<'h>],
+    transactions: &'a [Transaction<'h>],
+    writes: &'a Writes<'h>,
+}
+
+impl Judge<'_, '_> {
+    /// Judges one transaction that began at a timestamp; how many of its reads could not be.
+    fn transaction(&self, at: usize, start: i64, report: &mut Report) -> u64 {
+        let transaction = &self.transactions[at];
+        let operation = &self.operations[at];
+        let commit = transaction.commit.unwrap_or(start);
+        if commit < start {
+            report.found("reversed-timestamps", || {
+                Evidence::new(format!("A transaction began at timestamp {start} and committed at {commit}."), [operation])
+            });
+        }
+        // What it knows each key to hold, and whether by writing it.
+        let mut known: FxHashMap<&Value, (Option<&Value>, bool)> = FxHashMap::default();
+        let mut open = 0;
+        for step in transaction.steps {
+            match access(step) {
+                Some(Step::Read(key, told)) => {
+                    let told = version(told);
+                    match known.insert(key, (told, false)) {
+                        None => open += u64::from(!self.read(at, start, key, told, report)),
+                        Some((expected, wrote)) if expected != told => report.found("internal", || {
+                            let how = if wrote { "written" } else { "read" };
+                            let expected = expected.map_or("nothing".to_owned(), short);
+                            Evidence::new(
+                                format!("A transaction read {} after it had itself {how} {expected} there.", short(step)),
+                                [operation],
+                            )
+                        }),
+                        Some(_) => {}
+                    }
+                }
+                Some(Step::Write(key, value)) => {
+                    let is_first = !known.get(key).is_some_and(|(_, wrote)| *wrote);
+                    known.insert(key, (Some(value), true));
+                    // Who began when another committed overlaps with nobody.
+                    if let Some((other, writer)) = self.writes.last_within(key, start.saturating_add(1), commit, at).filter(|_| is_first) {
+                        report.found("G-SIa", || {
+                            let why = format!(
+                                "Two transactions overlap and wrote {}: one began at timestamp {start} and committed at {commit}, the other committed at {other}.",
+                                short(key)
+                            );
+                            Evidence::new(why, [operation, &self.operations[writer]])
+                        });
+                    }
+                }
+                None => {}
+            }
+        }
+        open
+    }
+
+    /// Judges what a transaction first read of a key; whether that could be done.
+    fn read(&self, at: usize, start: i64, key: &Value, told: Option<&Value>, report: &mut Report) -> bool {
+        let operation = &self.operations[at];
+        let mut committed = i64::MIN;
+        if let Some(told) = told {
+            let Some(version) = self.writes.versions.get(&(key, told)) else {
+                report.found("garbage-read", || {
+                    Evidence::new(format!("A transaction read {} of {}, which nobody wrote.", short(told), short(key)), [operation])
+                });
+                return true;
+            };
+            let writer = &self.operations[version.writer];
+            let evidence = |why: String| Evidence::new(why, [writer, operation]);
+            if writer.kind == Kind::Fail {
+                report.found("G1a", || evidence(format!("A transaction read {} of {}, whose writer failed.", short(told), short(key))));
+                return true;
+            }
+            if !version.is_last {
+                report.found("G1b", || {
+                    evidence(format!("A transaction read {} of {}, which its writer overwrote.", short(told), short(key)))
+                });
+            }
+            match self.transactions[version.writer].commit.filter(|_| writer.kind == Kind::Ok) {
+                None => return false,
+                Some(commit) if commit > start => {
+                    report.found("G-SIa", || {
+                        let (told, key) = (short(told), short(key));
+                        evidence(format!(
+                            "A transaction that began at timestamp {start} read {told} of {key}, which committed at {commit}."
+                        ))
+                    });
+                    return true;
+                }
+                Some(commit) => committed = commit,
+            }
+        }
+        if let Some((newer, writer)) = self.writes.last_within(key, committed.saturating_add(1), start, at) {
+            report.found("G-SIb", || {
+                let told = told.map_or("nothing".to_owned(), short);
+                let why = format!(
+                    "A transaction that began at timestamp {start} read {told} of {}, although another had committed it at {newer}.",
+                    short(key)
+                );
+                Evidence::new(why, [&self.operations[writer], operation])
+            });
+        }
+        true
+    }
+}
