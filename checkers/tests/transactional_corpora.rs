@@ -136,6 +136,7 @@ fn refutes_what_elle_refutes_in_its_own_tests() {
             writes_follow_reads: !result.contains(":wfr-keys? false"),
             sequential_keys: result.contains(":sequential-keys? true"),
             linearizable_keys: result.contains(":linearizable-keys? true"),
+            ..Assumptions::default()
         };
         let transactions = load(file, datatype(&name));
         let analysis = analyse(&transactions, &Options { assumptions, ..Options::default() });

@@ -108,8 +108,8 @@ impl Invariant for SnapshotTimestamps {
         let writes = Writes::new(&transactions, &part.operations, report);
         let judge = Judge { operations: &part.operations, transactions: &transactions, writes: &writes };
         let (mut without, mut open) = (0, 0);
-        for at in 0..transactions.len() {
-            match (part.operations[at].kind, transactions[at].start) {
+        for (at, (operation, transaction)) in part.operations.iter().zip(&transactions).enumerate() {
+            match (operation.kind, transaction.start) {
                 (Kind::Ok, Some(start)) => open += judge.transaction(at, start, report),
                 (Kind::Ok, None) => without += 1,
                 _ => {}

@@ -146,12 +146,12 @@ impl Inference for CounterInc<'_> {
                 let end = count.addends.len();
                 let own = places.get(&transaction).copied().unwrap_or(end);
                 for part in [missed..own.clamp(missed, end), (own + 1).clamp(missed, end)..end] {
-                    sink.to_range(transaction, &out, part, RW);
+                    sink.fan_out(transaction, &out, part, RW);
                 }
                 // An increment that a read may have seen although it failed takes away what is certain.
                 if count.wide == count.bounds {
                     for part in [seen..own.clamp(seen, end), (own + 1).clamp(seen, end)..end] {
-                        sink.from_range(&into, part, transaction, WR);
+                        sink.fan_in(&into, part, transaction, WR);
                     }
                 }
             }

@@ -218,7 +218,7 @@ impl Sink {
     }
 
     /// Edges to a range of the targets of a fan. O(log targets).
-    pub(crate) fn to_range(&mut self, from: u32, fan: &Fan, range: Range<usize>, kind: u8) {
+    pub(crate) fn fan_out(&mut self, from: u32, fan: &Fan, range: Range<usize>, kind: u8) {
         fan.each(range, |at| self.edge(from, fan.nodes[at], kind));
     }
 
@@ -234,7 +234,7 @@ impl Sink {
     }
 
     /// Edges from a range of the sources that were gathered. O(log sources).
-    pub(crate) fn from_range(&mut self, fan: &Fan, range: Range<usize>, to: u32, kind: u8) {
+    pub(crate) fn fan_in(&mut self, fan: &Fan, range: Range<usize>, to: u32, kind: u8) {
         fan.each(range, |at| self.edge(fan.nodes[at], to, if at < fan.leaves { VIA } else { kind }));
     }
 
@@ -300,13 +300,13 @@ mod tests {
             for (start, end) in (0..=targets).flat_map(|end| (0..=end).map(move |start| (start, end))) {
                 let graph = Graph::build(13, |sink| {
                     let fan = sink.fan(1..targets + 1);
-                    sink.to_range(0, &fan, start as usize..end as usize, PRW);
+                    sink.fan_out(0, &fan, start as usize..end as usize, PRW);
                 });
                 assert_eq!(overwriters(&graph, 0), (start + 1..end + 1).collect::<Vec<_>>(), "{start}..{end} of {targets}");
                 assert!(graph.out(0).count() <= 6);
                 let graph = Graph::build(13, |sink| {
                     let fan = sink.gather(1..targets + 1, WR);
-                    sink.from_range(&fan, start as usize..end as usize, 0, WR);
+                    sink.fan_in(&fan, start as usize..end as usize, 0, WR);
                 });
                 assert_eq!(overwriters(&graph.reversed(), 0), (start + 1..end + 1).collect::<Vec<_>>(), "from {start}..{end} of {targets}");
             }

@@ -161,11 +161,11 @@ impl Phantoms {
             // What lies between the places that do not count.
             for (at, &(key, writer)) in told.iter().enumerate() {
                 if writer == reader || !missed(t, reader, scan, key) {
-                    sink.to_range(reader, &fans[scan.predicate as usize], from..at, PRW);
+                    sink.fan_out(reader, &fans[scan.predicate as usize], from..at, PRW);
                     from = at + 1;
                 }
             }
-            sink.to_range(reader, &fans[scan.predicate as usize], from..told.len(), PRW);
+            sink.fan_out(reader, &fans[scan.predicate as usize], from..told.len(), PRW);
         }
     }
 

@@ -87,8 +87,8 @@ impl<'t> SetAdd<'t> {
             for to in own.iter().copied().filter(|place| range.contains(place)).chain([range.end]) {
                 let stretch = from as usize..to.max(from) as usize;
                 match saw {
-                    true => sink.from_range(into, stretch, transaction, WR),
-                    false => sink.to_range(transaction, out, stretch, RW),
+                    true => sink.fan_in(into, stretch, transaction, WR),
+                    false => sink.fan_out(transaction, out, stretch, RW),
                 }
                 from = to + 1;
             }
