@@ -63,6 +63,7 @@ mod special;
 mod tally;
 mod transactions;
 mod walk;
+mod watching;
 mod within;
 mod words;
 

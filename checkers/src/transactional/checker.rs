@@ -2,12 +2,13 @@
 
 use std::time::Instant;
 
-use elenchus_core::{Anomaly, Checker, Event, Finding, History, Reading, Verdict};
+use elenchus_core::{Anomaly, Checker, Event, Finding, History, Reading, Verdict, Watch};
 use serde_json::{Value as Json, json};
 
 use super::analysis::{Analysis, Options, analyse};
 use super::level::Level;
 use super::transactions::{Datatype, PushError, Transactions};
+use super::watching::Watching;
 
 /// Decides whether transactions keep an isolation level, and which they do not keep.
 pub struct Transactional {
@@ -97,6 +98,11 @@ impl Checker for Transactional {
 
     fn reading(&self) -> Option<Box<dyn Reading + '_>> {
         Some(Box::new(self.read()))
+    }
+
+    fn watch(&self) -> Option<Box<dyn Watch>> {
+        let transactions = Transactions::new(self.datatype).with_initial(&self.initial);
+        Some(Box::new(Watching::new(transactions, &Options { isolation: self.isolation, ..self.options.clone() })))
     }
 }
 
