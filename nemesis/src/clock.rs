@@ -5,6 +5,7 @@
 //! counts: time-outs, and timers set to a time of day. Or the machine's clock, where it is the machine's own.
 
 mod machine;
+mod reading;
 mod timekeepers;
 mod times;
 
@@ -13,6 +14,7 @@ use elenchus_helper::change::Change;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use reading::Reading;
 pub use times::{Date, Shift};
 
 use crate::about::{About, Overlap};

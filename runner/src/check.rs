@@ -90,7 +90,8 @@ pub fn check(args: &CheckArgs) -> Result<Checked, CheckError> {
     }
     findings.push(outcomes.finding());
     let plan = dir.as_ref().and_then(|dir| std::fs::read_to_string(dir.plan()).ok()).unwrap_or_default();
-    let run = Run { facts: facts(args, dir.as_ref(), &path), plan, history, findings };
+    let clocks = dir.as_ref().map(|dir| crate::clocks::read(&dir.clocks())).unwrap_or_default();
+    let run = Run { facts: facts(args, dir.as_ref(), &path), plan, history, clocks, findings };
     let results = CheckResults::of(&run, outcomes, &skipped, began.elapsed());
     Ok(Checked { run, results, skipped })
 }

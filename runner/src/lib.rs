@@ -17,6 +17,7 @@
 
 pub mod check;
 pub mod cli;
+pub mod clocks;
 pub mod conductor;
 pub mod doctor;
 pub mod judge;

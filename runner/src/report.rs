@@ -20,6 +20,7 @@ pub use ci::{annotations, junit};
 pub use results::{CheckResults, Results};
 pub use terminal::{explanation, summary};
 
+use crate::clocks::Moment;
 use crate::judge;
 use crate::store::RunDir;
 
@@ -82,6 +83,8 @@ pub struct Run {
     pub plan: String,
     /// What was recorded.
     pub history: History,
+    /// What the nodes' clocks showed, in order of time.
+    pub clocks: Vec<Moment>,
     /// What the checkers found.
     pub findings: Vec<Finding>,
 }

@@ -1,5 +1,6 @@
 //! A run from its beginning to its verdict.
 
+mod clocks;
 mod describe;
 mod faults;
 mod interrupt;
@@ -132,8 +133,13 @@ pub async fn run(plan: &Resolved, net: Option<&LabNet>, facts: Facts, reporter: 
     let history = dir.read_history()?;
     let mut judged = judge::judge(&history, &workload.checks())?;
     judged.append(&mut findings);
-    let run =
-        Run { facts: Facts { duration_ms: driven.elapsed.as_millis() as u64, ..facts }, plan: plan.text()?, history, findings: judged };
+    let run = Run {
+        facts: Facts { duration_ms: driven.elapsed.as_millis() as u64, ..facts },
+        plan: plan.text()?,
+        history,
+        clocks: crate::clocks::read(&dir.clocks()),
+        findings: judged,
+    };
     run.write(&dir)?;
     Ok((dir, run))
 }
@@ -213,8 +219,16 @@ async fn drive(stage: Stage<'_>, interrupt: &Interrupt, reporter: Reporter<'_>) 
         let _ = stop.send(true);
         ending
     };
-    let (ending, outcome) = tokio::join!(clients, nemesis);
+    let (over, is_over) = watch::channel(false);
+    let all = async {
+        let both = tokio::join!(clients, nemesis);
+        let _ = over.send(true);
+        both
+    };
+    let (path, now) = (dir.clocks(), || conductor.now());
+    let ((ending, outcome), clocks) = tokio::join!(all, clocks::keep_reading(&cluster.nodes, &path, &now, is_over));
     let outcome = outcome?;
+    clocks?;
     let elapsed = Duration::from(conductor.now());
     if let (Ending::InTime, Some(last)) = (ending, workload.final_generator(seed)) {
         reporter(RunEvent::Phase("reading what is left"));

@@ -77,6 +77,11 @@ impl RunDir {
         self.path.join("faults.jsonl")
     }
 
+    /// What the nodes' clocks showed, a line of JSON for each reading.
+    pub fn clocks(&self) -> PathBuf {
+        self.path.join("clocks.jsonl")
+    }
+
     /// The nodes' log files, one directory a node.
     pub fn logs(&self) -> PathBuf {
         self.path.join("logs")

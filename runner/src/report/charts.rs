@@ -5,6 +5,7 @@ use plotters::prelude::*;
 
 use super::figures::{self, Slice};
 use super::{ReportError, Run, counterexample, timeline};
+use crate::clocks::Moment;
 
 /// A drawing.
 pub(super) struct Chart {
@@ -70,6 +71,15 @@ pub(super) fn draw(run: &Run) -> Result<Vec<Chart>, ReportError> {
         legend: with_shades(&outcomes),
         svg: rate,
     });
+    if let Some((nodes, svg)) = clocks(&run.clocks, &windows, end_s).map_err(made)? {
+        let lines: Vec<(&'static str, &str)> = NODES.iter().cycle().zip(&nodes).map(|((_, css), node)| (*css, node.as_str())).collect();
+        charts.push(Chart {
+            name: "clocks".to_owned(),
+            title: "How far each node's clock was ahead of the control node's, as its system saw it, in seconds".to_owned(),
+            legend: with_shades(&lines),
+            svg,
+        });
+    }
     let (svg, hidden) = timeline::draw(&run.history, &operations);
     let more = if hidden == 0 { String::new() } else { format!("; {hidden} more are not shown") };
     charts.push(Chart {
@@ -130,6 +140,47 @@ fn rate(slices: &[Slice], windows: &[FaultWindow], end_s: f64) -> Result<String,
     Ok(follow_page(&svg))
 }
 
+/// Colours of nodes, by turns.
+const NODES: [(RGBColor, &str); 6] = [
+    (BLUE, "#0072b2"),
+    (ORANGE, "#e69f00"),
+    (VERMILION, "#d55e00"),
+    (PURPLE, "#cc79a7"),
+    (RGBColor(0, 158, 115), "#009e73"),
+    (RGBColor(86, 180, 233), "#56b4e9"),
+];
+
+/// Clocks that are no further off than this, and than can be told, are right: nothing is to be seen of them.
+const RIGHT_NS: u64 = 10_000_000;
+
+/// The nodes, and a line for each; none where all clocks were right.
+fn clocks(moments: &[Moment], windows: &[FaultWindow], end_s: f64) -> Result<Option<(Vec<String>, String)>, Box<dyn std::error::Error>> {
+    let is_wrong = |moment: &Moment| moment.reading.shown_ns().unsigned_abs() > moment.reading.within_ns.saturating_add(RIGHT_NS);
+    if !moments.iter().any(is_wrong) {
+        return Ok(None);
+    }
+    let mut nodes: Vec<String> = moments.iter().map(|moment| moment.node.clone()).collect();
+    nodes.sort_unstable();
+    nodes.dedup();
+    let shown_s = |moment: &Moment| moment.reading.shown_ns() as f64 / 1e9;
+    let (low, high) = moments.iter().map(shown_s).fold((0.0, 0.0), |(low, high): (f64, f64), s| (low.min(s), high.max(s)));
+    let (bottom, top) = (low - (high - low) * 0.1, high + (high - low) * 0.1);
+    let mut svg = String::new();
+    {
+        let area = SVGBackend::with_string(&mut svg, (WIDTH, HEIGHT)).into_drawing_area();
+        let mut chart =
+            ChartBuilder::on(&area).margin(8).x_label_area_size(30).y_label_area_size(56).build_cartesian_2d(0.0..end_s, bottom..top)?;
+        chart.draw_series(shades(windows, end_s, bottom, top))?;
+        mesh!(chart);
+        for (node, (color, _)) in nodes.iter().zip(NODES.iter().cycle()) {
+            let own = moments.iter().filter(|moment| moment.node == *node);
+            chart.draw_series(LineSeries::new(own.map(|moment| (moment.time.as_secs_f64(), shown_s(moment))), color.stroke_width(2)))?;
+        }
+        area.present()?;
+    }
+    Ok(Some((nodes, follow_page(&svg))))
+}
+
 /// Colours of the kinds of fault, by name: as the charts need them, and as the page does.
 const SHADES: [(RGBColor, &str); 6] = [
     (VERMILION, "#d55e0044"),
@@ -166,4 +217,27 @@ fn shades(windows: &[FaultWindow], end_s: f64, bottom: f64, top: f64) -> Vec<Rec
 /// Lets the page decide the ink and the size.
 fn follow_page(svg: &str) -> String {
     svg.replace("#767677", "currentColor").replacen(&format!("width=\"{WIDTH}\" height=\"{HEIGHT}\""), "width=\"100%\" role=\"img\"", 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use elenchus_core::Nanos;
+    use elenchus_nemesis::clock::Reading;
+
+    use super::*;
+
+    #[test]
+    fn clocks_are_drawn_where_one_was_wrong() {
+        let moment = |s: u64, node: &str, process_ns: Option<i64>| Moment {
+            time: Nanos(s * 1_000_000_000),
+            node: node.to_owned(),
+            reading: Reading { machine_ns: 2_000_000, process_ns, within_ns: 3_000_000 },
+        };
+        let right = [moment(0, "n2", None), moment(0, "n1", None), moment(1, "n2", None)];
+        assert!(clocks(&right, &[], 2.0).unwrap().is_none());
+        let wrong = [&right[..], &[moment(2, "n2", Some(-60_000_000_000))]].concat();
+        let (nodes, svg) = clocks(&wrong, &[], 2.0).unwrap().expect("drawn");
+        assert_eq!(nodes, ["n1", "n2"]);
+        assert!(svg.contains("-60.0") && svg.matches("<polyline").count() >= 1, "{svg}");
+    }
 }
