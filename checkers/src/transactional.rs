@@ -15,24 +15,8 @@
 //! by an order that is found, or by showing that there is none.
 //!
 //! Failed transactions did not happen. Crashed ones (`info`, or never returned) happened if something they wrote was read, and are otherwise
-//! left out. Whatever is found is proved by what clients were told; what is not found is not thereby excluded, except where it says so.
-//!
-//! # What is missed
-//!
-//! `tests/transactional_oracle.rs` tries every order of small random histories. On 120,000 of each kind nothing is refuted that some order
-//! satisfies, and nothing proved that none does. Of histories of lists that violate a level, all are refuted for read committed, monotonic
-//! atomic view, read atomic, both causal levels, prefix, repeatable read, and serializable in all its forms. What remains is not proved either:
-//! the verdict is then unknown.
-//!
-//! | data, level | violated and not refuted | why |
-//! | --- | --- | --- |
-//! | lists, read uncommitted | 5797 of 6623 | reads that contradict one another refute read committed; which of them tells the order of writes is not guessed |
-//! | lists, update atomic | 742 of 20241 | a conflict by one key and a stale read of another are not put together |
-//! | lists, parallel and plain snapshot isolation | 1 % | two writes of a key that nobody read have no order, and either order may be wrong |
-//! | registers, update atomic, parallel snapshot isolation | 5 % | blind writes have no order, and the solver knows no such levels |
-//!
-//! All other levels of registers that the oracle knows are refuted or proved in each of these histories. In longer ones a search may reach its
-//! limits of time and memory; the verdict is then unknown, and says so.
+//! left out. Whatever is found is proved by what clients were told; what is not found is not thereby excluded, except where it says so. What is
+//! missed is explained and counted in `docs/transactions.md`, which [`markdown`] writes.
 
 mod analysis;
 mod assumed;
