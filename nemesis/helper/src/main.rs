@@ -4,12 +4,14 @@ use std::process::{Command, ExitCode};
 
 use elenchus_helper::change::Change;
 use elenchus_helper::clock::{self, Clocks};
+use elenchus_helper::link;
 use elenchus_helper::machine::{Kernel, MachineClock};
 
 const USAGE: &str = "orders: \
                      clock trial | clock begin ID MEMBERS CHANGE… | clock keep ID | clock strike ID | clock verify ID | clock end ID | clock verify-ended ID | \
                      clock end-all | clock read | \
-                     machine trial|begin|keep|verify|end BOOT_ID [CHANGE…] | machine verify-ended BOOT_ID";
+                     machine trial|begin|keep|verify|end BOOT_ID [CHANGE…] | machine verify-ended BOOT_ID | \
+                     link trial | link run SEED SETTINGS…";
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -29,6 +31,7 @@ fn main() -> ExitCode {
 fn obey(words: &[&str]) -> elenchus_helper::Result<String> {
     let clocks = Clocks::default();
     let id = |word: &str| word.parse::<u32>().map_err(|_| format!("`{word}` is no injection"));
+    let number = |word: &str| word.parse::<u64>().map_err(|_| format!("`{word}` is no seed"));
     let nothing = |()| String::new();
     match *words {
         ["clock", "sit"] => {
@@ -63,6 +66,8 @@ fn obey(words: &[&str]) -> elenchus_helper::Result<String> {
             };
             done.map(nothing)
         }
+        ["link", "trial"] => link::trial().map(nothing),
+        ["link", "run", seed, ref settings @ ..] => link::run(&link::Settings::of_words(settings)?, number(seed)?).map(nothing),
         _ => Err(format!("`{}` is no order; {USAGE}", words.join(" "))),
     }
 }

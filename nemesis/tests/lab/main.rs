@@ -5,6 +5,7 @@
 mod clocks;
 mod controller;
 mod disk;
+mod links;
 mod members;
 mod network;
 mod probe;
@@ -41,7 +42,16 @@ tests! {
     network::names_may_not_be_found,
     network::packets_are_lost_in_their_share,
     network::a_link_is_as_slow_as_its_rate,
-    network::netem_is_asked_for_before_the_run,
+    links::what_is_sent_is_late_one_way_and_to_peers_alone,
+    links::packets_are_lost_in_bursts,
+    links::packets_are_doubled,
+    links::packets_overtake_each_other,
+    links::packets_are_corrupt,
+    links::a_late_link_has_its_rate,
+    links::large_packets_and_streams_come_whole,
+    links::ipv6_is_late_as_well,
+    links::traffic_flows_when_the_helper_is_killed,
+    links::what_nobody_can_do_is_said_before_the_run,
     network::nftables_do_as_well,
     processes::the_killed_are_gone_and_come_back,
     processes::the_paused_do_nothing,

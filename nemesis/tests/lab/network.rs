@@ -187,18 +187,6 @@ pub(crate) async fn a_link_is_as_slow_as_its_rate(scene: &Scene) {
     assert!(millis(2, 1).await < 1500);
 }
 
-/// Where the kernel has no netem, that is said before the run; where it has, packets are late.
-pub(crate) async fn netem_is_asked_for_before_the_run(scene: &Scene) {
-    let lines = ["link: {targets: {nodes: [n1]}, delay: 300ms}"];
-    let late = scene.while_injected(&lines, async || {
-        let late: u64 = scene.probe(2, "bytes", 1, 7000).await.parse().unwrap();
-        assert!(late > 300, "{late} ms");
-    });
-    if let Err(error) = late.await {
-        assert!(error.to_string().contains("n1: the kernel has no netem"), "{error}");
-    }
-}
-
 /// The same on a node whose iptables does not work.
 pub(crate) async fn nftables_do_as_well(scene: &Scene) {
     if scene.on(2, "command -v nft || :").await.is_empty() {

@@ -27,8 +27,14 @@ pub(crate) fn main(words: &[String]) {
     match words.as_slice() {
         ["serve"] => serve(),
         ["answer"] => give_back(&UdpSocket::bind("0.0.0.0:53").unwrap()),
+        ["answer", address, port] => give_back(&UdpSocket::bind(target(address, port)).unwrap()),
         ["tcp", address, port] => println!("{}", tcp(&target(address, port))),
         ["udp", address, port] => println!("{}", udp(target(address, port))),
+        ["echoes", address, port, count, size] => {
+            let echoes = echoes(target(address, port), count.parse().unwrap(), size.parse().unwrap());
+            println!("{}", echoes.iter().map(u32::to_string).collect::<Vec<_>>().join(" "));
+        }
+        ["roundtrip", address, port] => println!("{}", roundtrip(target(address, port))),
         ["hold", address, port] => hold(&target(address, port)),
         ["name", name] => println!("{}", resolve(name)),
         ["ahead", address] => {
@@ -112,7 +118,7 @@ fn start_a_session() -> std::io::Result<()> {
 
 /// Sends every packet back to where it came from.
 fn give_back(socket: &UdpSocket) {
-    let mut bytes = [0; 2048];
+    let mut bytes = vec![0; 1 << 16];
     while let Ok((length, from)) = socket.recv_from(&mut bytes) {
         let _ = socket.send_to(&bytes[..length], from);
     }
@@ -153,6 +159,41 @@ fn udp(to: SocketAddr) -> usize {
     listening.join().unwrap()
 }
 
+/// The numbers of so many packets of this size, sent a millisecond apart, in the order in which they come back. One that is not what was sent is no number of theirs.
+fn echoes(to: SocketAddr, count: u32, size: usize) -> Vec<u32> {
+    let packet = move |number: u32| number.to_le_bytes().into_iter().cycle().take(size).collect::<Vec<u8>>();
+    let socket = UdpSocket::bind((if to.is_ipv4() { "0.0.0.0" } else { "::" }, 0)).unwrap();
+    let heard = socket.try_clone().unwrap();
+    heard.set_read_timeout(Some(Duration::from_millis(1500))).unwrap();
+    let listening = std::thread::spawn(move || {
+        let mut bytes = vec![0; 1 << 16];
+        std::iter::from_fn(|| {
+            let length = heard.recv(&mut bytes).ok()?;
+            let number = u32::from_le_bytes(*bytes.first_chunk().unwrap());
+            Some(if bytes[..length] == packet(number) { number } else { u32::MAX })
+        })
+        .collect()
+    });
+    for number in 0..count {
+        let _ = socket.send_to(&packet(number), to);
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    listening.join().unwrap()
+}
+
+/// The least time, in milliseconds, that one of twenty packets takes there and back.
+fn roundtrip(to: SocketAddr) -> u128 {
+    let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    let once = || {
+        let began = Instant::now();
+        socket.send_to(b"x", to).unwrap();
+        socket.recv(&mut [0; 64]).unwrap();
+        began.elapsed().as_millis()
+    };
+    (0..20).map(|_| once()).min().unwrap()
+}
+
 /// Keeps a connection, and exchanges a byte whenever a line is read from its input; says how that went.
 fn hold(to: &SocketAddr) {
     let mut stream = TcpStream::connect_timeout(to, PATIENCE).unwrap();
@@ -162,13 +203,16 @@ fn hold(to: &SocketAddr) {
     }
 }
 
-/// How long it takes, in milliseconds, to get back a million bytes.
+/// How long it takes, in milliseconds, to get back a million bytes, the same that were sent.
 fn bytes(to: &SocketAddr) -> u128 {
     let mut stream = TcpStream::connect_timeout(to, PATIENCE).unwrap();
     let mut writer = stream.try_clone().unwrap();
     let began = Instant::now();
-    let writing = std::thread::spawn(move || writer.write_all(&vec![7; 1_000_000]));
-    stream.read_exact(&mut vec![0; 1_000_000]).unwrap();
+    let sent: Vec<u8> = (0..1_000_000_u32).flat_map(|number| (number / 4).to_le_bytes()).take(1_000_000).collect();
+    let (mut got, expected) = (vec![0; sent.len()], sent.clone());
+    let writing = std::thread::spawn(move || writer.write_all(&sent));
+    stream.read_exact(&mut got).unwrap();
+    assert!(got == expected, "other bytes came back");
     writing.join().unwrap().unwrap();
     began.elapsed().as_millis()
 }

@@ -52,6 +52,13 @@ impl Scene {
         scene
     }
 
+    /// The same nodes by other addresses.
+    pub(crate) fn at(&self, addresses: [&str; 3]) -> Scene {
+        let nodes = self.cluster.nodes.iter().zip(addresses);
+        let nodes = nodes.map(|(node, address)| Node { address: address.to_owned(), ..node.clone() });
+        Scene { cluster: cluster(nodes.collect()), logins: self.logins.clone(), whole: self.whole.clone() }
+    }
+
     /// What a node prints to a script that must succeed. Nodes are counted from 1, as their names are.
     pub(crate) async fn on(&self, node: usize, script: &str) -> String {
         self.cluster.nodes[node - 1].host.run(Command::sh(script)).await.unwrap().stdout_text()
@@ -140,9 +147,9 @@ impl Scene {
 
     /// What faults change on nodes.
     pub(crate) async fn traces(&self) -> Vec<String> {
-        let look = "for t in iptables ip6tables; do $t -S 2>/dev/null; done; nft list tables 2>/dev/null | grep elenchus; ip rule; \
+        let look = "for t in iptables ip6tables; do for table in filter raw nat; do $t -t $table -S 2>/dev/null; done; done; nft list tables 2>/dev/null | grep elenchus; ip rule; \
                     tc qdisc show dev eth0 2>/dev/null; sort /proc/mounts | grep -v ' /tmp '; \
-                    ls -d /run/elenchus/clocks/[0-9]* 2>/dev/null; \
+                    ls -d /run/elenchus/clocks/[0-9]* 2>/dev/null; cat /proc/net/netfilter/nfnetlink_queue 2>/dev/null; \
                     case $(/opt/elenchus-probe probe ahead 127.0.0.1) in -[0-9]??*|[0-9]??*) echo its clock is wrong;; esac; \
                     find /run/elenchus/faults /run/elenchus/jobs /run/elenchus/descriptors-* /mnt/small /tmp/mark /var/tmp/elenchus-* /run/elenchus/cgroup* ! -type d 2>/dev/null; \
                     grep -h elenchus /proc/[0-9]*/cgroup 2>/dev/null; \
