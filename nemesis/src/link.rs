@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use helped::Helped;
 
 use crate::about::{About, Overlap};
-use crate::errand::{self, Errand};
+use crate::errand::{self, Errand, PATH};
 use crate::{Cluster, Deed, Fault, NemesisError, Requirement, Roster, Targets, Work};
 
 /// Makes what nodes send to other nodes slow, late, or otherwise than it was sent. For plain loss, `loss` needs less of a node.
@@ -87,9 +87,6 @@ const ABOUT: About = About {
     overlap: Overlap::Never,
     is_destructive: false,
 };
-
-/// Where commands of the system are that an ordinary PATH leaves out.
-const PATH: &str = "PATH=$PATH:/usr/sbin:/sbin\n";
 
 fn is_share(share: f64) -> bool {
     (0.0..=1.0).contains(&share)

@@ -124,6 +124,8 @@ faults! {
     link: crate::link::Link,
     /// Closes, once, the TCP connections that nodes have to other nodes.
     sever: crate::sever::Sever,
+    /// Stands between clients and the system's port: loses replies, cuts, stalls, delays and replays.
+    proxy: crate::proxy::Proxy,
     /// Kills the system's processes, and starts the system again.
     kill: crate::kill::Kill,
     /// Pauses the system's processes, and lets them go on.

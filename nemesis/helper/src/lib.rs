@@ -10,6 +10,7 @@
 //! | [`clock`] | giving processes such a clock, and taking it away |
 //! | [`machine`] | the same for the clock of a whole machine |
 //! | [`link`] | a link that is late or untrustworthy, where the kernel has none |
+//! | [`proxy`] | between clients and a server: replies that are lost, late, cut or doubled |
 //! | `kept` | the files that remember what is in force |
 //! | [`processes`] | who runs on the node |
 //!
@@ -21,6 +22,7 @@ mod kept;
 pub mod link;
 pub mod machine;
 pub mod processes;
+pub mod proxy;
 pub mod skew;
 
 /// The result of an order, or why it could not be carried out, in words.

@@ -122,6 +122,16 @@ impl Place {
         )
     }
 
+    /// Has nothing more handed over, where what was handed over is still to be known by the kernel: the chain stays, with nothing in it.
+    pub(crate) fn cease(&self, id: u32) -> String {
+        let (own, table) = (self.own_chain(id), self.own_table(id));
+        format!(
+            ": cease {id}\n{}\x20 $t -F {own} 2>/dev/null\ndone\n\
+             if command -v nft >/dev/null; then for family in ip ip6; do nft flush chain $family {table} own 2>/dev/null; done; fi\n:\n",
+            self.each_tool()
+        )
+    }
+
     /// Undoes [`Place::apply`].
     pub(crate) fn remove(&self, id: u32) -> String {
         let (own, kernel, table) = (self.own_chain(id), self.chain, self.own_table(id));

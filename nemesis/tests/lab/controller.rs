@@ -21,6 +21,8 @@ const LINES: &[&str] = &[
     "{dns: {targets: all}, every: 3s, for: 2s}",
     "{loss: {targets: all}, every: 3s, for: 2s}",
     "{link: {targets: minority, rate: 1mbit}, every: 4s, for: 2s}",
+    "{link: {targets: one, delay: 20ms, jitter: 5ms, loss: 0.1}, every: 4s, for: 2s}",
+    "{proxy: {targets: one, port: 7001, from: all}, every: 4s, for: 2s}",
     "{kill: {targets: one}, every: 3s, for: 1s}",
     "{crash_loop: {targets: one, lives: 500ms}, every: 5s, for: 2s}",
     "{restart: {targets: one}, every: 5s, for: 1s}",

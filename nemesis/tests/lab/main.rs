@@ -10,6 +10,7 @@ mod members;
 mod network;
 mod probe;
 mod processes;
+mod proxies;
 mod resources;
 mod scenarios;
 mod scene;
@@ -53,6 +54,15 @@ tests! {
     links::traffic_flows_when_the_helper_is_killed,
     links::what_nobody_can_do_is_said_before_the_run,
     network::nftables_do_as_well,
+    proxies::replies_are_lost_though_requests_arrive,
+    proxies::messages_break_off_in_the_middle,
+    proxies::replies_stall_or_are_late,
+    proxies::requests_come_twice,
+    proxies::connections_are_left_or_severed,
+    proxies::clients_and_nodes_are_told_apart,
+    proxies::nftables_do_as_well,
+    proxies::a_proxy_that_is_killed_is_healed,
+    proxies::ssh_is_never_in_between,
     processes::the_killed_are_gone_and_come_back,
     processes::the_paused_do_nothing,
     processes::the_frozen_have_no_children_that_escape,

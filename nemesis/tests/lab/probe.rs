@@ -2,6 +2,7 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// The ports that are served, by TCP and UDP.
@@ -9,6 +10,11 @@ const PORTS: [u16; 2] = [7000, 7001];
 
 /// The port that tells the time: nanoseconds since 1970, eight bytes.
 const TIME: u16 = 7005;
+
+/// The port that answers each request of eight bytes by this many, and the one that tells how many requests there were: eight bytes.
+const ASKED: u16 = 7007;
+const COUNT: u16 = 7008;
+const REPLY: usize = 1000;
 
 /// Something that is done, if the kernel lets it.
 type Deed = fn() -> std::io::Result<()>;
@@ -35,6 +41,16 @@ pub(crate) fn main(words: &[String]) {
             println!("{}", echoes.iter().map(u32::to_string).collect::<Vec<_>>().join(" "));
         }
         ["roundtrip", address, port] => println!("{}", roundtrip(target(address, port))),
+        ["ask", address, port, count] => {
+            for _ in 0..count.parse().unwrap() {
+                println!("{}", ask(&target(address, port)));
+            }
+        }
+        ["asked", address] => {
+            let mut count = [0; 8];
+            TcpStream::connect(target(address, &COUNT.to_string())).unwrap().read_exact(&mut count).unwrap();
+            println!("{}", u64::from_le_bytes(count));
+        }
         ["hold", address, port] => hold(&target(address, port)),
         ["name", name] => println!("{}", resolve(name)),
         ["ahead", address] => {
@@ -80,9 +96,52 @@ fn serve() {
             let _ = stream.write_all(&now().to_le_bytes());
         }
     });
+    answer_requests();
     for thread in threads {
         thread.join().unwrap();
     }
+}
+
+/// Answers requests, counts them, and tells the count.
+fn answer_requests() {
+    static COUNTED: AtomicU64 = AtomicU64::new(0);
+    let (asked, count) = [ASKED, COUNT].map(|port| TcpListener::bind(("0.0.0.0", port)).unwrap()).into();
+    std::thread::spawn(move || {
+        for mut stream in asked.incoming().flatten() {
+            std::thread::spawn(move || {
+                while stream.read_exact(&mut [0; 8]).is_ok() {
+                    COUNTED.fetch_add(1, Ordering::SeqCst);
+                    if stream.write_all(&[7; REPLY]).is_err() {
+                        break;
+                    }
+                }
+            });
+        }
+    });
+    std::thread::spawn(move || {
+        for mut stream in count.incoming().flatten() {
+            let _ = stream.write_all(&COUNTED.load(Ordering::SeqCst).to_le_bytes());
+        }
+    });
+}
+
+/// A request on a connection of its own: how many bytes of the reply came, how it ended, and after how many milliseconds.
+fn ask(to: &SocketAddr) -> String {
+    let (began, mut count, mut bytes) = (Instant::now(), 0, [0; REPLY]);
+    let mut asked = || {
+        let mut stream = TcpStream::connect_timeout(to, PATIENCE)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.write_all(b"question")?;
+        while count < REPLY {
+            match stream.read(&mut bytes)? {
+                0 => return Ok("closed"),
+                length => count += length,
+            }
+        }
+        Ok("ok")
+    };
+    let how = asked().unwrap_or_else(|error: std::io::Error| word(&error));
+    format!("{count} {how} {}", began.elapsed().as_millis())
 }
 
 fn now() -> i64 {
