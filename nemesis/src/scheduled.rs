@@ -156,6 +156,8 @@ faults! {
     damage: crate::damage::Damage,
     /// Has the system's processes see a wrong time of day.
     clock: crate::clock::Clock,
+    /// Gives nodes another time zone.
+    timezone: crate::timezone::Timezone,
     /// Changes who is a member of the system, while it runs.
     membership: crate::membership::Membership,
     /// Plays a ready composition of faults.

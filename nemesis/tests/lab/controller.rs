@@ -34,6 +34,7 @@ const LINES: &[&str] = &[
     "{damage: {targets: one, files: '/var/tmp/data/*', restore: true}, every: 6s, for: 2s}",
     "{pause: {targets: minority}, every: 3s, for: 2s}",
     "{clock: {targets: all, how: {bump: -1h}}, every: 4s, for: 3s}",
+    "{timezone: {targets: one}, every: 4s, for: 2s}",
     "{pause: {targets: one, how: freezer}, every: 4s, for: 2s}",
     "{throttle: {targets: one, cpus: 0.2}, every: 4s, for: 2s}",
     "{oom: {targets: one}, every: 4s, for: 2s}",

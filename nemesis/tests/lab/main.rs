@@ -84,6 +84,7 @@ tests! {
     clocks::the_systems_clock_is_wrong_and_nobody_elses,
     clocks::a_system_that_comes_back_has_the_same_clock,
     clocks::the_machines_clock_is_never_set_in_a_lab,
+    clocks::a_node_may_be_in_another_time_zone,
     clocks::who_heals_later_brings_the_helper,
     clocks::clocks_may_be_fast_or_frozen,
     scenarios::who_only_sends_is_heard,

@@ -149,7 +149,7 @@ impl Scene {
     pub(crate) async fn traces(&self) -> Vec<String> {
         let look = "for t in iptables ip6tables; do for table in filter raw nat; do $t -t $table -S 2>/dev/null; done; done; nft list tables 2>/dev/null | grep elenchus; ip rule; \
                     tc qdisc show dev eth0 2>/dev/null; sort /proc/mounts | grep -v ' /tmp '; \
-                    ls -d /run/elenchus/clocks/[0-9]* 2>/dev/null; awk '{ print \"queue\", $1 }' /proc/net/netfilter/nfnetlink_queue 2>/dev/null; \
+                    readlink /etc/localtime; cat /etc/timezone 2>/dev/null; date +%z; ls -d /etc/*.elenchus /var/lib/elenchus/timezone* 2>/dev/null; ls -d /run/elenchus/clocks/[0-9]* 2>/dev/null; awk '{ print \"queue\", $1 }' /proc/net/netfilter/nfnetlink_queue 2>/dev/null; \
                     case $(/opt/elenchus-probe probe ahead 127.0.0.1) in -[0-9]??*|[0-9]??*) echo its clock is wrong;; esac; \
                     find /run/elenchus/faults /run/elenchus/jobs /run/elenchus/descriptors-* /mnt/small /tmp/mark /var/tmp/elenchus-* /run/elenchus/cgroup* ! -type d 2>/dev/null; \
                     grep -h elenchus /proc/[0-9]*/cgroup 2>/dev/null; \
