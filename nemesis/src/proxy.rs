@@ -123,7 +123,8 @@ impl Fault for Proxy {
             let (port, seed) = (own_port(id), Seed(deed.seed).stream(&node.name).bits().to_string());
             let (number, settings) = (port.to_string(), self.how.settings().to_string());
             let words: Vec<&str> = ["proxy", "run", &number, &seed].into_iter().chain(settings.split(' ')).collect();
-            let job = Job::new(ABOUT.name, id, format!("exec {}", helper::order(&words)));
+            // When it is killed alone, connections go past where it was.
+            let job = Job::new(ABOUT.name, id, format!("{}; {}", helper::order(&words), PLACE.cease(id)));
             let lines = lines(self.from, &own, &peers, self.port, port);
             let sever = if self.sever { sever::script(&filter(self.from, &own, &peers, self.port)) } else { String::new() };
             works.push(Work {

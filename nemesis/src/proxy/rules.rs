@@ -57,7 +57,7 @@ pub(super) fn filter(from: From, own: &[IpAddr], peers: &[IpAddr], port: u16) ->
         From::All => but(own),
         From::Clients => but(&[own, peers].concat()),
     };
-    format!("sport = :{port} and ( {sources} ) and not dst 127.0.0.0/8")
+    format!("sport = :{port} and ( {sources} ) and not dst 127.0.0.0/8 and not dst [::1]")
 }
 
 /// That such rules can be made, as is tried in a network of its own.
@@ -78,6 +78,16 @@ mod tests {
         let lines = lines(from, &own, &peers, 80, 9);
         assert!(lines.v6.is_empty());
         lines.v4.into_iter().map(|line| line.iptables).collect()
+    }
+
+    #[test]
+    fn those_that_are_there_are_told_apart() {
+        let (own, peers): ([IpAddr; 1], [IpAddr; 2]) =
+            (["10.0.0.1".parse().unwrap()], ["10.0.0.2".parse().unwrap(), "fd00::3".parse().unwrap()]);
+        let sources = |from| filter(from, &own, &peers, 80).split(['(', ')']).nth(1).unwrap().trim().to_owned();
+        assert_eq!(sources(From::Nodes), "dst [10.0.0.2] or dst [fd00::3]");
+        assert_eq!(sources(From::Clients), "not dst [10.0.0.1] and not dst [10.0.0.2] and not dst [fd00::3]");
+        assert_eq!(sources(From::All), "not dst [10.0.0.1]");
     }
 
     #[test]

@@ -155,36 +155,21 @@ pub(crate) async fn large_packets_and_streams_come_whole(scene: &Scene) {
 }
 
 pub(crate) async fn ipv6_is_late_as_well(scene: &Scene) {
-    let addresses = ["fd00:e1e::1", "fd00:e1e::2", "fd00:e1e::3"];
-    for (node, address) in addresses.iter().enumerate() {
-        scene.on(node + 1, &format!("ip -6 addr add {address}/64 dev eth0 nodad")).await;
-        scene.on(node + 1, &format!("( setsid {PROBE} probe answer :: 7006 </dev/null >/dev/null 2>&1 & )")).await;
-    }
-    let echoes = async |count: u32, size: usize| {
-        let said = scene.on(2, &format!("{PROBE} probe echoes {} 7006 {count} {size}", addresses[0])).await;
-        said.split_whitespace().map(|number| number.parse().unwrap()).collect::<Vec<u32>>()
-    };
-    // A server that was just started may not be there yet.
-    for _ in 0..20 {
-        if !echoes(1, 64).await.is_empty() {
-            break;
-        }
-    }
-    let there = scene.at(addresses);
-    there
-        .while_broken("link: {targets: {nodes: [n1]}, delay: 20ms, reorder: 0.3, duplicate: 0.1}", async || {
-            for size in [64, 9000] {
-                let echoes = echoes(400, size).await;
-                let times = times(&echoes, 400);
-                assert!(times.iter().all(|times| [1, 2].contains(times)) && times.contains(&2), "{size}: {times:?}");
-                assert!(echoes.windows(2).filter(|pair| pair[1] < pair[0]).count() > 20, "{size}");
-            }
+    scene
+        .by_ipv6(async |scene| {
+            scene
+                .while_broken("link: {targets: {nodes: [n1]}, delay: 20ms, reorder: 0.3, duplicate: 0.1}", async || {
+                    for size in [64, 9000] {
+                        let echoes = echoes(scene, 400, size).await;
+                        let times = times(&echoes, 400);
+                        assert!(times.iter().all(|times| [1, 2].contains(times)) && times.contains(&2), "{size}: {times:?}");
+                        assert!(echoes.windows(2).filter(|pair| pair[1] < pair[0]).count() > 20, "{size}");
+                    }
+                })
+                .await;
+            assert_whole(scene).await;
         })
         .await;
-    assert_eq!(echoes(50, 64).await, (0..50).collect::<Vec<_>>());
-    for (node, address) in addresses.iter().enumerate() {
-        scene.on(node + 1, &format!("pkill -f 'probe answe[r]'; ip -6 addr del {address}/64 dev eth0")).await;
-    }
 }
 
 pub(crate) async fn traffic_flows_when_the_helper_is_killed(scene: &Scene) {

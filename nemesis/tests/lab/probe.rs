@@ -33,7 +33,6 @@ pub(crate) fn main(words: &[String]) {
     match words.as_slice() {
         ["serve"] => serve(),
         ["answer"] => give_back(&UdpSocket::bind("0.0.0.0:53").unwrap()),
-        ["answer", address, port] => give_back(&UdpSocket::bind(target(address, port)).unwrap()),
         ["tcp", address, port] => println!("{}", tcp(&target(address, port))),
         ["udp", address, port] => println!("{}", udp(target(address, port))),
         ["echoes", address, port, count, size] => {
@@ -77,7 +76,7 @@ fn serve() {
         });
     }
     let threads = PORTS.map(|port| {
-        let socket = UdpSocket::bind(("0.0.0.0", port)).unwrap();
+        let socket = UdpSocket::bind(("::", port)).or_else(|_| UdpSocket::bind(("0.0.0.0", port))).unwrap();
         std::thread::spawn(move || give_back(&socket));
         let listener = TcpListener::bind(("0.0.0.0", port)).unwrap();
         std::thread::spawn(move || {
@@ -105,7 +104,8 @@ fn serve() {
 /// Answers requests, counts them, and tells the count.
 fn answer_requests() {
     static COUNTED: AtomicU64 = AtomicU64::new(0);
-    let (asked, count) = [ASKED, COUNT].map(|port| TcpListener::bind(("0.0.0.0", port)).unwrap()).into();
+    let (asked, count) =
+        [ASKED, COUNT].map(|port| TcpListener::bind(("::", port)).or_else(|_| TcpListener::bind(("0.0.0.0", port))).unwrap()).into();
     std::thread::spawn(move || {
         for mut stream in asked.incoming().flatten() {
             std::thread::spawn(move || {

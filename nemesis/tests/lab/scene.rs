@@ -52,11 +52,18 @@ impl Scene {
         scene
     }
 
-    /// The same nodes by other addresses.
-    pub(crate) fn at(&self, addresses: [&str; 3]) -> Scene {
+    /// Looks at the same nodes by addresses of IPv6.
+    pub(crate) async fn by_ipv6(&self, look: impl AsyncFnOnce(&Scene)) {
+        let addresses = ["fd00:e1e::1", "fd00:e1e::2", "fd00:e1e::3"];
+        for (node, address) in addresses.iter().enumerate() {
+            self.on(node + 1, &format!("ip -6 addr add {address}/64 dev eth0 nodad")).await;
+        }
         let nodes = self.cluster.nodes.iter().zip(addresses);
         let nodes = nodes.map(|(node, address)| Node { address: address.to_owned(), ..node.clone() });
-        Scene { cluster: cluster(nodes.collect()), logins: self.logins.clone(), whole: self.whole.clone() }
+        look(&Scene { cluster: cluster(nodes.collect()), logins: self.logins.clone(), whole: self.whole.clone() }).await;
+        for (node, address) in addresses.iter().enumerate() {
+            self.on(node + 1, &format!("ip -6 addr del {address}/64 dev eth0")).await;
+        }
     }
 
     /// What a node prints to a script that must succeed. Nodes are counted from 1, as their names are.
