@@ -66,6 +66,7 @@ nemesis:
   - {kill: {targets: primary}, at: [10s, 40s], for: 5s, group: crash}
   - {mix: [{pause: {targets: minority}, weight: 3}, {crash_loop: {}}], every: 20s, for: 5s, chance: 0.5, group: crash}
   - {scenario: {flapping-link: {cut: 500ms}}, every: 30s, for: 10s}
+  - {proxy: {port: 2379, how: {lose_replies: 0.05, cut: {share: 0.01}}}, every: 20s, for: 10s}
   - {loss: {share: 0.3, targets: {zone: east}}, after_operations: 5000, for: 10s}
 safety: {at_most: minority, at_once: 2, quiet: 10s, lease: 30s}
 zones: {east: [n1, n2], west: [n3, n4, n5]}

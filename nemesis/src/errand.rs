@@ -14,6 +14,9 @@ use crate::{Cluster, NemesisError, Work};
 /// Nothing that a fault does to a node takes longer, unless the node is gone.
 const LIMIT: Duration = Duration::from_secs(30);
 
+/// Where commands of the system are that an ordinary PATH leaves out.
+pub(crate) const PATH: &str = "PATH=$PATH:/usr/sbin:/sbin\n";
+
 /// A script for `sh`, as root, on one node.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Errand {

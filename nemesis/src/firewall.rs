@@ -1,6 +1,7 @@
 //! The scripts that decide what a node hears and says, as pure text: with iptables where it works, else with nftables, else, for what they can do, with routing
-//! rules.
+//! rules. And those that hand packets to a program on the node.
 
+mod handover;
 mod iptables;
 mod nftables;
 mod routing;
@@ -10,6 +11,7 @@ use std::net::IpAddr;
 
 use crate::requirement::Requirement;
 
+pub(crate) use handover::{Line, Lines, Place};
 pub(crate) use rule::{Act, Only, Peers, Rule, Way};
 pub use rule::{Protocol, Verdict};
 

@@ -3,6 +3,7 @@
 //! It is uploaded before the first fault, to a place named for its content that only root may write to, and removed when all is healed. It is carried in this
 //! crate (see `build.rs`), for machines of the kind that this was built on.
 
+use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use elenchus_control::command::quote;
@@ -75,9 +76,11 @@ pub(crate) async fn install(nodes: &[Node]) -> Result<(), NemesisError> {
 
 /// Uploads it to where these errands look for it, if it is not there any more. An errand of another version of this program looks elsewhere.
 pub(crate) async fn install_for(nodes: &[Node], errands: &[Errand]) -> Result<(), NemesisError> {
-    let uploads = errands.iter().filter_map(|errand| {
-        let node = nodes.iter().find(|node| node.name == errand.node)?;
-        let path = mentioned(&errand.script)?;
+    // Once to each place: two that upload to the same one stand in each other's way.
+    let places: BTreeSet<(&str, &str)> =
+        errands.iter().filter_map(|errand| Some((errand.node.as_str(), mentioned(&errand.script)?))).collect();
+    let uploads = places.into_iter().filter_map(|(name, path)| {
+        let node = nodes.iter().find(|node| node.name == name)?;
         Some(async move {
             let is_there = format!("[ -x {path} ]");
             if node.host.output(Command::sh(&is_there)).await?.status.is_success() { Ok(()) } else { upload(node, path).await }

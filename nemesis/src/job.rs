@@ -22,6 +22,11 @@ impl Job {
         self.0.pidfile()
     }
 
+    /// The file with what it prints.
+    pub(crate) fn log(&self) -> String {
+        self.0.log()
+    }
+
     /// Starts it.
     pub(crate) fn start(&self) -> String {
         self.0.start()

@@ -19,7 +19,7 @@
 //! | `helper` | the program that is uploaded for what a shell cannot do |
 //! | [`roster`], [`target`], [`grudge`] | who there is, who is struck, who hears whom |
 //! | [`firewall`], `cgroup` | rules that stop packets; limits of the kernel |
-//! | [`partition`], [`isolate`], [`dns`], [`loss`], [`link`], [`sever`], [`kill`], [`pause`], [`crash_loop`], [`restart`], [`rolling`], [`cpu`], [`memory`], [`fill_disk`], [`descriptors`], [`throttle`], [`oom`], [`pids`], [`io`], [`damage`], [`clock`], [`membership`], [`shell`] | the faults |
+//! | [`partition`], [`isolate`], [`dns`], [`loss`], [`link`], [`sever`], [`proxy`], [`kill`], [`pause`], [`crash_loop`], [`restart`], [`rolling`], [`cpu`], [`memory`], [`fill_disk`], [`descriptors`], [`throttle`], [`oom`], [`pids`], [`io`], [`damage`], [`clock`], [`timezone`], [`membership`], [`shell`] | the faults |
 //! | [`scenario`] | ready compositions of them |
 //!
 //! Adding a fault is one file and one line in the table in [`scheduled`].
@@ -54,6 +54,7 @@ pub mod oom;
 pub mod partition;
 pub mod pause;
 pub mod pids;
+pub mod proxy;
 pub mod requirement;
 pub mod restart;
 pub mod rolling;
@@ -67,6 +68,7 @@ mod switch;
 pub mod target;
 pub mod throttle;
 pub mod timetable;
+pub mod timezone;
 
 pub use cluster::Cluster;
 pub use conduct::{Campaign, Outcome, Record, check, heal_all, heal_outstanding, prepare, run};

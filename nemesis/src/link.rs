@@ -1,16 +1,19 @@
 //! Links between nodes that are slow, late or untrustworthy.
 //!
-//! What a node sends to other nodes goes through a class of its own (HTB), which has the rate; where more than a rate is asked for, netem is behind it. What it
-//! sends to anybody else, and SSH, goes past it.
+//! The kernel does it where it can: what a node sends to other nodes goes through a class of its own (HTB), which has the rate; where more than a rate is asked for,
+//! netem is behind it. Elsewhere the helper does the same in user space. What the node sends to anybody else, and SSH, goes past both.
 
-use std::net::IpAddr;
+mod helped;
+mod kernel;
 
-use elenchus_core::Span;
+use elenchus_core::{Seed, Span};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use helped::Helped;
+
 use crate::about::{About, Overlap};
-use crate::errand::{self, Errand};
+use crate::errand::{self, Errand, PATH};
 use crate::{Cluster, Deed, Fault, NemesisError, Requirement, Roster, Targets, Work};
 
 /// Makes what nodes send to other nodes slow, late, or otherwise than it was sent. For plain loss, `loss` needs less of a node.
@@ -62,133 +65,41 @@ pub enum Distribution {
     Paretonormal,
 }
 
+impl Distribution {
+    /// As the helper names it.
+    fn of_helper(self) -> elenchus_helper::link::Distribution {
+        match self {
+            Distribution::Uniform => elenchus_helper::link::Distribution::Uniform,
+            Distribution::Normal => elenchus_helper::link::Distribution::Normal,
+            Distribution::Pareto => elenchus_helper::link::Distribution::Pareto,
+            Distribution::Paretonormal => elenchus_helper::link::Distribution::Paretonormal,
+        }
+    }
+}
+
 const ABOUT: About = About {
     name: "link",
     what: "makes what nodes send to other nodes slow (rate), late (delay, jitter), lost in bursts, doubled, out of order or corrupt",
-    how: "`tc`: an HTB class for the peers, with netem behind it for all but a rate",
-    needs: "`tc` and `ip`; a kernel with HTB and u32, and netem for all but a rate; no queueing discipline of somebody else",
-    verified: "the class has its rate, netem its settings, and each peer its filter",
-    healed: "the queueing discipline is deleted; nothing of it is listed",
+    how: "`tc`: an HTB class for the peers, with netem behind it for all but a rate; where the kernel has not all of it, iptables, else nftables, hand the packets to the helper (NFQUEUE), which does the same",
+    needs: "`tc` and `ip`, a kernel with HTB and u32, and netem for all but a rate, no queueing discipline of somebody else; or else iptables or nftables with NFQUEUE",
+    verified: "the class has its rate, netem its settings, and each peer its filter; or each rule is there and before all others, and the helper runs and takes packets",
+    healed: "the queueing discipline, or the rules, are deleted, and the helper is ended; nothing of it is listed",
     overlap: Overlap::Never,
     is_destructive: false,
 };
-
-/// The number of our queueing discipline, by which it is known again.
-const HANDLE: &str = "e1e";
-/// And that of netem behind it.
-const NETEM: &str = "e1f";
-/// What is not limited.
-const UNLIMITED: &str = "100gbit";
-
-impl Link {
-    /// The settings of netem, nothing when it is not needed.
-    fn netem(&self) -> String {
-        let mut text = String::new();
-        if self.delay.is_some() || self.jitter.is_some() {
-            let micros = |span: Option<Span>| span.map_or(0, |span| span.0.as_micros());
-            text += &format!(" delay {}us", micros(self.delay));
-            if self.jitter.is_some() {
-                text += &format!(" {}us", micros(self.jitter));
-                text += match self.distribution {
-                    Distribution::Uniform => "",
-                    Distribution::Normal => " distribution normal",
-                    Distribution::Pareto => " distribution pareto",
-                    Distribution::Paretonormal => " distribution paretonormal",
-                };
-            }
-        }
-        for (name, share) in [("loss", self.loss), ("duplicate", self.duplicate), ("reorder", self.reorder), ("corrupt", self.corrupt)] {
-            if share > 0.0 {
-                text += &format!(" {name} {}%", share * 100.0);
-            }
-            if name == "loss" && self.burst > 0.0 {
-                text += &format!(" {}%", self.burst * 100.0);
-            }
-        }
-        text
-    }
-
-    fn rate(&self) -> &str {
-        self.rate.as_deref().unwrap_or(UNLIMITED)
-    }
-
-    /// Sets the discipline up on every device by which one of the peers is reached.
-    fn inject(&self, ssh_ports: &[u16], peers: &[IpAddr]) -> String {
-        let mut script = format!(
-            ": slow\nset -e\nPATH=$PATH:/usr/sbin:/sbin\nseen=\n\
-             to() {{\n\
-             \x20 dev=$(ip -o route get \"$1\" | sed -n 's/.* dev \\([^ ]*\\).*/\\1/p' | head -n 1)\n\
-             \x20 [ -n \"$dev\" ] && [ \"$dev\" != lo ] || {{ echo \"no device leads to $1\" >&2; exit 1; }}\n\
-             \x20 case \" $seen \" in *\" $dev \"*) return;; esac\n\
-             \x20 seen=\"$seen $dev\"\n\
-             \x20 tc qdisc add dev \"$dev\" root handle {HANDLE}: htb default 1\n\
-             \x20 tc class add dev \"$dev\" parent {HANDLE}: classid {HANDLE}:1 htb rate {UNLIMITED} quantum 60000\n\
-             \x20 tc class add dev \"$dev\" parent {HANDLE}: classid {HANDLE}:2 htb rate {rate} quantum 60000\n",
-            rate = self.rate()
-        );
-        let netem = self.netem();
-        if !netem.is_empty() {
-            script += &format!("\x20 tc qdisc add dev \"$dev\" parent {HANDLE}:2 handle {NETEM}: netem limit 100000{netem}\n");
-        }
-        for port in ssh_ports {
-            for (protocol, ip) in [("ip", "ip"), ("ipv6", "ip6")] {
-                let prio = if ip == "ip" { 1 } else { 2 };
-                script += &format!(
-                    "\x20 tc filter add dev \"$dev\" parent {HANDLE}: protocol {protocol} prio {prio} u32 match {ip} protocol 6 0xff match {ip} sport {port} 0xffff flowid {HANDLE}:1\n"
-                );
-            }
-        }
-        script += "}\n";
-        for peer in peers {
-            let (protocol, ip, length, prio) = if peer.is_ipv4() { ("ip", "ip", 32, 3) } else { ("ipv6", "ip6", 128, 4) };
-            script += &format!(
-                "to {peer}\ntc filter add dev \"$dev\" parent {HANDLE}: protocol {protocol} prio {prio} u32 match {ip} dst {peer}/{length} flowid {HANDLE}:2\n"
-            );
-        }
-        script
-    }
-
-    fn verify(&self, peers: usize) -> String {
-        let netem = if self.netem().is_empty() {
-            String::new()
-        } else {
-            format!("tc qdisc show | grep -q 'netem {NETEM}: ' || {{ echo 'netem is not there' >&2; exit 1; }}\n")
-        };
-        format!(
-            ": is-slow\nPATH=$PATH:/usr/sbin:/sbin\n{OURS}\
-             found=0\n\
-             for dev in $(ours); do\n\
-             \x20 tc class show dev \"$dev\" | grep -q '^class htb {HANDLE}:2 ' || {{ echo \"$dev has no class\" >&2; exit 1; }}\n\
-             \x20 found=$((found + $(tc filter show dev \"$dev\" parent {HANDLE}: | grep -c 'flowid {HANDLE}:2')))\n\
-             done\n\
-             [ $found -ge {peers} ] || {{ echo \"of {peers} filters $found are there\" >&2; exit 1; }}\n{netem}"
-        )
-    }
-}
-
-/// The devices that have our discipline.
-const OURS: &str = "ours() { tc qdisc show 2>/dev/null | sed -n 's/^qdisc htb e1e: dev \\([^ ]*\\) root.*/\\1/p'; }\n";
-
-fn undo() -> String {
-    format!(": fast\nPATH=$PATH:/usr/sbin:/sbin\n{OURS}for dev in $(ours); do tc qdisc del dev \"$dev\" root; done\n{}", verify_undone())
-}
-
-fn verify_undone() -> String {
-    format!(
-        ": is-fast\nPATH=$PATH:/usr/sbin:/sbin\n{OURS}\
-         left=$(ours)\n[ -z \"$left\" ] || {{ echo \"still slow: $left\" >&2; exit 1; }}\n"
-    )
-}
 
 fn is_share(share: f64) -> bool {
     (0.0..=1.0).contains(&share)
 }
 
-/// Whether `tc` takes this for a rate: a number and a unit.
-fn is_rate(text: &str) -> bool {
+/// The units of rates, as `tc` writes them, in bits a second.
+const UNITS: [(&str, u64); 4] = [("bit", 1), ("kbit", 1_000), ("mbit", 1_000_000), ("gbit", 1_000_000_000)];
+
+/// What `tc` takes for a rate, in bits a second: a number and a unit.
+fn bits(text: &str) -> Option<u64> {
     let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
-    let unit = &text[digits.len()..];
-    digits.parse::<u32>().is_ok_and(|number| number > 0) && ["bit", "kbit", "mbit", "gbit"].contains(&unit)
+    let (_, unit) = UNITS.iter().find(|(unit, _)| *unit == &text[digits.len()..])?;
+    digits.parse::<u32>().ok().filter(|&number| number > 0).map(|number| u64::from(number) * unit)
 }
 
 impl Fault for Link {
@@ -208,7 +119,7 @@ impl Fault for Link {
 
     fn check(&self, roster: &Roster) -> Result<(), String> {
         roster.positions(&self.to)?;
-        if let Some(rate) = self.rate.as_ref().filter(|rate| !is_rate(rate)) {
+        if let Some(rate) = self.rate.as_ref().filter(|rate| bits(rate).is_none()) {
             return Err(format!("`rate: {rate}` is not a number with one of the units bit, kbit, mbit and gbit, like `10mbit`"));
         }
         let shares = [self.loss, self.burst, self.duplicate, self.reorder, self.corrupt];
@@ -224,7 +135,7 @@ impl Fault for Link {
         Ok(())
     }
 
-    fn works(&self, cluster: &Cluster, _id: u32, deed: &Deed) -> Result<Vec<Work>, NemesisError> {
+    fn works(&self, cluster: &Cluster, id: u32, deed: &Deed) -> Result<Vec<Work>, NemesisError> {
         let to = if self.to.is_empty() { cluster.all() } else { cluster.roster.positions(&self.to).map_err(NemesisError::Refused)? };
         let mut works = Vec::new();
         for &at in &deed.nodes {
@@ -233,37 +144,39 @@ impl Fault for Link {
             if peers.is_empty() {
                 continue;
             }
+            let (ports, seed) = (errand::ssh_ports(cluster, at), Seed(deed.seed).stream(&node.name).bits());
+            let helped = Helped::new(self, id, seed, &ports, &peers);
             works.push(Work {
                 node: node.name.clone(),
-                inject: self.inject(&errand::ssh_ports(cluster, at), &peers),
-                verify: self.verify(peers.len()),
-                undo: undo(),
-                verify_undone: verify_undone(),
+                inject: format!(
+                    ": slow\n{PATH}if {}; then\n{}else\n{}fi\n",
+                    self.is_kernels(),
+                    self.inject_by_kernel(&ports, &peers),
+                    helped.inject()
+                ),
+                verify: format!(
+                    ": is-slow\n{PATH}if {}; then\n{}else\n{}fi\n",
+                    helped.is_there(),
+                    helped.verify(),
+                    self.verify_in_kernel(peers.len())
+                ),
+                undo: format!(": fast\n{PATH}{}{}", helped.undo(), kernel::undo()),
+                verify_undone: format!(": is-fast\n{PATH}{}{}", helped.verify_undone(), kernel::verify_undone()),
             });
         }
         Ok(works)
     }
 
     fn sweep(&self, cluster: &Cluster) -> Result<Vec<Errand>, NemesisError> {
-        Ok(errand::everywhere(cluster, &undo()))
+        Ok(errand::everywhere(cluster, &format!(": fast\n{PATH}{}{}", helped::sweep(), kernel::undo())))
     }
 
     fn requirements(&self) -> Vec<Requirement> {
-        let in_own_network = |commands: &str| format!("unshare --net sh -c 'ip link set lo up && {commands}'");
-        let htb = "tc qdisc add dev lo root handle 1: htb && tc class add dev lo parent 1: classid 1:2 htb rate 1mbit && \
-                   tc filter add dev lo parent 1: protocol ip u32 match ip dst 127.0.0.1/32 flowid 1:2";
-        let mut needs = vec![
-            Requirement::command(&["tc"]),
-            Requirement::command(&["ip"]),
-            Requirement::test(in_own_network(htb), "the kernel has no HTB or no u32 filter; load the modules sch_htb and cls_u32"),
-        ];
-        if !self.netem().is_empty() {
-            let netem = "tc qdisc add dev lo root netem delay 1ms";
-            let advice =
-                "the kernel has no netem, which all of `link` but `rate` needs; load the module sch_netem, or use `loss` for plain loss";
-            needs.push(Requirement::test(in_own_network(netem), advice));
-        }
-        needs
+        vec![self.requirement()]
+    }
+
+    fn trial(&self) -> Option<Requirement> {
+        Some(self.trial_requirement())
     }
 }
 

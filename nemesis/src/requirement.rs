@@ -6,9 +6,7 @@ use elenchus_control::system::Node;
 use futures_util::future::join_all;
 
 use crate::Scheduled;
-
-/// Where commands of the system are that an ordinary PATH leaves out.
-const PATH: &str = "PATH=$PATH:/usr/sbin:/sbin; ";
+use crate::errand::PATH;
 
 /// Something that a node must have or be able to do.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -124,6 +124,8 @@ faults! {
     link: crate::link::Link,
     /// Closes, once, the TCP connections that nodes have to other nodes.
     sever: crate::sever::Sever,
+    /// Stands between clients and the system's port: loses replies, cuts, stalls, delays and replays.
+    proxy: crate::proxy::Proxy,
     /// Kills the system's processes, and starts the system again.
     kill: crate::kill::Kill,
     /// Pauses the system's processes, and lets them go on.
@@ -154,6 +156,8 @@ faults! {
     damage: crate::damage::Damage,
     /// Has the system's processes see a wrong time of day.
     clock: crate::clock::Clock,
+    /// Gives nodes another time zone.
+    timezone: crate::timezone::Timezone,
     /// Changes who is a member of the system, while it runs.
     membership: crate::membership::Membership,
     /// Plays a ready composition of faults.

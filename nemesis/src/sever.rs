@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::about::{About, Overlap};
-use crate::errand::{self, Errand};
+use crate::errand::{self, Errand, PATH};
 use crate::{Cluster, Deed, Fault, NemesisError, Requirement, Roster, Targets, Work};
 
 /// Closes, once, the TCP connections that nodes have to other nodes. Both ends see a reset; nothing keeps them from connecting again.
@@ -26,6 +26,23 @@ const ABOUT: About = About {
     overlap: Overlap::Apart,
     is_destructive: false,
 };
+
+/// Closes the connections that a filter of `ss` finds, and sees that they are gone. Prints nothing when there were none.
+pub(crate) fn script(filter: &str) -> String {
+    let filter = quote(filter);
+    // A connection is known by both ends: one that is made again has another port.
+    format!(
+        "{PATH}\
+         list() {{ ss -Htn state established {filter} | awk '{{ print $3, $4 }}' | sort; }}\n\
+         before=$(list) || exit 1\n[ -n \"$before\" ] || exit 0\n\
+         ss -HKt state established {filter} >/dev/null\n\
+         after=$(list) || exit 1\n\
+         printf '%s\\n' \"$before\" | while read -r own other; do\n\
+         \x20 if printf '%s\\n' \"$after\" | grep -qxF \"$own $other\"; then echo \"$own $other is still there\" >&2; exit 1; fi\n\
+         done || exit 1\n\
+         echo severed\n"
+    )
+}
 
 impl Fault for Sever {
     fn about(&self) -> &'static About {
@@ -56,21 +73,10 @@ impl Fault for Sever {
             let peers: Vec<String> = peers.iter().map(|peer| format!("dst [{peer}]")).collect();
             let ssh: Vec<String> =
                 errand::ssh_ports(cluster, at).iter().map(|port| format!("sport != :{port} and dport != :{port}")).collect();
-            let filter = quote(&format!("( {} ) and {}", peers.join(" or "), ssh.join(" and ")));
+            let filter = format!("( {} ) and {}", peers.join(" or "), ssh.join(" and "));
             works.push(Work {
                 node: node.name.clone(),
-                // A connection is known by both ends: one that is made again has another port.
-                inject: format!(
-                    ": sever\nPATH=$PATH:/usr/sbin:/sbin\n\
-                     list() {{ ss -Htn state established {filter} | awk '{{ print $3, $4 }}' | sort; }}\n\
-                     before=$(list) || exit 1\n[ -n \"$before\" ] || exit 0\n\
-                     ss -HKt state established {filter} >/dev/null\n\
-                     after=$(list) || exit 1\n\
-                     printf '%s\\n' \"$before\" | while read -r own other; do\n\
-                     \x20 if printf '%s\\n' \"$after\" | grep -qxF \"$own $other\"; then echo \"$own $other is still there\" >&2; exit 1; fi\n\
-                     done || exit 1\n\
-                     echo severed\n"
-                ),
+                inject: format!(": sever\n{}", script(&filter)),
                 verify: ": is-severed\n".into(),
                 undo: ": nothing to undo\n".into(),
                 verify_undone: ": nothing to undo\n".into(),

@@ -9,6 +9,8 @@
 //! | [`skew`] | what such a clock shows: a function of the true time |
 //! | [`clock`] | giving processes such a clock, and taking it away |
 //! | [`machine`] | the same for the clock of a whole machine |
+//! | [`link`] | a link that is late or untrustworthy, where the kernel has none |
+//! | [`proxy`] | between clients and a server: replies that are lost, late, cut or doubled |
 //! | `kept` | the files that remember what is in force |
 //! | [`processes`] | who runs on the node |
 //!
@@ -17,8 +19,10 @@
 pub mod change;
 pub mod clock;
 mod kept;
+pub mod link;
 pub mod machine;
 pub mod processes;
+pub mod proxy;
 pub mod skew;
 
 /// The result of an order, or why it could not be carried out, in words.

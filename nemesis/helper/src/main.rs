@@ -4,12 +4,15 @@ use std::process::{Command, ExitCode};
 
 use elenchus_helper::change::Change;
 use elenchus_helper::clock::{self, Clocks};
+use elenchus_helper::link;
 use elenchus_helper::machine::{Kernel, MachineClock};
+use elenchus_helper::proxy;
 
 const USAGE: &str = "orders: \
                      clock trial | clock begin ID MEMBERS CHANGE… | clock keep ID | clock strike ID | clock verify ID | clock end ID | clock verify-ended ID | \
                      clock end-all | clock read | \
-                     machine trial|begin|keep|verify|end BOOT_ID [CHANGE…] | machine verify-ended BOOT_ID";
+                     machine trial|begin|keep|verify|end BOOT_ID [CHANGE…] | machine verify-ended BOOT_ID | \
+                     link trial | link run SEED SETTINGS… | proxy trial | proxy run PORT SEED SETTINGS…";
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -29,6 +32,7 @@ fn main() -> ExitCode {
 fn obey(words: &[&str]) -> elenchus_helper::Result<String> {
     let clocks = Clocks::default();
     let id = |word: &str| word.parse::<u32>().map_err(|_| format!("`{word}` is no injection"));
+    let number = |word: &str| word.parse::<u64>().map_err(|_| format!("`{word}` is no seed"));
     let nothing = |()| String::new();
     match *words {
         ["clock", "sit"] => {
@@ -62,6 +66,13 @@ fn obey(words: &[&str]) -> elenchus_helper::Result<String> {
                 _ => Err(format!("`machine {order}` is no order; {USAGE}")),
             };
             done.map(nothing)
+        }
+        ["link", "trial"] => link::trial().map(nothing),
+        ["link", "run", seed, ref settings @ ..] => link::run(&link::Settings::of_words(settings)?, number(seed)?).map(nothing),
+        ["proxy", "trial"] => proxy::trial().map(nothing),
+        ["proxy", "run", port, seed, ref settings @ ..] => {
+            let port = port.parse().map_err(|_| format!("`{port}` is no port"))?;
+            proxy::run(port, &proxy::Settings::of_words(settings)?, number(seed)?).map(nothing)
         }
         _ => Err(format!("`{}` is no order; {USAGE}", words.join(" "))),
     }

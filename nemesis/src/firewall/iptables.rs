@@ -105,7 +105,7 @@ pub(super) fn assert_applied(family: Family, id: u32, rules: &[Rule]) -> String 
 }
 
 /// Both tools, where they work: what is to be undone may have been done with either, or never.
-const EACH_TOOL: &str = "for tool in iptables ip6tables; do\n\
+pub(super) const EACH_TOOL: &str = "for tool in iptables ip6tables; do\n\
                          \x20 t=\"$tool -w 10\"\n\
                          \x20 command -v $tool >/dev/null && rules=$($t -S 2>/dev/null) || continue\n";
 

@@ -1,4 +1,5 @@
 mod connection;
+mod handover;
 
 use std::process::{Command, Output};
 

@@ -105,3 +105,36 @@ pub(crate) async fn clocks_may_be_fast_or_frozen(scene: &Scene) {
         .await;
     assert_ahead(scene, [0, 0, 0]).await;
 }
+
+/// What a program shows that is started on a node: its offset from UTC and the time zone's name.
+async fn zone(scene: &Scene, node: usize) -> String {
+    scene.on(node, "env -u TZ date '+%z %Z'; cat /etc/timezone 2>/dev/null || true").await
+}
+
+pub(crate) async fn a_node_may_be_in_another_time_zone(scene: &Scene) {
+    if scene.on(1, "ls /usr/share/zoneinfo/Pacific/Kiritimati 2>/dev/null || true").await.is_empty() {
+        println!("skipped: tzdata is not installed");
+        return;
+    }
+    let before = [zone(scene, 1).await, zone(scene, 2).await];
+    scene
+        .while_broken("timezone: {targets: {nodes: [n2]}, zone: Pacific/Kiritimati}", async || {
+            assert!(zone(scene, 2).await.starts_with("+1400 +14"), "{}", zone(scene, 2).await);
+            assert_eq!(zone(scene, 1).await, before[0]);
+        })
+        .await;
+    assert_eq!(zone(scene, 2).await, before[1]);
+    // Where there was no file, there is none afterwards.
+    scene.on(2, "mv /etc/localtime /etc/localtime.away; mv /etc/timezone /etc/timezone.away 2>/dev/null; true").await;
+    scene
+        .while_broken("timezone: {targets: {nodes: [n2]}, zone: Asia/Kathmandu}", async || {
+            assert!(zone(scene, 2).await.starts_with("+0545"));
+        })
+        .await;
+    scene
+        .on(2, "[ ! -e /etc/localtime ] && mv /etc/localtime.away /etc/localtime; mv /etc/timezone.away /etc/timezone 2>/dev/null; true")
+        .await;
+    assert_eq!(zone(scene, 2).await, before[1]);
+    let error = scene.while_injected(&["timezone: {zone: Moon/Tranquillity}"], async || {}).await.unwrap_err();
+    assert!(error.to_string().contains("the time zone Moon/Tranquillity is not in"), "{error}");
+}

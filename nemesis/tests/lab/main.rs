@@ -5,10 +5,12 @@
 mod clocks;
 mod controller;
 mod disk;
+mod links;
 mod members;
 mod network;
 mod probe;
 mod processes;
+mod proxies;
 mod resources;
 mod scenarios;
 mod scene;
@@ -41,8 +43,28 @@ tests! {
     network::names_may_not_be_found,
     network::packets_are_lost_in_their_share,
     network::a_link_is_as_slow_as_its_rate,
-    network::netem_is_asked_for_before_the_run,
+    links::what_is_sent_is_late_one_way_and_to_peers_alone,
+    links::packets_are_lost_in_bursts,
+    links::packets_are_doubled,
+    links::packets_overtake_each_other,
+    links::packets_are_corrupt,
+    links::a_late_link_has_its_rate,
+    links::large_packets_and_streams_come_whole,
+    links::ipv6_is_late_as_well,
+    links::traffic_flows_when_the_helper_is_killed,
+    links::what_nobody_can_do_is_said_before_the_run,
     network::nftables_do_as_well,
+    proxies::replies_are_lost_though_requests_arrive,
+    proxies::messages_break_off_in_the_middle,
+    proxies::replies_stall_or_are_late,
+    proxies::requests_come_twice,
+    proxies::connections_are_left_or_severed,
+    proxies::clients_and_nodes_are_told_apart,
+    proxies::nftables_do_as_well,
+    proxies::ipv6_goes_through_as_well,
+    proxies::nobody_misses_a_proxy_that_is_killed,
+    proxies::a_proxy_that_is_killed_with_all_its_kin_is_healed,
+    proxies::ssh_is_never_in_between,
     processes::the_killed_are_gone_and_come_back,
     processes::the_paused_do_nothing,
     processes::the_frozen_have_no_children_that_escape,
@@ -64,6 +86,7 @@ tests! {
     clocks::the_systems_clock_is_wrong_and_nobody_elses,
     clocks::a_system_that_comes_back_has_the_same_clock,
     clocks::the_machines_clock_is_never_set_in_a_lab,
+    clocks::a_node_may_be_in_another_time_zone,
     clocks::who_heals_later_brings_the_helper,
     clocks::clocks_may_be_fast_or_frozen,
     scenarios::who_only_sends_is_heard,

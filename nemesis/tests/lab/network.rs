@@ -63,10 +63,10 @@ pub(crate) async fn a_cut_may_refuse_or_reset(scene: &Scene) {
 }
 
 /// A probe on n1 that keeps a connection to n2, and asks again whenever it is told.
-struct Held<'a>(&'a Scene);
+pub(crate) struct Held<'a>(&'a Scene);
 
 impl Held<'_> {
-    async fn open(scene: &Scene) -> Held<'_> {
+    pub(crate) async fn open(scene: &Scene) -> Held<'_> {
         let address = &scene.cluster.nodes[1].address;
         let hold = format!("tail -n +1 -f /tmp/ask | {PROBE} probe hold {address} 7000 >/tmp/said 2>&1 &");
         scene.on(1, &format!("rm -f /tmp/ask /tmp/said; touch /tmp/ask /tmp/said; ({hold}) </dev/null >/dev/null 2>&1")).await;
@@ -76,7 +76,7 @@ impl Held<'_> {
     }
 
     /// How the next exchange goes, the `count`th.
-    async fn asked(&self, count: usize) -> String {
+    pub(crate) async fn asked(&self, count: usize) -> String {
         self.0.on(1, "echo >>/tmp/ask").await;
         self.said(count + 1).await
     }
@@ -86,7 +86,7 @@ impl Held<'_> {
         self.0.on(1, &wait).await
     }
 
-    async fn close(self) {
+    pub(crate) async fn close(self) {
         self.0.on(1, "pkill -f 'probe hol[d]'; pkill -x tail; true").await;
     }
 }
@@ -185,18 +185,6 @@ pub(crate) async fn a_link_is_as_slow_as_its_rate(scene: &Scene) {
         })
         .await;
     assert!(millis(2, 1).await < 1500);
-}
-
-/// Where the kernel has no netem, that is said before the run; where it has, packets are late.
-pub(crate) async fn netem_is_asked_for_before_the_run(scene: &Scene) {
-    let lines = ["link: {targets: {nodes: [n1]}, delay: 300ms}"];
-    let late = scene.while_injected(&lines, async || {
-        let late: u64 = scene.probe(2, "bytes", 1, 7000).await.parse().unwrap();
-        assert!(late > 300, "{late} ms");
-    });
-    if let Err(error) = late.await {
-        assert!(error.to_string().contains("n1: the kernel has no netem"), "{error}");
-    }
 }
 
 /// The same on a node whose iptables does not work.

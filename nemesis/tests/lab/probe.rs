@@ -2,6 +2,7 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// The ports that are served, by TCP and UDP.
@@ -9,6 +10,11 @@ const PORTS: [u16; 2] = [7000, 7001];
 
 /// The port that tells the time: nanoseconds since 1970, eight bytes.
 const TIME: u16 = 7005;
+
+/// The port that answers each request of eight bytes by this many, and the one that tells how many requests there were: eight bytes.
+const ASKED: u16 = 7007;
+const COUNT: u16 = 7008;
+const REPLY: usize = 1000;
 
 /// Something that is done, if the kernel lets it.
 type Deed = fn() -> std::io::Result<()>;
@@ -29,6 +35,21 @@ pub(crate) fn main(words: &[String]) {
         ["answer"] => give_back(&UdpSocket::bind("0.0.0.0:53").unwrap()),
         ["tcp", address, port] => println!("{}", tcp(&target(address, port))),
         ["udp", address, port] => println!("{}", udp(target(address, port))),
+        ["echoes", address, port, count, size] => {
+            let echoes = echoes(target(address, port), count.parse().unwrap(), size.parse().unwrap());
+            println!("{}", echoes.iter().map(u32::to_string).collect::<Vec<_>>().join(" "));
+        }
+        ["roundtrip", address, port] => println!("{}", roundtrip(target(address, port))),
+        ["ask", address, port, count] => {
+            for _ in 0..count.parse().unwrap() {
+                println!("{}", ask(&target(address, port)));
+            }
+        }
+        ["asked", address] => {
+            let mut count = [0; 8];
+            TcpStream::connect(target(address, &COUNT.to_string())).unwrap().read_exact(&mut count).unwrap();
+            println!("{}", u64::from_le_bytes(count));
+        }
         ["hold", address, port] => hold(&target(address, port)),
         ["name", name] => println!("{}", resolve(name)),
         ["ahead", address] => {
@@ -55,7 +76,7 @@ fn serve() {
         });
     }
     let threads = PORTS.map(|port| {
-        let socket = UdpSocket::bind(("0.0.0.0", port)).unwrap();
+        let socket = UdpSocket::bind(("::", port)).or_else(|_| UdpSocket::bind(("0.0.0.0", port))).unwrap();
         std::thread::spawn(move || give_back(&socket));
         let listener = TcpListener::bind(("0.0.0.0", port)).unwrap();
         std::thread::spawn(move || {
@@ -74,9 +95,53 @@ fn serve() {
             let _ = stream.write_all(&now().to_le_bytes());
         }
     });
+    answer_requests();
     for thread in threads {
         thread.join().unwrap();
     }
+}
+
+/// Answers requests, counts them, and tells the count.
+fn answer_requests() {
+    static COUNTED: AtomicU64 = AtomicU64::new(0);
+    let (asked, count) =
+        [ASKED, COUNT].map(|port| TcpListener::bind(("::", port)).or_else(|_| TcpListener::bind(("0.0.0.0", port))).unwrap()).into();
+    std::thread::spawn(move || {
+        for mut stream in asked.incoming().flatten() {
+            std::thread::spawn(move || {
+                while stream.read_exact(&mut [0; 8]).is_ok() {
+                    COUNTED.fetch_add(1, Ordering::SeqCst);
+                    if stream.write_all(&[7; REPLY]).is_err() {
+                        break;
+                    }
+                }
+            });
+        }
+    });
+    std::thread::spawn(move || {
+        for mut stream in count.incoming().flatten() {
+            let _ = stream.write_all(&COUNTED.load(Ordering::SeqCst).to_le_bytes());
+        }
+    });
+}
+
+/// A request on a connection of its own: how many bytes of the reply came, how it ended, and after how many milliseconds.
+fn ask(to: &SocketAddr) -> String {
+    let (began, mut count, mut bytes) = (Instant::now(), 0, [0; REPLY]);
+    let mut asked = || {
+        let mut stream = TcpStream::connect_timeout(to, PATIENCE)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.write_all(b"question")?;
+        while count < REPLY {
+            match stream.read(&mut bytes)? {
+                0 => return Ok("closed"),
+                length => count += length,
+            }
+        }
+        Ok("ok")
+    };
+    let how = asked().unwrap_or_else(|error: std::io::Error| word(&error));
+    format!("{count} {how} {}", began.elapsed().as_millis())
 }
 
 fn now() -> i64 {
@@ -112,7 +177,7 @@ fn start_a_session() -> std::io::Result<()> {
 
 /// Sends every packet back to where it came from.
 fn give_back(socket: &UdpSocket) {
-    let mut bytes = [0; 2048];
+    let mut bytes = vec![0; 1 << 16];
     while let Ok((length, from)) = socket.recv_from(&mut bytes) {
         let _ = socket.send_to(&bytes[..length], from);
     }
@@ -153,6 +218,41 @@ fn udp(to: SocketAddr) -> usize {
     listening.join().unwrap()
 }
 
+/// The numbers of so many packets of this size, sent a millisecond apart, in the order in which they come back. One that is not what was sent is no number of theirs.
+fn echoes(to: SocketAddr, count: u32, size: usize) -> Vec<u32> {
+    let packet = move |number: u32| number.to_le_bytes().into_iter().cycle().take(size).collect::<Vec<u8>>();
+    let socket = UdpSocket::bind((if to.is_ipv4() { "0.0.0.0" } else { "::" }, 0)).unwrap();
+    let heard = socket.try_clone().unwrap();
+    heard.set_read_timeout(Some(Duration::from_millis(1500))).unwrap();
+    let listening = std::thread::spawn(move || {
+        let mut bytes = vec![0; 1 << 16];
+        std::iter::from_fn(|| {
+            let length = heard.recv(&mut bytes).ok()?;
+            let number = u32::from_le_bytes(*bytes.first_chunk().unwrap());
+            Some(if bytes[..length] == packet(number) { number } else { u32::MAX })
+        })
+        .collect()
+    });
+    for number in 0..count {
+        let _ = socket.send_to(&packet(number), to);
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    listening.join().unwrap()
+}
+
+/// The least time, in milliseconds, that one of twenty packets takes there and back.
+fn roundtrip(to: SocketAddr) -> u128 {
+    let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    let once = || {
+        let began = Instant::now();
+        socket.send_to(b"x", to).unwrap();
+        socket.recv(&mut [0; 64]).unwrap();
+        began.elapsed().as_millis()
+    };
+    (0..20).map(|_| once()).min().unwrap()
+}
+
 /// Keeps a connection, and exchanges a byte whenever a line is read from its input; says how that went.
 fn hold(to: &SocketAddr) {
     let mut stream = TcpStream::connect_timeout(to, PATIENCE).unwrap();
@@ -162,13 +262,16 @@ fn hold(to: &SocketAddr) {
     }
 }
 
-/// How long it takes, in milliseconds, to get back a million bytes.
+/// How long it takes, in milliseconds, to get back a million bytes, the same that were sent.
 fn bytes(to: &SocketAddr) -> u128 {
     let mut stream = TcpStream::connect_timeout(to, PATIENCE).unwrap();
     let mut writer = stream.try_clone().unwrap();
     let began = Instant::now();
-    let writing = std::thread::spawn(move || writer.write_all(&vec![7; 1_000_000]));
-    stream.read_exact(&mut vec![0; 1_000_000]).unwrap();
+    let sent: Vec<u8> = (0..1_000_000_u32).flat_map(|number| (number / 4).to_le_bytes()).take(1_000_000).collect();
+    let (mut got, expected) = (vec![0; sent.len()], sent.clone());
+    let writing = std::thread::spawn(move || writer.write_all(&sent));
+    stream.read_exact(&mut got).unwrap();
+    assert!(got == expected, "other bytes came back");
     writing.join().unwrap().unwrap();
     began.elapsed().as_millis()
 }

@@ -52,6 +52,20 @@ impl Scene {
         scene
     }
 
+    /// Looks at the same nodes by addresses of IPv6.
+    pub(crate) async fn by_ipv6(&self, look: impl AsyncFnOnce(&Scene)) {
+        let addresses = ["fd00:e1e::1", "fd00:e1e::2", "fd00:e1e::3"];
+        for (node, address) in addresses.iter().enumerate() {
+            self.on(node + 1, &format!("ip -6 addr add {address}/64 dev eth0 nodad")).await;
+        }
+        let nodes = self.cluster.nodes.iter().zip(addresses);
+        let nodes = nodes.map(|(node, address)| Node { address: address.to_owned(), ..node.clone() });
+        look(&Scene { cluster: cluster(nodes.collect()), logins: self.logins.clone(), whole: self.whole.clone() }).await;
+        for (node, address) in addresses.iter().enumerate() {
+            self.on(node + 1, &format!("ip -6 addr del {address}/64 dev eth0")).await;
+        }
+    }
+
     /// What a node prints to a script that must succeed. Nodes are counted from 1, as their names are.
     pub(crate) async fn on(&self, node: usize, script: &str) -> String {
         self.cluster.nodes[node - 1].host.run(Command::sh(script)).await.unwrap().stdout_text()
@@ -140,9 +154,9 @@ impl Scene {
 
     /// What faults change on nodes.
     pub(crate) async fn traces(&self) -> Vec<String> {
-        let look = "for t in iptables ip6tables; do $t -S 2>/dev/null; done; nft list tables 2>/dev/null | grep elenchus; ip rule; \
+        let look = "for t in iptables ip6tables; do for table in filter raw nat; do $t -t $table -S 2>/dev/null; done; done; nft list tables 2>/dev/null | grep elenchus; ip rule; \
                     tc qdisc show dev eth0 2>/dev/null; sort /proc/mounts | grep -v ' /tmp '; \
-                    ls -d /run/elenchus/clocks/[0-9]* 2>/dev/null; \
+                    readlink /etc/localtime; cat /etc/timezone 2>/dev/null; date +%z; ls -d /etc/*.elenchus /var/lib/elenchus/timezone* 2>/dev/null; ls -d /run/elenchus/clocks/[0-9]* 2>/dev/null; awk '{ print \"queue\", $1 }' /proc/net/netfilter/nfnetlink_queue 2>/dev/null; \
                     case $(/opt/elenchus-probe probe ahead 127.0.0.1) in -[0-9]??*|[0-9]??*) echo its clock is wrong;; esac; \
                     find /run/elenchus/faults /run/elenchus/jobs /run/elenchus/descriptors-* /mnt/small /tmp/mark /var/tmp/elenchus-* /run/elenchus/cgroup* ! -type d 2>/dev/null; \
                     grep -h elenchus /proc/[0-9]*/cgroup 2>/dev/null; \

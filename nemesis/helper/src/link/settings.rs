@@ -1,0 +1,132 @@
+//! What is done to packets: as a plan asks it, and a command line says it.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::Result;
+
+/// What is done to packets. Shares are from 0 to 1.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Settings {
+    /// How late they are.
+    pub delay: Duration,
+    /// By how much more or less.
+    pub jitter: Duration,
+    /// How that is distributed.
+    pub distribution: Distribution,
+    /// The part that is lost.
+    pub loss: f64,
+    /// How much the loss of one depends on that of the one before it.
+    pub burst: f64,
+    /// The part that is doubled.
+    pub duplicate: f64,
+    /// The part that is not late.
+    pub reorder: f64,
+    /// The part in which a bit is flipped.
+    pub corrupt: f64,
+    /// How many bits of them go in a second; as many as there are when absent.
+    pub rate: Option<u64>,
+}
+
+/// How jitter is distributed, as by netem's tables.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Distribution {
+    /// All values alike.
+    #[default]
+    Uniform,
+    /// As errors of measurement are.
+    Normal,
+    /// Few are much later.
+    Pareto,
+    /// A quarter of a normal and three quarters of a Pareto value.
+    Paretonormal,
+}
+
+const DISTRIBUTIONS: [(&str, Distribution); 4] = [
+    ("uniform", Distribution::Uniform),
+    ("normal", Distribution::Normal),
+    ("pareto", Distribution::Pareto),
+    ("paretonormal", Distribution::Paretonormal),
+];
+
+impl Distribution {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        DISTRIBUTIONS.iter().find(|(_, one)| *one == self).map_or("uniform", |(name, _)| name)
+    }
+
+    /// By its name.
+    pub fn named(name: &str) -> Option<Distribution> {
+        DISTRIBUTIONS.iter().find(|(other, _)| *other == name).map(|(_, one)| *one)
+    }
+}
+
+impl Settings {
+    /// From the words of a command line, as [`Settings`] are displayed: pairs of a name and a value.
+    ///
+    /// # Errors
+    /// When they are no settings.
+    pub fn of_words(words: &[&str]) -> Result<Settings> {
+        let mut settings = Settings::default();
+        let (pairs, rest) = words.as_chunks::<2>();
+        if let [word] = rest {
+            return Err(format!("`{word}` has no value"));
+        }
+        for [name, value] in pairs {
+            let wrong = || format!("`{name} {value}` is no setting of a link");
+            let nanos = || value.parse().map(Duration::from_nanos).map_err(|_| wrong());
+            let share = || value.parse().ok().filter(|share| (0.0..=1.0).contains(share)).ok_or_else(wrong);
+            match *name {
+                "delay" => settings.delay = nanos()?,
+                "jitter" => settings.jitter = nanos()?,
+                "distribution" => settings.distribution = Distribution::named(value).ok_or_else(wrong)?,
+                "loss" => settings.loss = share()?,
+                "burst" => settings.burst = share()?,
+                "duplicate" => settings.duplicate = share()?,
+                "reorder" => settings.reorder = share()?,
+                "corrupt" => settings.corrupt = share()?,
+                "rate" => settings.rate = Some(value.parse().ok().filter(|&bits| bits > 0).ok_or_else(wrong)?),
+                _ => return Err(wrong()),
+            }
+        }
+        Ok(settings)
+    }
+}
+
+impl fmt::Display for Settings {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Settings { delay, jitter, distribution, loss, burst, duplicate, reorder, corrupt, rate } = self;
+        write!(out, "delay {} jitter {} distribution {}", delay.as_nanos(), jitter.as_nanos(), distribution.name())?;
+        write!(out, " loss {loss} burst {burst} duplicate {duplicate} reorder {reorder} corrupt {corrupt}")?;
+        rate.map_or(Ok(()), |bits| write!(out, " rate {bits}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_say_all_of_it() {
+        let settings = Settings {
+            delay: Duration::from_millis(50),
+            jitter: Duration::from_micros(7),
+            distribution: Distribution::Paretonormal,
+            loss: 0.1,
+            burst: 0.25,
+            duplicate: 1.0,
+            reorder: 0.5,
+            corrupt: 0.01,
+            rate: Some(4_000_000),
+        };
+        for settings in [settings, Settings::default()] {
+            let said = settings.to_string();
+            assert_eq!(Settings::of_words(&said.split(' ').collect::<Vec<_>>()), Ok(settings));
+        }
+        for wrong in
+            [&["delay"][..], &["delay", "x"], &["loss", "1.1"], &["loss", "nan"], &["rate", "0"], &["distribution", "x"], &["x", "1"]]
+        {
+            assert!(Settings::of_words(wrong).is_err(), "{wrong:?}");
+        }
+    }
+}

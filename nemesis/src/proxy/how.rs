@@ -1,0 +1,131 @@
+//! What a proxy does: as a plan asks it.
+
+use elenchus_core::Span;
+use elenchus_helper::proxy::{self as helper, Settings};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What is done to connections. A request is what a client says until the server speaks, a reply what the server says then; the seed decides which. Several may be set;
+/// of one reply, the first that happens.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct How {
+    /// The part of replies that are lost, from 0 to 1: the request has arrived and is answered, and the client sees a reset instead.
+    #[serde(default)]
+    pub lose_replies: f64,
+    /// The part of replies from which on nothing passes, either way, from 0 to 1: the connection stays open, and silent.
+    #[serde(default)]
+    pub stall: f64,
+    /// The part of requests that are sent again, on a connection of their own, when they are answered; from 0 to 1. What that answers nobody hears.
+    #[serde(default)]
+    pub replay: f64,
+    /// How late replies are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub delay: Option<Span>,
+    /// Messages that break off in the middle, and the connection with them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cut: Option<Cut>,
+}
+
+/// Messages that break off.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Cut {
+    /// The part of them, above 0 and at most 1.
+    pub share: f64,
+    /// Whose messages.
+    #[serde(default)]
+    pub of: Messages,
+    /// After so many bytes; anywhere when absent. A message that is not longer is left whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<u64>,
+    /// How the connection ends, on both sides.
+    #[serde(default)]
+    pub by: End,
+}
+
+/// Whose messages.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Messages {
+    /// What servers answer.
+    #[default]
+    Replies,
+    /// What clients say.
+    Requests,
+}
+
+/// How a connection ends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum End {
+    /// By a reset (RST), as when a machine has crashed.
+    #[default]
+    Reset,
+    /// In order (FIN), as when a program has.
+    Close,
+}
+
+impl Default for How {
+    fn default() -> How {
+        How { lose_replies: 0.1, stall: 0.0, replay: 0.0, delay: None, cut: None }
+    }
+}
+
+impl How {
+    /// What the helper is told.
+    pub(super) fn settings(&self) -> Settings {
+        let cut = self.cut.map(|Cut { share, of, after, by }| helper::Cut {
+            share,
+            of: if of == Messages::Requests { helper::Side::Client } else { helper::Side::Server },
+            after,
+            by: if by == End::Reset { helper::End::Reset } else { helper::End::Close },
+        });
+        let delay = self.delay.map_or_else(Default::default, |delay| delay.0);
+        Settings { lose_replies: self.lose_replies, stall: self.stall, replay: self.replay, delay, cut }
+    }
+
+    /// In words: `10 % of replies lost`.
+    pub(super) fn what(&self) -> String {
+        let shares = [(self.lose_replies, "replies lost"), (self.stall, "replies stalled"), (self.replay, "requests replayed")];
+        let shares = shares.into_iter().filter(|(share, _)| *share > 0.0).map(|(share, what)| format!("{} % of {what}", share * 100.0));
+        let cut = self.cut.map(|Cut { share, of, after, by: _ }| {
+            let of = if of == Messages::Requests { "requests" } else { "replies" };
+            let after = after.map(|bytes| format!(" after {bytes} bytes")).unwrap_or_default();
+            format!("{} % of {of} cut{after}", share * 100.0)
+        });
+        let delay = self.delay.map(|delay| format!("replies {delay} late"));
+        shares.chain(cut).chain(delay).collect::<Vec<_>>().join(", ")
+    }
+
+    pub(super) fn check(&self) -> Result<(), String> {
+        if ![self.lose_replies, self.stall, self.replay].into_iter().all(|share| (0.0..=1.0).contains(&share)) {
+            return Err("`lose_replies`, `stall` and `replay` are from 0 to 1".into());
+        }
+        if self.cut.is_some_and(|cut| !(cut.share > 0.0 && cut.share <= 1.0)) {
+            return Err("the `share` of a `cut` must be above 0 and at most 1".into());
+        }
+        if self.what().is_empty() {
+            Err("nothing is set that would be done: `lose_replies`, `stall`, `replay`, `delay`, `cut`".into())
+        } else {
+            Ok(())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_helper_understands_what_it_is_told() {
+        for yaml in ["{stall: 0.5, delay: 3ms}", "{cut: {share: 1, of: requests, by: close}}", "{replay: 0.1, cut: {share: 0.5, after: 9}}"]
+        {
+            let how: How = serde_yaml::from_str(yaml).unwrap();
+            assert_eq!(serde_json::from_str::<How>(&serde_json::to_string(&how).unwrap()).unwrap(), how);
+            let told = how.settings().to_string();
+            assert_eq!(Settings::of_words(&told.split(' ').collect::<Vec<_>>()), Ok(how.settings()));
+        }
+    }
+}

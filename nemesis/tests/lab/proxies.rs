@@ -1,0 +1,236 @@
+//! What happens between clients and a server.
+
+use crate::network::Held;
+use crate::scene::{PROBE, Scene};
+
+/// What became of a request: how many of a thousand bytes came, how that ended, and after how many milliseconds.
+type Asked = (usize, String, u64);
+
+fn read(said: &str) -> Vec<Asked> {
+    let line = |line: &str| {
+        let words: Vec<&str> = line.split(' ').collect();
+        (words[0].parse().unwrap(), words[1].to_owned(), words[2].parse().unwrap())
+    };
+    said.lines().map(line).collect()
+}
+
+/// Requests from n2 to n1.
+async fn ask(scene: &Scene, count: usize) -> Vec<Asked> {
+    let address = &scene.cluster.nodes[0].address;
+    read(&scene.on(2, &format!("{PROBE} probe ask {address} 7007 {count}")).await)
+}
+
+/// Requests from the control node to n1.
+async fn ask_from_here(scene: &Scene, count: usize) -> Vec<Asked> {
+    let words = ["probe", "ask", &scene.cluster.nodes[0].address, "7007", &count.to_string()].map(str::to_owned);
+    let probe = tokio::process::Command::new(std::env::current_exe().unwrap()).args(words).output();
+    read(&String::from_utf8_lossy(&probe.await.unwrap().stdout))
+}
+
+/// How many requests n1 has got since it was started.
+async fn asked(scene: &Scene) -> u64 {
+    scene.on(1, &format!("{PROBE} probe asked 127.0.0.1")).await.parse().unwrap()
+}
+
+fn all_are(asked: &[Asked], count: usize, how: &str) -> bool {
+    asked.iter().all(|(bytes, ended, _)| (*bytes, ended.as_str()) == (count, how))
+}
+
+/// Has a proxy before n1 do something to the other nodes.
+async fn while_between(scene: &Scene, how: &str, look: impl AsyncFnOnce()) {
+    scene.while_broken(&format!("proxy: {{targets: {{nodes: [n1]}}, port: 7007, from: nodes, how: {how}}}"), look).await;
+    assert!(all_are(&ask(scene, 3).await, 1000, "ok"), "healed of {how}");
+}
+
+pub(crate) async fn replies_are_lost_though_requests_arrive(scene: &Scene) {
+    while_between(scene, "{lose_replies: 1}", async || {
+        let before = asked(scene).await;
+        let replies = ask(scene, 20).await;
+        assert!(all_are(&replies, 0, "reset"), "{replies:?}");
+        assert_eq!(asked(scene).await - before, 20);
+    })
+    .await;
+    while_between(scene, "{lose_replies: 0.3}", async || {
+        let before = asked(scene).await;
+        let replies = ask(scene, 200).await;
+        let lost = replies.iter().filter(|(bytes, how, _)| (*bytes, how.as_str()) == (0, "reset")).count();
+        let whole = replies.iter().filter(|(bytes, how, _)| (*bytes, how.as_str()) == (1000, "ok")).count();
+        assert!((20..120).contains(&lost) && lost + whole == 200, "{lost} lost, {whole} whole");
+        assert_eq!(asked(scene).await - before, 200);
+    })
+    .await;
+}
+
+pub(crate) async fn messages_break_off_in_the_middle(scene: &Scene) {
+    for (by, how) in [("reset", "reset"), ("close", "closed")] {
+        while_between(scene, &format!("{{cut: {{share: 1, after: 300, by: {by}}}}}"), async || {
+            let before = asked(scene).await;
+            let replies = ask(scene, 10).await;
+            assert!(all_are(&replies, 300, how), "{replies:?}");
+            assert_eq!(asked(scene).await - before, 10);
+        })
+        .await;
+    }
+    while_between(scene, "{cut: {share: 1}}", async || {
+        let replies = ask(scene, 20).await;
+        assert!(replies.iter().all(|(bytes, how, _)| (1..1000).contains(bytes) && how == "reset"), "{replies:?}");
+        assert!(replies.iter().any(|(bytes, ..)| *bytes != replies[0].0), "at different places");
+    })
+    .await;
+    while_between(scene, "{cut: {share: 1, of: requests, after: 3}}", async || {
+        let before = asked(scene).await;
+        let replies = ask(scene, 10).await;
+        assert!(all_are(&replies, 0, "reset"), "{replies:?}");
+        assert_eq!(asked(scene).await, before, "three bytes are no request");
+    })
+    .await;
+}
+
+pub(crate) async fn replies_stall_or_are_late(scene: &Scene) {
+    while_between(scene, "{stall: 1}", async || {
+        let before = asked(scene).await;
+        let replies = ask(scene, 2).await;
+        assert!(all_are(&replies, 0, "silence"), "{replies:?}");
+        assert_eq!(asked(scene).await - before, 2);
+    })
+    .await;
+    while_between(scene, "{delay: 300ms}", async || {
+        let replies = ask(scene, 5).await;
+        assert!(all_are(&replies, 1000, "ok") && replies.iter().all(|(.., millis)| *millis >= 300), "{replies:?}");
+    })
+    .await;
+}
+
+pub(crate) async fn requests_come_twice(scene: &Scene) {
+    while_between(scene, "{replay: 1}", async || {
+        let before = asked(scene).await;
+        let replies = ask(scene, 20).await;
+        assert!(all_are(&replies, 1000, "ok"), "{replies:?}");
+        let mut count = 0;
+        // Nobody waits for those that come again.
+        for _ in 0..100 {
+            count = asked(scene).await - before;
+            if count == 40 {
+                break;
+            }
+        }
+        assert_eq!(count, 40);
+    })
+    .await;
+}
+
+pub(crate) async fn connections_are_left_or_severed(scene: &Scene) {
+    let proxy = "targets: {nodes: [n2]}, port: 7000, from: nodes, how: {delay: 1ms}";
+    let held = Held::open(scene).await;
+    assert_eq!(held.asked(1).await, "ok");
+    scene
+        .while_broken(&format!("proxy: {{{proxy}}}"), async || {
+            assert_eq!(held.asked(2).await, "ok", "one that was there is left");
+            assert_eq!(scene.probe(1, "tcp", 2, 7000).await, "ok");
+        })
+        .await;
+    assert_eq!(held.asked(3).await, "ok");
+    scene
+        .while_broken(&format!("proxy: {{{proxy}, sever: true}}"), async || {
+            assert_eq!(held.asked(4).await, "reset");
+            assert_eq!(scene.probe(1, "tcp", 2, 7000).await, "ok");
+        })
+        .await;
+    held.close().await;
+    // One that goes through the proxy learns that it is gone.
+    let mut through = None;
+    scene
+        .while_broken(&format!("proxy: {{{proxy}}}"), async || {
+            let held = Held::open(scene).await;
+            assert_eq!(held.asked(1).await, "ok");
+            through = Some(held);
+        })
+        .await;
+    let held = through.unwrap();
+    assert_ne!(held.asked(2).await, "ok");
+    held.close().await;
+}
+
+pub(crate) async fn clients_and_nodes_are_told_apart(scene: &Scene) {
+    for (from, node, client) in [("nodes", "reset", "ok"), ("clients", "ok", "reset"), ("all", "reset", "reset")] {
+        scene
+            .while_broken(&format!("proxy: {{targets: {{nodes: [n1]}}, port: 7007, from: {from}, how: {{lose_replies: 1}}}}"), async || {
+                assert_eq!(ask(scene, 1).await[0].1, node, "{from}");
+                assert_eq!(ask_from_here(scene, 1).await[0].1, client, "{from}");
+                let itself = scene.on(1, &format!("{PROBE} probe ask 127.0.0.1 7007 1")).await;
+                assert_eq!(read(&itself)[0].1, "ok");
+                assert_eq!(scene.probe(2, "tcp", 1, 7000).await, "ok", "another port");
+            })
+            .await;
+        assert_eq!(ask_from_here(scene, 1).await[0].1, "ok");
+    }
+}
+
+/// The same on a node whose iptables does not work.
+pub(crate) async fn nftables_do_as_well(scene: &Scene) {
+    if scene.on(1, "command -v nft || :").await.is_empty() {
+        println!("skipped: nftables is not installed");
+        return;
+    }
+    let hide =
+        "for tool in iptables ip6tables; do printf '#!/bin/sh\\nexit 1\\n' >/usr/local/sbin/$tool; chmod 755 /usr/local/sbin/$tool; done";
+    scene.on(1, hide).await;
+    for from in ["nodes", "all"] {
+        scene
+            .while_broken(&format!("proxy: {{targets: {{nodes: [n1]}}, port: 7007, from: {from}, how: {{lose_replies: 1}}}}"), async || {
+                assert!(!scene.on(1, "nft list tables | grep elenchus_proxy").await.is_empty());
+                assert!(all_are(&ask(scene, 3).await, 0, "reset"));
+            })
+            .await;
+        assert!(all_are(&ask(scene, 3).await, 1000, "ok"));
+    }
+    scene.on(1, "rm /usr/local/sbin/iptables /usr/local/sbin/ip6tables").await;
+}
+
+pub(crate) async fn ipv6_goes_through_as_well(scene: &Scene) {
+    scene
+        .by_ipv6(async |scene| {
+            while_between(scene, "{cut: {share: 1, after: 300}}", async || {
+                let replies = ask(scene, 5).await;
+                assert!(all_are(&replies, 300, "reset"), "{replies:?}");
+            })
+            .await;
+        })
+        .await;
+}
+
+/// Clients reach the server as before.
+pub(crate) async fn nobody_misses_a_proxy_that_is_killed(scene: &Scene) {
+    while_between(scene, "{lose_replies: 1}", async || {
+        assert!(all_are(&ask(scene, 1).await, 0, "reset"));
+        scene.on(1, "pkill -KILL '^helper-'").await;
+        let mut replies = Vec::new();
+        for _ in 0..100 {
+            replies = ask(scene, 1).await;
+            if all_are(&replies, 1000, "ok") {
+                return;
+            }
+        }
+        panic!("{replies:?}");
+    })
+    .await;
+}
+
+pub(crate) async fn a_proxy_that_is_killed_with_all_its_kin_is_healed(scene: &Scene) {
+    while_between(scene, "{delay: 1ms}", async || {
+        assert!(all_are(&ask(scene, 1).await, 1000, "ok"));
+        scene.on(1, "read -r leader since </run/elenchus/jobs/proxy-1.pid && pkill -KILL -s $leader").await;
+        assert!(all_are(&ask(scene, 1).await, 0, "refused"));
+    })
+    .await;
+}
+
+pub(crate) async fn ssh_is_never_in_between(scene: &Scene) {
+    let port = scene.cluster.nodes[0].host.port();
+    let line = format!("proxy: {{targets: {{nodes: [n1]}}, port: {port}, how: {{lose_replies: 1}}}}");
+    let why = match scene.while_injected(&[&line], async || {}).await {
+        Ok((said, _)) => format!("{said:?}"),
+        Err(error) => error.to_string(),
+    };
+    assert!(why.contains("SSH, by which faults are healed"), "{why}");
+}
