@@ -9,6 +9,7 @@
 //! | [`skew`] | what such a clock shows: a function of the true time |
 //! | [`clock`] | giving processes such a clock, and taking it away |
 //! | [`machine`] | the same for the clock of a whole machine |
+//! | [`disk`] | a file system that forgets what was not synced, and fails |
 //! | `kept` | the files that remember what is in force |
 //! | [`processes`] | who runs on the node |
 //!
@@ -16,6 +17,7 @@
 
 pub mod change;
 pub mod clock;
+pub mod disk;
 mod kept;
 pub mod machine;
 pub mod processes;
