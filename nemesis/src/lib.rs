@@ -19,7 +19,7 @@
 //! | `helper` | the program that is uploaded for what a shell cannot do |
 //! | [`roster`], [`target`], [`grudge`] | who there is, who is struck, who hears whom |
 //! | [`firewall`], `cgroup`, `mounted` | rules that stop packets; limits of the kernel; a disk that can be told to forget and fail |
-//! | [`partition`], [`isolate`], [`dns`], [`loss`], [`link`], [`sever`], [`kill`], [`pause`], [`crash_loop`], [`restart`], [`rolling`], [`cpu`], [`memory`], [`fill_disk`], [`descriptors`], [`throttle`], [`oom`], [`pids`], [`io`], [`damage`], [`power_failure`], [`disk`], [`disk_flips`], [`clock`], [`membership`], [`shell`] | the faults |
+//! | [`partition`], [`isolate`], [`dns`], [`loss`], [`link`], [`sever`], [`kill`], [`pause`], [`crash_loop`], [`restart`], [`rolling`], [`cpu`], [`memory`], [`fill_disk`], [`descriptors`], [`throttle`], [`oom`], [`pids`], [`io`], [`damage`], [`rollback`], [`power_failure`], [`disk`], [`disk_flips`], [`clock`], [`membership`], [`shell`] | the faults |
 //! | [`scenario`] | ready compositions of them |
 //!
 //! Adding a fault is one file and one line in the table in [`scheduled`].
@@ -60,6 +60,7 @@ pub mod pids;
 pub mod power_failure;
 pub mod requirement;
 pub mod restart;
+pub mod rollback;
 pub mod rolling;
 pub mod roster;
 pub mod safety;

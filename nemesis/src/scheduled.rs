@@ -152,6 +152,8 @@ faults! {
     io: crate::io::Io,
     /// Kills the system, damages its files, and starts it on what is left.
     damage: crate::damage::Damage,
+    /// Kills the system, and starts it on an older copy of its files.
+    rollback: crate::rollback::Rollback,
     /// Kills the system, loses what it did not sync to a directory, and starts it on what is left.
     power_failure: crate::power_failure::PowerFailure,
     /// Has operations on the files of a directory fail, or take long.

@@ -63,6 +63,7 @@ tests! {
     resources::a_disk_is_as_slow_as_it_is_said_to_be,
     disk::bits_are_flipped_where_the_seed_says,
     disk::ends_are_lost_and_stay_lost,
+    disk::what_is_rolled_back_is_as_it_was,
     mounted::what_was_not_synced_is_lost_with_the_power,
     mounted::torn_writes_leave_a_mixture,
     mounted::chosen_operations_fail_on_chosen_files,
