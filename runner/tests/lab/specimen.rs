@@ -53,14 +53,11 @@ fn a_run_ends_at_the_first_violation_if_asked_to() {
     assert!(trial.report().contains("at the first violation, as the plan asks"));
 }
 
-/// The power of all nodes fails, twice.
-const POWER_FAILURES: &str =
-    "--set=nemesis=[{power_failure: {targets: all, directory: /var/lib/elenchus/specimen}, every: 6s, for: 2s, interval: fixed}]";
+const POWER_FAILURE: &str = "examples/power-failure.yaml";
 
 #[test]
 fn what_was_never_synced_is_missed_after_a_power_failure() {
-    let Some(trial) = Trial::of(QUICKSTART) else { return };
-    let trial = trial.with(&["--duration=20s", "--allow-destructive", "--set=system.options.defect=no-fsync", POWER_FAILURES]);
+    let Some(trial) = Trial::of(POWER_FAILURE) else { return };
     let output = trial.run();
     if lacks_fuse(&output) {
         return;
@@ -73,16 +70,16 @@ fn what_was_never_synced_is_missed_after_a_power_failure() {
 
 #[test]
 fn a_kill_alone_does_not_show_that_nothing_is_synced() {
-    let Some(trial) = Trial::of(QUICKSTART) else { return };
+    let Some(trial) = Trial::of(POWER_FAILURE) else { return };
     let killing = "--set=nemesis=[{kill: {targets: all}, every: 6s, for: 2s, interval: fixed}]";
-    let trial = trial.with(&["--duration=20s", "--set=system.options.defect=no-fsync", killing]);
+    let trial = trial.with(&[killing]);
     assert_status(&trial.run(), 0);
 }
 
 #[test]
 fn what_was_synced_survives_power_failures() {
-    let Some(trial) = Trial::of(QUICKSTART) else { return };
-    let trial = trial.with(&["--duration=20s", "--allow-destructive", "--set=system.options.defect=none", POWER_FAILURES]);
+    let Some(trial) = Trial::of(POWER_FAILURE) else { return };
+    let trial = trial.with(&["--set=system.options.defect=none"]);
     let output = trial.run();
     if lacks_fuse(&output) {
         return;
