@@ -4,6 +4,7 @@
 //! struck from the ledger. What could not be verified is `info` in the history; what was not done is `fail`.
 
 mod lease;
+mod stage;
 mod sweep;
 mod turn;
 
@@ -16,6 +17,7 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::watch;
 
+pub use stage::{Staged, stage};
 pub use sweep::{heal_all, heal_outstanding};
 
 use crate::safety::Held;
@@ -181,11 +183,16 @@ impl<'a> Run<'a> {
             record,
             operations,
             began: Instant::now(),
-            next_id: AtomicU32::new(1),
+            next_id: AtomicU32::new(Run::first_id(ledger)),
             active: Mutex::default(),
             outcome: Mutex::default(),
             turns: campaign.lines.iter().map(|_| tokio::sync::Mutex::default()).collect(),
         }
+    }
+
+    /// The first number that no injection in the ledger has.
+    fn first_id(ledger: &Ledger) -> u32 {
+        ledger.outstanding().last().map_or(1, |last| last.id + 1)
     }
 
     async fn carry_out(&self, mut stop: watch::Receiver<bool>) {

@@ -161,8 +161,7 @@ impl Fault for Damage {
     }
 
     fn check(&self, _: &Roster) -> Result<(), String> {
-        let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "/._-*?[]{}!@+=:,~%".contains(letter);
-        if !self.files.starts_with('/') || !self.files.chars().all(is_plain) {
+        if !self.files.starts_with('/') || !errand::is_pattern(&self.files) {
             return Err(format!("`files` is a pattern of absolute paths without spaces and quotes, not `{}`", self.files));
         }
         match (&self.how, self.count) {

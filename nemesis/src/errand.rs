@@ -78,6 +78,11 @@ pub(crate) fn found_processes(printed: &[String]) -> bool {
     printed.iter().any(|pids| !pids.is_empty())
 }
 
+/// Whether a shell sees nothing in it but a pattern of paths.
+pub(crate) fn is_pattern(text: &str) -> bool {
+    text.chars().all(|letter| letter.is_ascii_alphanumeric() || "/._-*?[]{}!@+=:,~%".contains(letter))
+}
+
 /// The same script on every node.
 pub(crate) fn everywhere(cluster: &Cluster, script: &str) -> Vec<Errand> {
     cluster.nodes.iter().map(|node| Errand { node: node.name.clone(), script: script.to_owned() }).collect()

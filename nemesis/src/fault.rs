@@ -81,6 +81,16 @@ pub trait Fault: Debug + Send + Sync {
         None
     }
 
+    /// What it needs to be in place on every node from before the system is started until all is over. What several need is put in place once.
+    fn stage(&self, _cluster: &Cluster) -> Vec<Work> {
+        Vec::new()
+    }
+
+    /// What takes away whatever of its kind's [`Fault::stage`] may be in place on any node. Idempotent.
+    fn unstage(&self, _cluster: &Cluster) -> Vec<Errand> {
+        Vec::new()
+    }
+
     /// Whether its settings make sense, and else why not.
     fn check(&self, _roster: &Roster) -> Result<(), String> {
         Ok(())

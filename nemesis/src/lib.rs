@@ -18,8 +18,8 @@
 //! | `switch` | the dead man's switch on the node |
 //! | `helper` | the program that is uploaded for what a shell cannot do |
 //! | [`roster`], [`target`], [`grudge`] | who there is, who is struck, who hears whom |
-//! | [`firewall`], `cgroup` | rules that stop packets; limits of the kernel |
-//! | [`partition`], [`isolate`], [`dns`], [`loss`], [`link`], [`sever`], [`proxy`], [`kill`], [`pause`], [`crash_loop`], [`restart`], [`rolling`], [`cpu`], [`memory`], [`fill_disk`], [`descriptors`], [`throttle`], [`oom`], [`pids`], [`io`], [`damage`], [`clock`], [`timezone`], [`membership`], [`shell`] | the faults |
+//! | [`firewall`], `cgroup`, `mounted` | rules that stop packets; limits of the kernel; a disk that can be told to forget and fail |
+//! | [`partition`], [`isolate`], [`dns`], [`loss`], [`link`], [`sever`], [`proxy`], [`kill`], [`pause`], [`crash_loop`], [`restart`], [`rolling`], [`cpu`], [`memory`], [`fill_disk`], [`descriptors`], [`throttle`], [`oom`], [`pids`], [`io`], [`damage`], [`rollback`], [`power_failure`], [`disk`], [`disk_flips`], [`clock`], [`timezone`], [`membership`], [`shell`] | the faults |
 //! | [`scenario`] | ready compositions of them |
 //!
 //! Adding a fault is one file and one line in the table in [`scheduled`].
@@ -33,6 +33,8 @@ pub mod cpu;
 pub mod crash_loop;
 pub mod damage;
 pub mod descriptors;
+pub mod disk;
+pub mod disk_flips;
 pub mod dns;
 pub mod errand;
 pub mod error;
@@ -50,13 +52,16 @@ pub mod link;
 pub mod loss;
 pub mod membership;
 pub mod memory;
+mod mounted;
 pub mod oom;
 pub mod partition;
 pub mod pause;
 pub mod pids;
+pub mod power_failure;
 pub mod proxy;
 pub mod requirement;
 pub mod restart;
+pub mod rollback;
 pub mod rolling;
 pub mod roster;
 pub mod safety;
@@ -71,7 +76,7 @@ pub mod timetable;
 pub mod timezone;
 
 pub use cluster::Cluster;
-pub use conduct::{Campaign, Outcome, Record, check, heal_all, heal_outstanding, prepare, run};
+pub use conduct::{Campaign, Outcome, Record, Staged, check, heal_all, heal_outstanding, prepare, run, stage};
 pub use errand::Errand;
 pub use error::NemesisError;
 pub use fault::{Aim, Deed, Fault, Work};

@@ -154,6 +154,14 @@ faults! {
     io: crate::io::Io,
     /// Kills the system, damages its files, and starts it on what is left.
     damage: crate::damage::Damage,
+    /// Kills the system, and starts it on an older copy of its files.
+    rollback: crate::rollback::Rollback,
+    /// Kills the system, loses what it did not sync to a directory, and starts it on what is left.
+    power_failure: crate::power_failure::PowerFailure,
+    /// Has operations on the files of a directory fail, or take long.
+    disk: crate::disk::Disk,
+    /// Flips bits of what is read from the files of a directory.
+    disk_flips: crate::disk_flips::DiskFlips,
     /// Has the system's processes see a wrong time of day.
     clock: crate::clock::Clock,
     /// Gives nodes another time zone.

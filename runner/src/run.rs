@@ -118,13 +118,25 @@ pub async fn run(plan: &Resolved, net: Option<&LabNet>, facts: Facts, reporter: 
     let mut findings = Vec::new();
     let interrupt = Interrupt::listen();
     let stage = Stage { plan, seed: Seed(facts.seed), cluster: &cluster, workload: workload.clone(), client, dir: &dir };
-    let ran = drive(stage, &interrupt, reporter).await;
-    if let Some(system) = &cluster.system {
-        reporter(RunEvent::Phase("fetching logs and cleaning up"));
-        findings.extend(logs(system, &cluster.nodes, &dir).await);
-        if let Err(error) = system.tear_down(&cluster.nodes).await {
-            findings.push(finding("clean-up", Verdict::Unknown, error.to_string()));
+    let ledger = Ledger::open(dir.path())?;
+    let staged = elenchus_nemesis::stage(campaign, &cluster, &ledger).await?;
+    let ran = staged.during(drive(stage, &ledger, &interrupt, reporter)).await;
+    let fetched = match &cluster.system {
+        Some(system) => {
+            reporter(RunEvent::Phase("fetching logs and cleaning up"));
+            staged.during(logs(system, &cluster.nodes, &dir)).await
         }
+        None => Vec::new(),
+    };
+    findings.extend(fetched);
+    // The system need not end before: what it still writes arrives all the same.
+    if let Err(error) = staged.end().await {
+        findings.push(finding("clean-up", Verdict::Unknown, format!("{error}; `elenchus heal` undoes it")));
+    }
+    if let Some(system) = &cluster.system
+        && let Err(error) = system.tear_down(&cluster.nodes).await
+    {
+        findings.push(finding("clean-up", Verdict::Unknown, error.to_string()));
     }
     let driven = ran?;
     findings.extend(driven.findings);
@@ -182,7 +194,7 @@ struct Stage<'a> {
 }
 
 /// Starts the system, drives the clients and the nemesis, and heals.
-async fn drive(stage: Stage<'_>, interrupt: &Interrupt, reporter: Reporter<'_>) -> Result<Driven, RunError> {
+async fn drive(stage: Stage<'_>, ledger: &Ledger, interrupt: &Interrupt, reporter: Reporter<'_>) -> Result<Driven, RunError> {
     let Stage { plan, seed, cluster, workload, client, dir } = stage;
     if let Some(system) = &cluster.system {
         reporter(RunEvent::Phase("starting the system"));
@@ -195,7 +207,6 @@ async fn drive(stage: Stage<'_>, interrupt: &Interrupt, reporter: Reporter<'_>) 
     let cast = Cast { workload: workload.clone(), client, targets, concurrency: plan.concurrency, timeout: plan.timeout.0 };
     let (watcher, sighting) = look_out(plan, workload.as_ref())?;
     let conductor = Conductor::new(cast, Recorder::watched(&dir.history(), &cluster.roster.nodes, watcher)?);
-    let ledger = Ledger::open(dir.path())?;
 
     reporter(RunEvent::Phase("driving clients"));
     let (stop, stopped) = watch::channel(false);
@@ -204,7 +215,7 @@ async fn drive(stage: Stage<'_>, interrupt: &Interrupt, reporter: Reporter<'_>) 
         if plan.nemesis.is_empty() {
             return Ok(elenchus_nemesis::Outcome::default());
         }
-        elenchus_nemesis::run(cluster, plan.campaign(seed), &ledger, &record, &|| conductor.tally().completed(), stopped).await
+        elenchus_nemesis::run(cluster, plan.campaign(seed), ledger, &record, &|| conductor.tally().completed(), stopped).await
     };
     let clients = async {
         let ending = tokio::select! {

@@ -12,11 +12,13 @@ pub enum Defect {
     /// A node acknowledges what it has not made durable and writes it half a second later: the last half second is lost when it is killed. Others
     /// may have it still, so that it shows when a majority is killed at once.
     LostFsync,
+    /// A node acknowledges what it has written and never syncs it: a kill loses nothing, and a power failure all since the file was begun.
+    NoFsync,
 }
 
 impl Defect {
     /// Every defect.
-    pub const ALL: [Defect; 3] = [Defect::StaleReads, Defect::EarlyAck, Defect::LostFsync];
+    pub const ALL: [Defect; 4] = [Defect::StaleReads, Defect::EarlyAck, Defect::LostFsync, Defect::NoFsync];
 
     /// The name it is switched on by.
     pub fn name(self) -> &'static str {
@@ -24,6 +26,7 @@ impl Defect {
             Defect::StaleReads => "stale-reads",
             Defect::EarlyAck => "early-ack",
             Defect::LostFsync => "lost-fsync",
+            Defect::NoFsync => "no-fsync",
         }
     }
 
@@ -39,6 +42,7 @@ impl Defect {
             Defect::LostFsync => {
                 "writes are acknowledged before they are durable; the last half second is lost when nodes are killed at once"
             }
+            Defect::NoFsync => "writes are acknowledged when they are written and never synced; a kill loses nothing, a power failure does",
         }
     }
 }

@@ -108,7 +108,11 @@ async fn start(settings: &Settings) -> Result<(Service, Writer), NodeError> {
     let stranger = || NodeError::Stranger { name: settings.name.clone(), members: names.join(", ") };
     let id = members.id(&settings.name).ok_or_else(stranger)?;
     let config = config(settings.heartbeat)?;
-    let durability = if settings.defect == Some(Defect::LostFsync) { Durability::Delayed } else { Durability::Synced };
+    let durability = match settings.defect {
+        Some(Defect::LostFsync) => Durability::Delayed,
+        Some(Defect::NoFsync) => Durability::Unsynced,
+        _ => Durability::Synced,
+    };
     let (writer, records) = open(&settings.data, &settings.name, &names, durability)?;
     let state = State::default();
     let http = http()?;

@@ -4,6 +4,7 @@ use std::process::{Command, ExitCode};
 
 use elenchus_helper::change::Change;
 use elenchus_helper::clock::{self, Clocks};
+use elenchus_helper::disk::serve::{self, Mount};
 use elenchus_helper::link;
 use elenchus_helper::machine::{Kernel, MachineClock};
 use elenchus_helper::proxy;
@@ -11,6 +12,8 @@ use elenchus_helper::proxy;
 const USAGE: &str = "orders: \
                      clock trial | clock begin ID MEMBERS CHANGE… | clock keep ID | clock strike ID | clock verify ID | clock end ID | clock verify-ended ID | \
                      clock end-all | clock read | \
+                     disk trial | disk mount DIRECTORY | disk order DIRECTORY ORDER… | disk verify DIRECTORY [ID] | disk verify-gone DIRECTORY [ID] | \
+                     disk unmount DIRECTORY | disk calm-all | disk unmount-all | \
                      machine trial|begin|keep|verify|end BOOT_ID [CHANGE…] | machine verify-ended BOOT_ID | \
                      link trial | link run SEED SETTINGS… | proxy trial | proxy run PORT SEED SETTINGS…";
 
@@ -53,6 +56,7 @@ fn obey(words: &[&str]) -> elenchus_helper::Result<String> {
         ["clock", "verify-ended", one] => clocks.verify_ended(id(one)?).map(nothing),
         ["clock", "end-all"] => clocks.end_all().map(nothing),
         ["clock", "read"] => Ok(clocks.readings()?.into_iter().map(|(pid, ahead)| format!("{pid} {ahead}\n")).collect()),
+        ["disk", ref order @ ..] => disk(order),
         // The boot identifier is that of the machine whose clock must not be touched.
         ["machine", order, boot_id, ref change @ ..] => {
             let clock = MachineClock::new(Kernel::unless(boot_id)?, "/run/elenchus/machine-clock");
@@ -75,6 +79,31 @@ fn obey(words: &[&str]) -> elenchus_helper::Result<String> {
             proxy::run(port, &proxy::Settings::of_words(settings)?, number(seed)?).map(nothing)
         }
         _ => Err(format!("`{}` is no order; {USAGE}", words.join(" "))),
+    }
+}
+
+/// Carries out an order that is about a directory that is mounted over.
+fn disk(words: &[&str]) -> elenchus_helper::Result<String> {
+    let nothing = |()| String::new();
+    let mount = |directory: &str| {
+        let mount = Mount::of(directory)?;
+        mount.mount(again(&["disk", "keep", directory])?)
+    };
+    match *words {
+        ["trial"] => serve::trial(mount).map(nothing),
+        ["mount", directory] => mount(directory).map(nothing),
+        ["keep", directory] => Mount::of(directory)?.keep(again(&["disk", "carry", directory])?).map(nothing),
+        ["carry", directory] => Mount::of(directory)?.carry().map(nothing),
+        ["order", directory, ref order @ ..] => Mount::of(directory)?.order(order),
+        ["verify", directory] => Mount::of(directory)?.verify().map(nothing),
+        ["verify", directory, id] => Mount::of(directory)?.verify_rule(id, true).map(nothing),
+        ["verify-gone", directory] => Mount::of(directory)?.verify_gone().map(nothing),
+        ["verify-gone", directory, id] => Mount::of(directory)?.verify_rule(id, false).map(nothing),
+        ["unmount", directory] => Mount::of(directory)?.unmount().map(nothing),
+        ["calm", directory, id] => Mount::of(directory)?.calm(id).map(nothing),
+        ["calm-all"] => serve::all()?.iter().try_for_each(|mount| mount.calm("all")).map(nothing),
+        ["unmount-all"] => serve::all()?.iter().try_for_each(Mount::unmount).map(nothing),
+        _ => Err(format!("`disk {}` is no order; {USAGE}", words.join(" "))),
     }
 }
 

@@ -1,15 +1,16 @@
 //! Telling the nodes that the control node lives.
 
 use std::convert::Infallible;
+use std::time::Duration;
 
 use elenchus_control::Command;
 use futures_util::future::join_all;
 
 use super::Run;
-use crate::switch;
+use crate::{Cluster, switch};
 
 impl Run<'_> {
-    /// Renews the lease of every node on which a switch is armed, for ever. A node that cannot be told is told at the next turn.
+    /// Renews the lease of every node on which a switch is armed, for ever.
     pub(super) async fn keep_leases(&self) -> Infallible {
         let every = switch::renewal(self.campaign.safety.lease.0);
         loop {
@@ -17,14 +18,19 @@ impl Run<'_> {
             let mut armed = self.active(|active| active.iter().flat_map(|one| one.armed_on.clone()).collect::<Vec<String>>());
             armed.sort();
             armed.dedup();
-            let nodes = self.cluster.nodes.iter().filter(|node| armed.contains(&node.name));
-            join_all(nodes.map(|node| async {
-                // Two turns at most: a node that does not answer keeps the others waiting.
-                if let Err(error) = node.host.run(Command::sh(&switch::renew()).timeout(every * 2)).await {
-                    tracing::warn!(node = node.name, "its lease could not be renewed: {error}");
-                }
-            }))
-            .await;
+            renew(self.cluster, &armed, every).await;
         }
     }
+}
+
+/// Renews the lease of these nodes. A node that cannot be told is told at the next turn.
+pub(super) async fn renew(cluster: &Cluster, on: &[String], every: Duration) {
+    let nodes = cluster.nodes.iter().filter(|node| on.contains(&node.name));
+    join_all(nodes.map(|node| async {
+        // Two turns at most: a node that does not answer keeps the others waiting.
+        if let Err(error) = node.host.run(Command::sh(&switch::renew()).timeout(every * 2)).await {
+            tracing::warn!(node = node.name, "its lease could not be renewed: {error}");
+        }
+    }))
+    .await;
 }

@@ -15,6 +15,13 @@ pub async fn heal_all(cluster: &Cluster) -> Result<(), NemesisError> {
             sweep(cluster, fault.as_ref()).await?;
         }
     }
+    let mut unstaged: Vec<Errand> = Vec::new();
+    for errand in one_of_each().iter().flat_map(|fault| fault.unstage(cluster)) {
+        if !unstaged.contains(&errand) {
+            unstaged.push(errand);
+        }
+    }
+    errand::run(cluster, &unstaged).await?;
     // What was done with it to a system is known when that is.
     if cluster.system.is_some() { remove_helper(cluster).await } else { Ok(()) }
 }
@@ -55,7 +62,7 @@ pub async fn heal_outstanding(nodes: &[Node], ledger: &Ledger) -> Result<Vec<Str
 }
 
 /// When nothing is left for it to undo.
-async fn remove_helper(cluster: &Cluster) -> Result<(), NemesisError> {
+pub(super) async fn remove_helper(cluster: &Cluster) -> Result<(), NemesisError> {
     errand::run(cluster, &errand::everywhere(cluster, &helper::remove())).await.map(drop)
 }
 
@@ -85,7 +92,9 @@ impl Run<'_> {
             self.settle(late).await;
         }
         let is_healed = self.outcome.lock().is_ok_and(|outcome| outcome.unhealed.is_empty());
+        // What is in place while the system runs is taken away later.
         if is_healed
+            && self.ledger.outstanding().is_empty()
             && !requirement::trials(self.campaign.lines).is_empty()
             && let Err(error) = remove_helper(self.cluster).await
         {

@@ -223,7 +223,8 @@ impl Run<'_> {
     }
 }
 
-fn errands(works: &[Work], script: impl Fn(&Work) -> String) -> Vec<Errand> {
+/// A script of each work.
+pub(super) fn errands(works: &[Work], script: impl Fn(&Work) -> String) -> Vec<Errand> {
     works.iter().map(|work| Errand { node: work.node.clone(), script: script(work) }).collect()
 }
 

@@ -32,6 +32,9 @@ const LINES: &[&str] = &[
     "{descriptors: {targets: one}, every: 4s, for: 2s}",
     "{fill_disk: {targets: one, path: /mnt/small}, every: 4s, for: 2s}",
     "{damage: {targets: one, files: '/var/tmp/data/*', restore: true}, every: 6s, for: 2s}",
+    "{power_failure: {targets: one, directory: /var/tmp/disk, torn: 512}, every: 4s, for: 1s}",
+    "{disk: {targets: all, directory: /var/tmp/disk, how: {delay: 1ms}}, every: 4s, for: 2s}",
+    "{disk_flips: {targets: one, directory: /var/tmp/disk}, every: 4s, for: 2s}",
     "{pause: {targets: minority}, every: 3s, for: 2s}",
     "{clock: {targets: all, how: {bump: -1h}}, every: 4s, for: 3s}",
     "{timezone: {targets: one}, every: 4s, for: 2s}",
@@ -159,6 +162,8 @@ pub(crate) fn main(words: &[String]) {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     // Only for the helper: what else is needed is known to be there.
     runtime.block_on(elenchus_nemesis::prepare(&campaign, &cluster)).unwrap();
+    let staged = runtime.block_on(elenchus_nemesis::stage(campaign, &cluster, &ledger)).unwrap();
     std::fs::write(ready(Path::new(store)), "").unwrap();
-    runtime.block_on(elenchus_nemesis::run(&cluster, campaign, &ledger, &|_, _, _, _| {}, &|| 0, stopped)).unwrap();
+    let run = elenchus_nemesis::run(&cluster, campaign, &ledger, &|_, _, _, _| {}, &|| 0, stopped);
+    runtime.block_on(staged.during(run)).unwrap();
 }

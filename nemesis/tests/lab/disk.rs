@@ -44,3 +44,26 @@ pub(crate) async fn ends_are_lost_and_stay_lost(scene: &Scene) {
     let (said, outcome) = scene.while_injected(&["damage: {targets: {nodes: [n3]}, files: '/var/tmp/data/*'}"], async || {}).await.unwrap();
     assert!(said[1].2.as_ref().is_some_and(|why| why.contains("no file matches")) && outcome.injected == 0, "{said:?}");
 }
+
+/// A directory that changes as soon as it is copied: what was written since is gone, and comes back only if it is asked for.
+pub(crate) async fn what_is_rolled_back_is_as_it_was(scene: &Scene) {
+    let writing = "rm -rf /var/tmp/data; mkdir -p /var/tmp/data/in; echo old >/var/tmp/data/in/file; \
+                   setsid sh -c 'until [ -e /var/tmp/elenchus-rollback-*/older/in/file ]; do sleep 0.1; done; sleep 0.5; \
+                   echo new >/var/tmp/data/in/file; echo more >/var/tmp/data/more' >/dev/null 2>&1 </dev/null &";
+    let found = "cat /var/tmp/data/in/file /var/tmp/data/more 2>/dev/null | tr '\\n' ' '";
+    for (restore, healed) in [("true", "new more"), ("false", "old")] {
+        scene.on(2, writing).await;
+        scene
+            .while_broken(
+                &format!("rollback: {{targets: {{nodes: [n2]}}, path: /var/tmp/data, age: 4s, restore: {restore}}}"),
+                async || {
+                    assert_eq!(scene.on(2, found).await.trim(), "old");
+                    scene.await_servers().await;
+                    assert_eq!(scene.probe(1, "tcp", 2, 7000).await, "ok", "it was started on what is old");
+                },
+            )
+            .await;
+        assert_eq!(scene.on(2, found).await.trim(), healed, "restore: {restore}");
+    }
+    scene.on(2, "rm -rf /var/tmp/data").await;
+}

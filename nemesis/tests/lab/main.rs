@@ -7,7 +7,9 @@ mod controller;
 mod disk;
 mod links;
 mod members;
+mod mounted;
 mod network;
+mod postgres;
 mod probe;
 mod processes;
 mod proxies;
@@ -83,6 +85,15 @@ tests! {
     resources::a_disk_is_as_slow_as_it_is_said_to_be,
     disk::bits_are_flipped_where_the_seed_says,
     disk::ends_are_lost_and_stay_lost,
+    disk::what_is_rolled_back_is_as_it_was,
+    mounted::what_was_not_synced_is_lost_with_the_power,
+    mounted::torn_writes_leave_a_mixture,
+    mounted::chosen_operations_fail_on_chosen_files,
+    mounted::operations_take_longer,
+    mounted::other_bits_are_read_than_were_written,
+    mounted::a_disk_whose_server_is_killed_is_not_left_dead,
+    mounted::what_is_not_to_be_mounted_over_is_said_before_the_run,
+    postgres::what_it_said_is_committed_survives_unless_it_does_not_sync,
     clocks::the_systems_clock_is_wrong_and_nobody_elses,
     clocks::a_system_that_comes_back_has_the_same_clock,
     clocks::the_machines_clock_is_never_set_in_a_lab,

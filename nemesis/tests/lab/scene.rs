@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use elenchus_control::config::HostConfig;
@@ -66,6 +67,12 @@ impl Scene {
         }
     }
 
+    /// The same nodes with another system, which is given by its definition, beside the server.
+    pub(crate) fn with_system(&self, definition: &str) -> Scene {
+        let cluster = cluster_with(self.cluster.nodes.clone(), definition);
+        Scene { cluster, logins: self.logins.clone(), whole: self.whole.clone() }
+    }
+
     /// What a node prints to a script that must succeed. Nodes are counted from 1, as their names are.
     pub(crate) async fn on(&self, node: usize, script: &str) -> String {
         self.cluster.nodes[node - 1].host.run(Command::sh(script)).await.unwrap().stdout_text()
@@ -87,10 +94,24 @@ impl Scene {
 
     /// Has the faults of all lines in force, each with `at: [0s], for: 1h` unless it says otherwise, while something is looked at; returns what was said.
     pub(crate) async fn while_injected(&self, lines: &[&str], look: impl AsyncFnOnce()) -> Result<(Vec<Said>, Outcome), NemesisError> {
+        self.while_staged(lines, async || {}, look).await
+    }
+
+    /// The same, after something was done when what the faults need is in place. Until then, those with `after_operations: 1` wait.
+    pub(crate) async fn while_staged(
+        &self,
+        lines: &[&str],
+        before: impl AsyncFnOnce(),
+        look: impl AsyncFnOnce(),
+    ) -> Result<(Vec<Said>, Outcome), NemesisError> {
         let lines: Vec<Scheduled> = lines
             .iter()
             .map(|line| {
-                let when = if line.contains("for:") { "" } else { ", at: [0s], for: 1h" };
+                let when = match line {
+                    line if line.contains("for:") => "",
+                    line if line.contains("after_operations:") => ", for: 1h",
+                    _ => ", at: [0s], for: 1h",
+                };
                 serde_yaml::from_str(&format!("{{{line}{when}}}")).unwrap_or_else(|error| panic!("{line}: {error}"))
             })
             .collect();
@@ -99,6 +120,7 @@ impl Scene {
         let campaign = Campaign { lines: &lines, safety: &safety, seed: Seed(1), duration: Duration::from_secs(3600) };
         elenchus_nemesis::check(&campaign, &self.cluster)?;
         elenchus_nemesis::prepare(&campaign, &self.cluster).await?;
+        let staged = elenchus_nemesis::stage(campaign, &self.cluster, &ledger).await?;
         let said: Mutex<Vec<Said>> = Mutex::default();
         let (count, counted) = watch::channel(0);
         let record = |kind: Kind, _: Symbol, event: FaultEvent, error: Option<String>| {
@@ -108,13 +130,19 @@ impl Scene {
             }
         };
         let (stop, stopped) = watch::channel(false);
+        let operations = AtomicU64::new(0);
         let looking = async {
+            before().await;
+            operations.store(1, Ordering::Relaxed);
             let mut counted = counted;
             counted.wait_for(|count| *count >= lines.len()).await.unwrap();
             look().await;
             stop.send(true).unwrap();
         };
-        let (outcome, ()) = tokio::join!(elenchus_nemesis::run(&self.cluster, campaign, &ledger, &record, &|| 0, stopped), looking);
+        let count = || operations.load(Ordering::Relaxed);
+        let run = elenchus_nemesis::run(&self.cluster, campaign, &ledger, &record, &count, stopped);
+        let (outcome, ()) = staged.during(async { tokio::join!(run, looking) }).await;
+        staged.end().await?;
         let said = said.into_inner().unwrap();
         assert!(ledger.outstanding().is_empty(), "{said:?}");
         Ok((said, outcome?))
@@ -156,7 +184,8 @@ impl Scene {
     pub(crate) async fn traces(&self) -> Vec<String> {
         let look = "for t in iptables ip6tables; do for table in filter raw nat; do $t -t $table -S 2>/dev/null; done; done; nft list tables 2>/dev/null | grep elenchus; ip rule; \
                     tc qdisc show dev eth0 2>/dev/null; sort /proc/mounts | grep -v ' /tmp '; \
-                    readlink /etc/localtime; cat /etc/timezone 2>/dev/null; date +%z; ls -d /etc/*.elenchus /var/lib/elenchus/timezone* 2>/dev/null; ls -d /run/elenchus/clocks/[0-9]* 2>/dev/null; awk '{ print \"queue\", $1 }' /proc/net/netfilter/nfnetlink_queue 2>/dev/null; \
+                    readlink /etc/localtime; cat /etc/timezone 2>/dev/null; date +%z; ls -d /etc/*.elenchus /var/lib/elenchus/timezone* 2>/dev/null; \
+                    ls -d /run/elenchus/clocks/[0-9]* /run/elenchus/disks/%* /var/tmp/disk 2>/dev/null; awk '{ print \"queue\", $1 }' /proc/net/netfilter/nfnetlink_queue 2>/dev/null; \
                     case $(/opt/elenchus-probe probe ahead 127.0.0.1) in -[0-9]??*|[0-9]??*) echo its clock is wrong;; esac; \
                     find /run/elenchus/faults /run/elenchus/jobs /run/elenchus/descriptors-* /mnt/small /tmp/mark /var/tmp/elenchus-* /run/elenchus/cgroup* ! -type d 2>/dev/null; \
                     grep -h elenchus /proc/[0-9]*/cgroup 2>/dev/null; \
@@ -173,7 +202,11 @@ impl Scene {
 
 /// These nodes, with the server on them, and a zone for each of the first and the last.
 pub(crate) fn cluster(nodes: Vec<Node>) -> Cluster {
-    let definition: Definition = serde_yaml::from_str(SYSTEM).unwrap();
+    cluster_with(nodes, SYSTEM)
+}
+
+fn cluster_with(nodes: Vec<Node>, system: &str) -> Cluster {
+    let definition: Definition = serde_yaml::from_str(system).unwrap();
     let places: Vec<(String, String)> = nodes.iter().map(|node| (node.name.clone(), node.address.clone())).collect();
     let system = System::new(definition, &BTreeMap::new(), Path::new("/"), &places).unwrap();
     let names = nodes.iter().map(|node| node.name.clone()).collect();

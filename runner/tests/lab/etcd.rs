@@ -1,6 +1,6 @@
 //! A real etcd of five nodes.
 
-use crate::trial::{Trial, assert_status, is_installed, number};
+use crate::trial::{Trial, assert_status, is_installed, lacks_fuse, number};
 
 /// Valid, with as many operations as even a busy machine manages, and every fault took effect and is in the report.
 fn assert_survived(trial: &Trial) {
@@ -65,6 +65,24 @@ fn wrong_clocks_are_in_its_log_and_do_no_harm() {
         with_the_wrong_date += u32::from(years.iter().any(|year| year == "2038"));
     }
     assert!(with_the_wrong_date >= 2, "those that were killed say much when they come back: {with_the_wrong_date}");
+}
+
+/// What etcd acknowledged it has synced: the power may fail everywhere.
+#[test]
+fn power_failures_lose_nothing_of_it() {
+    let Some(trial) = is_installed("etcd").then(|| Trial::of("examples/etcd/register.yaml")).flatten() else { return };
+    let faults = "--set=nemesis=[{power_failure: {targets: minority, directory: /var/lib/elenchus/etcd}, at: [3s], for: 2s}, \
+                  {power_failure: {targets: all, directory: /var/lib/elenchus/etcd}, at: [9s], for: 1s}, \
+                  {disk: {targets: minority, directory: /var/lib/elenchus/etcd, how: {delay: 50ms}, operations: [sync]}, at: [13s], for: 2s}]";
+    let trial = trial.with(&["--duration=20s", "--allow-destructive", faults]);
+    let output = trial.run();
+    if lacks_fuse(&output) {
+        return;
+    }
+    assert_status(&output, 0);
+    let results = trial.results();
+    assert_eq!((number(&results, "/faults/verified"), number(&results, "/faults/healed")), (3, 3), "{results:#}");
+    assert!(number(&results, "/operations/ok") > 100, "{results:#}");
 }
 
 fn nix_is_root() -> bool {

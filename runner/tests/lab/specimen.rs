@@ -1,6 +1,6 @@
 //! The quick start: the specimen, with defects and without.
 
-use crate::trial::{Trial, assert_status, number};
+use crate::trial::{Trial, assert_status, lacks_fuse, number};
 
 const QUICKSTART: &str = "examples/quickstart.yaml";
 
@@ -51,4 +51,41 @@ fn a_run_ends_at_the_first_violation_if_asked_to() {
     let results = trial.results();
     assert!(number(&results, "/run/duration_ms") < 300_000, "{results:#}");
     assert!(trial.report().contains("at the first violation, as the plan asks"));
+}
+
+const POWER_FAILURE: &str = "examples/power-failure.yaml";
+
+#[test]
+fn what_was_never_synced_is_missed_after_a_power_failure() {
+    let Some(trial) = Trial::of(POWER_FAILURE) else { return };
+    let output = trial.run();
+    if lacks_fuse(&output) {
+        return;
+    }
+    assert_status(&output, 1);
+    let results = trial.results();
+    assert!(number(&results, "/faults/verified") > 0, "{results:#}");
+    assert_eq!(number(&results, "/faults/healed"), number(&results, "/faults/injected"), "{results:#}");
+}
+
+#[test]
+fn a_kill_alone_does_not_show_that_nothing_is_synced() {
+    let Some(trial) = Trial::of(POWER_FAILURE) else { return };
+    let killing = "--set=nemesis=[{kill: {targets: all}, every: 6s, for: 2s, interval: fixed}]";
+    let trial = trial.with(&[killing]);
+    assert_status(&trial.run(), 0);
+}
+
+#[test]
+fn what_was_synced_survives_power_failures() {
+    let Some(trial) = Trial::of(POWER_FAILURE) else { return };
+    let trial = trial.with(&["--set=system.options.defect=none"]);
+    let output = trial.run();
+    if lacks_fuse(&output) {
+        return;
+    }
+    assert_status(&output, 0);
+    let results = trial.results();
+    assert!(number(&results, "/faults/verified") > 0, "{results:#}");
+    assert_eq!(number(&results, "/faults/healed"), number(&results, "/faults/injected"), "{results:#}");
 }

@@ -90,6 +90,17 @@ pub(crate) fn is_installed(program: &str) -> bool {
     found
 }
 
+/// Whether the run was refused because no file system can be mounted here, which is said.
+pub(crate) fn lacks_fuse(output: &Output) -> bool {
+    let said = String::from_utf8_lossy(&output.stderr);
+    let lacks =
+        said.contains("there is no /dev/fuse that root may open") || said.contains("a file system of the helper could not be mounted");
+    if lacks {
+        println!("skipped: {}", said.trim());
+    }
+    lacks
+}
+
 /// Fails unless the command ended with this status; shows what it said.
 pub(crate) fn assert_status(output: &Output, status: i32) {
     let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));

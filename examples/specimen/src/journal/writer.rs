@@ -19,6 +19,8 @@ const DELAY: Duration = Duration::from_millis(500);
 pub(crate) enum Durability {
     /// When it is on the disk.
     Synced,
+    /// When it is written: nothing is ever synced. A defect.
+    Unsynced,
     /// At once: it is kept in memory for [`DELAY`] and then written. A defect.
     Delayed,
 }
@@ -43,7 +45,8 @@ impl Writer {
         let (jobs, queue) = channel();
         let disk = Disk { file, failed: None };
         thread::spawn(move || match durability {
-            Durability::Synced => synced(disk, &queue),
+            Durability::Synced => at_once(disk, &queue, true),
+            Durability::Unsynced => at_once(disk, &queue, false),
             Durability::Delayed => delayed(disk, &queue),
         });
         Writer { jobs }
@@ -114,12 +117,12 @@ impl Disk {
     }
 }
 
-/// Takes all that waits at once, so that one sync serves it all.
-fn synced(mut disk: Disk, queue: &Receiver<Job>) {
+/// Takes all that waits at once, so that one sync, if there is one, serves it all.
+fn at_once(mut disk: Disk, queue: &Receiver<Job>, syncs: bool) {
     while let Ok(first) = queue.recv() {
         let jobs: Vec<Job> = std::iter::once(first).chain(queue.try_iter()).collect();
         let bytes = jobs.iter().flat_map(|job| &job.bytes).copied().collect::<Vec<u8>>();
-        let result = disk.write(&bytes, jobs.iter().any(|job| job.sync));
+        let result = disk.write(&bytes, syncs && jobs.iter().any(|job| job.sync));
         for job in jobs {
             (job.done)(result.as_ref().copied().map_err(|error| io::Error::other(error.to_string())));
         }

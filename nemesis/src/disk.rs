@@ -1,0 +1,142 @@
+//! Disks that fail or are slow, for some operations on some files.
+
+use elenchus_core::Span;
+use elenchus_helper::disk::faults::{Operation, Rule, error_names};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::about::{About, Overlap};
+use crate::{Cluster, Deed, Errand, Fault, NemesisError, Requirement, Roster, Targets, Work, mounted};
+
+/// Has operations on the files of a directory fail, or take long.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Disk {
+    /// On which nodes.
+    pub targets: Targets,
+    /// The directory, like `/var/lib/etcd`. It is mounted over on every node while the system runs.
+    pub directory: String,
+    /// What happens.
+    pub how: How,
+    /// To which operations: `read`, `write`, `sync`, `open`, `create`, `remove`, `rename`, `truncate`, `list`, `attribute`.
+    pub operations: Vec<String>,
+    /// On which files: a pattern of paths below the directory, like `wal/*.log`. A `*` stands for slashes too.
+    pub files: String,
+    /// How likely, from 0 to 1.
+    pub probability: f64,
+}
+
+/// What happens to an operation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum How {
+    /// It fails with this error, by the kernel's name: `EIO`, `ENOSPC`, `EROFS` …
+    Error(String),
+    /// It takes so much longer.
+    Delay(#[schemars(with = "String")] Span),
+}
+
+impl Default for Disk {
+    fn default() -> Disk {
+        let operations = ["read", "write", "sync"].map(str::to_owned).to_vec();
+        let how = How::Error("EIO".into());
+        Disk { targets: Targets::default(), directory: String::new(), how, operations, files: "*".into(), probability: 1.0 }
+    }
+}
+
+const ABOUT: About = About {
+    name: "disk",
+    what: "has operations on files of a directory fail with an error such as EIO, ENOSPC or EROFS, or take long",
+    how: mounted::HOW,
+    needs: mounted::NEEDS,
+    verified: "the file system says that the rule is in force; the kernel has forgotten what it had read before",
+    healed: "the rule is taken away, and the file system says so; a system that an error has ended is started; after the run the directory is unmounted",
+    overlap: Overlap::Apart,
+    is_destructive: false,
+};
+
+impl Disk {
+    /// What the helper is told, or why it would not understand.
+    fn rule(&self) -> Result<Rule, String> {
+        let (effect, argument) = match &self.how {
+            How::Error(name) if !error_names().contains(&name.as_str()) => {
+                return Err(format!("`error` is one of {}, not `{name}`", error_names().join(", ")));
+            }
+            How::Error(name) => ("error", name.clone()),
+            How::Delay(delay) if delay.0.is_zero() => return Err("`delay` must be longer than nothing".into()),
+            How::Delay(delay) => ("delay", delay.0.as_nanos().to_string()),
+        };
+        if let Some(wrong) = self.operations.iter().find(|word| Operation::of(word).is_none()) {
+            return Err(format!("`operations` are of {}, not `{wrong}`", Operation::WORDS.join(", ")));
+        }
+        if self.operations.is_empty() {
+            return Err(format!("`operations` names none; take some of {}", Operation::WORDS.join(", ")));
+        }
+        mounted::rule(self.probability, &self.operations.join(","), &self.files, effect, &argument)
+    }
+}
+
+impl Fault for Disk {
+    fn about(&self) -> &'static About {
+        &ABOUT
+    }
+
+    fn targets(&self) -> &Targets {
+        &self.targets
+    }
+
+    fn what(&self, nodes: &str) -> String {
+        let operations = self.operations.join(", ");
+        let place = format!("{} in {}", self.files, self.directory);
+        match &self.how {
+            How::Error(name) => format!("{nodes} with {name} for {operations} of {place}"),
+            How::Delay(delay) => format!("{nodes} with {delay} more for {operations} of {place}"),
+        }
+    }
+
+    fn check(&self, _: &Roster) -> Result<(), String> {
+        mounted::check(&self.directory)?;
+        self.rule().map(drop)
+    }
+
+    fn stage(&self, cluster: &Cluster) -> Vec<Work> {
+        mounted::stage(cluster, &self.directory)
+    }
+
+    fn unstage(&self, cluster: &Cluster) -> Vec<Errand> {
+        mounted::unstage(cluster)
+    }
+
+    fn works(&self, cluster: &Cluster, id: u32, deed: &Deed) -> Result<Vec<Work>, NemesisError> {
+        let rule = self.rule().map_err(NemesisError::Refused)?;
+        Ok(mounted::ruled(cluster, id, deed, &self.directory, &rule))
+    }
+
+    fn sweep(&self, cluster: &Cluster) -> Result<Vec<Errand>, NemesisError> {
+        Ok(mounted::calm(cluster))
+    }
+
+    fn requirements(&self) -> Vec<Requirement> {
+        mounted::requirements()
+    }
+
+    fn trial(&self) -> Option<Requirement> {
+        Some(mounted::trial())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_helper_would_not_understand_is_refused() {
+        let check = |yaml: &str| serde_yaml::from_str::<Disk>(yaml).unwrap().check(&Roster::of(vec!["n1".into()]));
+        assert_eq!(check("{directory: /var/lib/x, how: {delay: 1s}, operations: [sync], files: 'wal/*', probability: 0.1}"), Ok(()));
+        assert!(check("{directory: /var/lib/x, how: {error: EGAL}}").unwrap_err().contains("EIO, ENOSPC"));
+        assert!(check("{directory: /var/lib/x, operations: [reed]}").unwrap_err().contains("read, write"));
+        for wrong in ["probability: 2", "probability: 0", "operations: []", "files: '$(reboot)'", "files: /x", "how: {delay: 0s}"] {
+            assert!(check(&format!("{{directory: /var/lib/x, {wrong}}}")).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! Disks that forget and fail, while they are in use.
+
+use std::time::{Duration, Instant};
+
+use crate::scene::Scene;
+
+/// Where the disk is, and whether it is mounted.
+const DISK: &str = "/var/tmp/disk";
+const MOUNTED: &str = "grep -c ' /var/tmp/disk .* elenchus-disk ' /proc/self/mountinfo; true";
+
+/// Whether a command succeeds, and what it says of errors.
+async fn tried(scene: &Scene, node: usize, command: &str) -> String {
+    scene.on(node, &format!("if said=$( {{ {command}; }} 2>&1 ); then echo ok; else echo \"$said\"; fi")).await.trim().to_owned()
+}
+
+/// Nothing is mounted any more, and nothing is left of what served it.
+async fn assert_unmounted(scene: &Scene) {
+    for node in 1..=3 {
+        assert_eq!(scene.on(node, MOUNTED).await.trim(), "0");
+        for _ in 0..100 {
+            // It ends with the last who has a file open.
+            if scene.on(node, "pgrep -f 'helper-[0-9a-f]* disk' >/dev/null && echo served; true").await.is_empty() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        assert_eq!(
+            scene.on(node, "pgrep -af 'helper-[0-9a-f]* disk'; ls -A /run/elenchus/disks 2>/dev/null | grep -v lock; true").await,
+            ""
+        );
+    }
+}
+
+/// Writes of every kind, of which `sync` in a name says that it was synced.
+const WRITES: &str = "set -e; cd /var/tmp/disk; \
+     printf old >synced; sync synced; printf new >>synced; \
+     printf new >unsynced; \
+     printf 1 >before; sync before; mv before after; \
+     printf 2 >one; sync one; mv one two; sync .; \
+     dd if=/dev/zero of=through bs=4096 count=3 oflag=dsync 2>/dev/null; \
+     dd if=/dev/zero of=direct bs=4096 count=3 oflag=direct,dsync 2>/dev/null; \
+     printf 3 >kept; ln kept link; sync kept; \
+     printf 4 >gone; sync gone; rm gone; mkdir folder; printf x >folder/file";
+
+pub(crate) async fn what_was_not_synced_is_lost_with_the_power(scene: &Scene) {
+    // The directory is made for it, and with it the files that the control node writes once it is mounted.
+    scene.on(1, &format!("mkdir -p {DISK}; printf before >{DISK}/old; chmod 640 {DISK}/old")).await;
+    let faults = ["power_failure: {targets: {nodes: [n1]}, directory: /var/tmp/disk}, after_operations: 1"];
+    let (said, outcome) = scene
+        .while_staged(
+            &faults,
+            async || {
+                assert_eq!(scene.on(1, MOUNTED).await.trim(), "1");
+                scene.on(1, WRITES).await;
+                // Everything is there until the power fails.
+                let all = scene.on(1, &format!("cd {DISK}; cat synced unsynced after two link folder/file; ls")).await;
+                assert_eq!(all, "oldnewnew123xafter\ndirect\nfolder\nkept\nlink\nold\nsynced\nthrough\ntwo\nunsynced");
+            },
+            async || {
+                let left = scene.on(1, &format!("cd {DISK}; ls; cat synced after two link; wc -c <through; stat -c %a old; cat old")).await;
+                // The order of changes of names was kept: `after` came before the last sync, `gone` after it was removed and nothing was synced.
+                assert_eq!(left, "after\ndirect\ngone\nkept\nlink\nold\nsynced\nthrough\ntwo\nunsynced\nold12312288\n640\nbefore");
+                assert_eq!(
+                    scene.on(1, &format!("wc -c <{DISK}/unsynced; cat {DISK}/gone")).await,
+                    "0\n4",
+                    "its name was older than what was synced, its contents were not"
+                );
+                assert_eq!(scene.probe(2, "tcp", 1, 7000).await, "refused", "no power, no server");
+            },
+        )
+        .await
+        .unwrap();
+    assert!(outcome.injected == 1 && outcome.unhealed.is_empty() && said.len() == 4, "{said:?}");
+    assert_unmounted(scene).await;
+    assert_eq!(
+        scene.on(1, &format!("cat {DISK}/synced; ls -A {DISK} | wc -l")).await.trim(),
+        "old10",
+        "below it is what was there at last"
+    );
+    scene.on(1, &format!("rm -rf {DISK}")).await;
+    assert_eq!(scene.on(2, &format!("ls -d {DISK} 2>/dev/null; true")).await, "", "what was made for the mount is gone with it");
+}
+
+pub(crate) async fn torn_writes_leave_a_mixture(scene: &Scene) {
+    let count = |byte: &str| format!("tr -cd '{byte}' </var/tmp/disk/file | wc -c");
+    let faults = ["power_failure: {targets: {nodes: [n2]}, directory: /var/tmp/disk, torn: 512}, after_operations: 1"];
+    let torn = scene.while_staged(
+        &faults,
+        async || {
+            scene.on(2, &format!("head -c 65536 /dev/zero | tr '\\0' a >{DISK}/file; sync {DISK}/file; sync {DISK}; head -c 65536 /dev/zero | tr '\\0' b | dd of={DISK}/file conv=notrunc bs=4096 2>/dev/null")).await;
+            assert_eq!(scene.on(2, &count("b")).await.trim(), "65536");
+        },
+        async || {
+            let [old, new] = [scene.on(2, &count("a")).await, scene.on(2, &count("b")).await].map(|count| count.trim().parse::<u32>().unwrap());
+            assert!(old + new == 65536 && old > 0 && new > 0 && old % 512 == 0, "{old} of {new}");
+        },
+    );
+    let (said, outcome) = torn.await.unwrap();
+    assert!(outcome.injected == 1 && outcome.unhealed.is_empty(), "{said:?}");
+    assert_unmounted(scene).await;
+    scene.on(2, &format!("rm -r {DISK}")).await;
+}
+
+pub(crate) async fn chosen_operations_fail_on_chosen_files(scene: &Scene) {
+    let files = format!("mkdir -p {DISK}/wal; echo 1 >{DISK}/wal/log; echo 2 >{DISK}/data");
+    scene.on(3, &files).await;
+    let read = |path: &str| format!("dd if={DISK}/{path} of=/dev/null");
+    scene
+        .while_broken(
+            "disk: {targets: {nodes: [n3]}, directory: /var/tmp/disk, files: 'wal/*', how: {error: EIO}, operations: [read, sync]}",
+            async || {
+                assert!(tried(scene, 3, &read("wal/log")).await.contains("Input/output error"));
+                assert_eq!(tried(scene, 3, &read("data")).await, "ok");
+                assert_eq!(tried(scene, 3, &format!("echo 3 >>{DISK}/wal/log")).await, "ok");
+                assert!(tried(scene, 3, &format!("sync {DISK}/wal/log")).await.contains("Input/output error"));
+            },
+        )
+        .await;
+    let line = "disk: {targets: {nodes: [n3]}, directory: /var/tmp/disk, how: {error: ENOSPC}, operations: [write, create, truncate]}";
+    scene
+        .while_broken(line, async || {
+            assert!(tried(scene, 3, &format!("dd if=/dev/zero of={DISK}/data bs=1 count=1 conv=notrunc")).await.contains("No space left"));
+            assert!(tried(scene, 3, &format!("mkdir {DISK}/new")).await.contains("No space left"));
+            assert_eq!(tried(scene, 3, &read("wal/log")).await, "ok");
+        })
+        .await;
+    assert_eq!(scene.on(3, &format!("cat {DISK}/wal/log {DISK}/data; rm -r {DISK}")).await, "1\n3\n2");
+    assert_unmounted(scene).await;
+}
+
+pub(crate) async fn operations_take_longer(scene: &Scene) {
+    scene
+        .while_broken(
+            "disk: {targets: {nodes: [n1]}, directory: /var/tmp/disk, how: {delay: 700ms}, operations: [write], files: slow}",
+            async || {
+                let began = Instant::now();
+                scene.on(1, &format!("echo 1 >{DISK}/slow; echo 2 >>{DISK}/slow")).await;
+                assert!(began.elapsed() >= Duration::from_millis(1400));
+                scene.on(1, &format!("rm {DISK}/slow")).await;
+            },
+        )
+        .await;
+    assert_unmounted(scene).await;
+}
+
+pub(crate) async fn other_bits_are_read_than_were_written(scene: &Scene) {
+    let lines = ["disk_flips: {targets: {nodes: [n2]}, directory: /var/tmp/disk, bits: 3}, after_operations: 1"];
+    let differing = format!("cmp -l {DISK}/file /var/tmp/same | wc -l");
+    let flipped = scene.while_staged(
+        &lines,
+        async || {
+            scene.on(2, &format!("head -c 100000 /dev/urandom >/var/tmp/same; cp /var/tmp/same {DISK}/file")).await;
+            // Who has read it before, from memory.
+            assert_eq!(scene.on(2, &differing).await.trim(), "0");
+        },
+        async || {
+            let count: u32 = scene.on(2, &differing).await.trim().parse().unwrap();
+            assert!(count > 0, "nothing is flipped");
+        },
+    );
+    let (said, outcome) = flipped.await.unwrap();
+    assert!(outcome.injected == 1 && outcome.unhealed.is_empty(), "{said:?}");
+    assert_unmounted(scene).await;
+    assert_eq!(scene.on(2, &differing).await.trim(), "0", "what is on the disk was never touched");
+    scene.on(2, &format!("rm -r /var/tmp/same {DISK}")).await;
+}
+
+/// Who serves the disk is killed: what it served goes on below, and all is healed as ever.
+pub(crate) async fn a_disk_whose_server_is_killed_is_not_left_dead(scene: &Scene) {
+    let lines = ["disk: {targets: {nodes: [n1]}, directory: /var/tmp/disk, how: {error: EIO}, files: none}, after_operations: 1"];
+    let killed = scene.while_staged(
+        &lines,
+        async || {
+            scene.on(1, &format!("echo 1 >{DISK}/file")).await;
+        },
+        async || {
+            // The one that carries it and the one that looks after that one.
+            scene.on(1, "kill -9 $(pgrep -f 'helper-[0-9a-f]* disk keep'); kill -9 $(pgrep -f 'helper-[0-9a-f]* disk carry'); true").await;
+            assert!(tried(scene, 1, &format!("cat {DISK}/file")).await.contains("not connected"));
+        },
+    );
+    let (said, outcome) = killed.await.unwrap();
+    assert!(outcome.unhealed.is_empty(), "{said:?}");
+    assert_unmounted(scene).await;
+    assert_eq!(scene.on(1, &format!("cat {DISK}/file; ls -A {DISK}; rm -r {DISK}")).await, "1\nfile");
+}
+
+pub(crate) async fn what_is_not_to_be_mounted_over_is_said_before_the_run(scene: &Scene) {
+    for (directory, why) in [("/var/lib", "/var/lib/elenchus"), ("tmp", "absolute path"), ("''", "absolute path")] {
+        let line = format!("power_failure: {{directory: {directory}}}");
+        let refused = scene.while_injected(&[&line], async || {}).await.unwrap_err().to_string();
+        assert!(refused.contains(why), "{refused}");
+    }
+    scene.on(1, &format!("mkdir -p {DISK}/below && mount -t tmpfs tmpfs {DISK}/below")).await;
+    let line = "power_failure: {targets: {nodes: [n1]}, directory: /var/tmp/disk}";
+    let refused = scene.while_injected(&[line], async || {}).await.unwrap_err().to_string();
+    assert!(refused.contains("another file system"), "{refused}");
+    scene.on(1, &format!("umount {DISK}/below && rm -r {DISK}")).await;
+    assert_unmounted(scene).await;
+}
