@@ -88,7 +88,9 @@ impl RaftLogStorage<Types> for LogStore {
     }
 
     async fn read_vote(&mut self) -> Result<Option<Vote>, StorageError> {
-        Ok(self.held.read().vote)
+        // Openraft has a node that led go on leading when it starts again, with the log that it finds. But others may have committed what it had not synced
+        // itself when its power failed: it must be elected again, by those who know.
+        Ok(self.held.read().vote.map(|vote| Vote { committed: false, ..vote }))
     }
 
     async fn save_committed(&mut self, committed: Option<LogId>) -> Result<(), StorageError> {

@@ -82,3 +82,11 @@ fn what_is_committed_but_lost_is_not_taken_for_committed() {
     let log = LogStore::new(vec![Record::Entries(vec![entry(1, 0)]), Record::Committed(entry(1, 1).log_id)], writer);
     assert_eq!(log.held.read().committed, None);
 }
+
+/// What a leader had not synced others may have committed: it must not lead on with what is left.
+#[tokio::test]
+async fn who_led_must_be_elected_again() {
+    let directory = tempfile::tempdir().unwrap();
+    reopen(&directory).save_vote(&Vote::new_committed(2, 3)).await.unwrap();
+    assert_eq!(reopen(&directory).read_vote().await.unwrap(), Some(Vote::new(2, 3)));
+}
