@@ -58,11 +58,11 @@ impl Order<'_> {
 
     /// Whether one read is told what those it sees and its own transaction's earlier steps have put there.
     fn is_told(&self, reader: usize, at: usize, visible: u32) -> bool {
-        self.is_told_with(reader, at, visible, at)
+        self.is_told_with(reader, at, visible, !0)
     }
 
-    /// The same, of its own transaction's steps so many.
-    fn is_told_with(&self, reader: usize, at: usize, visible: u32, own: usize) -> bool {
+    /// The same, of its own transaction's steps those whose bits are set.
+    fn is_told_with(&self, reader: usize, at: usize, visible: u32, own: u32) -> bool {
         let txn = self.order[reader];
         let Step::Read { key, told } = &txn.steps[at] else { return true };
         let of = |steps: &[Step]| -> Vec<i64> {
@@ -74,7 +74,8 @@ impl Order<'_> {
         };
         let mut held: Vec<i64> =
             (0..reader).filter(|place| visible & 1 << place != 0).flat_map(|place| of(&self.order[place].steps)).collect();
-        held.extend(of(&txn.steps[..own]));
+        let own_steps: Vec<Step> = (0..at).filter(|step| own & 1 << step != 0).map(|step| txn.steps[step].clone()).collect();
+        held.extend(of(&own_steps));
         match self.datatype {
             Datatype::CounterInc => [held.iter().sum::<i64>()] == told[..],
             _ => {
@@ -93,8 +94,9 @@ impl Order<'_> {
 
     /// Every read by itself sees some transactions before its own, whole. What a transaction does to its own writes is its own affair.
     fn each_read(&self) -> bool {
-        let sees =
-            |reader: usize, at: usize| (0..=at).any(|own| (0..1_u32 << reader).any(|visible| self.is_told_with(reader, at, visible, own)));
+        let sees = |reader: usize, at: usize| {
+            (0..1_u32 << at).any(|own| (0..1_u32 << reader).any(|visible| self.is_told_with(reader, at, visible, own)))
+        };
         (0..self.order.len()).all(|reader| self.reads(reader).all(|at| sees(reader, at)))
     }
 

@@ -153,8 +153,11 @@ const NODES: [(RGBColor, &str); 6] = [
 /// Clocks that are no further off than this, and than can be told, are right: nothing is to be seen of them.
 const RIGHT_NS: u64 = 10_000_000;
 
-/// The nodes, and a line for each; none where all clocks were right.
-fn clocks(moments: &[Moment], windows: &[FaultWindow], end_s: f64) -> Result<Option<(Vec<String>, String)>, Box<dyn std::error::Error>> {
+/// The nodes, and the drawing with a line for each.
+type Clocks = (Vec<String>, String);
+
+/// What the nodes' clocks showed; none where all were right.
+fn clocks(moments: &[Moment], windows: &[FaultWindow], end_s: f64) -> Result<Option<Clocks>, Box<dyn std::error::Error>> {
     let is_wrong = |moment: &Moment| moment.reading.shown_ns().unsigned_abs() > moment.reading.within_ns.saturating_add(RIGHT_NS);
     if !moments.iter().any(is_wrong) {
         return Ok(None);
