@@ -109,9 +109,9 @@ fn tear(file: &File, length: u64, pages: &BTreeMap<u64, Vec<u8>>, Torn { sector,
             if present > length && end > length {
                 new_length = new_length.max(end.min(present));
             }
-            // Of a sector across the end that was cut off, the part beyond it is put back all the same.
-            if end > present && !leaves_cut {
-                restore(file, pages, start.max(present), end.min(length))?;
+            // A sector across the end that was cut off is put back with what is beyond it: no disk writes half of one.
+            if present < length && end > present && !leaves_cut {
+                restore(file, pages, start, end.min(length))?;
             }
             continue;
         }
