@@ -105,7 +105,7 @@ impl<'t> CounterInc<'t> {
         self.counts[key as usize].sums.iter().find(|sum| sum.transaction == transaction).map(|sum| sum.value)
     }
 
-    /// The keys that a transaction read, with the step.
+    /// The reads of a transaction.
     fn reads(&self, transaction: u32) -> impl Iterator<Item = &MicroOp> {
         self.transactions.steps(transaction).iter().filter(|step| matches!(step.act, Act::Sum(_)))
     }
@@ -162,23 +162,7 @@ impl Inference for CounterInc<'_> {
         false
     }
 
-    fn first_writers(&self, _: u32) -> &[u32] {
-        &[]
-    }
-
-    fn follows(&self, _: u32, _: Element, _: u32) -> Option<Element> {
-        None
-    }
-
     fn later_writers(&self, _: &MicroOp, _: &mut dyn FnMut(u32)) {}
-
-    fn before(&self, _: u32, _: Element) -> Option<u32> {
-        None
-    }
-
-    fn overtaken(&self, _: &MicroOp, _: Element, _: u32) -> Option<u32> {
-        None
-    }
 
     fn decides(&self, _: Level) -> bool {
         false
@@ -205,10 +189,6 @@ impl Inference for CounterInc<'_> {
                 });
             }
         }
-    }
-
-    fn evidence(&self, _: &Link) -> Option<(MicroOp, MicroOp)> {
-        None
     }
 
     fn told(&self, link: &Link) -> Option<String> {

@@ -12,7 +12,8 @@
 //! | G2-item | an rw edge joins two nodes of a component of everything |
 //!
 //! The forms with session and real-time order take those edges too, and those without `-item` anti-dependencies of predicates. What is counted
-//! is those edges: each under its worst kind, and in a further form only where that is worse than in the forms before. Shortest cycles are searched through them for the examples alone.
+//! is those edges: each under its worst kind, and in a further form only where that is worse than in the forms before. Shortest cycles are
+//! searched through them for the examples alone.
 
 use super::components::{Components, Ways};
 use super::graph::{ANTI, DEPENDS, Graph, PRW, REALTIME, RW, SESSION, WR, WW, WW_READ};

@@ -6,7 +6,8 @@ use super::level::Level;
 use super::tally::{Link, LinkKind, Tally};
 use super::transactions::{Act, MicroOp, Transactions};
 
-/// An order of the versions of each key, as far as it follows from what was read.
+/// An order of the versions of each key, as far as it follows from what was read. What asks for the order of two versions has no answer unless a
+/// kind of data gives one.
 pub(crate) trait Inference: Send + Sync {
     /// The transactions.
     fn transactions(&self) -> &Transactions;
@@ -18,19 +19,27 @@ pub(crate) trait Inference: Send + Sync {
     fn is_later(&self, read: &MicroOp, element: Element) -> bool;
 
     /// The transactions that all who saw the initial state of a key come before, whatever else they saw. Some may come twice.
-    fn first_writers(&self, key: u32) -> &[u32];
+    fn first_writers(&self, _key: u32) -> &[u32] {
+        &[]
+    }
 
     /// The version that a write comes next to: the step of `writer` whose version this element follows, if it is by that transaction.
-    fn follows(&self, key: u32, element: Element, writer: u32) -> Option<Element>;
+    fn follows(&self, _key: u32, _element: Element, _writer: u32) -> Option<Element> {
+        None
+    }
 
     /// Says every committed writer of a version that is certainly later than the one that a read saw. Some may come twice.
     fn later_writers(&self, read: &MicroOp, say: &mut dyn FnMut(u32));
 
     /// The transaction of the version that is certainly right before an element.
-    fn before(&self, key: u32, element: Element) -> Option<u32>;
+    fn before(&self, _key: u32, _element: Element) -> Option<u32> {
+        None
+    }
 
     /// A transaction, other than the reader, whose version is certainly later than the one that was read and earlier than the reader's own.
-    fn overtaken(&self, read: &MicroOp, own: Element, reader: u32) -> Option<u32>;
+    fn overtaken(&self, _read: &MicroOp, _own: Element, _reader: u32) -> Option<u32> {
+        None
+    }
 
     /// Whether enough is known of the versions that a level which is not refuted is proved.
     fn decides(&self, level: Level) -> bool;

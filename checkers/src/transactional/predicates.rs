@@ -4,6 +4,8 @@
 //! had a version that does not match; where all that was ever written to it does, that was the initial state, and whoever wrote it comes after
 //! the reader: a predicate anti-dependency (Adya 1999, 3.2.2 and 4.2: every version of every key belongs to the version set of the read).
 
+use std::collections::BTreeMap;
+
 use elenchus_core::Value;
 use rustc_hash::FxHashMap;
 
@@ -90,7 +92,7 @@ pub(crate) struct Predicates {
     pub(crate) all: Vec<Predicate>,
     numbers: FxHashMap<Atom, u32>,
     /// By transaction.
-    scans: FxHashMap<u32, Vec<Scan>>,
+    scans: BTreeMap<u32, Vec<Scan>>,
 }
 
 impl Predicates {
@@ -111,6 +113,12 @@ impl Predicates {
         self.scans.get(&transaction).map_or(&[], Vec::as_slice)
     }
 
+    /// All predicate reads of transactions that are known to have happened, with their transactions, in order.
+    fn each(&self, happened: &[bool]) -> impl Iterator<Item = (u32, &Scan)> {
+        let known = self.scans.iter().filter(|&(&transaction, _)| happened[transaction as usize]);
+        known.flat_map(|(&transaction, scans)| scans.iter().map(move |scan| (transaction, scan)))
+    }
+
     /// Whether there is no predicate read.
     pub(crate) fn is_empty(&self) -> bool {
         self.scans.is_empty()
@@ -125,8 +133,7 @@ pub(crate) struct Phantoms {
 }
 
 impl Phantoms {
-    /// Looks at every key for every predicate but equalities, of which only keys with a single version can be told.
-    /// O(predicates · keys + writes).
+    /// Looks at every version of every key for every predicate. O(predicates · writes).
     pub(crate) fn new(inference: &dyn Inference) -> Phantoms {
         let t = inference.transactions();
         if t.predicates.is_empty() {
@@ -151,18 +158,23 @@ impl Phantoms {
         Phantoms { of: t.predicates.all.iter().map(of).collect() }
     }
 
-    /// Says every predicate anti-dependency. O(what was found · log keys) for each read.
+    /// Says every predicate anti-dependency. For each read O(log keys) for every key that it found or that its transaction wrote.
     pub(crate) fn emit(&self, t: &Transactions, happened: &[bool], sink: &mut Sink) {
         let fans: Vec<_> = self.of.iter().map(|told| sink.fan(told.iter().map(|&(_, writer)| writer))).collect();
-        let readers = (0..t.len() as u32).filter(|&reader| happened[reader as usize]);
-        for (reader, scan) in readers.flat_map(|reader| t.predicates.of(reader).iter().map(move |scan| (reader, scan))) {
+        for (reader, scan) in t.predicates.each(happened) {
             let told = &self.of[scan.predicate as usize];
+            // Only of these keys some places do not count; what lies between them does.
+            let mut known: Vec<u32> = scan.found.iter().copied().chain(t.writes(reader).map(|(key, _)| key)).collect();
+            known.sort_unstable();
+            known.dedup();
             let mut from = 0;
-            // What lies between the places that do not count.
-            for (at, &(key, writer)) in told.iter().enumerate() {
-                if writer == reader || !missed(t, reader, scan, key) {
-                    sink.fan_out(reader, &fans[scan.predicate as usize], from..at, PRW);
-                    from = at + 1;
+            for known in known {
+                let first = told.partition_point(|&(key, _)| key < known);
+                for (at, &(key, writer)) in told.iter().enumerate().skip(first).take_while(|(_, (key, _))| *key == known) {
+                    if writer == reader || !missed(t, reader, scan, key) {
+                        sink.fan_out(reader, &fans[scan.predicate as usize], from..at, PRW);
+                        from = at + 1;
+                    }
                 }
             }
             sink.fan_out(reader, &fans[scan.predicate as usize], from..told.len(), PRW);
@@ -198,30 +210,28 @@ fn missed(t: &Transactions, reader: u32, scan: &Scan, key: u32) -> bool {
 /// Finds predicate reads that contradict their own transaction: what it had read or written just before matches and was not found, or what was
 /// found does not match.
 pub(crate) fn judge(t: &Transactions, happened: &[bool], tally: &mut Tally) {
-    for transaction in (0..t.len() as u32).filter(|&transaction| happened[transaction as usize]) {
-        for scan in t.predicates.of(transaction) {
-            let (before, after) = t.steps(transaction).split_at(scan.at as usize);
-            let predicate = &t.predicates.all[scan.predicate as usize];
-            let matches = |step: &MicroOp| match step.act {
-                Act::List(told) => !t.lists.list(step.key, told).is_empty(),
-                Act::Write(_) if t.datatype() == Datatype::ListAppend => true,
-                Act::Write(element) | Act::Register(element) => predicate.matches(&t.value(element)),
-                Act::Sum(_) | Act::Unknown => false,
-            };
-            let known = before.iter().enumerate().filter(|(at, step)| {
-                matches(step) && scan.found.binary_search(&step.key).is_err() && before[at + 1..].iter().all(|later| later.key != step.key)
+    for (transaction, scan) in t.predicates.each(happened) {
+        let (before, after) = t.steps(transaction).split_at(scan.at as usize);
+        let predicate = &t.predicates.all[scan.predicate as usize];
+        let matches = |step: &MicroOp| match step.act {
+            Act::List(told) => !t.lists.list(step.key, told).is_empty(),
+            Act::Write(_) if t.datatype() == Datatype::ListAppend => true,
+            Act::Write(element) | Act::Register(element) => predicate.matches(&t.value(element)),
+            Act::Sum(_) | Act::Unknown => false,
+        };
+        let known = before.iter().enumerate().filter(|(at, step)| {
+            matches(step) && scan.found.binary_search(&step.key).is_err() && before[at + 1..].iter().all(|later| later.key != step.key)
+        });
+        let left_out = known.map(|(_, step)| (step, format!("{}, and then did not find it", t.say(step))));
+        let found = after.iter().take(scan.found.len()).filter(|step| !matches(step));
+        let wrong = found.map(|step| (step, format!("{}, which does not match", t.say(step))));
+        for (step, what) in left_out.chain(wrong) {
+            tally.add(Phenomenon::PredicateReadMiss, || Instance {
+                transactions: vec![transaction],
+                key: Some(step.key),
+                sentences: vec![format!("{}, which read all that is {predicate}, {what}", t.name(transaction))],
+                ..Instance::default()
             });
-            let left_out = known.map(|(_, step)| (step, format!("{}, and then did not find it", t.say(step))));
-            let found = after.iter().take(scan.found.len()).filter(|step| !matches(step));
-            let wrong = found.map(|step| (step, format!("{}, which does not match", t.say(step))));
-            for (step, what) in left_out.chain(wrong) {
-                tally.add(Phenomenon::PredicateReadMiss, || Instance {
-                    transactions: vec![transaction],
-                    key: Some(step.key),
-                    sentences: vec![format!("{}, which read all that is {predicate}, {what}", t.name(transaction))],
-                    ..Instance::default()
-                });
-            }
         }
     }
 }

@@ -128,25 +128,9 @@ impl Inference for SetAdd<'_> {
         matches!(read.act, Act::List(told) if !self.transactions.lists.holds(read.key, told, element)) && self.has_happened(element)
     }
 
-    fn first_writers(&self, _: u32) -> &[u32] {
-        &[]
-    }
-
-    fn follows(&self, _: u32, _: Element, _: u32) -> Option<Element> {
-        None
-    }
-
     fn later_writers(&self, read: &MicroOp, say: &mut dyn FnMut(u32)) {
         let row = &self.rows[read.key as usize];
         row.iter().filter(|&&element| self.is_later(read, element)).for_each(|&element| say(self.transactions.elements.writer(element)));
-    }
-
-    fn before(&self, _: u32, _: Element) -> Option<u32> {
-        None
-    }
-
-    fn overtaken(&self, _: &MicroOp, _: Element, _: u32) -> Option<u32> {
-        None
     }
 
     fn decides(&self, level: Level) -> bool {
