@@ -13,6 +13,8 @@ type Entry = (u32, i64, u32);
 pub(super) struct Log {
     /// Sorted, without repetition.
     entries: Vec<Entry>,
+    /// Which of the log's offsets each entry's is, counted from 0.
+    places: Vec<u32>,
     /// The first and the last rank of each message in its log, if an offset of it is known.
     ranks: Vec<Option<(u32, u32)>>,
     /// Whether each operation's sends are known to be in the log.
@@ -26,20 +28,30 @@ impl Log {
         let commits = |(at, kind): (usize, Kind)| kind == Kind::Ok || kind == Kind::Info && steps.of(at).iter().any(is_read);
         let committed: Vec<bool> = part.operations.iter().map(|it| it.kind).enumerate().map(commits).collect();
         let mut entries: Vec<Entry> = Vec::new();
+        // Most messages are seen often, and at one offset: it counts once.
+        let mut usual: Vec<Option<i64>> = vec![None; steps.messages.len()];
         for (at, committed) in committed.iter().enumerate() {
-            let known = steps.of(at).iter().filter(|seen| *committed || !seen.sends);
-            entries.extend(known.filter_map(|seen| Some((steps.message(seen).key, seen.offset?, seen.message))));
+            for seen in steps.of(at).iter().filter(|seen| *committed || !seen.sends) {
+                let usual = &mut usual[seen.message as usize];
+                let Some(offset) = seen.offset.filter(|offset| *usual != Some(*offset)) else {
+                    continue;
+                };
+                usual.get_or_insert(offset);
+                entries.push((steps.message(seen).key, offset, seen.message));
+            }
         }
         entries.sort_unstable();
         entries.dedup();
         let mut ranks: Vec<Option<(u32, u32)>> = vec![None; steps.messages.len()];
+        let mut places = Vec::with_capacity(entries.len());
         for (rank, group) in ranked(&entries) {
             for (.., message) in group {
                 let first = ranks[*message as usize].map_or(rank, |(first, _)| first);
                 ranks[*message as usize] = Some((first, rank));
+                places.push(rank);
             }
         }
-        Log { entries, ranks, committed }
+        Log { entries, places, ranks, committed }
     }
 
     /// Whether an operation's sends are known to be in the log.
@@ -58,12 +70,8 @@ impl Log {
             ((first, last), _) if first == last => Some(first),
             (_, None) => None,
             (_, Some(offset)) => {
-                let key = steps.message(seen).key;
-                let begin = self.entries.partition_point(|entry| entry.0 < key);
-                let end = self.entries.partition_point(|entry| (entry.0, entry.1) < (key, offset));
-                let mut rank = 0;
-                self.entries[begin..end].chunk_by(|a, b| a.1 == b.1).for_each(|_| rank += 1);
-                Some(rank)
+                let entry = (steps.message(seen).key, offset, seen.message);
+                self.entries.binary_search(&entry).ok().map(|at| self.places[at])
             }
         }
     }

@@ -5,7 +5,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::super::{Part, Report};
 use super::log::Log;
-use super::steps::{Seen, Steps, is_transaction, rebalanced};
+use super::steps::{Seen, Steps, is_transaction};
 use super::{Evidence, Kafka};
 
 /// Where a process was in a partition: what it saw there last, and in which operation.
@@ -35,7 +35,7 @@ enum Advance {
 }
 
 pub(super) fn judge(kafka: &Kafka, part: &Part<'_>, steps: &Steps<'_>, log: &Log, report: &mut Report) {
-    let records_rebalances = part.operations.iter().any(|operation| rebalanced(part, operation).next().is_some());
+    let records_rebalances = steps.records_rebalances();
     let mut clients: FxHashMap<Process, Client> = FxHashMap::default();
     let mut excused = 0;
     let advance = |from: &Seen, to: &Seen| match (log.rank(steps, from), log.rank(steps, to)) {
@@ -54,7 +54,7 @@ pub(super) fn judge(kafka: &Kafka, part: &Part<'_>, steps: &Steps<'_>, log: &Log
         if !is_transaction(operation) {
             continue;
         }
-        let moved: FxHashSet<u32> = rebalanced(part, operation).filter_map(|key| steps.find(key)).collect();
+        let moved = steps.moved(at);
         // Where this operation was in each partition: last polled, last sent.
         let mut here: [FxHashMap<u32, Seen>; 2] = Default::default();
         for seen in steps.of(at) {

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use elenchus_core::{Kind, Operation, Value};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::super::Part;
 use super::super::intern::name;
@@ -23,6 +23,22 @@ pub(super) struct Message<'h> {
     pub(super) is_polled: bool,
 }
 
+/// A message's value, as what it is known by: a number without following where it lies.
+#[derive(PartialEq, Eq, Hash)]
+enum Name<'h> {
+    Int(i64),
+    Other(&'h Value),
+}
+
+impl<'h> Name<'h> {
+    fn of(value: &'h Value) -> Name<'h> {
+        value.as_int().map_or(Name::Other(value), Name::Int)
+    }
+}
+
+/// The numbers of messages, by partition and value.
+type Known<'h> = FxHashMap<(u32, Name<'h>), u32>;
+
 /// A message as one operation sent or polled it.
 #[derive(Clone, Copy)]
 pub(super) struct Seen {
@@ -40,6 +56,8 @@ pub(super) struct Steps<'h> {
     pub(super) messages: Vec<Message<'h>>,
     /// The names of partitions.
     pub(super) keys: Vec<Cow<'h, Value>>,
+    /// The partitions that clients say were moved, each with the operation that ran meanwhile, in order of operations.
+    moved: Vec<(u32, &'h Value)>,
     numbers: FxHashMap<Cow<'h, Value>, u32>,
 }
 
@@ -60,13 +78,6 @@ fn steps<'h>(part: &Part<'h>, operation: &Operation<'h>) -> impl Iterator<Item =
     steps.iter().filter_map(|step| step.as_list()?.split_first()).filter_map(|(what, arguments)| Some((what.as_text()?, arguments)))
 }
 
-/// The partitions that a client says were moved while an operation ran.
-pub(super) fn rebalanced<'h>(part: &Part<'h>, operation: &Operation<'h>) -> impl Iterator<Item = &'h Value> {
-    steps(part, operation)
-        .filter(|(what, _)| *what == "rebalance")
-        .flat_map(|(_, keys)| keys.first().and_then(Value::as_list).unwrap_or_default())
-}
-
 /// Whether an operation polled without saying what it got.
 pub(super) fn polls_unseen(part: &Part<'_>, operation: &Operation<'_>) -> bool {
     steps(part, operation).any(|(what, arguments)| what == "poll" && !matches!(arguments, [Value::Map(_)]))
@@ -76,7 +87,7 @@ impl<'h> Steps<'h> {
     /// Flattens all operations. O(total size of their values).
     pub(super) fn new(part: &Part<'h>) -> Steps<'h> {
         let mut all = Steps::default();
-        let mut known: FxHashMap<(u32, &'h Value), u32> = FxHashMap::default();
+        let mut known = Known::default();
         for (at, operation) in (0_u32..).zip(&part.operations) {
             all.starts.push(all.seen.len() as u32);
             for (what, arguments) in steps(part, operation) {
@@ -97,6 +108,7 @@ impl<'h> Steps<'h> {
                             }
                         }
                     }
+                    ("rebalance", [keys, ..]) => all.moved.extend(keys.as_list().unwrap_or_default().iter().map(|key| (at, key))),
                     _ => {}
                 }
             }
@@ -108,7 +120,7 @@ impl<'h> Steps<'h> {
     #[allow(clippy::too_many_arguments)]
     fn add(
         &mut self,
-        known: &mut FxHashMap<(u32, &'h Value), u32>,
+        known: &mut Known<'h>,
         at: u32,
         operation: &Operation<'h>,
         key: &'h Value,
@@ -118,7 +130,7 @@ impl<'h> Steps<'h> {
     ) {
         let key = self.number(key);
         let messages = &mut self.messages;
-        let message = *known.entry((key, value)).or_insert_with(|| {
+        let message = *known.entry((key, Name::of(value))).or_insert_with(|| {
             messages.push(Message { key, value, writer: None, failed: None, reader: None, is_polled: false });
             messages.len() as u32 - 1
         });
@@ -151,6 +163,17 @@ impl<'h> Steps<'h> {
     /// The number of a partition that messages are known of.
     pub(super) fn find(&self, key: &Value) -> Option<u32> {
         self.numbers.get(&name(key)).copied()
+    }
+
+    /// Whether any client says which partitions were moved.
+    pub(super) fn records_rebalances(&self) -> bool {
+        !self.moved.is_empty()
+    }
+
+    /// The partitions that a client says were moved while an operation ran.
+    pub(super) fn moved(&self, operation: usize) -> FxHashSet<u32> {
+        let from = self.moved.partition_point(|(at, _)| (*at as usize) < operation);
+        self.moved[from..].iter().take_while(|(at, _)| *at as usize == operation).filter_map(|(_, key)| self.find(key)).collect()
     }
 
     /// What one operation sent and polled, in order.
