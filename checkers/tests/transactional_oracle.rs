@@ -2,41 +2,24 @@
 
 mod transactions;
 
-use elenchus_checkers::transactional::{Datatype, Level, Options, Transactions, analyse};
+use elenchus_checkers::transactional::{Datatype, Level};
 use elenchus_core::Verdict;
-use transactions::{Dice, JUDGED, Txn, added, events, random_with, satisfied};
+use transactions::{Dice, JUDGED, compare, random_with};
 
-/// A level that is refuted is violated by every order; one that is proved is satisfied by some. What is neither, or violated and not refuted, is
-/// counted.
-fn tally(
-    datatype: Datatype,
-    has_scans: bool,
-    cases: u64,
-    satisfied: impl Fn(&[Txn]) -> [Option<bool>; JUDGED.len()],
-) -> impl Iterator<Item = (Level, [u32; 4])> {
+/// Compares the engine with the oracle, and counts of each level how often it was refuted, proved, and, when it was neither, violated or satisfied.
+fn tally(datatype: Datatype, has_scans: bool, cases: u64) -> impl Iterator<Item = (Level, [u32; 4])> {
     let mut tallies = [[0_u32; 4]; JUDGED.len()];
     for seed in 0..cases {
         let txns = random_with(&mut Dice::new(seed + 1), datatype, has_scans);
-        let mut history = Transactions::new(datatype);
-        for event in events(datatype, &txns) {
-            history.push(&event).expect("well formed");
-        }
-        let analysis = analyse(&history, &Options::default());
-        for ((level, holds), tally) in JUDGED.into_iter().zip(satisfied(&txns)).zip(&mut tallies) {
-            let Some(holds) = holds else { continue };
-            let verdict = analysis.verdict(level);
-            let shown = || {
-                let found: Vec<Vec<String>> =
-                    analysis.found.values().flat_map(|found| &found.examples).map(|each| analysis.argument(each)).collect();
-                format!("seed {seed}: {level} is {verdict}, but {holds}: {txns:#?}\n{:?} {found:#?}", analysis.found.keys())
+        for (level, verdict, holds) in compare(datatype, &txns) {
+            let row = JUDGED.iter().position(|judged| *judged == level).expect("a level that is judged");
+            let column = match (verdict, holds) {
+                (Verdict::Invalid, _) => 0,
+                (Verdict::Valid, _) => 1,
+                (Verdict::Unknown, false) => 2,
+                (Verdict::Unknown, true) => 3,
             };
-            match (verdict, holds) {
-                (Verdict::Invalid, true) | (Verdict::Valid, false) => panic!("{}", shown()),
-                (Verdict::Invalid, false) => tally[0] += 1,
-                (Verdict::Valid, true) => tally[1] += 1,
-                (Verdict::Unknown, false) => tally[2] += 1,
-                (Verdict::Unknown, true) => tally[3] += 1,
-            }
+            tallies[row][column] += 1;
         }
     }
     println!("{datatype:?}, predicates {has_scans}, {cases} histories: refuted, proved, missed, not proved");
@@ -55,11 +38,7 @@ fn is_decided(datatype: Datatype, level: Level) -> bool {
 }
 
 fn agrees(datatype: Datatype, has_scans: bool, cases: u64) {
-    let all = |txns: &[Txn]| match datatype {
-        Datatype::ListAppend | Datatype::RwRegister => satisfied(datatype, txns).map(Some),
-        Datatype::SetAdd | Datatype::CounterInc => added::satisfied(datatype, txns),
-    };
-    for (level, [refuted, proved, missed, unproved]) in tally(datatype, has_scans, cases, all) {
+    for (level, [refuted, proved, missed, unproved]) in tally(datatype, has_scans, cases) {
         // Read uncommitted says nothing of registers.
         assert!(refuted > 0 && proved > 0 || level == Level::ReadUncommitted, "one-sided: {level}");
         if !has_scans && is_decided(datatype, level) {

@@ -8,22 +8,37 @@ pub mod added;
 
 use std::collections::HashMap;
 
-use elenchus_checkers::transactional::{Datatype, Level};
-use elenchus_core::{Event, Kind, Nanos, Process, Symbol, Value};
+use elenchus_checkers::transactional::{Datatype, Level, Options, Transactions, analyse};
+use elenchus_core::{Event, Kind, Nanos, Process, Symbol, Value, Verdict};
 
-/// A small generator of random numbers (xorshift*), apart from the one under test.
-pub struct Dice(u64);
+/// What is left to chance: decided by a small generator of random numbers (xorshift*), apart from the one under test, or by a fuzzer's bytes.
+pub enum Dice<'b> {
+    Seeded(u64),
+    /// One byte each time, and 0 when there are no more.
+    Given(&'b [u8]),
+}
 
-impl Dice {
-    pub fn new(seed: u64) -> Dice {
-        Dice(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
+impl Dice<'_> {
+    pub fn new(seed: u64) -> Dice<'static> {
+        Dice::Seeded(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
     }
 
     pub fn below(&mut self, bound: usize) -> usize {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        ((self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) % bound as u64) as usize
+        match self {
+            Dice::Seeded(state) => {
+                *state ^= *state >> 12;
+                *state ^= *state << 25;
+                *state ^= *state >> 27;
+                ((state.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) % bound as u64) as usize
+            }
+            Dice::Given(bytes) => match bytes.split_first() {
+                Some((&byte, rest)) => {
+                    *bytes = rest;
+                    usize::from(byte) % bound
+                }
+                None => 0,
+            },
+        }
     }
 }
 
@@ -64,7 +79,7 @@ impl Predicate {
         }
     }
 
-    fn random(dice: &mut Dice, datatype: Datatype) -> Predicate {
+    fn random(dice: &mut Dice<'_>, datatype: Datatype) -> Predicate {
         match dice.below(if datatype == Datatype::ListAppend { 1 } else { 4 }) {
             0 | 1 => Predicate::Any,
             2 => Predicate::Below(1 + dice.below(4) as i64),
@@ -83,12 +98,12 @@ pub struct Txn {
 }
 
 /// A random history of a store that is now and then wrong: mostly what a serial execution would tell, sometimes anything.
-pub fn random(dice: &mut Dice, datatype: Datatype) -> Vec<Txn> {
+pub fn random(dice: &mut Dice<'_>, datatype: Datatype) -> Vec<Txn> {
     random_with(dice, datatype, false)
 }
 
 /// The same, with reads by predicates.
-pub fn random_with(dice: &mut Dice, datatype: Datatype, has_scans: bool) -> Vec<Txn> {
+pub fn random_with(dice: &mut Dice<'_>, datatype: Datatype, has_scans: bool) -> Vec<Txn> {
     let (count, keys, sessions) = (2 + dice.below(5), 1 + dice.below(3), 1 + dice.below(4));
     let errs = [0, 1, 3, 6][dice.below(4)];
     let crashes = dice.below(2) == 0;
@@ -131,7 +146,7 @@ pub fn random_with(dice: &mut Dice, datatype: Datatype, has_scans: bool) -> Vec<
 }
 
 /// Plays the transactions one after the other, as many as are not failed, and has the reads told what they find, or something else.
-fn tell(dice: &mut Dice, datatype: Datatype, txns: &mut [Txn], next: &[i64], errs: usize) {
+fn tell(dice: &mut Dice<'_>, datatype: Datatype, txns: &mut [Txn], next: &[i64], errs: usize) {
     let mut order: Vec<usize> = (0..txns.len()).collect();
     for at in (1..order.len()).rev() {
         if dice.below(3) == 0 {
@@ -262,6 +277,49 @@ pub const JUDGED: [Level; 18] = [
     Level::StrongSnapshotIsolation,
     Level::StrictSerializable,
 ];
+
+/// What the engine says of each level that the oracle judges of such data, and whether the level holds.
+///
+/// # Panics
+/// When a level is refuted that some order satisfies, or proved that none does.
+pub fn compare(datatype: Datatype, txns: &[Txn]) -> Vec<(Level, Verdict, bool)> {
+    let mut history = Transactions::new(datatype);
+    for event in events(datatype, txns) {
+        history.push(&event).expect("well formed");
+    }
+    let analysis = analyse(&history, &Options::default());
+    let satisfied = match datatype {
+        Datatype::ListAppend | Datatype::RwRegister => satisfied(datatype, txns).map(Some),
+        Datatype::SetAdd | Datatype::CounterInc => added::satisfied(datatype, txns),
+    };
+    let judged = JUDGED.into_iter().zip(satisfied).filter_map(|(level, holds)| Some((level, holds?)));
+    let compared = judged.map(|(level, holds)| {
+        let verdict = analysis.verdict(level);
+        if matches!((verdict, holds), (Verdict::Invalid, true) | (Verdict::Valid, false)) {
+            let examples = analysis.found.values().flat_map(|found| &found.examples);
+            let found: Vec<Vec<String>> = examples.map(|each| analysis.argument(each)).collect();
+            panic!("{level} is {verdict}, but {holds}: {txns:#?}\n{:?} {found:#?}", analysis.found.keys());
+        }
+        (level, verdict, holds)
+    });
+    compared.collect()
+}
+
+/// The engine agrees with the oracle on the history that these bytes describe: the first chooses the data, the others what there would be left to
+/// chance. The body of the fuzz target `engine_transactional`.
+pub fn engine_agrees_with_oracle(data: &[u8]) {
+    let Some((&choice, rest)) = data.split_first() else { return };
+    let (datatype, has_scans) = match choice % 6 {
+        0 => (Datatype::ListAppend, false),
+        1 => (Datatype::ListAppend, true),
+        2 => (Datatype::RwRegister, false),
+        3 => (Datatype::RwRegister, true),
+        4 => (Datatype::SetAdd, false),
+        _ => (Datatype::CounterInc, false),
+    };
+    let txns = random_with(&mut Dice::Given(rest), datatype, has_scans);
+    compare(datatype, &txns);
+}
 
 /// Which of [`JUDGED`] some order of the transactions, with some of the crashed ones, satisfies.
 pub fn satisfied(datatype: Datatype, txns: &[Txn]) -> [bool; 18] {
