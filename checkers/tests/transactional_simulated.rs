@@ -30,6 +30,12 @@ fn play(recipe: &Recipe) -> (History, Transactions) {
     (history, transactions)
 }
 
+/// How many transactions there are in the histories, in turn; all alike where `ELENCHUS_TRANSACTIONS` says how many, such as 100000.
+fn sizes() -> [u64; 3] {
+    let given = std::env::var("ELENCHUS_TRANSACTIONS").ok().and_then(|count| count.parse().ok());
+    given.map_or([10, 100, 1000], |count| [count; 3])
+}
+
 #[test]
 fn promises_are_not_refuted_and_breaches_are_found() {
     let mut broken_of_lists = 0;
@@ -37,7 +43,7 @@ fn promises_are_not_refuted_and_breaches_are_found() {
         for workload in [Workload::ListAppend, Workload::RwRegister, Workload::SetAdd, Workload::CounterInc] {
             let mut breaches = 0;
             for seed in 0..12 {
-                let operations = [10, 100, 400][seed as usize % 3];
+                let operations = sizes()[seed as usize % 3];
                 let crash = if seed % 2 == 0 { 0.0 } else { 0.03 };
                 let recipe =
                     Recipe { operations, crash, keys: 5, processes: 8, reads: 0.6, ..Recipe::new(store, workload).with_seed(seed) };
