@@ -24,6 +24,7 @@ mod atoms;
 mod checker;
 mod components;
 mod counter_inc;
+mod counter_order;
 mod cycles;
 mod elements;
 mod explain;

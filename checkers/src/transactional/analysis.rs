@@ -11,6 +11,7 @@ use serde_json::json;
 use super::assumed::Assumptions;
 use super::components::Components;
 use super::counter_inc::CounterInc;
+use super::counter_order;
 use super::cycles::Knot;
 use super::graph::{ANTI, DEPENDS, Graph, REALTIME, SESSION};
 use super::inference::Inference;
@@ -109,12 +110,20 @@ pub fn analyse<'t>(transactions: &'t Transactions, options: &Options) -> Analysi
         realtime_edges(transactions, &happened, sink);
     });
     let asked = options.isolation;
-    let (knots, is_proved) = rayon::join(
+    let (knots, known_to_hold) = rayon::join(
         || Components::find(&Walk::free(&graph, DEPENDS | ANTI | SESSION | REALTIME)).knots(),
         // What is known of registers is for the solver to prove, which knows nothing of predicates.
         || {
             let is_left = transactions.datatype() != Datatype::RwRegister || !transactions.predicates.is_empty();
-            is_left && !inference.decides(asked) && proof::holds(transactions, &graph, &happened, asked)
+            if !is_left || inference.decides(asked) {
+                None
+            } else if proof::holds(transactions, &graph, &happened, asked) {
+                Some(asked)
+            } else {
+                let counts = transactions.datatype() == Datatype::CounterInc;
+                let order = if counts { counter_order::find(transactions) } else { None };
+                order.filter(|order| proof::is_strictly_serial(transactions, order)).map(|_| Level::StrictSerializable)
+            }
         },
     );
     let mut numbers = vec![0; if knots.is_empty() { 0 } else { graph.len() }];
@@ -137,7 +146,7 @@ pub fn analyse<'t>(transactions: &'t Transactions, options: &Options) -> Analysi
             Solver { transactions, happened: &happened, graph, inference, limits, examples: limit }.decide(options.isolation, &known)
         }
     };
-    proved.extend(is_proved.then_some(asked));
+    proved.extend(known_to_hold);
     let tally = tally.merge(decided);
     let boundary = Boundary::of(tally.found.keys().copied());
     Analysis {

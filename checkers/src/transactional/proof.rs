@@ -7,6 +7,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::collections::hash_map::Entry;
 
+use elenchus_core::Kind;
 use rustc_hash::FxHashMap;
 
 use super::components::Ways;
@@ -54,6 +55,28 @@ pub(crate) fn certifies(transactions: &Transactions, walk: &Walk<'_>, happened: 
         targets.all(|target| ranks[place as usize] < ranks[target as usize])
     };
     order.len() == walk.len() && (0..walk.len() as u32).all(is_true) && plays(transactions, walk, happened, order)
+}
+
+/// Whether an order of transactions, wherever it came from, proves that they are strictly serializable: all that succeeded are in it, it is true to
+/// real time, and it plays. O(steps · predicates).
+pub(crate) fn is_strictly_serial(transactions: &Transactions, order: &[u32]) -> bool {
+    let mut play = Play::new(transactions);
+    let mut is_placed = vec![false; transactions.len()];
+    let mut latest = None;
+    for &transaction in order {
+        let (invoked, completed) = (Some(transactions.invoked(transaction)), transactions.completed(transaction));
+        let may_have_happened = matches!(transactions.kind(transaction), Kind::Ok | Kind::Info);
+        let is_late = transactions.kind(transaction) == Kind::Ok && completed < latest;
+        if !may_have_happened || is_late || std::mem::replace(&mut is_placed[transaction as usize], true) {
+            return false;
+        }
+        latest = latest.max(invoked);
+        let seen = play.view(transaction);
+        if !play.commits(transaction, seen, false) {
+            return false;
+        }
+    }
+    transactions.completions().iter().all(|&transaction| is_placed[transaction as usize])
 }
 
 /// When a place is due: when its transaction completed, as far as that is known.
