@@ -54,7 +54,7 @@ fn promises_are_not_refuted_and_breaches_are_found() {
                 let analysis = analyse(&transactions, &Options::default());
                 assert!(!analysis.refutes(promised), "{store:?} {workload:?} {seed}: {promised} is refuted by {:?}", analysis.found.keys());
                 breaches += u32::from(broken.is_some_and(|level| analysis.refutes(level)));
-                let is_proved = matches!(workload, Workload::ListAppend | Workload::SetAdd);
+                let is_proved = matches!(workload, Workload::ListAppend | Workload::SetAdd | Workload::CounterInc);
                 if is_proved && promised == Level::StrictSerializable {
                     assert_eq!(analysis.verdict(promised), Verdict::Valid);
                 }

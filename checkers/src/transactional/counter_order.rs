@@ -88,8 +88,8 @@ struct Search<'t> {
     sums: Vec<i64>,
     /// What is yet to be found of each key, and by how many; none of keys that do not only grow.
     wanted: Vec<Option<BTreeMap<i64, u32>>>,
-    /// Those that crashed and may have added something.
-    crashed: Vec<u32>,
+    /// Those that crashed and may have added to each key.
+    crashed: Vec<Vec<u32>>,
     scene: Scene,
     is_done: Vec<bool>,
     turns: Vec<Turn>,
@@ -104,13 +104,13 @@ impl<'t> Search<'t> {
     fn new(t: &'t Transactions) -> Option<Search<'t>> {
         let mut all = vec![Vec::new(); t.len()];
         let mut wanted = vec![Some(BTreeMap::new()); t.keys()];
-        let mut crashed = Vec::new();
+        let mut crashed = vec![Vec::new(); t.keys()];
         for transaction in 0..t.len() as u32 {
             match t.kind(transaction) {
                 Kind::Ok if t.has_begin(transaction) => {}
                 // Nobody knows when it began.
                 Kind::Ok => return None,
-                Kind::Info if t.writes(transaction).next().is_some() => crashed.push(transaction),
+                Kind::Info if t.writes(transaction).next().is_some() => {}
                 _ => continue,
             }
             let own = accesses(t, transaction)?;
@@ -120,6 +120,9 @@ impl<'t> Search<'t> {
                     *wanted = None;
                 } else if let (Some(wanted), Some(found)) = (wanted, access.found) {
                     *wanted.entry(found).or_default() += 1;
+                }
+                if t.kind(transaction) == Kind::Info && access.added != 0 {
+                    crashed[access.key as usize].push(transaction);
                 }
             }
             all[transaction as usize] = own;
@@ -204,17 +207,30 @@ impl<'t> Search<'t> {
         accesses.all(|access| access.found.is_none_or(|found| found == self.sums[access.key as usize]))
     }
 
-    /// Who may have the next turn, the most promising first. Crashed ones only where somebody else does not find enough.
+    /// The keys of which somebody does not find what he must.
+    fn missed(&self, transaction: u32) -> impl Iterator<Item = u32> {
+        let accesses = self.accesses[transaction as usize].iter();
+        accesses.filter(|access| access.found.is_some_and(|found| found != self.sums[access.key as usize])).map(|access| access.key)
+    }
+
+    /// Who may have the next turn, the most promising first: who is due; who adds to what that one is to find; the others; and crashed ones that
+    /// add to what anybody is to find.
     fn candidates(&self, due: u32) -> Vec<u32> {
-        let is_missed = |access: &Access| access.found.is_some_and(|found| found != self.sums[access.key as usize]);
-        let missed: Vec<u32> = self.accesses[due as usize].iter().filter(|access| is_missed(access)).map(|access| access.key).collect();
+        let missed: Vec<u32> = self.missed(due).collect();
         let helps = |other: u32| self.accesses[other as usize].iter().any(|access| access.added != 0 && missed.contains(&access.key));
-        let mut open: Vec<u32> = (self.scene.open.0..self.scene.open.1).filter(|&other| self.is_open(other) && self.fits(other)).collect();
+        let (mut open, waiting): (Vec<u32>, Vec<u32>) =
+            (self.scene.open.0..self.scene.open.1).filter(|&other| self.is_open(other)).partition(|&other| self.fits(other));
         open.sort_by_key(|&other| (other != due, !helps(other), self.t.completed(other)));
-        if !missed.is_empty() {
-            let invoked = self.crashed.partition_point(|&other| other < self.scene.open.1);
-            open.extend(self.crashed[..invoked].iter().copied().filter(|&other| !self.is_done[other as usize] && helps(other)));
-        }
+        let mut missed: Vec<u32> = waiting.into_iter().flat_map(|other| self.missed(other)).collect();
+        missed.sort_unstable();
+        missed.dedup();
+        let invoked = |of_key: &Vec<u32>| of_key.partition_point(|&other| other < self.scene.open.1);
+        let crashed = missed.into_iter().map(|key| &self.crashed[key as usize]).flat_map(|of_key| &of_key[..invoked(of_key)]);
+        let mut crashed: Vec<u32> = crashed.copied().filter(|&other| !self.is_done[other as usize]).collect();
+        crashed.sort_unstable();
+        crashed.dedup();
+        crashed.sort_by_key(|&other| !helps(other));
+        open.extend(crashed);
         open
     }
 
