@@ -47,19 +47,28 @@ pub(crate) fn renew() -> String {
 
 /// Arms the switch, and then injects.
 pub(crate) fn inject(id: u32, work: &Work, lease: Duration) -> String {
-    let folder = format!("{FAULTS}/{id}");
     format!(
-        ": {verb}\nmkdir -p {folder} && chmod 700 {folder} && {RENEW}[ $? = 0 ] || exit 1\n\
-         rm -f {LAPSED}/{id}\n\
-         printf %s {proof} >{folder}/proof && printf %s {watch} >{folder}/watch && printf %s {undo} >{folder}/undo || exit 1\n\
-         read -r line </proc/$$/stat && set -- ${{line##*) }} && echo \"$$ ${{20}}\" >{folder}/injector || exit 1\n\
-         setsid sh {folder}/watch </dev/null >/dev/null 2>&1 &\n\
+        ": {verb}\nread -r line </proc/$$/stat && set -- ${{line##*) }} || exit 1\n\
+         setsid sh -c {arm} arm \"$$ ${{20}}\" {proof} {watch} {undo} </dev/null || exit 1\n\
          exec sh -c {inject}\n",
         verb = first_line(&work.inject),
+        arm = quote(&arm(id)),
         proof = quote(&work.verify_undone),
         watch = quote(&watch(id, lease)),
         undo = quote(&work.undo),
         inject = quote(&work.inject),
+    )
+}
+
+/// Renews the lease, and starts a watcher of what its arguments say: the injector, the proof, the watcher and what undoes it. It is a session of its own:
+/// should whoever waits for it be killed, no switch is left half armed.
+fn arm(id: u32) -> String {
+    let folder = format!("{FAULTS}/{id}");
+    format!(
+        "mkdir -p {folder} && chmod 700 {folder} && {RENEW}[ $? = 0 ] || exit 1\n\
+         rm -f {LAPSED}/{id}\n\
+         echo \"$1\" >{folder}/injector && printf %s \"$2\" >{folder}/proof && printf %s \"$3\" >{folder}/watch && printf %s \"$4\" >{folder}/undo || exit 1\n\
+         sh {folder}/watch </dev/null >/dev/null 2>&1 &\n"
     )
 }
 
