@@ -62,6 +62,23 @@ impl Host {
         self.shared.config.port
     }
 
+    /// What switches it on when it is off, where that is known: a command for `sh` on this machine.
+    pub fn power_on(&self) -> Option<&str> {
+        self.shared.config.power_on.as_deref()
+    }
+
+    /// Connects anew, once, whatever connection there was: that of a host that went down without a word seems to live on for a while. Commands that run on the
+    /// old one are left alone.
+    ///
+    /// # Errors
+    /// When the host cannot be reached or logged in to.
+    pub async fn reconnect(&self) -> Result<(), ControlError> {
+        *self.shared.connection.lock().await = None;
+        let opened = Connection::open(self.name(), &self.shared.config).await?;
+        *self.shared.connection.lock().await = Some(Arc::new(opened));
+        Ok(())
+    }
+
     /// Runs a command that must succeed.
     ///
     /// # Errors

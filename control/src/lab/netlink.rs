@@ -16,6 +16,7 @@ const NLM_F_REQUEST: u16 = 1;
 const NLM_F_ACK: u16 = 4;
 const NLM_F_EXCL: u16 = 0x200;
 const NLM_F_CREATE: u16 = 0x400;
+const IFLA_ADDRESS: u16 = 1;
 const IFLA_IFNAME: u16 = 3;
 const IFLA_MASTER: u16 = 10;
 const IFLA_LINKINFO: u16 = 18;
@@ -47,8 +48,9 @@ impl Netlink {
         self.ask(request)
     }
 
-    /// Makes a pair of links, one here, switched on and plugged into the bridge of this index, and one, named `peer`, in the network namespace of a process.
-    pub(super) fn add_veth(&mut self, name: &str, bridge: u32, peer: &str, peer_pid: u32) -> io::Result<()> {
+    /// Makes a pair of links, one here, switched on and plugged into the bridge of this index, and one, named `peer` and with this hardware address, in
+    /// the network namespace of a process.
+    pub(super) fn add_veth(&mut self, name: &str, bridge: u32, peer: &str, hardware: [u8; 6], peer_pid: u32) -> io::Result<()> {
         let mut request = Request::link(NLM_F_CREATE | NLM_F_EXCL, 0, IFF_UP);
         request.text(IFLA_IFNAME, name);
         request.attribute(IFLA_MASTER, &bridge.to_ne_bytes());
@@ -58,6 +60,7 @@ impl Netlink {
                 data.nest(VETH_INFO_PEER, |other| {
                     other.bytes.extend_from_slice(&link_body(0, 0));
                     other.text(IFLA_IFNAME, peer);
+                    other.attribute(IFLA_ADDRESS, &hardware);
                     other.attribute(IFLA_NET_NS_PID, &peer_pid.to_ne_bytes());
                 });
             });

@@ -143,17 +143,23 @@ struct Cable {
     netlink: Netlink,
     bridge: u32,
     port: String,
+    /// The node's hardware address, which is the same whenever it starts, as that of a machine: others remember it.
+    hardware: [u8; 6],
 }
 
 impl Cable {
     /// The cable to a node. To be called in the lab's network.
-    fn to(node: &str) -> io::Result<Cable> {
-        Ok(Cable { netlink: Netlink::open()?, bridge: netlink::index(BRIDGE)?, port: format!("port-{node}") })
+    fn to(node: &NodeSpec) -> io::Result<Cable> {
+        let mut hardware = [0x02, 0x1e, 0, 0, 0, 0];
+        if let IpAddr::V4(address) = node.address {
+            hardware[2..].copy_from_slice(&address.octets());
+        }
+        Ok(Cable { netlink: Netlink::open()?, bridge: netlink::index(BRIDGE)?, port: format!("port-{}", node.name), hardware })
     }
 
     /// Plugs it into the network that this process is in.
     fn plug(&mut self) -> io::Result<()> {
-        self.netlink.add_veth(&self.port, self.bridge, "eth0", std::process::id())
+        self.netlink.add_veth(&self.port, self.bridge, "eth0", self.hardware, std::process::id())
     }
 
     fn unplug(&mut self) -> io::Result<()> {
@@ -205,7 +211,7 @@ pub(super) fn keep() -> io::Result<i32> {
     let _ = nix::unistd::setsid();
     let signals = Signals::block_with_button()?;
     let spec = NodeSpec::from_env()?;
-    let mut cable = Cable::to(&spec.name)?;
+    let mut cable = Cable::to(&spec)?;
     let own_processes = File::open("/proc/self/ns/pid")?;
     let mut lasting = CloneFlags::CLONE_NEWNS;
     // As root the hierarchy's own root stays in sight: only there controllers may be enabled beside processes, which faults that limit a system need.

@@ -64,8 +64,8 @@ impl Fault for Faulty {
 }
 
 fn held(id: u32, nodes: &[usize]) -> Active {
-    let held = Held { id, fault: "faulty", overlap: Overlap::Shared, group: None, nodes: nodes.to_vec() };
-    Active { id, held, deed: Deed { nodes: nodes.to_vec(), ..Deed::default() }, armed_on: Vec::new(), ending: false }
+    let held = Held { id, fault: "faulty", overlap: Overlap::Shared, group: None, nodes: nodes.to_vec(), takes_down: false };
+    Active { id, held, deed: Deed { nodes: nodes.to_vec(), ..Deed::default() }, armed_on: Vec::new(), ending: false, cut_short: None }
 }
 
 fn cluster() -> Cluster {
