@@ -9,7 +9,7 @@ use crate::errand::Errand;
 use crate::job::{self, Job};
 use crate::{Cluster, Deed, NemesisError, Requirement, Work, helper};
 
-/// Which machine goes down for how long.
+/// In which way machines go down.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Downfall {
     /// The fault's name.
@@ -139,4 +139,51 @@ pub(crate) fn own_button(cluster: &Cluster, node: &str) -> Option<String> {
 /// Whether a machine is given any time at all.
 pub(crate) fn check_within(within: Span) -> Result<(), String> {
     if within.0.is_zero() { Err("`within` must be longer than nothing, as long as a machine takes to start".into()) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use elenchus_control::Host;
+    use elenchus_control::config::HostConfig;
+    use elenchus_control::system::Node;
+
+    use super::*;
+
+    const RESTART: Downfall = Downfall { fault: "reboot", way: "restart", is_orderly: false, stays_off: false };
+
+    fn work(downfall: Downfall) -> Work {
+        let node = Node { name: "n1".into(), address: "192.0.2.1".into(), host: Host::new("n1", HostConfig::new("192.0.2.1")) };
+        let deed = Deed { nodes: vec![0], ..Deed::default() };
+        downfall.works(&Cluster::new(vec![node], None), 7, &deed).unwrap().remove(0)
+    }
+
+    #[test]
+    fn scripts_are_right_for_a_shell_and_name_who_must_not_go_down() {
+        let work = work(RESTART);
+        for script in [&work.inject, &work.verify, &work.undo, &work.verify_undone] {
+            // It is read, and nothing of it is done.
+            let read = Command::new("sh").arg("-n").arg("-c").arg(script).output().unwrap();
+            assert!(read.status.success(), "{script}\n{}", String::from_utf8_lossy(&read.stderr));
+        }
+        let (boot_id, processes) = control_node().unwrap();
+        assert!(work.inject.contains(&boot_id) && work.inject.contains(&processes), "{}", work.inject);
+        assert!(!work.undo.contains("power restart") && !work.verify.contains("power restart"));
+    }
+
+    #[test]
+    fn a_start_is_told_from_another() {
+        let said = || Command::new("sh").arg("-c").arg(this_start() + "this_start").output().unwrap();
+        let (one, two) = (said(), said());
+        let words = String::from_utf8(one.stdout.clone()).unwrap();
+        assert_eq!(words.split_whitespace().count(), 2, "{words}");
+        assert_eq!(one, two);
+    }
+
+    #[test]
+    fn who_is_up_again_by_itself_was_not_switched_off() {
+        let off = Downfall { fault: "power_off", way: "off", stays_off: true, ..RESTART };
+        assert!(work(off).verify.contains("nobody has switched it on") && !work(RESTART).verify.contains("nobody"));
+    }
 }

@@ -8,7 +8,7 @@ use elenchus_nemesis::Ledger;
 
 use crate::controller;
 use crate::processes::states;
-use crate::scene::Scene;
+use crate::scene::{PROBE, Scene};
 
 /// Which start of a node it is: when its first process began.
 const START: &str = "cut -d' ' -f22 /proc/1/stat";
@@ -101,6 +101,12 @@ pub(crate) async fn who_is_restarted_in_order_is_asked_first(scene: &Scene) {
 /// A node that is off is silent; what else is broken there is healed when it is back, and nothing more is broken there until then.
 pub(crate) async fn a_node_that_is_off_is_silent_until_it_is_switched_on(scene: &Scene) {
     let before = start(scene, 2).await;
+    let hold = format!(
+        "mkfifo /tmp/asked && : >/tmp/heard && setsid sh -c 'exec 3<>/tmp/asked; {PROBE} probe hold {} 7000 <&3 >/tmp/heard' </dev/null >/dev/null 2>&1 & \
+         while ! grep -qs connected /tmp/heard; do sleep 0.05; done",
+        scene.cluster.nodes[1].address
+    );
+    scene.on(1, &hold).await;
     let lines = [
         "timezone: {targets: {nodes: [n2]}}, at: [0s], for: 8s",
         "power_off: {targets: {nodes: [n2]}}, after_operations: 1",
@@ -113,6 +119,9 @@ pub(crate) async fn a_node_that_is_off_is_silent_until_it_is_switched_on(scene: 
             assert!(scene.cluster.nodes[1].host.reconnect().await.is_err());
             assert_eq!(scene.probe(1, "tcp", 2, 7000).await, "silence");
             assert_eq!(scene.probe(1, "tcp", 3, 7000).await, OK);
+            // Its end of a connection was not closed, as by a process that ends.
+            let ask = "echo ask >/tmp/asked; while [ $(wc -l </tmp/heard) -lt 2 ]; do sleep 0.05; done; tail -n 1 /tmp/heard";
+            assert_eq!(scene.on(1, ask).await, "silence");
         },
     );
     let (said, outcome) = off.await.unwrap();
@@ -121,6 +130,7 @@ pub(crate) async fn a_node_that_is_off_is_silent_until_it_is_switched_on(scene: 
     assert!(ends.iter().any(|(_, kind, why)| *kind == Kind::Fail && why.contains("has taken node 2 down")), "{said:?}");
     assert_ne!(start(scene, 2).await, before);
     assert_ne!(states(scene, 2).await, "", "it runs again");
+    scene.on(1, "pkill -f 'probe hol[d]'; rm /tmp/asked /tmp/heard").await;
 }
 
 /// What the control node does that is killed while a node is off.
