@@ -196,13 +196,17 @@ mod tests {
 
     #[test]
     fn what_is_not_yet_is_told_from_what_failed() {
-        let failed = |code| ControlError::Failed { host: "n1".into(), command: "x".into(), status: Exit::Code(code), output: String::new() };
+        let failed =
+            |code| ControlError::Failed { host: "n1".into(), command: "x".into(), status: Exit::Code(code), output: String::new() };
         assert!(may_succeed_later(&failed(NOT_YET)) && !may_succeed_later(&failed(1)));
     }
 
     #[test]
     fn the_way_back_is_kept() {
-        let errand = Errand { away: Some(Away::Back(Comeback { on: Some("virsh start n1".into()), within: Span::secs(60) })), ..Errand::new("n1", ":") };
+        let errand = Errand {
+            away: Some(Away::Back(Comeback { on: Some("virsh start n1".into()), within: Span::secs(60) })),
+            ..Errand::new("n1", ":")
+        };
         let line = serde_json::to_string(&errand).unwrap();
         assert_eq!(line, r#"{"node":"n1","script":":","away":{"back":{"on":"virsh start n1","within":"1m"}}}"#);
         assert_eq!(serde_json::from_str::<Errand>(&line).unwrap(), errand);

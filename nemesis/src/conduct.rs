@@ -118,7 +118,8 @@ pub fn check(campaign: &Campaign, cluster: &Cluster) -> Result<(), NemesisError>
             }
             fault.check_cluster(cluster).map_err(|why| wrong((Some(line), format!("{}: {why}", fault.name()))))?;
             if fault.takes_down()
-                && let Some(staged) = campaign.lines.iter().flat_map(|line| line.faults()).find(|(other, _)| !other.stage(cluster).is_empty())
+                && let Some(staged) =
+                    campaign.lines.iter().flat_map(|line| line.faults()).find(|(other, _)| !other.stage(cluster).is_empty())
             {
                 let (down, other) = (fault.name(), staged.0.name());
                 let message = format!("{down} ends what {other} keeps mounted while the system runs; put them into plans of their own");

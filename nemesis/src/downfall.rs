@@ -74,8 +74,7 @@ impl Downfall {
     /// Ends the machine. Which one must not be ended is known here.
     fn end(self, cluster: &Cluster, daemon: Option<&Daemon>) -> Result<String, NemesisError> {
         let (boot_id, processes) = control_node()?;
-        let words: Vec<&str> =
-            ["power", self.way, &boot_id, &processes].into_iter().chain(self.is_orderly.then_some("orderly")).collect();
+        let words: Vec<&str> = ["power", self.way, &boot_id, &processes].into_iter().chain(self.is_orderly.then_some("orderly")).collect();
         let stop = match (daemon, &cluster.system) {
             (Some(daemon), Some(system)) if self.is_orderly => format!("( {} ); ", daemon.stop(&system.definition().stop)),
             _ => String::new(),

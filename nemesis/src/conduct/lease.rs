@@ -31,11 +31,8 @@ pub(super) async fn renew(cluster: &Cluster, on: &[String], every: Duration) {
     let nodes = cluster.nodes.iter().filter(|node| on.contains(&node.name));
     join_all(nodes.map(|node| async {
         // Two turns at most, with connecting: a node that does not answer keeps the others waiting.
-        let renewed = tokio::time::timeout(every * 2, node.host.run(Command::sh(&switch::renew()))).await;
-        match renewed {
-            Ok(Ok(_)) => {}
-            Ok(Err(error)) => tracing::warn!(node = node.name, "its lease could not be renewed: {error}"),
-            Err(_) => tracing::warn!(node = node.name, "its lease could not be renewed within {:?}", every * 2),
+        if let Err(error) = node.host.run_soon(Command::sh(&switch::renew()).timeout(every * 2)).await {
+            tracing::warn!(node = node.name, "its lease could not be renewed: {error}");
         }
     }))
     .await;

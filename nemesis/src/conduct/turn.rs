@@ -132,7 +132,8 @@ impl Run<'_> {
                 let both: Vec<usize> = other.deed.nodes.iter().copied().filter(|node| deed.nodes.contains(node)).collect();
                 if !both.is_empty() {
                     let nodes = self.cluster.roster.listed(&both);
-                    other.cut_short = Some(format!("{} {id} took {nodes} down before, and what was in memory there was over", fault.name()));
+                    other.cut_short =
+                        Some(format!("{} {id} took {nodes} down before, and what was in memory there was over", fault.name()));
                 }
             }
         });

@@ -56,7 +56,10 @@ pub(crate) async fn a_node_that_is_restarted_has_its_disk_and_nothing_else(scene
         async || {
             await_up(scene, 2).await;
             assert_ne!(start(scene, 2).await, before[1]);
-            assert_eq!(scene.on(2, "cat /var/tmp/kept /root/kept; hostname; ls /tmp/lost /run/lost 2>/dev/null; true").await, "kept\nkept\nn2");
+            assert_eq!(
+                scene.on(2, "cat /var/tmp/kept /root/kept; hostname; ls /tmp/lost /run/lost 2>/dev/null; true").await,
+                "kept\nkept\nn2"
+            );
             assert_eq!(scene.on(2, "pgrep -f 'sleep 8639[8]'; iptables -S | grep -i elenchus; true").await, "");
             assert_eq!(states(scene, 2).await, "", "the system is started by the heal");
             assert_eq!(scene.probe(1, "tcp", 2, 7000).await, "refused", "nothing isolates it any more");
