@@ -101,6 +101,32 @@ pub(crate) async fn who_is_restarted_in_order_is_asked_first(scene: &Scene) {
     scene.cluster.system.as_ref().unwrap().start(&scene.cluster.nodes[2]).await.unwrap();
 }
 
+/// Faults of every means that outlast neither their node nor their place on its disk.
+const IN_FORCE: &[&str] = &[
+    "partition: {shape: {groups: [[n2], [n1, n3]]}}, at: [0s], for: 1h",
+    "dns: {targets: {nodes: [n2]}}, at: [0s], for: 1h",
+    "loss: {targets: {nodes: [n2]}}, at: [0s], for: 1h",
+    "link: {targets: {nodes: [n2]}, delay: 20ms}, at: [0s], for: 1h",
+    "proxy: {targets: {nodes: [n2]}, port: 7001, from: all}, at: [0s], for: 1h",
+    "cpu: {targets: {nodes: [n2]}, workers: 1}, at: [0s], for: 1h",
+    "memory: {targets: {nodes: [n2]}, mib: 8}, at: [0s], for: 1h",
+    "descriptors: {targets: {nodes: [n2]}}, at: [0s], for: 1h",
+    "timezone: {targets: {nodes: [n2]}}, at: [0s], for: 1h",
+    "clock: {targets: {nodes: [n2]}, how: {bump: -1h}}, at: [0s], for: 1h",
+    "damage: {targets: {nodes: [n2]}, files: '/var/tmp/data/*', restore: true}, at: [0s], for: 1h",
+    "reboot: {targets: {nodes: [n2]}}, at: [25s], for: 1h",
+];
+
+pub(crate) async fn whatever_is_in_force_when_a_node_restarts_is_healed(scene: &Scene) {
+    scene.on(2, "mkdir -p /var/tmp/data && echo whole >/var/tmp/data/file && sync").await;
+    let (said, outcome) = scene.while_injected(IN_FORCE, async || await_up(scene, 2).await).await.unwrap();
+    assert_eq!((outcome.injected as usize, outcome.failed, outcome.unhealed.len()), (IN_FORCE.len(), 0, 0), "{said:?}");
+    assert!(said.iter().all(|(_, kind, _)| *kind != Kind::Fail), "{said:?}");
+    let cut_short = said.iter().filter(|(_, _, why)| why.as_ref().is_some_and(|why| why.contains("took n2 down"))).count();
+    assert_eq!(cut_short, IN_FORCE.len() - 1, "{said:?}");
+    assert_eq!(scene.on(2, "cat /var/tmp/data/file; rm -r /var/tmp/data").await, "whole");
+}
+
 /// A node that is off is silent; what else is broken there is healed when it is back, and nothing more is broken there until then.
 pub(crate) async fn a_node_that_is_off_is_silent_until_it_is_switched_on(scene: &Scene) {
     let before = start(scene, 2).await;

@@ -112,6 +112,7 @@ tests! {
     shell::what_is_not_verified_is_said,
     shell::what_is_missing_is_said_before_the_run,
     machines::a_node_that_is_restarted_has_its_disk_and_nothing_else,
+    machines::whatever_is_in_force_when_a_node_restarts_is_healed,
     machines::who_is_restarted_in_order_is_asked_first,
     machines::a_node_that_is_off_is_silent_until_it_is_switched_on,
     machines::who_was_off_when_the_control_node_died_is_switched_on_by_the_ledger,
