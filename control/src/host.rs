@@ -68,13 +68,14 @@ impl Host {
     }
 
     /// Connects anew, once, whatever connection there was: that of a host that went down without a word seems to live on for a while. Commands that run on the
-    /// old one are left alone.
+    /// old one are left alone. It takes no longer than `limit`, nor than connecting may take to this host.
     ///
     /// # Errors
     /// When the host cannot be reached or logged in to.
-    pub async fn reconnect(&self) -> Result<(), ControlError> {
+    pub async fn reconnect(&self, limit: Duration) -> Result<(), ControlError> {
         *self.shared.connection.lock().await = None;
-        let opened = Connection::open(self.name(), &self.shared.config).await?;
+        let config = HostConfig { connect_timeout: limit.min(self.shared.config.connect_timeout), ..self.shared.config.clone() };
+        let opened = Connection::open(self.name(), &config).await?;
         *self.shared.connection.lock().await = Some(Arc::new(opened));
         Ok(())
     }

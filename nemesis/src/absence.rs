@@ -37,6 +37,9 @@ pub(crate) const NOT_YET: u32 = 75;
 /// How long to wait before asking again.
 const PAUSE: Duration = Duration::from_millis(500);
 
+/// How long a node may take to answer that is not down.
+const SILENCE: Duration = Duration::from_secs(4);
+
 /// How many times in a row a node must not be reached to be down: one connection may fail by chance.
 const SILENCES: u32 = 2;
 
@@ -74,7 +77,7 @@ where
 {
     let (began, mut silences) = (Instant::now(), 0);
     loop {
-        match host.reconnect().await {
+        match host.reconnect(SILENCE).await {
             Err(ControlError::Connect { .. }) => silences += 1,
             // Whoever answers at all is up; what he says may be different in a moment.
             Err(error) if began.elapsed() >= within => return Err(error),
@@ -101,7 +104,7 @@ where
     let began = Instant::now();
     let mut pressed: Option<(Instant, String)> = None;
     loop {
-        let error = match host.reconnect().await {
+        let error = match host.reconnect(Duration::MAX).await {
             Ok(()) => match attempt().await {
                 Err(error) if may_succeed_later(&error) => error,
                 done => return done,

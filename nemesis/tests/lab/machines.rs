@@ -23,7 +23,7 @@ async fn start(scene: &Scene, node: usize) -> String {
 /// Waits until a node answers to a new connection.
 async fn await_up(scene: &Scene, node: usize) {
     for _ in 0..100 {
-        if scene.cluster.nodes[node - 1].host.reconnect().await.is_ok() {
+        if scene.cluster.nodes[node - 1].host.reconnect(Duration::from_secs(5)).await.is_ok() {
             return;
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
@@ -145,7 +145,7 @@ pub(crate) async fn a_node_that_is_off_is_silent_until_it_is_switched_on(scene: 
         &lines,
         async || while scene.on(2, "ls -d /var/lib/elenchus/timezone 2>/dev/null; true").await.is_empty() {},
         async || {
-            assert!(scene.cluster.nodes[1].host.reconnect().await.is_err());
+            assert!(scene.cluster.nodes[1].host.reconnect(Duration::from_secs(5)).await.is_err());
             assert_eq!(scene.probe(1, "tcp", 2, 7000).await, "silence");
             assert_eq!(scene.probe(1, "tcp", 3, 7000).await, OK);
             // Its end of a connection was not closed, as by a process that ends.
@@ -171,7 +171,7 @@ pub(crate) async fn who_was_off_when_the_control_node_died_is_switched_on_by_the
     let exe = std::env::current_exe().unwrap();
     let mut control: Child = Process::new(exe).args(["control", &store.path().to_string_lossy(), "1", "off"]).spawn().unwrap();
     let mut tries = 0;
-    while scene.cluster.nodes[0].host.reconnect().await.is_ok() {
+    while scene.cluster.nodes[0].host.reconnect(Duration::from_secs(5)).await.is_ok() {
         tries += 1;
         assert!(tries < 600, "n1 is not switched off");
         tokio::time::sleep(Duration::from_millis(100)).await;
