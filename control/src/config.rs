@@ -102,6 +102,8 @@ pub struct HostConfig {
     pub host_key: HostKeyPolicy,
     /// How long connecting and logging in may take.
     pub connect_timeout: Duration,
+    /// What switches the host on when it is off, where that is known: a command for `sh` on the control node, which does no harm when the host is on.
+    pub power_on: Option<String>,
 }
 
 impl HostConfig {
@@ -116,6 +118,7 @@ impl HostConfig {
             sudo: Sudo::None,
             host_key: HostKeyPolicy::Strict { known_hosts: known_hosts() },
             connect_timeout: Duration::from_secs(10),
+            power_on: None,
         }
     }
 }

@@ -62,6 +62,24 @@ impl Host {
         self.shared.config.port
     }
 
+    /// What switches it on when it is off, where that is known: a command for `sh` on this machine.
+    pub fn power_on(&self) -> Option<&str> {
+        self.shared.config.power_on.as_deref()
+    }
+
+    /// Connects anew, once, whatever connection there was: that of a host that went down without a word seems to live on for a while. Commands that run on the
+    /// old one are left alone. It takes no longer than `limit`, nor than connecting may take to this host.
+    ///
+    /// # Errors
+    /// When the host cannot be reached or logged in to.
+    pub async fn reconnect(&self, limit: Duration) -> Result<(), ControlError> {
+        *self.shared.connection.lock().await = None;
+        let config = HostConfig { connect_timeout: limit.min(self.shared.config.connect_timeout), ..self.shared.config.clone() };
+        let opened = Connection::open(self.name(), &config).await?;
+        *self.shared.connection.lock().await = Some(Arc::new(opened));
+        Ok(())
+    }
+
     /// Runs a command that must succeed.
     ///
     /// # Errors
@@ -92,6 +110,16 @@ impl Host {
         tokio::time::timeout(command.timeout, channel.exec(&line, &stdin)).await.unwrap_or_else(|_| {
             Err(ControlError::Timeout { host: self.name().to_owned(), command: short(&command.render()), limit: command.timeout })
         })
+    }
+
+    /// As [`Host::run`], but connecting is within the command's time as well: for who had rather ask again than wait for a host that may be down.
+    ///
+    /// # Errors
+    /// As [`Host::run`].
+    pub async fn run_soon(&self, command: Command) -> Result<Output, ControlError> {
+        let (limit, line) = (command.timeout, short(&command.render()));
+        let late = |_| Err(ControlError::Timeout { host: self.name().to_owned(), command: line, limit });
+        tokio::time::timeout(limit, self.run(command)).await.unwrap_or_else(late)
     }
 
     /// Copies a local file to the host, with these permissions. `progress` is told the bytes done and the bytes in all.

@@ -5,11 +5,14 @@
 //! ── namespaces ─────────────────────────────────────────────────────────────────────────────
 //! lab             init (pid 1)               ends the lab when the outer process dies, however it dies
 //!                 └ elenchus run plan.yaml   "inner": the same command, with 10.77.0.254 on a bridge
-//!   node n1         ├ keeper                 unshares again, waits
+//!   node n1         ├ keeper                 has the node's disk, unshares again whenever the node is started, waits
 //!                   │ └ init (pid 1)         builds the node's root, reaps
 //!                   │   └ sshd               runs commands: the system under test lives here
 //!   node n2 …       └ …
 //! ```
+//!
+//! A node can be restarted and switched off, by `reboot(2)` like any machine: the kernel ends its processes, and its keeper starts it anew, at once or when its
+//! power button is pressed, with the same files, name and address, and with nothing that was in memory: no processes, no mounts, no rules of a firewall.
 //!
 //! The test itself runs inside the lab's network namespace, so that SSH and the clients reach the nodes by plain TCP, and nothing of the host's network is ever
 //! touched or needed. All processes are in one tree of pid namespaces below the outer process: when it goes, the kernel kills them all, and with them
@@ -130,9 +133,10 @@ fn address(number: u16) -> IpAddr {
 }
 
 /// How a node of the lab is reached.
-fn host_config(address: IpAddr, private_key: &str, host_key: &str) -> HostConfig {
+fn host_config(address: IpAddr, private_key: &str, host_key: &str, keeper_pid: u32) -> HostConfig {
     let mut config = HostConfig::new(address.to_string());
     config.auth.key = Some(Key::Text(Secret::new(private_key)));
     config.host_key = HostKeyPolicy::Pinned(host_key.to_owned());
+    config.power_on = Some(format!("kill -USR1 {keeper_pid}"));
     config
 }

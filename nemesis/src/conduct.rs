@@ -92,6 +92,8 @@ struct Active {
     armed_on: Vec<String>,
     /// Its heal has begun: it no longer keeps others from healing its nodes.
     ending: bool,
+    /// How it ended before its time, where another injection took its nodes down.
+    cut_short: Option<String>,
 }
 
 /// How often the clients' operations are counted while an injection waits for a number of them.
@@ -112,6 +114,15 @@ pub fn check(campaign: &Campaign, cluster: &Cluster) -> Result<(), NemesisError>
             }
             if fault.needs_membership() && cluster.system.as_ref().is_none_or(|system| system.definition().membership.is_none()) {
                 let message = format!("{} takes members out and in, but the system's definition has no `membership`", fault.name());
+                return Err(wrong((Some(line), message)));
+            }
+            fault.check_cluster(cluster).map_err(|why| wrong((Some(line), format!("{}: {why}", fault.name()))))?;
+            if fault.takes_down()
+                && let Some(staged) =
+                    campaign.lines.iter().flat_map(|line| line.faults()).find(|(other, _)| !other.stage(cluster).is_empty())
+            {
+                let (down, other) = (fault.name(), staged.0.name());
+                let message = format!("{down} ends what {other} keeps mounted while the system runs; put them into plans of their own");
                 return Err(wrong((Some(line), message)));
             }
             if fault.needs_primary() && !tells_primary {

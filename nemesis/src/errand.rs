@@ -8,6 +8,7 @@ use elenchus_control::{Command, ControlError};
 use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};
 
+use crate::absence::{self, Away};
 use crate::firewall::{self, Rule};
 use crate::{Cluster, NemesisError, Work};
 
@@ -24,6 +25,16 @@ pub struct Errand {
     pub node: String,
     /// The script. It says on standard error why it failed.
     pub script: String,
+    /// What is known of a node that goes down, or is down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub away: Option<Away>,
+}
+
+impl Errand {
+    /// One to a node that is there.
+    pub fn new(node: impl Into<String>, script: impl Into<String>) -> Errand {
+        Errand { node: node.into(), script: script.into(), away: None }
+    }
 }
 
 /// Runs all of them at once, on each node one after the other, and returns what each printed, in their order. When some fail, the error names each.
@@ -37,7 +48,11 @@ pub(crate) async fn run(cluster: &Cluster, errands: &[Errand]) -> Result<Vec<Str
         let (node, turn) = cluster.find(&errand.node)?;
         sent.push(async move {
             let _alone = turn.lock().await;
-            node.host.run(Command::sh(&errand.script).timeout(LIMIT)).await
+            let attempt = || node.host.run(Command::sh(&errand.script).timeout(LIMIT));
+            match &errand.away {
+                None => attempt().await,
+                Some(away) => absence::meet(&node.host, away, attempt).await,
+            }
         });
     }
     let (mut printed, mut failures): (Vec<String>, Vec<ControlError>) = (Vec::new(), Vec::new());
@@ -70,7 +85,7 @@ pub(crate) fn ended(cluster: &Cluster, nodes: &[usize], end: impl Fn(&Daemon) ->
 
 /// Starts the system wherever it does not run.
 pub(crate) fn start_everywhere(cluster: &Cluster) -> Result<Vec<Errand>, NemesisError> {
-    on_daemons(cluster, &cluster.all(), |node, daemon| Errand { node, script: daemon.start() })
+    on_daemons(cluster, &cluster.all(), |node, daemon| Errand::new(node, daemon.start()))
 }
 
 /// What was done to processes was done to nobody unless some node printed whom.
@@ -85,7 +100,7 @@ pub(crate) fn is_pattern(text: &str) -> bool {
 
 /// The same script on every node.
 pub(crate) fn everywhere(cluster: &Cluster, script: &str) -> Vec<Errand> {
-    cluster.nodes.iter().map(|node| Errand { node: node.name.clone(), script: script.to_owned() }).collect()
+    cluster.nodes.iter().map(|node| Errand::new(&node.name, script)).collect()
 }
 
 /// The work of rules in the firewall.

@@ -5,6 +5,7 @@ use std::fmt::Debug;
 use elenchus_core::Rng;
 
 use crate::about::About;
+use crate::absence::Comeback;
 use crate::errand::Errand;
 use crate::grudge::Grudge;
 use crate::requirement::Requirement;
@@ -70,6 +71,21 @@ pub trait Fault: Debug + Send + Sync {
 
     /// What undoes every injection of this kind on every node, and fails where it cannot. Idempotent.
     fn sweep(&self, cluster: &Cluster) -> Result<Vec<Errand>, NemesisError>;
+
+    /// For a fault that takes nodes down: how a node comes back, by its name. Other faults are not made there meanwhile, and what was in force there is over.
+    fn comeback(&self, _cluster: &Cluster, _node: &str) -> Option<Comeback> {
+        None
+    }
+
+    /// Whether it takes nodes down.
+    fn takes_down(&self) -> bool {
+        false
+    }
+
+    /// Whether it can be done to this cluster, and else why not.
+    fn check_cluster(&self, _cluster: &Cluster) -> Result<(), String> {
+        Ok(())
+    }
 
     /// What it needs of the nodes.
     fn requirements(&self) -> Vec<Requirement> {

@@ -90,8 +90,5 @@ pub(crate) fn sweep(fault: &str) -> String {
 
 /// The same, and starts the system wherever it does not run.
 pub(crate) fn sweep_and_start(cluster: &Cluster, fault: &str) -> Result<Vec<Errand>, NemesisError> {
-    errand::on_daemons(cluster, &cluster.all(), |node, daemon| Errand {
-        node,
-        script: format!("( {} ) && ( {} )", sweep(fault), daemon.start()),
-    })
+    errand::on_daemons(cluster, &cluster.all(), |node, daemon| Errand::new(node, format!("( {} ) && ( {} )", sweep(fault), daemon.start())))
 }

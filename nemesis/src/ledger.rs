@@ -106,7 +106,7 @@ mod tests {
     use super::*;
 
     fn armed(id: u32) -> Armed {
-        let errand = |script: &str| vec![Errand { node: "n1".into(), script: script.into() }];
+        let errand = |script: &str| vec![Errand::new("n1", script)];
         Armed { id, fault: "kill".into(), what: "n1 killed".into(), inverse: errand("start\n"), proof: errand("look\n") }
     }
 

@@ -16,15 +16,17 @@
 //! | [`conduct`] | carrying a timetable out, and healing whatever happens |
 //! | [`ledger`] | what is in force, on disk, so that another process can heal it |
 //! | `switch` | the dead man's switch on the node |
+//! | [`absence`] | nodes that are down: waiting for them, switching them on |
 //! | `helper` | the program that is uploaded for what a shell cannot do |
 //! | [`roster`], [`target`], [`grudge`] | who there is, who is struck, who hears whom |
 //! | [`firewall`], `cgroup`, `mounted` | rules that stop packets; limits of the kernel; a disk that can be told to forget and fail |
-//! | [`partition`], [`isolate`], [`dns`], [`loss`], [`link`], [`sever`], [`proxy`], [`kill`], [`pause`], [`crash_loop`], [`restart`], [`rolling`], [`cpu`], [`memory`], [`fill_disk`], [`descriptors`], [`throttle`], [`oom`], [`pids`], [`io`], [`damage`], [`rollback`], [`power_failure`], [`disk`], [`disk_flips`], [`clock`], [`timezone`], [`membership`], [`shell`] | the faults |
+//! | [`partition`], [`isolate`], [`dns`], [`loss`], [`link`], [`sever`], [`proxy`], [`kill`], [`pause`], [`crash_loop`], [`restart`], [`rolling`], [`cpu`], [`memory`], [`fill_disk`], [`descriptors`], [`throttle`], [`oom`], [`pids`], [`io`], [`damage`], [`rollback`], [`power_failure`], [`reboot`], [`power_off`], [`disk`], [`disk_flips`], [`clock`], [`timezone`], [`membership`], [`shell`] | the faults |
 //! | [`scenario`] | ready compositions of them |
 //!
 //! Adding a fault is one file and one line in the table in [`scheduled`].
 
 pub mod about;
+pub mod absence;
 mod cgroup;
 pub mod clock;
 pub mod cluster;
@@ -36,6 +38,7 @@ pub mod descriptors;
 pub mod disk;
 pub mod disk_flips;
 pub mod dns;
+mod downfall;
 pub mod errand;
 pub mod error;
 pub mod fault;
@@ -58,7 +61,9 @@ pub mod partition;
 pub mod pause;
 pub mod pids;
 pub mod power_failure;
+pub mod power_off;
 pub mod proxy;
+pub mod reboot;
 pub mod requirement;
 pub mod restart;
 pub mod rollback;

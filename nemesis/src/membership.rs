@@ -256,7 +256,7 @@ impl Fault for Membership {
         }
         let back = |at| {
             let scene = Membership::scene(cluster, at)?;
-            Ok(Errand { node: scene.name.to_owned(), script: scene.head("restore members") + &scene.add() })
+            Ok(Errand::new(scene.name, scene.head("restore members") + &scene.add()))
         };
         cluster.all().into_iter().map(back).collect()
     }

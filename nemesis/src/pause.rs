@@ -83,7 +83,7 @@ impl Fault for Pause {
 
     fn sweep(&self, cluster: &Cluster) -> Result<Vec<Errand>, NemesisError> {
         let mut errands = cgroup::sweep(cluster);
-        errands.extend(errand::on_daemons(cluster, &cluster.all(), |node, daemon| Errand { node, script: daemon.resume() })?);
+        errands.extend(errand::on_daemons(cluster, &cluster.all(), |node, daemon| Errand::new(node, daemon.resume()))?);
         Ok(errands)
     }
 

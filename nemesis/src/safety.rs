@@ -98,6 +98,9 @@ impl Safety {
             if shares && new.overlap == Overlap::Never && new.fault == other.fault {
                 return Some(format!("{} {} is in force on the same node", other.fault, other.id));
             }
+            if let Some(down) = other.nodes.iter().find(|node| other.takes_down && new.nodes.contains(node)) {
+                return Some(format!("{} {} has taken node {} down", other.fault, other.id, down + 1));
+            }
             struck.extend(&other.nodes);
             count += 1;
         }
@@ -122,6 +125,8 @@ pub(crate) struct Held {
     pub(crate) overlap: Overlap,
     pub(crate) group: Option<String>,
     pub(crate) nodes: Vec<usize>,
+    /// Whether the nodes are down, or may be.
+    pub(crate) takes_down: bool,
 }
 
 #[cfg(test)]
@@ -129,7 +134,7 @@ mod tests {
     use super::*;
 
     fn held(fault: &'static str, overlap: Overlap, group: Option<&str>, nodes: &[usize]) -> Held {
-        Held { id: 1, fault, overlap, group: group.map(str::to_owned), nodes: nodes.to_vec() }
+        Held { id: 1, fault, overlap, group: group.map(str::to_owned), nodes: nodes.to_vec(), takes_down: false }
     }
 
     fn objection(safety: &Safety, others: &[Held], new: &Held) -> Option<String> {
@@ -154,6 +159,15 @@ mod tests {
         let never = |nodes: &[usize]| held("rate", Overlap::Never, None, nodes);
         assert!(objection(&Safety::default(), &[never(&[0, 1])], &never(&[1])).unwrap().contains("same node"));
         assert_eq!(objection(&Safety::default(), &[never(&[0])], &never(&[1])), None);
+    }
+
+    #[test]
+    fn nothing_else_is_done_to_who_is_down() {
+        let down = Held { takes_down: true, ..held("power_off", Overlap::Never, None, &[1]) };
+        let new = held("pause", Overlap::Shared, None, &[0, 1]);
+        assert_eq!(objection(&Safety::default(), std::slice::from_ref(&down), &new).unwrap(), "power_off 1 has taken node 2 down");
+        // Whatever is in force when a node goes down ends with that.
+        assert_eq!(objection(&Safety::default(), &[new], &down), None);
     }
 
     #[test]

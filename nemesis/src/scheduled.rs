@@ -158,6 +158,10 @@ faults! {
     rollback: crate::rollback::Rollback,
     /// Kills the system, loses what it did not sync to a directory, and starts it on what is left.
     power_failure: crate::power_failure::PowerFailure,
+    /// Restarts whole nodes.
+    reboot: crate::reboot::Reboot,
+    /// Switches whole nodes off, and on again.
+    power_off: crate::power_off::PowerOff,
     /// Has operations on the files of a directory fail, or take long.
     disk: crate::disk::Disk,
     /// Flips bits of what is read from the files of a directory.

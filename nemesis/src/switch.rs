@@ -12,7 +12,8 @@
 //! /run/elenchus/lapsed/7          it was undone by the watcher; what it said
 //! ```
 //!
-//! Time is what the kernel says has passed since it started, which no fault changes. All of it is gone after a reboot, as the faults are.
+//! Time is what the kernel says has passed since it started, which no fault changes. All of it is gone after a reboot, as the faults are; what a
+//! fault left on a disk, the control node undoes then, or `elenchus heal`.
 
 use std::time::Duration;
 

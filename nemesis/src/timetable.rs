@@ -165,7 +165,7 @@ impl<'a> Timetable<'a> {
 pub(crate) fn held(lines: &[Scheduled], planned: &Planned, id: u32, nodes: &[usize]) -> Option<Held> {
     let fault = planned.of(lines)?;
     let group = lines.get(planned.line)?.group.clone();
-    Some(Held { id, fault: fault.name(), overlap: fault.about().overlap, group, nodes: nodes.to_vec() })
+    Some(Held { id, fault: fault.name(), overlap: fault.about().overlap, group, nodes: nodes.to_vec(), takes_down: fault.takes_down() })
 }
 
 impl Iterator for Timetable<'_> {

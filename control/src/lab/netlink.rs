@@ -9,12 +9,14 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use nix::sys::socket::{AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, recv, sendto, socket};
 
 const RTM_NEWLINK: u16 = 16;
+const RTM_DELLINK: u16 = 17;
 const RTM_NEWADDR: u16 = 20;
 const NLMSG_ERROR: u16 = 2;
 const NLM_F_REQUEST: u16 = 1;
 const NLM_F_ACK: u16 = 4;
 const NLM_F_EXCL: u16 = 0x200;
 const NLM_F_CREATE: u16 = 0x400;
+const IFLA_ADDRESS: u16 = 1;
 const IFLA_IFNAME: u16 = 3;
 const IFLA_MASTER: u16 = 10;
 const IFLA_LINKINFO: u16 = 18;
@@ -46,16 +48,19 @@ impl Netlink {
         self.ask(request)
     }
 
-    /// Makes a pair of links, one here and one, named `peer`, in the network namespace of a process.
-    pub(super) fn add_veth(&mut self, name: &str, peer: &str, peer_pid: u32) -> io::Result<()> {
-        let mut request = Request::link(NLM_F_CREATE | NLM_F_EXCL, 0, 0);
+    /// Makes a pair of links, one here, switched on and plugged into the bridge of this index, and one, named `peer` and with this hardware address, in
+    /// the network namespace of a process.
+    pub(super) fn add_veth(&mut self, name: &str, bridge: u32, peer: &str, hardware: [u8; 6], peer_pid: u32) -> io::Result<()> {
+        let mut request = Request::link(NLM_F_CREATE | NLM_F_EXCL, 0, IFF_UP);
         request.text(IFLA_IFNAME, name);
+        request.attribute(IFLA_MASTER, &bridge.to_ne_bytes());
         request.nest(IFLA_LINKINFO, |info| {
             info.text(IFLA_INFO_KIND, "veth");
             info.nest(IFLA_INFO_DATA, |data| {
                 data.nest(VETH_INFO_PEER, |other| {
                     other.bytes.extend_from_slice(&link_body(0, 0));
                     other.text(IFLA_IFNAME, peer);
+                    other.attribute(IFLA_ADDRESS, &hardware);
                     other.attribute(IFLA_NET_NS_PID, &peer_pid.to_ne_bytes());
                 });
             });
@@ -63,11 +68,15 @@ impl Netlink {
         self.ask(request)
     }
 
-    /// Plugs a link into a bridge.
-    pub(super) fn set_master(&mut self, name: &str, bridge: &str) -> io::Result<()> {
-        let mut request = Request::link(0, index(name)?, 0);
-        request.attribute(IFLA_MASTER, &index(bridge)?.to_ne_bytes());
-        self.ask(request)
+    /// Takes a link away, and the other end of its pair. That it is gone already is as good.
+    pub(super) fn delete(&mut self, name: &str) -> io::Result<()> {
+        let mut request = Request::new(RTM_DELLINK, 0);
+        request.bytes.extend_from_slice(&link_body(0, 0));
+        request.text(IFLA_IFNAME, name);
+        match self.ask(request) {
+            Err(error) if error.raw_os_error() == Some(nix::libc::ENODEV) => Ok(()),
+            done => done,
+        }
     }
 
     /// Switches a link on.
@@ -105,7 +114,8 @@ impl Netlink {
     }
 }
 
-fn index(name: &str) -> io::Result<u32> {
+/// The number of a link in the network namespace in which this is asked.
+pub(super) fn index(name: &str) -> io::Result<u32> {
     Ok(nix::net::if_::if_nametoindex(name)?)
 }
 

@@ -1,28 +1,27 @@
 //! The nodes: starting them from inside the lab, and being one.
 
+use std::fs::File;
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::IpAddr;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::mpsc;
 
-use nix::sched::{CloneFlags, unshare};
+use nix::sched::{CloneFlags, setns, unshare};
+use nix::sys::signal::Signal;
 use nix::unistd::sethostname;
 use serde::{Deserialize, Serialize};
 
 use super::enter::{BRIDGE, LabNet, ROLE, TAG};
-use super::netlink::Netlink;
+use super::netlink::{self, Netlink};
 use super::openssh;
 use super::root;
-use super::supervise::Signals;
+use super::supervise::{End, Signals};
 use super::{LabError, LabOptions, MAX_NODES, NodeSshd, PREFIX, START_LIMIT, address, host_config};
 use crate::config::HostConfig;
 use crate::sshd::{self, KeyPair, SshdConfig};
 
 /// What a node's processes are told, as JSON in this environment variable.
 const SPEC: &str = "ELENCHUS_LAB_NODE";
-
-/// What a node says when its keeper has its own namespaces.
-const UNSHARED: &str = "unshared";
 
 /// What a node says when its SSH server answers.
 const UP: &str = "up";
@@ -59,7 +58,7 @@ pub struct LabNode {
     pub address: IpAddr,
     /// How it is reached over SSH.
     pub host: HostConfig,
-    /// The process, as the control node sees it, whose namespaces are the node's.
+    /// The process, as the control node sees it, that starts the node, and starts it again when it is restarted.
     pub keeper_pid: u32,
 }
 
@@ -114,15 +113,9 @@ impl LabNet {
             };
             let mut keeper = start_keeper(&spec).map_err(LabError::setup(format!("starting {name}")))?;
             voices.push(Voice::new(name, keeper.stdout.take()));
-            let host = host_config(*address, &login.private_openssh, &host_key.public_openssh);
+            let host = host_config(*address, &login.private_openssh, &host_key.public_openssh, keeper.id());
             lab.nodes.push(LabNode { name: name.clone(), address: *address, host, keeper_pid: keeper.id() });
             lab.keepers.push(keeper);
-        }
-        for (voice, keeper) in voices.iter().zip(&mut lab.keepers) {
-            voice.expect(UNSHARED)?;
-            connect(&voice.node, keeper.id()).map_err(LabError::setup(format!("the link to {}", voice.node)))?;
-            // The keeper goes on when its input ends.
-            drop(keeper.stdin.take());
         }
         for voice in &voices {
             voice.expect(UP)?;
@@ -139,18 +132,39 @@ fn start_keeper(spec: &NodeSpec) -> io::Result<Child> {
     Command::new("/proc/self/exe")
         .env(ROLE, "node")
         .env(SPEC, serde_json::to_string(spec)?)
-        .stdin(Stdio::piped())
+        .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn()
 }
 
-/// Plugs a node into the bridge.
-fn connect(node: &str, keeper_pid: u32) -> io::Result<()> {
-    let mut netlink = Netlink::open()?;
-    let port = format!("port-{node}");
-    netlink.add_veth(&port, "eth0", keeper_pid)?;
-    netlink.set_master(&port, BRIDGE)?;
-    netlink.set_up(&port)
+/// The cable from the bridge to a node, which is plugged in anew whenever the node starts.
+struct Cable {
+    /// In the lab's network, wherever this process is.
+    netlink: Netlink,
+    bridge: u32,
+    port: String,
+    /// The node's hardware address, which is the same whenever it starts, as that of a machine: others remember it.
+    hardware: [u8; 6],
+}
+
+impl Cable {
+    /// The cable to a node. To be called in the lab's network.
+    fn to(node: &NodeSpec) -> io::Result<Cable> {
+        let mut hardware = [0x02, 0x1e, 0, 0, 0, 0];
+        if let IpAddr::V4(address) = node.address {
+            hardware[2..].copy_from_slice(&address.octets());
+        }
+        Ok(Cable { netlink: Netlink::open()?, bridge: netlink::index(BRIDGE)?, port: format!("port-{}", node.name), hardware })
+    }
+
+    /// Plugs it into the network that this process is in.
+    fn plug(&mut self) -> io::Result<()> {
+        self.netlink.add_veth(&self.port, self.bridge, "eth0", self.hardware, std::process::id())
+    }
+
+    fn unplug(&mut self) -> io::Result<()> {
+        self.netlink.delete(&self.port)
+    }
 }
 
 /// What a node says while it starts, line by line.
@@ -164,10 +178,9 @@ impl Voice {
         let (sender, lines) = mpsc::channel();
         if let Some(stdout) = stdout {
             std::thread::spawn(move || {
+                // It is read to its end, though nobody listens any more: a node that is restarted says it again.
                 for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-                    if sender.send(line).is_err() {
-                        return;
-                    }
+                    let _ = sender.send(line);
                 }
             });
         }
@@ -191,22 +204,40 @@ fn say(word: &str) -> io::Result<()> {
     out.flush()
 }
 
-/// The keeper: in the node's namespaces, except that of processes, whose first one it starts.
+/// The keeper: it has the node's disk, and starts the node's first process, each time in new namespaces. How that one ends says whether `reboot(2)` was called in
+/// the node: by SIGHUP for a restart, by SIGINT to be switched off. Then the network is new, and whatever was in memory is gone.
 pub(super) fn keep() -> io::Result<i32> {
     // A session without the terminal: Ctrl-C on the control node is not for the nodes.
     let _ = nix::unistd::setsid();
-    let signals = Signals::block()?;
-    let mut spaces =
-        CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWPID | CloneFlags::CLONE_NEWUTS | CloneFlags::CLONE_NEWIPC;
+    let signals = Signals::block_with_button()?;
+    let spec = NodeSpec::from_env()?;
+    let mut cable = Cable::to(&spec)?;
+    let own_processes = File::open("/proc/self/ns/pid")?;
+    let mut lasting = CloneFlags::CLONE_NEWNS;
     // As root the hierarchy's own root stays in sight: only there controllers may be enabled beside processes, which faults that limit a system need.
-    if !NodeSpec::from_env()?.is_root {
-        spaces |= CloneFlags::CLONE_NEWCGROUP;
+    if !spec.is_root {
+        lasting |= CloneFlags::CLONE_NEWCGROUP;
     }
-    unshare(spaces)?;
-    say(UNSHARED)?;
-    io::copy(&mut io::stdin(), &mut io::sink())?;
-    let child = Command::new("/proc/self/exe").env(ROLE, "node-init").stdin(Stdio::null()).spawn()?;
-    signals.attend(&child)
+    unshare(lasting)?;
+    root::insert_disk()?;
+    loop {
+        unshare(CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWPID | CloneFlags::CLONE_NEWUTS | CloneFlags::CLONE_NEWIPC)?;
+        cable.plug()?;
+        let child = Command::new("/proc/self/exe").env(ROLE, "node-init").stdin(Stdio::null()).spawn()?;
+        let end = signals.attend_to_end(&child)?;
+        cable.unplug()?;
+        match end {
+            End::Killed(Signal::SIGHUP) => {}
+            End::Killed(Signal::SIGINT) => {
+                if let Some(order) = signals.wait_for_button()? {
+                    return Ok(End::Killed(order).status());
+                }
+            }
+            other => return Ok(other.status()),
+        }
+        // The kernel gives a process whose children were in a namespace of their own another one only when it came back first.
+        setns(&own_processes, CloneFlags::CLONE_NEWPID)?;
+    }
 }
 
 /// Process 1 of a node: sets it up, starts its SSH server, and buries the dead.
@@ -214,6 +245,7 @@ pub(super) fn init() -> io::Result<i32> {
     nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGKILL)?;
     let signals = Signals::block()?;
     let spec = NodeSpec::from_env()?;
+    unshare(CloneFlags::CLONE_NEWNS)?;
     sethostname(&spec.name)?;
     let mut netlink = Netlink::open()?;
     netlink.set_up("lo")?;

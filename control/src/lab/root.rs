@@ -20,15 +20,24 @@ const USER: &str = "elenchus";
 /// That user's number.
 const USER_ID: u32 = 1999;
 
-/// Makes a new root and moves into it. Needs a mount namespace of its own.
-pub(super) fn build(spec: &NodeSpec) -> io::Result<()> {
+/// Where the node's files are that outlast its restarts: what is written over the host's, or all of them.
+const DISK: &str = "/tmp/disk";
+
+/// Makes the disk, which every root that is built in mount namespaces below this one has. Needs a mount namespace of its own.
+pub(super) fn insert_disk() -> io::Result<()> {
     mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>)?;
-    mount(Some("tmpfs"), WORK, Some("tmpfs"), MsFlags::empty(), Some("mode=755"))?;
-    let root = Path::new(WORK).join("root");
-    fs::create_dir(&root)?;
-    let overlaid = spec.is_root && overlay(&root).is_ok();
+    Ok(mount(Some("tmpfs"), WORK, Some("tmpfs"), MsFlags::empty(), Some("mode=755"))?)
+}
+
+/// Makes a new root and moves into it. Needs a mount namespace of its own, with a disk.
+pub(super) fn build(spec: &NodeSpec) -> io::Result<()> {
+    let (root, disk) = (Path::new(WORK).join("root"), Path::new(DISK));
+    let is_new = !disk.exists();
+    fs::create_dir_all(&root)?;
+    fs::create_dir_all(disk)?;
+    let overlaid = spec.is_root && overlay(&root, disk).is_ok();
     if !overlaid {
-        compose(&root)?;
+        compose(&root, disk, is_new)?;
     }
     for dir in ["proc", "sys", "dev", ".old"] {
         fs::create_dir_all(root.join(dir))?;
@@ -37,16 +46,23 @@ pub(super) fn build(spec: &NodeSpec) -> io::Result<()> {
     mount(Some("proc"), &root.join("proc"), Some("proc"), MsFlags::empty(), None::<&str>)?;
     // Of the node's own network namespace, so that /sys/class/net shows its links only.
     mount(Some("sysfs"), &root.join("sys"), Some("sysfs"), MsFlags::empty(), None::<&str>)?;
-    // Homes are the node's own, too: what the host's users have their shells do at login is neither quick nor the same everywhere.
-    for (dir, mode) in [("run", "mode=755"), ("tmp", "mode=1777"), ("root", "mode=700"), ("home", "mode=755")] {
+    for (dir, mode) in [("run", "mode=755"), ("tmp", "mode=1777")] {
         fs::create_dir_all(root.join(dir))?;
         mount(Some("tmpfs"), &root.join(dir), Some("tmpfs"), MsFlags::empty(), Some(mode))?;
+    }
+    // Homes are the node's own, too: what the host's users have their shells do at login is neither quick nor the same everywhere.
+    for (dir, mode) in [("root", 0o700), ("home", 0o755)] {
+        let own = disk.join(format!("home-{dir}"));
+        fs::create_dir_all(&own)?;
+        fs::set_permissions(&own, fs::Permissions::from_mode(mode))?;
+        fs::create_dir_all(root.join(dir))?;
+        bind(&own, &root.join(dir), false)?;
     }
     pivot_root(&root, &root.join(".old"))?;
     std::env::set_current_dir("/")?;
     umount2("/.old", MntFlags::MNT_DETACH)?;
     fs::remove_dir("/.old")?;
-    settle(spec)
+    settle(spec, is_new)
 }
 
 /// Binds a tree of the host.
@@ -62,28 +78,34 @@ fn bind(from: impl AsRef<Path>, to: &Path, read_only: bool) -> io::Result<()> {
 }
 
 /// The host's root below, the node's writes above.
-fn overlay(root: &Path) -> io::Result<()> {
-    let (upper, work) = (Path::new(WORK).join("upper"), Path::new(WORK).join("work"));
-    fs::create_dir(&upper)?;
-    fs::create_dir(&work)?;
+fn overlay(root: &Path, disk: &Path) -> io::Result<()> {
+    let (upper, work) = (disk.join("upper"), disk.join("work"));
+    fs::create_dir_all(&upper)?;
+    fs::create_dir_all(&work)?;
     let options = format!("lowerdir=/,upperdir={},workdir={}", upper.display(), work.display());
     Ok(mount(Some("overlay"), root, Some("overlay"), MsFlags::empty(), Some(options.as_str()))?)
 }
 
 /// Programs by read-only binds, a copy of `/etc`, and empty directories for the rest.
-fn compose(root: &Path) -> io::Result<()> {
-    mount(Some("tmpfs"), root, Some("tmpfs"), MsFlags::empty(), Some("mode=755"))?;
+fn compose(root: &Path, disk: &Path, is_new: bool) -> io::Result<()> {
+    let files = disk.join("files");
+    fs::create_dir_all(&files)?;
+    bind(&files, root, false)?;
     for dir in ["usr", "opt", "bin", "sbin", "lib", "lib64", "lib32", "libx32"] {
         let (host, inside) = (Path::new("/").join(dir), root.join(dir));
         match fs::symlink_metadata(&host) {
-            Ok(metadata) if metadata.is_symlink() => symlink(fs::read_link(&host)?, &inside)?,
-            Ok(_) if dir == "opt" => fs::create_dir(&inside)?,
+            Ok(metadata) if metadata.is_symlink() && is_new => symlink(fs::read_link(&host)?, &inside)?,
+            Ok(metadata) if metadata.is_symlink() => {}
+            Ok(_) if dir == "opt" => fs::create_dir_all(&inside)?,
             Ok(_) => {
-                fs::create_dir(&inside)?;
+                fs::create_dir_all(&inside)?;
                 bind(&host, &inside, true)?;
             }
             Err(_) => {}
         }
+    }
+    if !is_new {
+        return Ok(());
     }
     copy_readable(Path::new("/etc"), &root.join("etc"))?;
     for dir in ["srv", "mnt", "var/lib", "var/log", "var/cache", "var/tmp", "var/spool"] {
@@ -108,15 +130,18 @@ fn copy_readable(from: &Path, to: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Names, keys and users.
-fn settle(spec: &NodeSpec) -> io::Result<()> {
-    write("/etc/hostname", &format!("{}\n", spec.name), 0o644)?;
-    let hosts: String = spec.hosts.iter().map(|(name, address)| format!("{address} {name}\n")).collect();
-    write("/etc/hosts", &format!("127.0.0.1 localhost\n::1 localhost\n{hosts}"), 0o644)?;
+/// What is in memory; and on a new disk names, keys and users.
+fn settle(spec: &NodeSpec, is_new: bool) -> io::Result<()> {
     write(cgroups::TAG_FILE, &format!("{}.{}\n", spec.tag, spec.name), 0o644)?;
     for dir in ["/run/lock", "/run/sshd"] {
         fs::create_dir_all(dir)?;
     }
+    if !is_new {
+        return Ok(());
+    }
+    write("/etc/hostname", &format!("{}\n", spec.name), 0o644)?;
+    let hosts: String = spec.hosts.iter().map(|(name, address)| format!("{address} {name}\n")).collect();
+    write("/etc/hosts", &format!("127.0.0.1 localhost\n::1 localhost\n{hosts}"), 0o644)?;
     if spec.is_root {
         add_user(spec)?;
         authorize(Path::new("/root"), spec, 0)?;

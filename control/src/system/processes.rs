@@ -5,6 +5,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 
 use super::daemon::{Daemon, Member};
+use super::runtime::failed;
 use super::{Node, System, SystemError};
 use crate::command::{Command, Output};
 
@@ -49,7 +50,9 @@ impl System {
     /// The primary's name as this node sees it, if it sees one.
     pub async fn primary(&self, node: &Node) -> Result<Option<String>, SystemError> {
         let Some(command) = &self.on(&node.name)?.primary else { return Ok(None) };
-        let output = self.step(node, "ask for the primary", Command::sh(command).timeout(Duration::from_secs(5))).await?;
+        // A node that is down is not waited for.
+        let asked = node.host.run_soon(Command::sh(command).timeout(Duration::from_secs(5))).await;
+        let output = asked.map_err(failed(node, "ask for the primary"))?;
         let said = output.stdout_text();
         if self.rendered.contains_key(&said) {
             return Ok(Some(said));

@@ -11,6 +11,7 @@
 //! | [`machine`] | the same for the clock of a whole machine |
 //! | [`link`] | a link that is late or untrustworthy, where the kernel has none |
 //! | [`proxy`] | between clients and a server: replies that are lost, late, cut or doubled |
+//! | [`power`] | restarting the machine and switching it off |
 //! | [`disk`] | a file system that forgets what was not synced, and fails |
 //! | `kept` | the files that remember what is in force |
 //! | [`processes`] | who runs on the node |
@@ -23,6 +24,7 @@ pub mod disk;
 mod kept;
 pub mod link;
 pub mod machine;
+pub mod power;
 pub mod processes;
 pub mod proxy;
 pub mod skew;

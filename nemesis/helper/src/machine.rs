@@ -19,6 +19,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::change::Change;
+use crate::processes::has_capability;
 use crate::skew::{SECOND, Skew};
 use crate::{Result, failed, kept};
 
@@ -60,9 +61,7 @@ impl Kernel {
         if map.split_whitespace().collect::<Vec<_>>() != ["0", "0", "4294967295"] {
             return Err("this node is a container without a clock of its own; say `of: processes`".into());
         }
-        let status = fs::read_to_string("/proc/self/status").map_err(failed("own capabilities"))?;
-        let mask = status.lines().find_map(|line| u64::from_str_radix(line.strip_prefix("CapEff:")?.trim(), 16).ok()).unwrap_or(0);
-        if mask >> CAP_SYS_TIME & 1 == 0 {
+        if !has_capability(CAP_SYS_TIME)? {
             return Err("setting the clock takes the capability CAP_SYS_TIME, which is not given here".into());
         }
         Ok(Kernel { _guarded: () })

@@ -7,6 +7,7 @@ use elenchus_helper::clock::{self, Clocks};
 use elenchus_helper::disk::serve::{self, Mount};
 use elenchus_helper::link;
 use elenchus_helper::machine::{Kernel, MachineClock};
+use elenchus_helper::power::{self, Identity, Way};
 use elenchus_helper::proxy;
 
 const USAGE: &str = "orders: \
@@ -15,6 +16,7 @@ const USAGE: &str = "orders: \
                      disk trial | disk mount DIRECTORY | disk order DIRECTORY ORDER… | disk verify DIRECTORY [ID] | disk verify-gone DIRECTORY [ID] | \
                      disk unmount DIRECTORY | disk calm-all | disk unmount-all | \
                      machine trial|begin|keep|verify|end BOOT_ID [CHANGE…] | machine verify-ended BOOT_ID | \
+                     power trial BOOT_ID NAMESPACE | power restart|off BOOT_ID NAMESPACE [orderly] | \
                      link trial | link run SEED SETTINGS… | proxy trial | proxy run PORT SEED SETTINGS…";
 
 fn main() -> ExitCode {
@@ -68,6 +70,22 @@ fn obey(words: &[&str]) -> elenchus_helper::Result<String> {
                 "end" => clock.end(),
                 "verify-ended" => clock.verify_ended(),
                 _ => Err(format!("`machine {order}` is no order; {USAGE}")),
+            };
+            done.map(nothing)
+        }
+        // The identity is that of the machine that must not go down.
+        ["power", order, boot_id, processes, ref manner @ ..] => {
+            let control = Identity { boot_id: boot_id.into(), processes: processes.into() };
+            let is_orderly = match *manner {
+                [] => false,
+                ["orderly"] => true,
+                _ => return Err(format!("`{}` is no manner to go down; {USAGE}", manner.join(" "))),
+            };
+            let done = match order {
+                "trial" => power::trial(&control),
+                "restart" => power::end(Way::Restart, is_orderly, &control),
+                "off" => power::end(Way::Off, is_orderly, &control),
+                _ => Err(format!("`power {order}` is no order; {USAGE}")),
             };
             done.map(nothing)
         }

@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::Path;
 
+use crate::{Result, failed};
+
 /// A process that cannot be mistaken for a later one of the same number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Process {
@@ -31,6 +33,13 @@ pub fn all() -> Vec<Process> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
     pids.filter(|&pid| u32::try_from(pid) != Ok(own)).filter_map(Process::of).collect()
+}
+
+/// Whether this process has the capability of this number in force.
+pub(crate) fn has_capability(number: u32) -> Result<bool> {
+    let status = fs::read_to_string("/proc/self/status").map_err(failed("own capabilities"))?;
+    let mask = status.lines().find_map(|line| u64::from_str_radix(line.strip_prefix("CapEff:")?.trim(), 16).ok()).unwrap_or(0);
+    Ok(mask >> number & 1 == 1)
 }
 
 /// The threads of a process that have not ended.

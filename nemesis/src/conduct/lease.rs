@@ -16,6 +16,9 @@ impl Run<'_> {
         loop {
             tokio::time::sleep(every).await;
             let mut armed = self.active(|active| active.iter().flat_map(|one| one.armed_on.clone()).collect::<Vec<String>>());
+            // Who is down is told nothing.
+            let down = self.down();
+            armed.retain(|node| !down.contains(node));
             armed.sort();
             armed.dedup();
             renew(self.cluster, &armed, every).await;
@@ -27,8 +30,8 @@ impl Run<'_> {
 pub(super) async fn renew(cluster: &Cluster, on: &[String], every: Duration) {
     let nodes = cluster.nodes.iter().filter(|node| on.contains(&node.name));
     join_all(nodes.map(|node| async {
-        // Two turns at most: a node that does not answer keeps the others waiting.
-        if let Err(error) = node.host.run(Command::sh(&switch::renew()).timeout(every * 2)).await {
+        // Two turns at most, with connecting: a node that does not answer keeps the others waiting.
+        if let Err(error) = node.host.run_soon(Command::sh(&switch::renew()).timeout(every * 2)).await {
             tracing::warn!(node = node.name, "its lease could not be renewed: {error}");
         }
     }))

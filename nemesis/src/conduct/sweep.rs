@@ -2,10 +2,11 @@
 
 use elenchus_control::system::Node;
 use elenchus_core::{FaultPhase, Kind};
+use futures_util::future::join_all;
 
 use super::{Active, Run};
 use crate::scheduled::one_of_each;
-use crate::{Cluster, Errand, Fault, Ledger, NemesisError, errand, helper, requirement, switch};
+use crate::{Armed, Cluster, Errand, Fault, Ledger, NemesisError, errand, helper, requirement, switch};
 
 /// Undoes every fault of every kind on every node, and fails where it cannot. Where a system is given, it is started wherever it does not run. Idempotent.
 pub async fn heal_all(cluster: &Cluster) -> Result<(), NemesisError> {
@@ -32,22 +33,29 @@ pub async fn heal_outstanding(nodes: &[Node], ledger: &Ledger) -> Result<Vec<Str
     let cluster = Cluster::new(nodes.to_vec(), None);
     let (mut healed, mut first_failure) = (Vec::new(), None);
     let outstanding = ledger.outstanding();
+    // Nothing can be done on a node that is off before it is on.
+    let is_off = |armed: &Armed| armed.inverse.iter().any(|errand| errand.away.is_some());
+    let (off, outstanding): (Vec<Armed>, Vec<Armed>) = outstanding.into_iter().partition(is_off);
+    let undo = async |armed: &Armed| {
+        errand::run(&cluster, &armed.inverse).await?;
+        let printed = errand::run(&cluster, &armed.proof).await?;
+        ledger.healed(armed.id)?;
+        let by_itself = if switch::has_lapsed(&printed) { " (the node had healed itself when its lease ran out)" } else { "" };
+        Ok(format!("{} {}: {}{by_itself}", armed.fault, armed.id, armed.what))
+    };
+    for outcome in join_all(off.iter().map(&undo)).await {
+        match outcome {
+            Ok(said) => healed.push(said),
+            Err(error) => first_failure = first_failure.or(Some(error)),
+        }
+    }
     let errands: Vec<Errand> = outstanding.iter().flat_map(|armed| armed.inverse.iter().chain(&armed.proof)).cloned().collect();
     // Where it cannot be brought, an errand will say so.
     let brought = helper::install_for(nodes, &errands).await;
     // The last injected is undone first, as one undoes a pile.
-    for armed in outstanding.into_iter().rev() {
-        let undone = async {
-            errand::run(&cluster, &armed.inverse).await?;
-            let printed = errand::run(&cluster, &armed.proof).await?;
-            ledger.healed(armed.id)?;
-            Ok(printed)
-        };
-        match undone.await {
-            Ok(printed) => {
-                let by_itself = if switch::has_lapsed(&printed) { " (the node had healed itself when its lease ran out)" } else { "" };
-                healed.push(format!("{} {}: {}{by_itself}", armed.fault, armed.id, armed.what));
-            }
+    for armed in outstanding.iter().rev() {
+        match undo(armed).await {
+            Ok(said) => healed.push(said),
             Err(error) => first_failure = first_failure.or(Some(error)),
         }
     }
@@ -76,18 +84,20 @@ impl Run<'_> {
         if self.campaign.lines.is_empty() {
             return;
         }
+        let mut kinds: Vec<&dyn Fault> = Vec::new();
+        for (fault, _) in self.campaign.lines.iter().flat_map(|line| line.faults()) {
+            // Two that take nodes down may know other ways to bring them back.
+            if fault.takes_down() || kinds.iter().all(|other| other.name() != fault.name()) {
+                kinds.push(fault);
+            }
+        }
+        // Nothing can be done on a node that is off before it is on.
+        let (off, others): (Vec<&dyn Fault>, Vec<&dyn Fault>) = kinds.into_iter().partition(|fault| fault.takes_down());
+        self.sweep_kinds(&off).await;
         if let Err(error) = errand::run(self.cluster, &errand::everywhere(self.cluster, &switch::sweep())).await {
             self.outcome(|outcome| outcome.unhealed.push(error.to_string()));
         }
-        let mut swept: Vec<&str> = Vec::new();
-        for (fault, _) in self.campaign.lines.iter().flat_map(|line| line.faults()) {
-            if !swept.contains(&fault.name()) {
-                swept.push(fault.name());
-                if let Err(error) = sweep(self.cluster, fault).await {
-                    self.outcome(|outcome| outcome.unhealed.push(format!("{}: {error}", fault.name())));
-                }
-            }
-        }
+        self.sweep_kinds(&others).await;
         for late in self.active(|active| active.clone()) {
             self.settle(late).await;
         }
@@ -99,6 +109,14 @@ impl Run<'_> {
             && let Err(error) = remove_helper(self.cluster).await
         {
             tracing::warn!("the helper could not be removed: {error}");
+        }
+    }
+
+    async fn sweep_kinds(&self, kinds: &[&dyn Fault]) {
+        for fault in kinds {
+            if let Err(error) = sweep(self.cluster, *fault).await {
+                self.outcome(|outcome| outcome.unhealed.push(format!("{}: {error}", fault.name())));
+            }
         }
     }
 

@@ -13,6 +13,7 @@ struct Faulty {
     verify: bool,
     heal: AtomicBool,
     overlap: Option<&'static About>,
+    takes_down: bool,
 }
 
 const ABOUT: About = About {
@@ -48,6 +49,9 @@ impl Fault for Faulty {
     fn what(&self, nodes: &str) -> String {
         format!("{nodes} struck")
     }
+    fn takes_down(&self) -> bool {
+        self.takes_down
+    }
     fn works(&self, _: &Cluster, _: u32, deed: &Deed) -> Result<Vec<Work>, NemesisError> {
         let work = |at: &usize| Work {
             node: format!("n{}", at + 1),
@@ -64,8 +68,8 @@ impl Fault for Faulty {
 }
 
 fn held(id: u32, nodes: &[usize]) -> Active {
-    let held = Held { id, fault: "faulty", overlap: Overlap::Shared, group: None, nodes: nodes.to_vec() };
-    Active { id, held, deed: Deed { nodes: nodes.to_vec(), ..Deed::default() }, armed_on: Vec::new(), ending: false }
+    let held = Held { id, fault: "faulty", overlap: Overlap::Shared, group: None, nodes: nodes.to_vec(), takes_down: false };
+    Active { id, held, deed: Deed { nodes: nodes.to_vec(), ..Deed::default() }, armed_on: Vec::new(), ending: false, cut_short: None }
 }
 
 fn cluster() -> Cluster {
@@ -158,6 +162,45 @@ async fn what_is_undone_by_itself_is_healed_by_itself() {
         assert_eq!(run.not_held_by_others(&fault, 1, &first.deed).0.nodes, [0, 1]);
     })
     .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_down_is_healed_when_it_is_back_and_what_that_ended_is_said() {
+    let said = Mutex::new(Vec::new());
+    let record = |kind, _, event: FaultEvent, error: Option<String>| said.lock().unwrap().push((event.id, kind, error));
+    let ((), left, outcome) = in_a_run(&record, async |run| {
+        let (first, down) = (held(1, &[0, 1]), held(2, &[1]));
+        let down = Active { held: Held { takes_down: true, ..down.held }, ..down };
+        let (cut, off) = (Faulty::default(), Faulty { takes_down: true, ..Faulty::default() });
+        assert!(run.inject(&cut, first.clone()).await && run.inject(&off, down.clone()).await);
+        assert_eq!(run.down(), ["n2"]);
+        assert!(!run.inject(&cut, held(3, &[1, 2])).await, "nothing is done to who is down");
+        let later = async {
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            assert_eq!(run.ledger.outstanding().len(), 2, "neither is healed");
+            run.heal(&off, 2, &down.deed).await;
+        };
+        tokio::join!(run.heal(&cut, 1, &first.deed), later);
+    })
+    .await;
+    let last = said.into_inner().unwrap().pop().unwrap();
+    let why = "faulty 2 took n2 down before, and what was in memory there was over";
+    assert_eq!(last, (1, Kind::Info, Some(why.into())));
+    assert_eq!((left, outcome.injected, outcome.failed), (0, 2, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_waits_for_a_node_that_does_not_come_back() {
+    let ((), left, _) = in_a_run(&|_, _, _, _| {}, async |run| {
+        let (first, down) = (held(1, &[0, 1]), held(2, &[1]));
+        let down = Active { held: Held { takes_down: true, ..down.held }, ..down };
+        let (cut, off) = (Faulty::default(), Faulty { takes_down: true, ..Faulty::default() });
+        assert!(run.inject(&cut, first.clone()).await && run.inject(&off, down.clone()).await);
+        off.heal.store(true, Ordering::Relaxed);
+        tokio::join!(run.heal(&cut, 1, &first.deed), run.heal(&off, 2, &down.deed));
+    })
+    .await;
+    assert_eq!(left, 1, "who is off stays in the ledger");
 }
 
 #[tokio::test]

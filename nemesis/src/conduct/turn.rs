@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use super::{Active, Run};
 use crate::about::Overlap;
 use crate::timetable::{self, Planned, Start};
-use crate::{Aim, Armed, Deed, Errand, Fault, NemesisError, Work, errand, switch};
+use crate::{Aim, Armed, Deed, Errand, Fault, NemesisError, Work, absence, errand, switch};
 
 /// A node may be out of reach for a moment just because of what is being healed.
 const HEAL_TRIES: u32 = 3;
@@ -44,7 +44,7 @@ impl Run<'_> {
             return;
         }
         let Some(held) = timetable::held(self.campaign.lines, &planned, id, &deed.nodes) else { return };
-        let active = Active { id, held, deed: deed.clone(), armed_on: Vec::new(), ending: false };
+        let active = Active { id, held, deed: deed.clone(), armed_on: Vec::new(), ending: false, cut_short: None };
         if self.inject(fault, active).await {
             self.stopped_before(until, &mut stop).await;
             self.heal(fault, id, &deed).await;
@@ -103,16 +103,67 @@ impl Run<'_> {
         let lease = self.campaign.safety.lease.0;
         let injected = errand::run(self.cluster, &errands(&works, |work| switch::inject(id, work, lease))).await;
         let injected = injected.and_then(|printed| if fault.is_felt(&printed) { Ok(()) } else { Err(nobody(&works)) });
-        if let Err(error) = injected {
-            return self.undo(fault, id, &deed, error).await;
+        let verify = absence::down(errands(&works, |work| work.verify.clone()), |node| fault.comeback(self.cluster, node));
+        let verified = match injected {
+            Ok(()) => errand::run(self.cluster, &verify).await,
+            // A node that goes down may take the answer with it.
+            Err(error) if fault.takes_down() => match errand::run(self.cluster, &verify).await {
+                Ok(verified) => Ok(verified),
+                Err(_) => return self.undo(fault, id, &deed, error).await,
+            },
+            Err(error) => return self.undo(fault, id, &deed, error).await,
+        };
+        if fault.takes_down() {
+            self.cut_short(fault, id, &deed);
         }
-        let (kind, doubt) = match errand::run(self.cluster, &errands(&works, |work| work.verify.clone())).await {
+        let (kind, doubt) = match verified {
             Ok(_) => (Kind::Ok, None),
             Err(error) => (Kind::Info, Some(format!("not verified: {error}"))),
         };
         self.say(fault, id, &deed, FaultPhase::Inject, kind, doubt);
         self.outcome(|outcome| outcome.injected += 1);
         true
+    }
+
+    /// What was in force on nodes that went down is over there, if it was not on a disk.
+    fn cut_short(&self, fault: &dyn Fault, id: u32, deed: &Deed) {
+        self.active(|active| {
+            for other in active.iter_mut().filter(|other| other.id != id) {
+                let both: Vec<usize> = other.deed.nodes.iter().copied().filter(|node| deed.nodes.contains(node)).collect();
+                if !both.is_empty() {
+                    let nodes = self.cluster.roster.listed(&both);
+                    other.cut_short =
+                        Some(format!("{} {id} took {nodes} down before, and what was in memory there was over", fault.name()));
+                }
+            }
+        });
+    }
+
+    /// The names of the nodes that are down, or may be.
+    pub(super) fn down(&self) -> Vec<String> {
+        let down = self.active(|active| {
+            let down = active.iter().filter(|one| one.held.takes_down);
+            down.flat_map(|one| one.deed.nodes.clone()).collect::<Vec<usize>>()
+        });
+        down.into_iter().filter_map(|at| self.cluster.roster.nodes.get(at).cloned()).collect()
+    }
+
+    /// Heals what is not on nodes that are down, and waits for those.
+    async fn heal_before_others_are_back(&self, fault: &dyn Fault, id: u32, deed: &Deed) {
+        let names: Vec<&String> = deed.nodes.iter().filter_map(|&at| self.cluster.roster.nodes.get(at)).collect();
+        let is_down = || !fault.takes_down() && self.down().iter().any(|node| names.contains(&node));
+        if !is_down() {
+            return;
+        }
+        if let Ok(works) = fault.works(self.cluster, id, &self.not_held_by_others(fault, id, deed).0) {
+            let down = self.down();
+            let up: Vec<Work> = works.into_iter().filter(|work| !down.contains(&work.node)).collect();
+            // Whether it succeeds is seen when all are healed.
+            let _ = errand::run(self.cluster, &errands(&up, switch::undo)).await;
+        }
+        while is_down() {
+            tokio::time::sleep(HEAL_PAUSE).await;
+        }
     }
 
     /// Takes the place of an injection among those in force, if nothing there stands against it.
@@ -148,7 +199,9 @@ impl Run<'_> {
     /// Heals, and says how that went. What is not seen to be healed stays in the ledger.
     pub(super) async fn heal(&self, fault: &dyn Fault, id: u32, deed: &Deed) {
         self.say(fault, id, deed, FaultPhase::Heal, Kind::Invoke, None);
-        let mut tries = 1;
+        self.heal_before_others_are_back(fault, id, deed).await;
+        // Who waits for a node to come back has tried for long enough.
+        let mut tries = if fault.takes_down() { HEAL_TRIES } else { 1 };
         let outcome = loop {
             match self.heal_and_verify(fault, id, deed).await {
                 Err(_) if tries < HEAL_TRIES => tries += 1,
@@ -156,16 +209,19 @@ impl Run<'_> {
             }
             tokio::time::sleep(HEAL_PAUSE).await;
         };
+        let cut_short = self.active(|active| active.iter_mut().find(|own| own.id == id).and_then(|own| own.cut_short.take()));
         match outcome {
             Ok(printed) => {
                 let lapsed = switch::has_lapsed(&printed).then(|| "a node had healed itself before, as its lease had run out".to_owned());
-                let doubt = self.struck(id).or(lapsed);
+                let doubt = self.struck(id).or(cut_short).or(lapsed);
                 let kind = if doubt.is_none() { Kind::Ok } else { Kind::Info };
                 self.say(fault, id, deed, FaultPhase::Heal, kind, doubt);
             }
             Err(error) => {
                 tracing::error!(fault = fault.name(), id, "could not be healed: {error}");
                 self.say(fault, id, deed, FaultPhase::Heal, Kind::Fail, Some(error.to_string()));
+                // Nobody is to wait any longer for a node that does not come back.
+                self.active(|active| active.iter_mut().filter(|own| own.id == id).for_each(|own| own.held.takes_down = false));
             }
         }
     }
@@ -176,10 +232,11 @@ impl Run<'_> {
         let works = fault.works(self.cluster, id, &ours)?;
         // Another switch undoes what is left to others.
         let disarmed = left.iter().filter_map(|&at| self.cluster.nodes.get(at));
-        let disarmed: Vec<Errand> = disarmed.map(|node| Errand { node: node.name.clone(), script: switch::disarm(id) }).collect();
+        let disarmed: Vec<Errand> = disarmed.map(|node| Errand::new(&node.name, switch::disarm(id))).collect();
         errand::run(self.cluster, &disarmed).await?;
-        errand::run(self.cluster, &errands(&works, switch::undo)).await?;
-        errand::run(self.cluster, &errands(&works, |work| switch::verify_undone(id, work))).await
+        let (inverse, proof) = self.ways_back(fault, id, &works);
+        errand::run(self.cluster, &inverse).await?;
+        errand::run(self.cluster, &proof).await
     }
 
     /// The deed without the nodes that another injection of the same fault still holds, and those nodes: they are healed with that one. Of two that end together, the
@@ -200,8 +257,15 @@ impl Run<'_> {
         (ours, left)
     }
 
+    /// What undoes an injection, and what fails unless it is undone.
+    fn ways_back(&self, fault: &dyn Fault, id: u32, works: &[Work]) -> (Vec<Errand>, Vec<Errand>) {
+        let both = (errands(works, switch::undo), errands(works, |work| switch::verify_undone(id, work)));
+        let back = |errands| absence::back(errands, |node| fault.comeback(self.cluster, node));
+        (back(both.0), back(both.1))
+    }
+
     fn arm(&self, fault: &dyn Fault, id: u32, deed: &Deed, works: &[Work]) -> Result<(), NemesisError> {
-        let (inverse, proof) = (errands(works, switch::undo), errands(works, |work| switch::verify_undone(id, work)));
+        let (inverse, proof) = self.ways_back(fault, id, works);
         let armed = Armed { id, fault: fault.name().into(), what: deed.what.clone(), inverse, proof };
         blocking(|| self.ledger.record(armed))
     }
@@ -225,7 +289,7 @@ impl Run<'_> {
 
 /// A script of each work.
 pub(super) fn errands(works: &[Work], script: impl Fn(&Work) -> String) -> Vec<Errand> {
-    works.iter().map(|work| Errand { node: work.node.clone(), script: script(work) }).collect()
+    works.iter().map(|work| Errand::new(&work.node, script(work))).collect()
 }
 
 fn nobody(works: &[Work]) -> NemesisError {

@@ -77,7 +77,7 @@ pub(crate) async fn who_heals_later_brings_the_helper(scene: &Scene) {
     assert_eq!(scene.on(1, helpers).await, "");
     let store = tempfile::tempdir().unwrap();
     let ledger = Ledger::open(store.path()).unwrap();
-    let order = |order: &str| vec![Errand { node: "n1".into(), script: format!("{helper} clock {order} 77") }];
+    let order = |order: &str| vec![Errand::new("n1", format!("{helper} clock {order} 77"))];
     let armed = Armed { id: 77, fault: "clock".into(), what: "n1".into(), inverse: order("end"), proof: order("verify-ended") };
     ledger.record(armed).unwrap();
     let healed = elenchus_nemesis::heal_outstanding(&scene.cluster.nodes, &ledger).await.unwrap();

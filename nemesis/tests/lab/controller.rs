@@ -11,6 +11,7 @@ use elenchus_core::{Rng, Seed};
 use elenchus_nemesis::{Campaign, Ledger, Safety, Scheduled};
 use serde_json::{Value as Json, json};
 
+use crate::machines::OFF;
 use crate::scene::{Scene, cluster};
 
 /// The faults that are in play when the control node is killed.
@@ -68,8 +69,7 @@ pub(crate) async fn a_silent_control_node_is_not_missed(scene: &Scene) {
     let whole = scene.traces().await;
     for round in 0..times {
         let store = tempfile::tempdir().unwrap();
-        let nodes = store.path().join("nodes.json");
-        std::fs::write(&nodes, addresses(scene).to_string()).unwrap();
+        tell(scene, store.path());
         let killed = kill_at_random(store.path(), &mut start(store.path(), seed + round), &mut rng).await;
         interrupted += u32::from(scene.traces().await != whole);
         slowest = slowest.max(healed_without_help(scene, &whole, &format!("seed {seed}, round {round}, killed after {killed:?}")).await);
@@ -129,6 +129,11 @@ async fn healed_without_help(scene: &Scene, whole: &[String], what: &str) -> Dur
     }
 }
 
+/// Tells another process, by a file in its store, how the nodes are reached.
+pub(crate) fn tell(scene: &Scene, store: &Path) {
+    std::fs::write(store.join("nodes.json"), addresses(scene).to_string()).unwrap();
+}
+
 /// How the nodes are reached, for another process.
 fn addresses(scene: &Scene) -> Json {
     let nodes = scene.logins.iter().map(|(name, config)| {
@@ -137,24 +142,29 @@ fn addresses(scene: &Scene) -> Json {
             other => panic!("a lab's key is a text, not {other:?}"),
         };
         let HostKeyPolicy::Pinned(host_key) = &config.host_key else { panic!("a lab's host keys are pinned") };
-        json!({"name": name, "address": config.address, "key": key, "host_key": host_key})
+        json!({"name": name, "address": config.address, "key": key, "host_key": host_key, "power_on": config.power_on})
     });
     nodes.collect()
 }
 
 /// The control node: carries the faults out until it is killed.
 pub(crate) fn main(words: &[String]) {
-    let [store, seed] = words else { panic!("a store and a seed") };
+    let (store, seed, lines) = match words {
+        [store, seed] => (store, seed, LINES),
+        [store, seed, off] if off == "off" => (store, seed, OFF),
+        _ => panic!("a store and a seed"),
+    };
     let nodes: Vec<Json> = serde_json::from_str(&std::fs::read_to_string(Path::new(store).join("nodes.json")).unwrap()).unwrap();
     let nodes = nodes.iter().map(|node| {
         let text = |key: &str| node[key].as_str().unwrap().to_owned();
         let mut config = HostConfig::new(text("address"));
         config.auth.key = Some(Key::Text(Secret::new(text("key"))));
         config.host_key = HostKeyPolicy::Pinned(text("host_key"));
+        config.power_on = node["power_on"].as_str().map(str::to_owned);
         Node { name: text("name"), address: text("address"), host: Host::new(text("name"), config) }
     });
     let cluster = cluster(nodes.collect());
-    let lines: Vec<Scheduled> = LINES.iter().map(|line| serde_yaml::from_str(line).unwrap()).collect();
+    let lines: Vec<Scheduled> = lines.iter().map(|line| serde_yaml::from_str(line).unwrap()).collect();
     let safety = Safety { lease: LEASE.parse().unwrap(), allow_destructive: true, ..Safety::default() };
     let campaign = Campaign { lines: &lines, safety: &safety, seed: Seed(seed.parse().unwrap()), duration: Duration::from_secs(3600) };
     let ledger = Ledger::open(Path::new(store)).unwrap();

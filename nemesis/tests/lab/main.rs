@@ -6,6 +6,7 @@ mod clocks;
 mod controller;
 mod disk;
 mod links;
+mod machines;
 mod members;
 mod mounted;
 mod network;
@@ -110,6 +111,12 @@ tests! {
     shell::commands_break_and_heal,
     shell::what_is_not_verified_is_said,
     shell::what_is_missing_is_said_before_the_run,
+    machines::a_node_that_is_restarted_has_its_disk_and_nothing_else,
+    machines::whatever_is_in_force_when_a_node_restarts_is_healed,
+    machines::who_is_restarted_in_order_is_asked_first,
+    machines::a_node_that_is_off_is_silent_until_it_is_switched_on,
+    machines::who_was_off_when_the_control_node_died_is_switched_on_by_the_ledger,
+    machines::who_cannot_be_switched_on_is_said_before_the_run,
     controller::a_silent_control_node_is_not_missed,
 }
 

@@ -73,6 +73,15 @@ impl Scene {
         Scene { cluster, logins: self.logins.clone(), whole: self.whole.clone() }
     }
 
+    /// The same nodes, of which nobody knows how to switch them on.
+    pub(crate) fn without_buttons(&self) -> Scene {
+        let logins: Vec<(String, HostConfig)> =
+            self.logins.iter().map(|(name, config)| (name.clone(), HostConfig { power_on: None, ..config.clone() })).collect();
+        let nodes = self.cluster.nodes.iter().zip(&logins);
+        let nodes = nodes.map(|(node, (name, config))| Node { host: Host::new(name, config.clone()), ..node.clone() });
+        Scene { cluster: cluster(nodes.collect()), whole: self.whole.clone(), logins }
+    }
+
     /// What a node prints to a script that must succeed. Nodes are counted from 1, as their names are.
     pub(crate) async fn on(&self, node: usize, script: &str) -> String {
         self.cluster.nodes[node - 1].host.run(Command::sh(script)).await.unwrap().stdout_text()
@@ -180,10 +189,10 @@ impl Scene {
         said
     }
 
-    /// What faults change on nodes.
+    /// What faults change on nodes. An overlay that is mounted for the second time shows that it has an identifier.
     pub(crate) async fn traces(&self) -> Vec<String> {
         let look = "for t in iptables ip6tables; do for table in filter raw nat; do $t -t $table -S 2>/dev/null; done; done; nft list tables 2>/dev/null | grep elenchus; ip rule; \
-                    tc qdisc show dev eth0 2>/dev/null; sort /proc/mounts | grep -v ' /tmp '; \
+                    tc qdisc show dev eth0 2>/dev/null; sed 's/,uuid=on//' /proc/mounts | sort | grep -v ' /tmp '; \
                     readlink /etc/localtime; cat /etc/timezone 2>/dev/null; date +%z; ls -d /etc/*.elenchus /var/lib/elenchus/timezone* 2>/dev/null; \
                     ls -d /run/elenchus/clocks/[0-9]* /run/elenchus/disks/%* /var/tmp/disk 2>/dev/null; awk '{ print \"queue\", $1 }' /proc/net/netfilter/nfnetlink_queue 2>/dev/null; \
                     case $(/opt/elenchus-probe probe ahead 127.0.0.1) in -[0-9]??*|[0-9]??*) echo its clock is wrong;; esac; \
