@@ -218,7 +218,7 @@ fn udp(to: SocketAddr) -> usize {
     listening.join().unwrap()
 }
 
-/// The numbers of so many packets of this size, sent a millisecond apart, in the order in which they come back. One that is not what was sent is no number of theirs.
+/// The numbers of so many packets of this size, sent some milliseconds apart, in the order in which they come back. One that is not what was sent is no number of theirs.
 fn echoes(to: SocketAddr, count: u32, size: usize) -> Vec<u32> {
     let packet = move |number: u32| number.to_le_bytes().into_iter().cycle().take(size).collect::<Vec<u8>>();
     let socket = UdpSocket::bind((if to.is_ipv4() { "0.0.0.0" } else { "::" }, 0)).unwrap();
@@ -233,9 +233,11 @@ fn echoes(to: SocketAddr, count: u32, size: usize) -> Vec<u32> {
         })
         .collect()
     });
+    // So that a socket holds what comes while its reader waits for a processor.
+    let pause = Duration::from_millis(1 + size as u64 / 2000);
     for number in 0..count {
         let _ = socket.send_to(&packet(number), to);
-        std::thread::sleep(Duration::from_millis(1));
+        std::thread::sleep(pause);
     }
     listening.join().unwrap()
 }
