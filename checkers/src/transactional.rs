@@ -23,6 +23,7 @@ mod assumed;
 mod atoms;
 mod checker;
 mod components;
+mod counter_bounds;
 mod counter_inc;
 mod counter_order;
 mod cycles;

@@ -5,22 +5,30 @@ use elenchus_core::{Event, Kind, Nanos, Process, Symbol, Value, Verdict};
 
 /// Transactions of different processes, all at once, with their steps in JSON.
 fn overlapping(datatype: Datatype, lines: &[&str]) -> Transactions {
+    let of_kind = |kind| (0..).zip(lines).map(move |(process, line)| (process, kind, *line));
+    record(datatype, of_kind(Kind::Invoke).chain(of_kind(Kind::Ok)))
+}
+
+/// Transactions one after the other, with their processes.
+fn in_turn(datatype: Datatype, lines: &[(u32, &str)]) -> Transactions {
+    record(datatype, lines.iter().flat_map(|&(process, line)| [(process, Kind::Invoke, line), (process, Kind::Ok, line)]))
+}
+
+fn record<'l>(datatype: Datatype, events: impl Iterator<Item = (u32, Kind, &'l str)>) -> Transactions {
     let mut transactions = Transactions::new(datatype);
-    for kind in [Kind::Invoke, Kind::Ok] {
-        for (process, line) in lines.iter().enumerate() {
-            let value: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{line}: {error}"));
-            let event = Event {
-                time: Nanos::ZERO,
-                process: Process::Client(process as u32),
-                kind,
-                f: Symbol::of("txn"),
-                key: None,
-                value,
-                error: None,
-                node: None,
-            };
-            transactions.push(&event).unwrap_or_else(|error| panic!("{line}: {error}"));
-        }
+    for (process, kind, line) in events {
+        let value: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{line}: {error}"));
+        let event = Event {
+            time: Nanos::ZERO,
+            process: Process::Client(process),
+            kind,
+            f: Symbol::of("txn"),
+            key: None,
+            value,
+            error: None,
+            node: None,
+        };
+        transactions.push(&event).unwrap_or_else(|error| panic!("{line}: {error}"));
     }
     transactions
 }
@@ -131,4 +139,33 @@ fn commit_timestamps_order_versions() {
     assert!(says(&analysis, Phenomenon::GSingleItem).contains("T2 read \"y\" = 1, T1 set \"y\" = 2: T2 did not see T1"));
     let unordered = Options { assumptions: Assumptions { commit_order: false, ..Assumptions::default() }, ..Options::default() };
     assert!(!analyse(&transactions, &unordered).found.contains_key(&Phenomenon::GSingleItem));
+}
+
+#[test]
+fn a_lost_addition_is_missed_whichever_it_was() {
+    let lines = [(0, r#"[["inc", "x", 2]]"#), (1, r#"[["inc", "x", 1]]"#), (2, r#"[["r", "x", 2]]"#)];
+    let transactions = in_turn(Datatype::CounterInc, &lines);
+    let analysis = analyse(&transactions, &Options::default());
+    assert_eq!(
+        says(&analysis, Phenomenon::StaleSumRealtime),
+        "T2 found 2 in \"x\", but T1, T0, which had completed before T2 was invoked (event #4), had added 3"
+    );
+    assert!(analysis.refutes(Level::StrongSnapshotIsolation) && analysis.refutes(Level::StrictSerializable));
+    assert!(!analysis.refutes(Level::StrongSessionSerializable), "another process may see it late");
+
+    let transactions = in_turn(Datatype::CounterInc, &[lines[0], (0, lines[1].1), (0, lines[2].1)]);
+    let analysis = analyse(&transactions, &Options::default());
+    assert!(says(&analysis, Phenomenon::StaleSumProcess).ends_with("which were run before it by process 0, had added 3"));
+    assert!(analysis.refutes(Level::StrongSessionSerializable) && !analysis.refutes(Level::Serializable));
+}
+
+#[test]
+fn nobody_finds_what_is_yet_to_be_added() {
+    let transactions = in_turn(Datatype::CounterInc, &[(0, r#"[["r", "x", 1], ["inc", "x", 1]]"#), (1, r#"[["inc", "x", 1]]"#)]);
+    let analysis = analyse(&transactions, &Options::default());
+    assert_eq!(
+        says(&analysis, Phenomenon::FutureSumRealtime),
+        "T0 found 1 in \"x\", but all that were invoked before T0 completed (event #1) had added no more than 0"
+    );
+    assert!(analysis.refutes(Level::StrictSerializable) && !analysis.refutes(Level::Serializable));
 }

@@ -12,6 +12,7 @@
 use elenchus_core::Kind;
 use rustc_hash::FxHashMap;
 
+use super::counter_bounds;
 use super::elements::Element;
 use super::graph::{Fan, RW, Sink, VIA, WR};
 use super::inference::{Inference, as_write};
@@ -170,6 +171,7 @@ impl Inference for CounterInc<'_> {
 
     fn judge_versions(&self, tally: &mut Tally) {
         let t = self.transactions;
+        counter_bounds::judge(t, tally);
         for (key, count) in (0..).zip(&self.counts) {
             for sum in &count.sums {
                 let is_within = |(low, high): (i64, i64)| (low..=high).contains(&sum.value);

@@ -27,17 +27,17 @@ pub(crate) fn find(transactions: &Transactions) -> Option<Vec<u32>> {
 
 /// What a transaction does to a key.
 #[derive(Clone, Copy, Debug)]
-struct Access {
-    key: u32,
-    added: i64,
-    /// Whether each of its additions is one.
-    only_adds: bool,
+pub(crate) struct Access {
+    pub(crate) key: u32,
+    pub(crate) added: i64,
+    /// Whether it takes nothing away in any of its steps.
+    pub(crate) only_adds: bool,
     /// What it must find; none where it does not read.
-    found: Option<i64>,
+    pub(crate) found: Option<i64>,
 }
 
 /// What a transaction does to each of its keys; none where it was told what cannot be.
-fn accesses(t: &Transactions, transaction: u32) -> Option<Vec<Access>> {
+pub(crate) fn accesses(t: &Transactions, transaction: u32) -> Option<Vec<Access>> {
     let mut all: Vec<Access> = Vec::new();
     for step in t.steps(transaction) {
         let at = all.iter().position(|access| access.key == step.key).unwrap_or_else(|| {
