@@ -1,4 +1,4 @@
-//! A real PostgreSQL whose power fails: what it said was committed is there, unless it was told not to sync.
+//! A real PostgreSQL: what of its faults it shows itself, and what of what it said was committed is there when its power has failed.
 
 use std::time::Duration;
 
@@ -11,11 +11,40 @@ const PROGRAMS: &str =
 /// The user that it runs as: it refuses to be root.
 const AS: &str = "setpriv --reuid=postgres --regid=postgres --init-groups";
 
-fn system(fsync: &str) -> String {
+fn system(data: &str, options: &str) -> String {
     format!(
         "{{name: postgres, process: {{pattern: '(^|/)postgres(:| -D)'}}, \
-         start: {{user: postgres, command: \"{PROGRAMS}; exec $bin/postgres -D /var/tmp/disk/data -k /tmp -c listen_addresses= -c fsync={fsync}\"}}}}"
+         start: {{user: postgres, command: \"{PROGRAMS}; exec $bin/postgres -D {data} -k /tmp {options}\"}}}}"
     )
+}
+
+/// Makes a database cluster, in a script.
+fn make(data: &str) -> String {
+    format!("{PROGRAMS}; mkdir -p {data}; chown postgres {data}; {AS} $bin/initdb -D {data} >/dev/null")
+}
+
+async fn is_there(scene: &Scene) -> bool {
+    let is_there = scene.on(1, &format!("{PROGRAMS}; [ -n \"$bin\" ] && {AS} true && echo yes; true")).await.trim() == "yes";
+    if !is_there {
+        println!("  skipped: PostgreSQL is not installed, or cannot be run as its user here");
+    }
+    is_there
+}
+
+/// Starts it, and fails unless it answers.
+async fn start(scene: &Scene) {
+    scene.cluster.system.as_ref().unwrap().start(&scene.cluster.nodes[0]).await.unwrap();
+    assert!(await_answer(scene, Duration::from_secs(60)).await, "{}", scene.on(1, "tail /var/log/elenchus/*; true").await);
+}
+
+/// Looks at one that runs on n1 with these options.
+async fn while_running(scene: &Scene, options: &str, look: impl AsyncFnOnce(&Scene)) {
+    let scene = scene.with_system(&system("/var/tmp/postgres/data", options));
+    scene.on(1, &make("/var/tmp/postgres/data")).await;
+    start(&scene).await;
+    look(&scene).await;
+    scene.cluster.system.as_ref().unwrap().tear_down(&scene.cluster.nodes).await.unwrap();
+    scene.on(1, "rm -rf /var/tmp/postgres").await;
 }
 
 /// How many rows are committed, one after the other.
@@ -40,18 +69,14 @@ async fn await_answer(scene: &Scene, patience: Duration) -> bool {
 
 /// How many of the rows that were committed are there after the power failed, or why it cannot be told.
 async fn rows_left(scene: &Scene, fsync: &str) -> String {
-    let scene = scene.with_system(&system(fsync));
+    let scene = scene.with_system(&system("/var/tmp/disk/data", &format!("-c listen_addresses= -c fsync={fsync}")));
     let node = &scene.cluster.nodes[0];
     let (mut left, lines) = (String::new(), ["power_failure: {targets: {nodes: [n1]}, directory: /var/tmp/disk}, after_operations: 1"]);
     let failed = scene.while_staged(
         &lines,
         async || {
-            let make = format!(
-                "{PROGRAMS}; mkdir /var/tmp/disk/data; chown postgres /var/tmp/disk/data; {AS} $bin/initdb -D /var/tmp/disk/data >/dev/null"
-            );
-            scene.on(1, &make).await;
-            scene.cluster.system.as_ref().unwrap().start(node).await.unwrap();
-            assert!(await_answer(&scene, Duration::from_secs(60)).await, "{}", scene.on(1, "tail /var/log/elenchus/*; true").await);
+            scene.on(1, &make("/var/tmp/disk/data")).await;
+            start(&scene).await;
             // Each statement is a transaction, and psql ends when one is not committed.
             let rows = format!(
                 "create table acknowledged (row int); {}",
@@ -75,9 +100,7 @@ async fn rows_left(scene: &Scene, fsync: &str) -> String {
 }
 
 pub(crate) async fn what_it_said_is_committed_survives_unless_it_does_not_sync(scene: &Scene) {
-    let is_there = format!("{PROGRAMS}; [ -n \"$bin\" ] && {AS} true && echo yes; true");
-    if scene.on(1, &is_there).await.trim() != "yes" {
-        println!("  skipped: PostgreSQL is not installed, or cannot be run as its user here");
+    if !is_there(scene).await {
         return;
     }
     assert_eq!(rows_left(scene, "on").await, ROWS.to_string());
@@ -86,4 +109,102 @@ pub(crate) async fn what_it_said_is_committed_survives_unless_it_does_not_sync(s
         without.contains("does not exist") || without == "it does not start" || without.parse::<u32>().is_ok_and(|rows| rows < ROWS),
         "{without}"
     );
+}
+
+/// Nanoseconds in a second.
+const SECOND: i64 = 1_000_000_000;
+
+/// How far off a clock that is right may seem to be: machines that run tests are slow, and clocks are made much more wrong.
+const SLACK: i64 = 600 * SECOND;
+
+/// What it says the time is, and what time it was before and after: nanoseconds since 1970.
+struct Told {
+    shown: i64,
+    from: i64,
+    to: i64,
+}
+
+impl Told {
+    fn ahead(&self) -> i64 {
+        self.shown - self.from
+    }
+}
+
+/// The time as it tells it, as text of SQL.
+const TIME: &str = "select (extract(epoch from clock_timestamp()) * 1000000000)::bigint";
+
+/// Between two looks at the node's own clock, which is right, a script prints what time it is to something else.
+async fn told(scene: &Scene, ask: &str) -> Told {
+    let said = scene.on(1, &format!("date +%s%N; {ask}; date +%s%N")).await;
+    let numbers: Vec<i64> = said.lines().filter_map(|line| line.trim().parse().ok()).collect();
+    let &[from, shown, to] = numbers.as_slice() else { panic!("no time was told: {said}") };
+    Told { shown, from, to }
+}
+
+/// To a backend that is forked for it.
+async fn told_to_a_new_connection(scene: &Scene) -> Told {
+    told(scene, &query(TIME)).await
+}
+
+/// To a backend that was there before, whose session reads its statements from a file that grows.
+async fn told_to_an_old_connection(scene: &Scene) -> Told {
+    let ask = format!(
+        "cd /var/tmp/postgres; before=$(wc -l <said); echo '{TIME};' >>asked; tries=0; \
+         until [ $(wc -l <said) -gt $before ] || [ $tries -gt 1200 ]; do sleep 0.05; tries=$((tries + 1)); done; tail -n 1 said"
+    );
+    told(scene, &ask).await
+}
+
+/// To its checkpointer, which runs as long as it does, and writes the time before what it logs.
+async fn told_to_its_checkpointer(scene: &Scene) -> Told {
+    let logged = "cat /var/log/elenchus/* | sed -n 's/^\\([0-9]*\\)\\.\\([0-9]*\\),checkpointer,.*/\\1\\2000000/p'";
+    told(scene, &format!("{} >/dev/null; {logged} | tail -n 1", query("checkpoint"))).await
+}
+
+async fn assert_ahead(scene: &Scene, expected: i64, when: &str) {
+    let readings = [
+        ("a new connection", told_to_a_new_connection(scene).await),
+        ("an old connection", told_to_an_old_connection(scene).await),
+        ("the checkpointer", told_to_its_checkpointer(scene).await),
+    ];
+    for (whose, told) in readings {
+        assert!((told.ahead() - expected).abs() < SLACK, "{when}: {whose} is {} ns ahead, not {expected}", told.ahead());
+    }
+}
+
+/// It forks a process for each connection: those that are there, those that come while its clock is wrong, and those that come afterwards.
+pub(crate) async fn its_clock_is_wrong_in_all_its_processes(scene: &Scene) {
+    if !is_there(scene).await {
+        return;
+    }
+    let options = "-c listen_addresses= -c log_checkpoints=on -c log_line_prefix=%n,%b,";
+    while_running(scene, options, async |scene| {
+        let session = format!(
+            "{PROGRAMS}; cd /var/tmp/postgres; : >asked; : >said; \
+             (tail -f asked | {AS} $bin/psql -h /tmp -d postgres -qAt) >said 2>&1 </dev/null &"
+        );
+        scene.on(1, &session).await;
+        assert_ahead(scene, 0, "before").await;
+        for (how, ahead) in [("{bump: 24h}", 24 * 3600 * SECOND), ("{bump: -24h}", -24 * 3600 * SECOND)] {
+            scene
+                .while_broken(&format!("clock: {{targets: {{nodes: [n1]}}, how: {how}}}"), async || assert_ahead(scene, ahead, how).await)
+                .await;
+            assert_ahead(scene, 0, "healed").await;
+        }
+        scene
+            .while_broken("clock: {targets: {nodes: [n1]}, how: {drift: 99}}", async || {
+                let (new, old) = (told_to_a_new_connection(scene).await, told_to_an_old_connection(scene).await);
+                tokio::time::sleep(Duration::from_secs(2)).await;
+                for (before, after) in [(new, told_to_a_new_connection(scene).await), (old, told_to_an_old_connection(scene).await)] {
+                    // It was asked some time between the looks at the true clock.
+                    let (least, most) = ((after.from - before.to) * 100, (after.to - before.from) * 100);
+                    let gained = after.shown - before.shown;
+                    assert!((least - SECOND..most + SECOND).contains(&gained), "{gained} ns in {least} to {most}");
+                }
+            })
+            .await;
+        assert_ahead(scene, 0, "healed of a drift").await;
+        scene.on(1, "pkill -f 'tail -f aske[d]'; true").await;
+    })
+    .await;
 }
