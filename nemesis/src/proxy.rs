@@ -1,6 +1,6 @@
-//! Between clients and a server: replies that are lost although the request arrived, messages that break off, connections that stall, requests that come twice.
+//! Between clients and a server: replies that are lost although the request arrived, messages that break off or lie, connections that stall, requests that come twice.
 //!
-//! The helper is a proxy on the server's node, in front of which the firewall puts it. It knows no protocol; see there what a request and a reply are.
+//! The helper is a proxy on the server's node, in front of which the firewall puts it. It knows no protocol but to alter values; see there what a request and a reply are.
 
 mod how;
 mod rules;
@@ -9,7 +9,7 @@ use elenchus_core::Seed;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use how::{Cut, End, How, Messages};
+pub use how::{Alter, Cut, End, How, Messages, Protocol};
 
 use crate::about::{About, Overlap};
 use crate::errand::{self, Errand, PATH};
@@ -17,7 +17,7 @@ use crate::job::{self, Job};
 use crate::{Cluster, Deed, Fault, NemesisError, Requirement, Roster, Targets, Work, helper, sever};
 use rules::{PLACE, filter, lines};
 
-/// Stands between clients and the system's port: loses replies, cuts, stalls, delays and replays. The server sees its own node's address instead of the clients'.
+/// Stands between clients and the system's port: loses replies, cuts, stalls, delays, replays and alters. The server sees its own node's address instead of the clients'.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Proxy {
@@ -48,7 +48,7 @@ pub enum From {
 
 const ABOUT: About = About {
     name: "proxy",
-    what: "loses replies of which the request has arrived, cuts messages in the middle, stalls, delays replies, or sends requests twice, between clients or nodes and a server",
+    what: "loses replies of which the request has arrived, cuts messages in the middle, stalls, delays replies, sends requests twice, or alters values in messages that stay well-formed, between clients or nodes and a server",
     how: "the helper is a proxy on the server's node, to which iptables, else nftables, send new connections (REDIRECT); with `sever`, `ss --kill` closes those that are there",
     needs: "iptables or nftables with NAT; `pkill`; with `sever`, `ss`, and a kernel with `INET_DIAG_DESTROY`; addresses of nodes as numbers",
     verified: "each rule is there and before all others, and the helper runs and listens; none of the severed connections is there",

@@ -1,8 +1,9 @@
-//! Between clients and a server: a TCP proxy on the server's node, which loses replies, cuts, stalls, delays and replays.
+//! Between clients and a server: a TCP proxy on the server's node, which loses replies, cuts, stalls, delays, replays and alters.
 //!
-//! The firewall sends new connections to it rather than to the server; it asks the kernel whom they were meant for, and connects there itself. It knows no protocol:
-//! a message is what one side says until the other speaks, a reply the message of the server that follows one of the client.
+//! The firewall sends new connections to it rather than to the server; it asks the kernel whom they were meant for, and connects there itself. It knows no protocol but
+//! where values are altered: a message is what one side says until the other speaks, a reply the message of the server that follows one of the client.
 
+mod alter;
 mod connection;
 mod settings;
 mod socket;
@@ -12,7 +13,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use settings::{Cut, End, Settings, Side};
+pub use settings::{Alter, Cut, End, Protocol, Settings, Side};
 
 use crate::{Result, failed};
 use talk::Talk;

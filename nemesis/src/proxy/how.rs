@@ -26,6 +26,47 @@ pub struct How {
     /// Messages that break off in the middle, and the connection with them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cut: Option<Cut>,
+    /// Messages in which a value is altered that stay well-formed, as of a server that lies (Byzantine).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alter: Option<Alter>,
+}
+
+/// Messages in which a value is altered.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Alter {
+    /// The part of them, above 0 and at most 1.
+    pub share: f64,
+    /// What they are made of.
+    pub protocol: Protocol,
+    /// Whose messages.
+    #[serde(default)]
+    pub of: Messages,
+}
+
+/// What messages are made of. What is encrypted, compressed or not understood is left as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Protocol {
+    /// HTTP/1: a letter or a digit of a value in a body that is JSON, or of a text.
+    Http,
+    /// That of Redis: a sign of a string, the first digit of a number, or a truth value.
+    Redis,
+    /// That of PostgreSQL: a sign of a value of a row, or of a parameter.
+    Postgres,
+    /// Any: one byte, whatever it means.
+    Bytes,
+}
+
+impl Protocol {
+    fn to_helper(self) -> helper::Protocol {
+        match self {
+            Protocol::Http => helper::Protocol::Http,
+            Protocol::Redis => helper::Protocol::Redis,
+            Protocol::Postgres => helper::Protocol::Postgres,
+            Protocol::Bytes => helper::Protocol::Bytes,
+        }
+    }
 }
 
 /// Messages that break off.
@@ -56,6 +97,16 @@ pub enum Messages {
     Requests,
 }
 
+impl Messages {
+    fn side(self) -> helper::Side {
+        if self == Messages::Requests { helper::Side::Client } else { helper::Side::Server }
+    }
+
+    fn name(self) -> &'static str {
+        if self == Messages::Requests { "requests" } else { "replies" }
+    }
+}
+
 /// How a connection ends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -69,7 +120,7 @@ pub enum End {
 
 impl Default for How {
     fn default() -> How {
-        How { lose_replies: 0.1, stall: 0.0, replay: 0.0, delay: None, cut: None }
+        How { lose_replies: 0.1, stall: 0.0, replay: 0.0, delay: None, cut: None, alter: None }
     }
 }
 
@@ -78,12 +129,13 @@ impl How {
     pub(super) fn settings(&self) -> Settings {
         let cut = self.cut.map(|Cut { share, of, after, by }| helper::Cut {
             share,
-            of: if of == Messages::Requests { helper::Side::Client } else { helper::Side::Server },
+            of: of.side(),
             after,
             by: if by == End::Reset { helper::End::Reset } else { helper::End::Close },
         });
         let delay = self.delay.map_or_else(Default::default, |delay| delay.0);
-        Settings { lose_replies: self.lose_replies, stall: self.stall, replay: self.replay, delay, cut }
+        let alter = self.alter.map(|Alter { share, protocol, of }| helper::Alter { share, protocol: protocol.to_helper(), of: of.side() });
+        Settings { lose_replies: self.lose_replies, stall: self.stall, replay: self.replay, delay, cut, alter }
     }
 
     /// In words: `10 % of replies lost`.
@@ -91,12 +143,14 @@ impl How {
         let shares = [(self.lose_replies, "replies lost"), (self.stall, "replies stalled"), (self.replay, "requests replayed")];
         let shares = shares.into_iter().filter(|(share, _)| *share > 0.0).map(|(share, what)| format!("{} % of {what}", share * 100.0));
         let cut = self.cut.map(|Cut { share, of, after, by: _ }| {
-            let of = if of == Messages::Requests { "requests" } else { "replies" };
             let after = after.map(|bytes| format!(" after {bytes} bytes")).unwrap_or_default();
-            format!("{} % of {of} cut{after}", share * 100.0)
+            format!("{} % of {} cut{after}", share * 100.0, of.name())
         });
+        let alter = self
+            .alter
+            .map(|Alter { share, protocol, of }| format!("{} % of {} altered ({})", share * 100.0, of.name(), protocol.to_helper().name()));
         let delay = self.delay.map(|delay| format!("replies {delay} late"));
-        shares.chain(cut).chain(delay).collect::<Vec<_>>().join(", ")
+        shares.chain(cut).chain(alter).chain(delay).collect::<Vec<_>>().join(", ")
     }
 
     pub(super) fn check(&self) -> Result<(), String> {
@@ -106,8 +160,11 @@ impl How {
         if self.cut.is_some_and(|cut| !(cut.share > 0.0 && cut.share <= 1.0)) {
             return Err("the `share` of a `cut` must be above 0 and at most 1".into());
         }
+        if self.alter.is_some_and(|alter| !(alter.share > 0.0 && alter.share <= 1.0)) {
+            return Err("the `share` of an `alter` must be above 0 and at most 1".into());
+        }
         if self.what().is_empty() {
-            Err("nothing is set that would be done: `lose_replies`, `stall`, `replay`, `delay`, `cut`".into())
+            Err("nothing is set that would be done: `lose_replies`, `stall`, `replay`, `delay`, `cut`, `alter`".into())
         } else {
             Ok(())
         }
@@ -120,8 +177,12 @@ mod tests {
 
     #[test]
     fn the_helper_understands_what_it_is_told() {
-        for yaml in ["{stall: 0.5, delay: 3ms}", "{cut: {share: 1, of: requests, by: close}}", "{replay: 0.1, cut: {share: 0.5, after: 9}}"]
-        {
+        for yaml in [
+            "{stall: 0.5, delay: 3ms}",
+            "{cut: {share: 1, of: requests, by: close}}",
+            "{replay: 0.1, cut: {share: 0.5, after: 9}}",
+            "{alter: {share: 0.1, protocol: postgres, of: requests}}",
+        ] {
             let how: How = serde_yaml::from_str(yaml).unwrap();
             assert_eq!(serde_json::from_str::<How>(&serde_json::to_string(&how).unwrap()).unwrap(), how);
             let told = how.settings().to_string();

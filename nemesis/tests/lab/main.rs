@@ -96,6 +96,7 @@ tests! {
     mounted::what_is_not_to_be_mounted_over_is_said_before_the_run,
     postgres::what_it_said_is_committed_survives_unless_it_does_not_sync,
     postgres::its_clock_is_wrong_in_all_its_processes,
+    postgres::values_are_altered_on_their_way,
     clocks::the_systems_clock_is_wrong_and_nobody_elses,
     clocks::a_system_that_comes_back_has_the_same_clock,
     clocks::the_machines_clock_is_never_set_in_a_lab,

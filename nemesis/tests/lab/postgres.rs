@@ -208,3 +208,45 @@ pub(crate) async fn its_clock_is_wrong_in_all_its_processes(scene: &Scene) {
     })
     .await;
 }
+
+/// What a client on another node is told of a number between a hundred and a thousand, and of a text, so many times.
+async fn told_to_others(scene: &Scene, times: u32) -> Vec<String> {
+    let address = &scene.cluster.nodes[0].address;
+    let ask = format!(
+        "{PROGRAMS}; for turn in $(seq {times}); do \
+         $bin/psql -w -h {address} -U postgres -d postgres -qAt -c \"select 538, 'faithful'\" 2>&1; done"
+    );
+    scene.on(2, &ask).await.lines().map(str::to_owned).collect()
+}
+
+/// A server that lies in a protocol that its clients understand.
+pub(crate) async fn values_are_altered_on_their_way(scene: &Scene) {
+    if !is_there(scene).await {
+        return;
+    }
+    let options = "-c listen_addresses=* -c ssl=off -c hba_file=/var/tmp/postgres/trust";
+    scene.on(1, "mkdir -p /var/tmp/postgres; echo 'host all all all trust' >/var/tmp/postgres/trust; echo 'local all all trust' >>/var/tmp/postgres/trust").await;
+    while_running(scene, options, async |scene| {
+        let whole = "538|faithful";
+        assert_eq!(told_to_others(scene, 3).await, [whole; 3]);
+        for (share, least) in [("1", 20), ("0.5", 1)] {
+            let line = format!(
+                "proxy: {{targets: {{nodes: [n1]}}, port: 5432, from: nodes, how: {{lose_replies: 0, alter: {{share: {share}, protocol: postgres}}}}}}"
+            );
+            scene
+                .while_broken(&line, async || {
+                    let told = told_to_others(scene, 20).await;
+                    let is_row = |said: &String| {
+                        let is_number = said.split_once('|').is_some_and(|(number, _)| number.parse().is_ok_and(|it: u32| it > 99));
+                        is_number && said.len() == whole.len()
+                    };
+                    assert!(told.len() == 20 && told.iter().all(is_row), "each is a row: {told:?}");
+                    let altered = told.iter().filter(|said| *said != whole).count();
+                    assert!(altered >= least, "{altered} of 20 at {share}: {told:?}");
+                })
+                .await;
+            assert_eq!(told_to_others(scene, 3).await, [whole; 3], "healed");
+        }
+    })
+    .await;
+}

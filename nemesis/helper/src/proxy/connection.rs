@@ -76,7 +76,7 @@ impl Pair {
             if state.is_over {
                 return;
             }
-            let Step { delay, pass, again, end } = state.talk.hear(side, &bytes[..length]);
+            let Step { delay, pass, again, end } = state.talk.hear(side, &mut bytes[..length]);
             drop(state);
             if let Some(request) = again {
                 let _ = small_thread(move || send_again(server, &request));

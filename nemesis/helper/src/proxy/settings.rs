@@ -18,6 +18,47 @@ pub struct Settings {
     pub delay: Duration,
     /// Messages that break off.
     pub cut: Option<Cut>,
+    /// Messages in which a value is altered.
+    pub alter: Option<Alter>,
+}
+
+/// Messages in which a value is altered.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Alter {
+    /// The part of them.
+    pub share: f64,
+    /// What they are made of.
+    pub protocol: Protocol,
+    /// Whose messages.
+    pub of: Side,
+}
+
+/// What messages are made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// HTTP/1: the bodies are altered that are JSON or text.
+    Http,
+    /// That of Redis: strings, numbers and truth values are altered.
+    Redis,
+    /// That of PostgreSQL: values of rows and of parameters are altered.
+    Postgres,
+    /// Any: any byte is altered.
+    Bytes,
+}
+
+const PROTOCOLS: [(&str, Protocol); 4] =
+    [("http", Protocol::Http), ("redis", Protocol::Redis), ("postgres", Protocol::Postgres), ("bytes", Protocol::Bytes)];
+
+impl Protocol {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        PROTOCOLS.iter().find(|(_, one)| *one == self).map_or("bytes", |(name, _)| name)
+    }
+
+    /// By its name.
+    pub fn named(name: &str) -> Option<Protocol> {
+        PROTOCOLS.iter().find(|(other, _)| *other == name).map(|(_, one)| *one)
+    }
 }
 
 /// Messages that break off.
@@ -51,8 +92,20 @@ pub enum End {
     Close,
 }
 
+impl Side {
+    /// What its messages are called.
+    fn messages(self) -> &'static str {
+        if self == Side::Client { "requests" } else { "replies" }
+    }
+
+    /// Whose messages are called so.
+    fn saying(messages: &str) -> Option<Side> {
+        [Side::Client, Side::Server].into_iter().find(|side| side.messages() == messages)
+    }
+}
+
 impl Settings {
-    /// From the words of a command line, as [`Settings`] are displayed: pairs of a name and a value, and a cut in four words.
+    /// From the words of a command line, as [`Settings`] are displayed: pairs of a name and a value, a cut in five words and an alteration in four.
     ///
     /// # Errors
     /// When they are no settings.
@@ -71,11 +124,7 @@ impl Settings {
                 "cut" => {
                     let [of, after, by, tail @ ..] = tail else { return Err(wrong()) };
                     rest = tail;
-                    let of = match *of {
-                        "requests" => Side::Client,
-                        "replies" => Side::Server,
-                        _ => return Err(wrong()),
-                    };
+                    let of = Side::saying(of).ok_or_else(wrong)?;
                     let by = match *by {
                         "reset" => End::Reset,
                         "close" => End::Close,
@@ -83,6 +132,12 @@ impl Settings {
                     };
                     let after = if *after == "anywhere" { None } else { Some(after.parse().map_err(|_| wrong())?) };
                     settings.cut = Some(Cut { share: share(value)?, of, after, by });
+                }
+                "alter" => {
+                    let [protocol, of, tail @ ..] = tail else { return Err(wrong()) };
+                    rest = tail;
+                    let (protocol, of) = (Protocol::named(protocol).ok_or_else(wrong)?, Side::saying(of).ok_or_else(wrong)?);
+                    settings.alter = Some(Alter { share: share(value)?, protocol, of });
                 }
                 _ => return Err(wrong()),
             }
@@ -93,13 +148,17 @@ impl Settings {
 
 impl fmt::Display for Settings {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Settings { lose_replies, stall, replay, delay, cut } = self;
+        let Settings { lose_replies, stall, replay, delay, cut, alter } = self;
         write!(out, "lose_replies {lose_replies} stall {stall} replay {replay} delay {}", delay.as_nanos())?;
-        let Some(Cut { share, of, after, by }) = cut else { return Ok(()) };
-        let of = if *of == Side::Client { "requests" } else { "replies" };
-        let by = if *by == End::Reset { "reset" } else { "close" };
-        let after = after.map_or_else(|| "anywhere".to_owned(), |bytes| bytes.to_string());
-        write!(out, " cut {share} {of} {after} {by}")
+        if let Some(Cut { share, of, after, by }) = cut {
+            let by = if *by == End::Reset { "reset" } else { "close" };
+            let after = after.map_or_else(|| "anywhere".to_owned(), |bytes| bytes.to_string());
+            write!(out, " cut {share} {} {after} {by}", of.messages())?;
+        }
+        if let Some(Alter { share, protocol, of }) = alter {
+            write!(out, " alter {share} {} {}", protocol.name(), of.messages())?;
+        }
+        Ok(())
     }
 }
 
@@ -109,13 +168,28 @@ mod tests {
 
     #[test]
     fn words_say_all_of_it() {
-        let settings = Settings { lose_replies: 0.1, stall: 0.2, replay: 1.0, delay: Duration::from_millis(3), cut: None };
+        let settings = Settings { lose_replies: 0.1, stall: 0.2, replay: 1.0, delay: Duration::from_millis(3), cut: None, alter: None };
         let cut = |of, after, by| Settings { cut: Some(Cut { share: 0.5, of, after, by }), ..settings.clone() };
+        let altering =
+            |protocol, of| Settings { alter: Some(Alter { share: 0.05, protocol, of }), ..cut(Side::Client, Some(9), End::Reset) };
+        for (name, protocol) in PROTOCOLS {
+            assert_eq!((protocol.name(), Protocol::named(name)), (name, Some(protocol)));
+            for settings in [altering(protocol, Side::Client), altering(protocol, Side::Server)] {
+                assert_eq!(Settings::of_words(&settings.to_string().split(' ').collect::<Vec<_>>()), Ok(settings));
+            }
+        }
         for settings in [settings.clone(), cut(Side::Client, None, End::Reset), cut(Side::Server, Some(7), End::Close)] {
             let said = settings.to_string();
             assert_eq!(Settings::of_words(&said.split(' ').collect::<Vec<_>>()), Ok(settings));
         }
-        for wrong in [&["stall"][..], &["stall", "2"], &["cut", "1", "replies", "x", "reset"], &["cut", "1", "replies"], &["x", "1"]] {
+        for wrong in [
+            &["stall"][..],
+            &["stall", "2"],
+            &["cut", "1", "replies", "x", "reset"],
+            &["cut", "1", "replies"],
+            &["alter", "1", "smtp", "replies"],
+            &["x", "1"],
+        ] {
             assert!(Settings::of_words(wrong).is_err(), "{wrong:?}");
         }
     }
