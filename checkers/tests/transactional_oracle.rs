@@ -2,9 +2,11 @@
 
 mod transactions;
 
+use std::path::Path;
+
 use elenchus_checkers::transactional::{Datatype, Level};
 use elenchus_core::Verdict;
-use transactions::{Dice, JUDGED, compare, random_with};
+use transactions::{Dice, JUDGED, compare, engine_agrees_with_oracle, random_with};
 
 /// Compares the engine with the oracle, and counts of each level how often it was refuted, proved, and, when it was neither, violated or satisfied.
 fn tally(datatype: Datatype, has_scans: bool, cases: u64) -> impl Iterator<Item = (Level, [u32; 4])> {
@@ -79,4 +81,16 @@ fn set_add() {
 #[test]
 fn counter_inc() {
     agrees(Datatype::CounterInc, false, cases());
+}
+
+/// What fuzzing found worth keeping.
+#[test]
+fn corpus() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus/engine_transactional");
+    let files: Vec<_> = folder.read_dir().expect("a corpus").map(|entry| entry.expect("a file").path()).collect();
+    assert!(files.len() > 10, "{} has only {} files", folder.display(), files.len());
+    for file in files {
+        println!("{}", file.display());
+        engine_agrees_with_oracle(&std::fs::read(&file).expect("readable"));
+    }
 }

@@ -1,7 +1,7 @@
 //! The helper: a small static program of ours that is uploaded to nodes for what a shell cannot do there.
 //!
 //! It is uploaded before the first fault, to a place named for its content that only root may write to, and removed when all is healed. It is carried in this
-//! crate (see `build.rs`), for machines of the kind that this was built on.
+//! crate (see `build.rs`), for machines of the kind that this was built on and those whose target was installed then.
 
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
@@ -15,11 +15,8 @@ use sha2::{Digest, Sha256};
 use crate::errand::Errand;
 use crate::{NemesisError, Requirement};
 
-/// The program.
-const PROGRAM: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/elenchus-helper"));
-
-/// The kind of machine it runs on, as `uname -m` says it.
-const MACHINE: &str = env!("ELENCHUS_HELPER_MACHINE");
+/// The program, for each kind of machine as `uname -m` says it.
+const PROGRAMS: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/programs.rs"));
 
 /// What its place begins with. Not below `/run` and `/tmp`, from where many nodes run no programs; nor where others than root could put something in its place.
 const PLACE: &str = "/var/lib/elenchus/helper-";
@@ -27,7 +24,12 @@ const PLACE: &str = "/var/lib/elenchus/helper-";
 /// How many letters of its hash are in its place's name.
 const LETTERS: usize = 16;
 
-static HASH: LazyLock<String> = LazyLock::new(|| Sha256::digest(PROGRAM).iter().map(|byte| format!("{byte:02x}")).collect());
+/// Of all programs: their place has one name, whatever the machine.
+static HASH: LazyLock<String> = LazyLock::new(|| hash(&PROGRAMS.iter().flat_map(|(_, program)| *program).copied().collect::<Vec<u8>>()));
+
+fn hash(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
 
 /// Where it is on nodes.
 pub(crate) fn path() -> String {
@@ -52,10 +54,23 @@ pub(crate) fn order_to_undo(words: &[&str], trace: &str) -> String {
 
 /// That a node is a machine on which it runs.
 pub(crate) fn requirement() -> Requirement {
+    let machines: Vec<&str> = PROGRAMS.iter().map(|(machine, _)| *machine).collect();
     Requirement::test(
-        format!("[ \"$(uname -m)\" = {MACHINE} ]"),
-        format!("the fault needs the helper, which was built for {MACHINE}; drive nodes of another kind from a control node of that kind"),
+        format!("case $(uname -m) in {}) true;; *) false;; esac", machines.join("|")),
+        format!(
+            "the fault needs the helper, which was built for {}; for nodes of another kind, add their target to the toolchain, as by `rustup target add \
+             aarch64-unknown-linux-musl`, and build Elenchus again",
+            machines.join(" and ")
+        ),
     )
+}
+
+/// The program for a node.
+async fn program(node: &Node) -> Result<&'static [u8], ControlError> {
+    let said = node.host.output(Command::sh("uname -m")).await?;
+    let machine = String::from_utf8_lossy(&said.stdout).trim().to_owned();
+    let own = PROGRAMS.iter().find(|(kind, _)| *kind == machine).or(PROGRAMS.first());
+    Ok(own.map_or(&[], |(_, program)| program))
 }
 
 /// Uploads it to all nodes that do not have it.
@@ -65,11 +80,12 @@ pub(crate) fn requirement() -> Requirement {
 pub(crate) async fn install(nodes: &[Node]) -> Result<(), NemesisError> {
     let path = path();
     let uploads = nodes.iter().map(|node| async {
-        let is_there = format!("[ -x {path} ] && [ \"$(sha256sum <{path})\" = '{}  -' ]", *HASH);
+        let program = program(node).await?;
+        let is_there = format!("[ -x {path} ] && [ \"$(sha256sum <{path})\" = '{}  -' ]", hash(program));
         if node.host.output(Command::sh(&is_there)).await?.status.is_success() {
             return Ok(());
         }
-        upload(node, &path).await
+        node.host.write(program, &path, 0o700).await
     });
     all(join_all(uploads).await)
 }
@@ -83,7 +99,10 @@ pub(crate) async fn install_for(nodes: &[Node], errands: &[Errand]) -> Result<()
         let node = nodes.iter().find(|node| node.name == name)?;
         Some(async move {
             let is_there = format!("[ -x {path} ]");
-            if node.host.output(Command::sh(&is_there)).await?.status.is_success() { Ok(()) } else { upload(node, path).await }
+            if node.host.output(Command::sh(&is_there)).await?.status.is_success() {
+                return Ok(());
+            }
+            node.host.write(program(node).await?, path, 0o700).await
         })
     });
     all(join_all(uploads).await)
@@ -92,10 +111,6 @@ pub(crate) async fn install_for(nodes: &[Node], errands: &[Errand]) -> Result<()
 /// A script that removes it, of any version.
 pub(crate) fn remove() -> String {
     format!(": remove the helper\nrm -f {PLACE}*\nrmdir /var/lib/elenchus 2>/dev/null\n:\n")
-}
-
-async fn upload(node: &Node, path: &str) -> Result<(), ControlError> {
-    node.host.write(PROGRAM, path, 0o700).await
 }
 
 /// Where a script looks for it, if it does.
@@ -116,7 +131,11 @@ mod tests {
 
     #[test]
     fn it_is_a_program_and_found_in_scripts() {
-        assert_eq!(&PROGRAM[..4], b"\x7fELF");
+        for (machine, program) in PROGRAMS {
+            // What ELF calls the two kinds of machines.
+            let kind = u16::from_le_bytes([program[18], program[19]]);
+            assert_eq!((&program[..4], kind), (&b"\x7fELF"[..], if *machine == "aarch64" { 183 } else { 62 }));
+        }
         assert_eq!(mentioned(&order_to_undo(&["clock", "end", "7"], "/run/x")), Some(path().as_str()));
         assert_eq!(mentioned("rm -f /tmp/x"), None);
         assert_eq!(mentioned(&format!("{PLACE}x")), None);

@@ -42,7 +42,8 @@ pub(crate) fn has_capability(number: u32) -> Result<bool> {
     Ok(mask >> number & 1 == 1)
 }
 
-/// The threads of a process that have not ended.
+/// The threads of a process that have not ended. Only who writes into processes asks.
+#[cfg(target_arch = "x86_64")]
 pub(crate) fn threads(pid: i32) -> Vec<i32> {
     let folder = format!("/proc/{pid}/task");
     let entries = fs::read_dir(&folder).into_iter().flatten().flatten();

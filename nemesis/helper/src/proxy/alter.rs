@@ -206,6 +206,14 @@ mod tests {
     }
 
     #[test]
+    fn a_body_of_no_kind_is_what_it_looks_like() {
+        let json: &Talk = &[(Side::Client, b"PUT / HTTP/1.1\r\nContent-Length: 12\r\n\r\n {\"key\": 25}")];
+        assert_eq!(alterable(Protocol::Http, Side::Client, json), "25");
+        let text: &Talk = &[(Side::Client, b"PUT / HTTP/1.1\r\nContent-Length: 3\r\n\r\nkey")];
+        assert_eq!(alterable(Protocol::Http, Side::Client, text), "key");
+    }
+
+    #[test]
     fn any_byte_may_be_altered_where_there_is_no_codec() {
         let talk: &[(Side, &[u8])] = &[(Side::Client, b"ask"), (Side::Server, b"ab")];
         assert_eq!(alterable(Protocol::Bytes, Side::Server, talk), "ab");

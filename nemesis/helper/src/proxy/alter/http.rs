@@ -47,16 +47,21 @@ impl Default for State {
 enum Body {
     Json(Json),
     Text,
+    /// Of no kind that was said, before its first sign.
+    Untold,
     /// Encoded, or of a kind that is left as it is.
     Other,
 }
 
 impl Body {
     fn other(&mut self, byte: u8) -> Option<u8> {
+        if matches!(self, Body::Untold) && !byte.is_ascii_whitespace() {
+            *self = if matches!(byte, b'{' | b'[') { Body::Json(Json::default()) } else { Body::Text };
+        }
         match self {
             Body::Json(json) => json.other(byte),
             Body::Text => other_sign(byte),
-            Body::Other => None,
+            Body::Untold | Body::Other => None,
         }
     }
 }
@@ -169,6 +174,7 @@ fn body(values: &impl Fn(&str) -> Vec<String>) -> Body {
         _ if is_sealed => Body::Other,
         Some(kind) if kind.contains("json") => Body::Json(Json::default()),
         Some(kind) if !kind.starts_with("text/") && kind != "application/octet-stream" => Body::Other,
-        _ => Body::Text,
+        Some(_) => Body::Text,
+        None => Body::Untold,
     }
 }
