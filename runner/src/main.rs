@@ -1,5 +1,6 @@
 //! The `elenchus` command.
 
+use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 use std::time::SystemTime;
 
@@ -114,7 +115,7 @@ fn execute(cli: &Cli) -> Result<ExitCode, Failure> {
         Command::Run(args) => run_plan(cli, args),
         Command::Check(args) => check(cli, args),
         Command::Checkers => {
-            print!("{}", check::listing());
+            say(&check::listing())?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Simulate(args) => {
@@ -132,12 +133,12 @@ fn execute(cli: &Cli) -> Result<ExitCode, Failure> {
                 Entrance::In(net) => net,
             };
             let found = runtime()?.block_on(doctor::examine(&resolved, net.as_ref()))?;
-            print!("{}", found.text);
+            say(&found.text)?;
             Ok(if found.is_healthy { ExitCode::SUCCESS } else { ExitCode::from(exit::COULD_NOT_RUN) })
         }
         Command::Heal(args) => heal(args),
         Command::Faults { markdown } => {
-            print!("{}", if *markdown { about::markdown() } else { about::terminal() });
+            say(&if *markdown { about::markdown() } else { about::terminal() })?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Lab(command) => {
@@ -145,7 +146,7 @@ fn execute(cli: &Cli) -> Result<ExitCode, Failure> {
         }
         Command::Specimen(_) => unreachable!("it has run already"),
         Command::Schema => {
-            println!("{}", plan::schema());
+            say(&format!("{}\n", plan::schema()))?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Completions { shell } => {
@@ -193,7 +194,7 @@ fn run_plan(cli: &Cli, args: &RunArgs) -> Result<ExitCode, Failure> {
     let resolved = resolve(&args.plan, &more)?;
     let seed = resolved.seed.unwrap_or_else(fresh_seed);
     if args.dry_run {
-        print!("{}", run::describe(&resolved, seed)?);
+        say(&run::describe(&resolved, seed)?)?;
         return Ok(ExitCode::SUCCESS);
     }
     let net = match enter(&resolved)? {
@@ -267,6 +268,15 @@ fn heal(args: &HealArgs) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Prints what was asked for. A reader who has seen enough, such as `head`, is no failure, and changes no exit status.
+fn say(text: &str) -> Result<(), Failure> {
+    let mut stdout = std::io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Failure::CouldNotRun(format!("standard output: {error}"))),
+        _ => Ok(()),
+    }
+}
+
 /// Says `text` and what else was asked for, and ends as the verdict says.
 fn output(cli: &Cli, args: &OutputArgs, run: &Run, text: &str) -> Result<ExitCode, Failure> {
     if let Some(path) = &args.junit {
@@ -274,10 +284,10 @@ fn output(cli: &Cli, args: &OutputArgs, run: &Run, text: &str) -> Result<ExitCod
         std::fs::write(path, xml).map_err(|error| Failure::CouldNotRun(format!("{}: {error}", path.display())))?;
     }
     if args.json || !cli.quiet {
-        print!("{text}");
+        say(text)?;
     }
     if args.annotations == Some(Annotations::Github) {
-        print!("{}", report::annotations(run));
+        say(&report::annotations(run))?;
     }
     Ok(match run.verdict() {
         Verdict::Valid => ExitCode::SUCCESS,

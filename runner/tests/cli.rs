@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use serde_json::Value as Json;
 use tempfile::TempDir;
@@ -69,6 +69,18 @@ fn a_stale_read_is_shown_and_gates() {
     snapshot("check-invalid-annotated", &told(&desk.run(&["check", "stale.edn", "--annotations", "github", "--junit", "junit.xml"])));
     snapshot("check-invalid-junit", &desk.read("junit.xml"));
     snapshot("check-quiet", &told(&desk.run(&["check", "stale.edn", "--quiet"])));
+}
+
+/// As `elenchus check … | true` has it.
+#[test]
+fn a_reader_who_has_seen_enough_changes_no_exit_status() {
+    let desk = Desk::new();
+    desk.write("stale.edn", STALE);
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_elenchus"));
+    let output = command.current_dir(desk.path()).args(["check", "stale.edn"]).stdout(writer).stderr(Stdio::piped()).output().unwrap();
+    assert_eq!((output.status.code(), stderr(&output).as_str()), (Some(1), ""));
 }
 
 #[test]
