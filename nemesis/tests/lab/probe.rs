@@ -1,7 +1,7 @@
 //! What is measured with, on the nodes: a server that gives back what it gets or does something for each byte, and short questions to it.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs, UdpSocket};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -25,6 +25,9 @@ const DEEDS: [(u16, Deed); 3] = [(7002, take_memory), (7003, write_to_disk), (70
 /// The disk that is written to.
 const DISK: &str = "/mnt/disk";
 
+/// What a socket for datagrams holds, in bytes.
+const BUFFER: usize = 8 << 20;
+
 /// How long an answer is waited for.
 const PATIENCE: Duration = Duration::from_millis(1500);
 
@@ -32,7 +35,7 @@ pub(crate) fn main(words: &[String]) {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["serve"] => serve(),
-        ["answer"] => give_back(&UdpSocket::bind("0.0.0.0:53").unwrap()),
+        ["answer"] => give_back(&datagrams("0.0.0.0:53").unwrap()),
         ["tcp", address, port] => println!("{}", tcp(&target(address, port))),
         ["udp", address, port] => println!("{}", udp(target(address, port))),
         ["echoes", address, port, count, size] => {
@@ -76,7 +79,7 @@ fn serve() {
         });
     }
     let threads = PORTS.map(|port| {
-        let socket = UdpSocket::bind(("::", port)).or_else(|_| UdpSocket::bind(("0.0.0.0", port))).unwrap();
+        let socket = datagrams(("::", port)).or_else(|_| datagrams(("0.0.0.0", port))).unwrap();
         std::thread::spawn(move || give_back(&socket));
         let listener = TcpListener::bind(("0.0.0.0", port)).unwrap();
         std::thread::spawn(move || {
@@ -175,6 +178,14 @@ fn start_a_session() -> std::io::Result<()> {
     std::process::Command::new("setsid").args(["sleep", "86399"]).spawn().map(drop)
 }
 
+/// A socket that holds what comes while its reader waits for a processor; as the kernel makes them they hold a dozen of the largest packets,
+/// and more only for root of the machine.
+fn datagrams(address: impl ToSocketAddrs) -> std::io::Result<UdpSocket> {
+    let socket = UdpSocket::bind(address)?;
+    let _ = nix::sys::socket::setsockopt(&socket, nix::sys::socket::sockopt::RcvBufForce, &BUFFER);
+    Ok(socket)
+}
+
 /// Sends every packet back to where it came from.
 fn give_back(socket: &UdpSocket) {
     let mut bytes = vec![0; 1 << 16];
@@ -221,7 +232,7 @@ fn udp(to: SocketAddr) -> usize {
 /// The numbers of so many packets of this size, sent some milliseconds apart, in the order in which they come back. One that is not what was sent is no number of theirs.
 fn echoes(to: SocketAddr, count: u32, size: usize) -> Vec<u32> {
     let packet = move |number: u32| number.to_le_bytes().into_iter().cycle().take(size).collect::<Vec<u8>>();
-    let socket = UdpSocket::bind((if to.is_ipv4() { "0.0.0.0" } else { "::" }, 0)).unwrap();
+    let socket = datagrams((if to.is_ipv4() { "0.0.0.0" } else { "::" }, 0)).unwrap();
     let heard = socket.try_clone().unwrap();
     heard.set_read_timeout(Some(Duration::from_millis(1500))).unwrap();
     let listening = std::thread::spawn(move || {
@@ -233,7 +244,6 @@ fn echoes(to: SocketAddr, count: u32, size: usize) -> Vec<u32> {
         })
         .collect()
     });
-    // So that a socket holds what comes while its reader waits for a processor.
     let pause = Duration::from_millis(1 + size as u64 / 2000);
     for number in 0..count {
         let _ = socket.send_to(&packet(number), to);
