@@ -26,6 +26,11 @@ pub(super) const STACK: usize = PAGE - 256;
 global_asm!(
     r#"
 .pushsection .text.elenchus_clock, "ax", @progbits
+# The compiler may make several objects of this crate, which all know these, and nobody else does.
+.irp name, elenchus_clock_start, elenchus_gettimeofday, elenchus_time, elenchus_ask, elenchus_clock_end
+.globl \name
+.hidden \name
+.endr
 .balign 4096
 elenchus_clock_start:
 elenchus_clock_gettime:                 # which clock: edi; where to: rsi
