@@ -15,6 +15,7 @@ use thiserror::Error;
 
 use crate::cli::{LabCommand, LabOptionsArgs};
 use crate::plan::LabSshd;
+use crate::stdout::say;
 use state::State;
 
 /// Why a `lab` command could not do what it was asked.
@@ -57,6 +58,9 @@ pub enum LabCommandError {
     /// The lab cannot be made or entered.
     #[error(transparent)]
     Lab(#[from] LabError),
+    /// What was asked for cannot be printed.
+    #[error(transparent)]
+    Unsaid(#[from] io::Error),
     /// It does not end.
     #[error("the lab cannot be ended: {0}")]
     NotEnded(io::Error),
@@ -100,11 +104,13 @@ fn up(options: &LabOptionsArgs, quiet: bool) -> Result<i32, LabCommandError> {
         return Err(error);
     }
     if !quiet {
-        println!("{} nodes are up after {:.1?}", lab.nodes.len(), began.elapsed());
-        list(&lab);
-        println!(
-            "\n`elenchus lab shell n1` opens a shell in one, `elenchus lab shell n1 -- COMMAND` runs a command, `elenchus lab down` ends the lab"
-        );
+        say(&format!(
+            "{} nodes are up after {:.1?}\n{}\n\
+             `elenchus lab shell n1` opens a shell in one, `elenchus lab shell n1 -- COMMAND` runs a command, `elenchus lab down` ends the lab\n",
+            lab.nodes.len(),
+            began.elapsed(),
+            listed(&lab)
+        ))?;
     }
     Ok(0)
 }
@@ -160,16 +166,16 @@ fn hold(options: &LabOptionsArgs) -> Result<i32, LabCommandError> {
 
 fn status() -> Result<i32, LabCommandError> {
     let lab = State::open()?.lab().ok_or(LabCommandError::NotUp)?;
-    println!("a lab of {} nodes is up, held by process {}", lab.nodes.len(), lab.holder_pid());
-    list(&lab);
+    say(&format!("a lab of {} nodes is up, held by process {}\n{}", lab.nodes.len(), lab.holder_pid(), listed(&lab)))?;
     Ok(0)
 }
 
-fn list(lab: &HeldLab) {
-    for node in &lab.nodes {
+fn listed(lab: &HeldLab) -> String {
+    let lines = lab.nodes.iter().map(|node| {
         let state = lab.processes(node).map_or("has ended".to_owned(), |count| format!("{count} processes"));
-        println!("  {:<5} {:<12} {state}", node.name, node.address.to_string());
-    }
+        format!("  {:<5} {:<12} {state}\n", node.name, node.address.to_string())
+    });
+    lines.collect()
 }
 
 fn down(quiet: bool) -> Result<i32, LabCommandError> {
@@ -182,7 +188,7 @@ fn down(quiet: bool) -> Result<i32, LabCommandError> {
     state.forget();
     let lab = lab.ok_or(LabCommandError::NotUp)?;
     if !quiet {
-        println!("the lab of {} nodes has ended", lab.nodes.len());
+        say(&format!("the lab of {} nodes has ended\n", lab.nodes.len()))?;
     }
     Ok(0)
 }

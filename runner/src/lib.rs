@@ -13,6 +13,7 @@
 //! | [`lab`] | a lab that stays up in the background |
 //! | [`progress`] | what a person sees meanwhile |
 //! | [`report`] | findings to pages, charts, JUnit, JSON |
+//! | [`stdout`] | what was asked for, printed |
 //! | [`store`] | where all of it is kept |
 
 pub mod check;
@@ -27,4 +28,5 @@ pub mod progress;
 pub mod report;
 pub mod run;
 pub mod simulate;
+pub mod stdout;
 pub mod store;

@@ -1,6 +1,5 @@
 //! The `elenchus` command.
 
-use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 use std::time::SystemTime;
 
@@ -16,7 +15,7 @@ use elenchus_runner::report::{self, Facts, Results, Run};
 use elenchus_runner::run::{self, RunError};
 use elenchus_runner::simulate::SimulateError;
 use elenchus_runner::store::RunDir;
-use elenchus_runner::{doctor, plan, progress};
+use elenchus_runner::{doctor, plan, progress, stdout};
 
 /// Events are made by the threads that parse and dropped by the one that judges, which this allocator takes lightly.
 #[global_allocator]
@@ -257,24 +256,18 @@ fn heal(args: &HealArgs) -> Result<ExitCode, Failure> {
     let dir = RunDir::open(&args.run);
     let resolved = Plan::load(&dir.plan(), &[])?.resolve(&env)?;
     if resolved.lab.is_some() {
-        println!("nothing to heal: the run's nodes were a lab, which ended with it");
+        say("nothing to heal: the run's nodes were a lab, which ended with it\n")?;
         return Ok(ExitCode::SUCCESS);
     }
     let healed = runtime()?.block_on(run::heal(&resolved, &dir))?;
-    for line in &healed {
-        println!("healed {line}");
-    }
-    println!("{} faults healed; none is left in the ledger", healed.len());
+    let lines: String = healed.iter().map(|line| format!("healed {line}\n")).collect();
+    say(&format!("{lines}{} faults healed; none is left in the ledger\n", healed.len()))?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// Prints what was asked for. A reader who has seen enough, such as `head`, is no failure, and changes no exit status.
+/// Prints what was asked for.
 fn say(text: &str) -> Result<(), Failure> {
-    let mut stdout = std::io::stdout().lock();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Failure::CouldNotRun(format!("standard output: {error}"))),
-        _ => Ok(()),
-    }
+    stdout::say(text).map_err(|error| Failure::CouldNotRun(error.to_string()))
 }
 
 /// Says `text` and what else was asked for, and ends as the verdict says.
