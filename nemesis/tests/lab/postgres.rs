@@ -68,10 +68,12 @@ async fn await_answer(scene: &Scene, patience: Duration) -> bool {
 }
 
 /// How many of the rows that were committed are there after the power failed, or why it cannot be told.
-async fn rows_left(scene: &Scene, fsync: &str) -> String {
+async fn rows_left(scene: &Scene, fsync: &str, torn: &str) -> String {
     let scene = scene.with_system(&system("/var/tmp/disk/data", &format!("-c listen_addresses= -c fsync={fsync}")));
     let node = &scene.cluster.nodes[0];
-    let (mut left, lines) = (String::new(), ["power_failure: {targets: {nodes: [n1]}, directory: /var/tmp/disk}, after_operations: 1"]);
+    let line = format!("power_failure: {{targets: {{nodes: [n1]}}, directory: /var/tmp/disk{torn}}}, after_operations: 1");
+    let mut left = String::new();
+    let lines = [line.as_str()];
     let failed = scene.while_staged(
         &lines,
         async || {
@@ -103,8 +105,10 @@ pub(crate) async fn what_it_said_is_committed_survives_unless_it_does_not_sync(s
     if !is_there(scene).await {
         return;
     }
-    assert_eq!(rows_left(scene, "on").await, ROWS.to_string());
-    let without = rows_left(scene, "off").await;
+    for torn in ["", ", torn: 512"] {
+        assert_eq!(rows_left(scene, "on", torn).await, ROWS.to_string(), "{torn}");
+    }
+    let without = rows_left(scene, "off", "").await;
     assert!(
         without.contains("does not exist") || without == "it does not start" || without.parse::<u32>().is_ok_and(|rows| rows < ROWS),
         "{without}"

@@ -81,13 +81,19 @@ fn a_kill_alone_does_not_show_that_nothing_is_synced() {
 #[test]
 fn what_was_synced_survives_power_failures() {
     let Some(trial) = Trial::of(POWER_FAILURE) else { return };
-    let trial = trial.with(&["--set=system.options.defect=none"]);
+    let directory = "directory: /var/lib/elenchus/specimen";
+    let faults = format!(
+        "--set=nemesis=[{{power_failure: {{targets: all, {directory}}}, at: [4s, 14s], for: 1s}}, \
+         {{power_failure: {{targets: all, {directory}, torn: 512}}, at: [9s], for: 1s}}]"
+    );
+    let trial = trial.with(&["--set=system.options.defect=none", &faults]);
     let output = trial.run();
     if lacks_fuse(&output) {
         return;
     }
     assert_status(&output, 0);
     let results = trial.results();
-    assert!(number(&results, "/faults/verified") > 0, "{results:#}");
-    assert_eq!(number(&results, "/faults/healed"), number(&results, "/faults/injected"), "{results:#}");
+    for what in ["injected", "verified", "healed"] {
+        assert_eq!(number(&results, &format!("/faults/{what}")), 3, "{results:#}");
+    }
 }

@@ -1,12 +1,15 @@
 //! How records lie in the file: a magic word, then frames of `length, crc32(length), crc32(payload), payload`, integers little-endian.
 //!
 //! The length has a checksum of its own, so that damage to it cannot pass for a frame that was cut off: whatever single byte is damaged is
-//! noticed, and only a file that really ends too early is taken for the trace of a crash.
+//! noticed, unless a zero is all that a sector has of a frame, and only a file that really ends too early or lacks sectors is taken for the trace of a crash.
 
 use super::Record;
 
 pub(super) const MAGIC: &[u8; 8] = b"specimen";
 const HEADER: usize = 12;
+
+/// What a disk writes whole or not at all, in bytes.
+const SECTOR: usize = 512;
 
 /// What a file holds.
 #[derive(Debug, PartialEq)]
@@ -44,11 +47,28 @@ pub(super) fn decode(file: &[u8]) -> Result<Contents, Damage> {
     }
     let mut records = Vec::new();
     let mut offset = MAGIC.len();
-    while let Some((record, length)) = next(&file[offset..]).map_err(|what| Damage { offset, what })? {
-        records.push(record);
-        offset += length;
+    loop {
+        match next(&file[offset..]) {
+            Ok(Some((record, length))) => {
+                records.push(record);
+                offset += length;
+            }
+            // What is behind a record that was torn was written with it or after it, and no more relied upon.
+            Ok(None) => return Ok(Contents { records, whole: offset }),
+            Err(_) if is_torn(file, offset) => return Ok(Contents { records, whole: offset }),
+            Err(what) => return Err(Damage { offset, what }),
+        }
     }
-    Ok(Contents { records, whole: offset })
+}
+
+/// Whether a sector that the frame has a part in was never written, while another that follows was: there are zeros from where the frame begins in it to its end.
+fn is_torn(file: &[u8], offset: usize) -> bool {
+    let length = file[offset..].first_chunk().map_or(0, |length| u32::from_le_bytes(*length) as usize);
+    // A length that is not to be trusted ends with its header.
+    let is_length = file[offset..].get(..8).is_some_and(|words| crc32fast::hash(&words[..4]).to_le_bytes() == words[4..]);
+    let end = (offset + HEADER + if is_length { length } else { 0 }).min(file.len());
+    let borders = (offset / SECTOR + 1..).map(|sector| sector * SECTOR).take_while(|&border| border < end).chain([end]);
+    borders.scan(offset, |from, to| Some(&file[std::mem::replace(from, to)..to])).any(|part| part.iter().all(|&byte| byte == 0))
 }
 
 /// The record that the bytes begin with and the length of its frame; nothing when they end within it.
@@ -127,8 +147,29 @@ mod tests {
             for at in 0..bytes.len() {
                 let mut damaged = bytes.clone();
                 damaged[at] ^= flip;
-                prop_assert!(decode(&damaged).is_err(), "byte {} of {}", at, bytes.len());
+                // A zero may be all that a sector has of a frame, and is then what a torn write leaves.
+                prop_assert!(decode(&damaged).is_err() || damaged[at] == 0, "byte {} of {}", at, bytes.len());
             }
+        }
+
+        #[test]
+        fn records_whose_sectors_did_not_all_arrive_are_cut_off_with_what_follows(
+            records in prop::collection::vec(record(), 1..40),
+            durable in any::<prop::sample::Index>(),
+            arrived in prop::collection::vec(any::<bool>(), 64),
+        ) {
+            let (bytes, ends) = file(&records);
+            let durable = durable.index(records.len());
+            let synced = if durable == 0 { MAGIC.len() } else { ends[durable - 1] };
+            let mut torn = bytes.clone();
+            for (at, byte) in torn.iter_mut().enumerate().skip(synced) {
+                *byte = if arrived[at / SECTOR % arrived.len()] { *byte } else { 0 };
+            }
+            let contents = decode(&torn).unwrap();
+            let whole = ends.iter().take_while(|&&end| torn[..end] == bytes[..end]).count();
+            prop_assert!(whole >= durable);
+            prop_assert_eq!(&contents.records[..], &records[..whole]);
+            prop_assert_eq!(contents.whole, if whole == 0 { MAGIC.len() } else { ends[whole - 1] });
         }
 
         #[test]
