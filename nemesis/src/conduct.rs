@@ -90,6 +90,8 @@ struct Active {
     deed: Deed,
     /// The nodes on which its switch is armed, by name.
     armed_on: Vec<String>,
+    /// It was seen to be in force.
+    verified: bool,
     /// Its heal has begun: it no longer keeps others from healing its nodes.
     ending: bool,
     /// How it ended before its time, where another injection took its nodes down.

@@ -10,7 +10,7 @@ use crate::{Errand, Fault, Targets, Work};
 #[derive(Debug, Default)]
 struct Faulty {
     inject: bool,
-    verify: bool,
+    verify: AtomicBool,
     heal: AtomicBool,
     overlap: Option<&'static About>,
     takes_down: bool,
@@ -56,7 +56,7 @@ impl Fault for Faulty {
         let work = |at: &usize| Work {
             node: format!("n{}", at + 1),
             inject: script(self.inject, "inject"),
-            verify: script(self.verify, "verify"),
+            verify: script(self.verify.load(Ordering::Relaxed), "verify"),
             undo: script(self.heal.load(Ordering::Relaxed), "heal"),
             verify_undone: script(false, "look"),
         };
@@ -69,7 +69,15 @@ impl Fault for Faulty {
 
 fn held(id: u32, nodes: &[usize]) -> Active {
     let held = Held { id, fault: "faulty", overlap: Overlap::Shared, group: None, nodes: nodes.to_vec(), takes_down: false };
-    Active { id, held, deed: Deed { nodes: nodes.to_vec(), ..Deed::default() }, armed_on: Vec::new(), ending: false, cut_short: None }
+    Active {
+        id,
+        held,
+        deed: Deed { nodes: nodes.to_vec(), ..Deed::default() },
+        armed_on: Vec::new(),
+        verified: false,
+        ending: false,
+        cut_short: None,
+    }
 }
 
 fn cluster() -> Cluster {
@@ -119,10 +127,26 @@ async fn what_is_verified_is_ok() {
 
 #[tokio::test]
 async fn what_is_not_verified_is_info_and_healed_all_the_same() {
-    let (said, left, outcome) = told(Faulty { verify: true, ..Faulty::default() }, false).await;
+    let (said, left, outcome) = told(Faulty { verify: true.into(), ..Faulty::default() }, false).await;
     assert_eq!(said[1], (Kind::Info, Some("not verified: verify failed".into())));
     assert_eq!(said[3], (Kind::Ok, None));
     assert_eq!((left, outcome.injected), (0, 1));
+}
+
+#[tokio::test]
+async fn what_ends_by_itself_is_info_when_it_is_to_be_healed() {
+    let said = Mutex::new(Vec::new());
+    let record = |kind, _, _, error: Option<String>| said.lock().unwrap().push((kind, error));
+    let fault = Faulty::default();
+    in_a_run(&record, async |run| {
+        let active = held(1, &[0]);
+        assert!(run.inject(&fault, active.clone()).await);
+        fault.verify.store(true, Ordering::Relaxed);
+        run.heal(&fault, 1, &active.deed).await;
+    })
+    .await;
+    let last = said.into_inner().unwrap().pop();
+    assert_eq!(last, Some((Kind::Info, Some("it was no longer in force: verify failed".into()))));
 }
 
 #[tokio::test]

@@ -44,7 +44,7 @@ impl Run<'_> {
             return;
         }
         let Some(held) = timetable::held(self.campaign.lines, &planned, id, &deed.nodes) else { return };
-        let active = Active { id, held, deed: deed.clone(), armed_on: Vec::new(), ending: false, cut_short: None };
+        let active = Active { id, held, deed: deed.clone(), armed_on: Vec::new(), verified: false, ending: false, cut_short: None };
         if self.inject(fault, active).await {
             self.stopped_before(until, &mut stop).await;
             self.heal(fault, id, &deed).await;
@@ -116,6 +116,7 @@ impl Run<'_> {
         if fault.takes_down() {
             self.cut_short(fault, id, &deed);
         }
+        self.active(|active| active.iter_mut().filter(|own| own.id == id).for_each(|own| own.verified = verified.is_ok()));
         let (kind, doubt) = match verified {
             Ok(_) => (Kind::Ok, None),
             Err(error) => (Kind::Info, Some(format!("not verified: {error}"))),
@@ -198,6 +199,7 @@ impl Run<'_> {
 
     /// Heals, and says how that went. What is not seen to be healed stays in the ledger.
     pub(super) async fn heal(&self, fault: &dyn Fault, id: u32, deed: &Deed) {
+        let ended = self.not_in_force(fault, id, deed).await;
         self.say(fault, id, deed, FaultPhase::Heal, Kind::Invoke, None);
         self.heal_before_others_are_back(fault, id, deed).await;
         // Who waits for a node to come back has tried for long enough.
@@ -213,7 +215,7 @@ impl Run<'_> {
         match outcome {
             Ok(printed) => {
                 let lapsed = switch::has_lapsed(&printed).then(|| "a node had healed itself before, as its lease had run out".to_owned());
-                let doubt = self.struck(id).or(cut_short).or(lapsed);
+                let doubt = self.struck(id).or(cut_short).or(lapsed).or(ended);
                 let kind = if doubt.is_none() { Kind::Ok } else { Kind::Info };
                 self.say(fault, id, deed, FaultPhase::Heal, kind, doubt);
             }
@@ -224,6 +226,18 @@ impl Run<'_> {
                 self.active(|active| active.iter_mut().filter(|own| own.id == id).for_each(|own| own.held.takes_down = false));
             }
         }
+    }
+
+    /// Why a fault that was in force is no longer, though it is only now to be healed: it ended by itself, or somebody else ended it.
+    async fn not_in_force(&self, fault: &dyn Fault, id: u32, deed: &Deed) -> Option<String> {
+        if !self.active(|active| active.iter().any(|own| own.id == id && own.verified)) {
+            return None;
+        }
+        let down = self.down();
+        let works = fault.works(self.cluster, id, deed).ok()?;
+        let up: Vec<Work> = works.into_iter().filter(|work| !down.contains(&work.node)).collect();
+        let seen = errand::run(self.cluster, &errands(&up, |work| work.verify.clone())).await;
+        seen.err().map(|error| format!("it was no longer in force: {error}"))
     }
 
     /// Returns what the nodes printed of it.
