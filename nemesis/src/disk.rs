@@ -2,6 +2,7 @@
 
 use elenchus_core::Span;
 use elenchus_helper::disk::faults::{Operation, Rule, error_names};
+use elenchus_helper::disk::serve::Writes;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -100,7 +101,7 @@ impl Fault for Disk {
     }
 
     fn stage(&self, cluster: &Cluster) -> Vec<Work> {
-        mounted::stage(cluster, &self.directory)
+        mounted::stage(cluster, &self.directory, Writes::Through)
     }
 
     fn unstage(&self, cluster: &Cluster) -> Vec<Errand> {

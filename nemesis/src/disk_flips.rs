@@ -1,5 +1,6 @@
 //! Disks that give back other bits than were written.
 
+use elenchus_helper::disk::serve::Writes;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -65,7 +66,7 @@ impl Fault for DiskFlips {
     }
 
     fn stage(&self, cluster: &Cluster) -> Vec<Work> {
-        mounted::stage(cluster, &self.directory)
+        mounted::stage(cluster, &self.directory, Writes::Through)
     }
 
     fn unstage(&self, cluster: &Cluster) -> Vec<Errand> {

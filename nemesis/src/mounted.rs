@@ -3,7 +3,7 @@
 use elenchus_control::command::quote;
 use elenchus_helper::disk::ATTIC;
 use elenchus_helper::disk::faults::{Effect, Rule};
-use elenchus_helper::disk::serve::{Mount, SOURCE};
+use elenchus_helper::disk::serve::{Mount, SOURCE, Writes};
 
 use crate::errand::{self, Errand};
 use crate::{Cluster, Deed, Requirement, Work, helper};
@@ -41,14 +41,14 @@ pub(crate) fn rule(probability: f64, operations: &str, files: &str, effect: &str
 }
 
 /// Mounting over the directory on every node, and unmounting.
-pub(crate) fn stage(cluster: &Cluster, directory: &str) -> Vec<Work> {
-    let order = |what: &str| helper::order(&["disk", what, directory]);
+pub(crate) fn stage(cluster: &Cluster, directory: &str, writes: Writes) -> Vec<Work> {
+    let order = |what: &str, writes: &[&str]| helper::order(&[&["disk", what, directory], writes].concat());
     // The list of mounts shows a path as it is: no blank is in it.
     let is_mounted = format!("grep -q {} /proc/self/mountinfo", quote(&format!(" {directory} .* - fuse[^ ]* {SOURCE} ")));
     let works = cluster.nodes.iter().map(|node| Work {
         node: node.name.clone(),
-        inject: format!(": mount the disk\n{}\n", order("mount")),
-        verify: format!(": is-mounted\n{} && {is_mounted}\n", order("verify")),
+        inject: format!(": mount the disk\n{}\n", order("mount", writes.words())),
+        verify: format!(": is-mounted\n{} && {is_mounted}\n", order("verify", &[])),
         undo: format!(": unmount the disk\n{}", unmount(directory)),
         verify_undone: format!(
             ": is-unmounted\nif {is_mounted}; then echo {} >&2; exit 1; fi\n",

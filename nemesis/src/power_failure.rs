@@ -1,5 +1,6 @@
 //! The power that fails: the system is gone at once, and with it what it wrote and never synced.
 
+use elenchus_helper::disk::serve::Writes;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -66,7 +67,7 @@ impl Fault for PowerFailure {
     }
 
     fn stage(&self, cluster: &Cluster) -> Vec<Work> {
-        mounted::stage(cluster, &self.directory)
+        mounted::stage(cluster, &self.directory, Writes::Back)
     }
 
     fn unstage(&self, cluster: &Cluster) -> Vec<Errand> {

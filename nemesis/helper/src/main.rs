@@ -4,7 +4,7 @@ use std::process::{Command, ExitCode};
 
 use elenchus_helper::change::Change;
 use elenchus_helper::clock::{self, Clocks};
-use elenchus_helper::disk::serve::{self, Mount};
+use elenchus_helper::disk::serve::{self, Mount, Writes};
 use elenchus_helper::link;
 use elenchus_helper::machine::{Kernel, MachineClock};
 use elenchus_helper::power::{self, Identity, Way};
@@ -13,7 +13,7 @@ use elenchus_helper::proxy;
 const USAGE: &str = "orders: \
                      clock trial | clock begin ID MEMBERS CHANGE… | clock keep ID | clock strike ID | clock verify ID | clock end ID | clock verify-ended ID | \
                      clock end-all | clock read | \
-                     disk trial | disk mount DIRECTORY | disk order DIRECTORY ORDER… | disk verify DIRECTORY [ID] | disk verify-gone DIRECTORY [ID] | \
+                     disk trial | disk mount DIRECTORY [through] | disk order DIRECTORY ORDER… | disk verify DIRECTORY [ID] | disk verify-gone DIRECTORY [ID] | \
                      disk unmount DIRECTORY | disk calm-all | disk unmount-all | \
                      machine trial|begin|keep|verify|end BOOT_ID [CHANGE…] | machine verify-ended BOOT_ID | \
                      power trial BOOT_ID NAMESPACE | power restart|off BOOT_ID NAMESPACE [orderly] | \
@@ -103,15 +103,16 @@ fn obey(words: &[&str]) -> elenchus_helper::Result<String> {
 /// Carries out an order that is about a directory that is mounted over.
 fn disk(words: &[&str]) -> elenchus_helper::Result<String> {
     let nothing = |()| String::new();
-    let mount = |directory: &str| {
+    let next = |order: &str, directory: &str, writes: &[&str]| again(&[&["disk", order, directory], writes].concat());
+    let mount = |directory: &str, writes: &[&str]| {
         let mount = Mount::of(directory)?;
-        mount.mount(again(&["disk", "keep", directory])?)
+        mount.mount(Writes::of_words(writes)?, next("keep", directory, writes)?)
     };
     match *words {
-        ["trial"] => serve::trial(mount).map(nothing),
-        ["mount", directory] => mount(directory).map(nothing),
-        ["keep", directory] => Mount::of(directory)?.keep(again(&["disk", "carry", directory])?).map(nothing),
-        ["carry", directory] => Mount::of(directory)?.carry().map(nothing),
+        ["trial"] => serve::trial(|directory| mount(directory, &[])).map(nothing),
+        ["mount", directory, ref writes @ ..] => mount(directory, writes).map(nothing),
+        ["keep", directory, ref writes @ ..] => Mount::of(directory)?.keep(next("carry", directory, writes)?).map(nothing),
+        ["carry", directory, ref writes @ ..] => Mount::of(directory)?.carry(Writes::of_words(writes)?).map(nothing),
         ["order", directory, ref order @ ..] => Mount::of(directory)?.order(order),
         ["verify", directory] => Mount::of(directory)?.verify().map(nothing),
         ["verify", directory, id] => Mount::of(directory)?.verify_rule(id, true).map(nothing),

@@ -292,7 +292,7 @@ fn run(ops: &[Op], seed: u64, torn: Option<u64>) -> (Model, Found, Found) {
         step(op, &real, &mut model);
     }
     let before = found(folder.path());
-    real.volume.fail(seed, torn).unwrap();
+    real.volume.fail(seed, torn).1.unwrap();
     let after = found(folder.path());
     assert_eq!(std::fs::read_dir(folder.path().join(".elenchus-disk")).unwrap().count(), 0, "nothing is left of what was removed");
     real.volume.end();

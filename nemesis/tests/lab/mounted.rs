@@ -40,7 +40,10 @@ const WRITES: &str = "set -e; cd /var/tmp/disk; \
      dd if=/dev/zero of=through bs=4096 count=3 oflag=dsync 2>/dev/null; \
      dd if=/dev/zero of=direct bs=4096 count=3 oflag=direct,dsync 2>/dev/null; \
      printf 3 >kept; ln kept link; sync kept; \
-     printf 4 >gone; sync gone; rm gone; mkdir folder; printf x >folder/file";
+     mkdir early; printf 5 >early/file; sync early/file; \
+     setsid sh -c 'exec 9>>held; printf durable >&9; sync held; printf lost >&9; touch written; exec sleep 600' >/dev/null 2>&1 </dev/null & \
+     until [ -e written ]; do sleep 0.05; done; \
+     printf 4 >gone; sync gone; rm gone; mkdir folder; printf x >folder/file; mv early late; rm written";
 
 pub(crate) async fn what_was_not_synced_is_lost_with_the_power(scene: &Scene) {
     // The directory is made for it, and with it the files that the control node writes once it is mounted.
@@ -53,19 +56,24 @@ pub(crate) async fn what_was_not_synced_is_lost_with_the_power(scene: &Scene) {
                 assert_eq!(scene.on(1, MOUNTED).await.trim(), "1");
                 scene.on(1, WRITES).await;
                 // Everything is there until the power fails.
-                let all = scene.on(1, &format!("cd {DISK}; cat synced unsynced after two link folder/file; ls")).await;
-                assert_eq!(all, "oldnewnew123xafter\ndirect\nfolder\nkept\nlink\nold\nsynced\nthrough\ntwo\nunsynced");
+                let all = scene.on(1, &format!("cd {DISK}; cat synced unsynced after two link folder/file late/file held; ls")).await;
+                let names = "after\ndirect\nfolder\nheld\nkept\nlate\nlink\nold\nsynced\nthrough\ntwo\nunsynced";
+                assert_eq!(all, format!("oldnewnew123x5durablelost{names}"));
             },
             async || {
-                let left = scene.on(1, &format!("cd {DISK}; ls; cat synced after two link; wc -c <through; stat -c %a old; cat old")).await;
+                let left = scene.on(1, &format!("cd {DISK}; ls; cat synced after two link early/file held; wc -c <through; stat -c %a old; cat old")).await;
                 // The order of changes of names was kept: `after` came before the last sync, `gone` after it was removed and nothing was synced.
-                assert_eq!(left, "after\ndirect\ngone\nkept\nlink\nold\nsynced\nthrough\ntwo\nunsynced\nold12312288\n640\nbefore");
+                let names = "after\ndirect\nearly\ngone\nheld\nkept\nlink\nold\nsynced\nthrough\ntwo\nunsynced\nwritten";
+                assert_eq!(left, format!("{names}\nold1235durable12288\n640\nbefore"));
                 assert_eq!(
                     scene.on(1, &format!("wc -c <{DISK}/unsynced; cat {DISK}/gone")).await,
                     "0\n4",
                     "its name was older than what was synced, its contents were not"
                 );
                 assert_eq!(scene.probe(2, "tcp", 1, 7000).await, "refused", "no power, no server");
+                // Names that were undone are forgotten, and files go on where they end now.
+                let held = "pkill -f 'sleep 60[0]'; cd /var/tmp/disk; test -e late || printf again >>held; cat held";
+                assert_eq!(scene.on(1, held).await, "durableagain");
             },
         )
         .await
@@ -74,7 +82,7 @@ pub(crate) async fn what_was_not_synced_is_lost_with_the_power(scene: &Scene) {
     assert_unmounted(scene).await;
     assert_eq!(
         scene.on(1, &format!("cat {DISK}/synced; ls -A {DISK} | wc -l")).await.trim(),
-        "old10",
+        "old13",
         "below it is what was there at last"
     );
     scene.on(1, &format!("rm -rf {DISK}")).await;

@@ -10,8 +10,8 @@ use rustix::fs::{Stat, Timespec, UTIME_NOW, UTIME_OMIT};
 
 use super::{Errno, Inode, Outcome, Owner};
 
-/// How long the kernel may answer from memory what it knows of names and attributes.
-pub(super) const TIME_TO_LIVE: Duration = Duration::ZERO;
+/// How long the kernel may answer from memory what it knows of names and attributes: nobody else changes them, and it is told to forget those that are undone.
+pub(super) const TIME_TO_LIVE: Duration = Duration::from_secs(3600);
 
 /// Answers with what was found or made, or with the error.
 pub(super) fn answer(reply: ReplyEntry, made: Outcome<Arc<Inode>>) {

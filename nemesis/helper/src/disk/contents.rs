@@ -50,12 +50,12 @@ impl Contents {
         if (self.pages.len() as u64) * PAGE + (to - from) > LIMIT {
             return Ok(false);
         }
-        for page in from / PAGE..to.div_ceil(PAGE) {
-            if let std::collections::btree_map::Entry::Vacant(vacant) = self.pages.entry(page) {
-                let mut bytes = vec![0; (length - page * PAGE).min(PAGE) as usize];
-                file.read_exact_at(&mut bytes, page * PAGE)?;
-                vacant.insert(bytes);
-            }
+        let vacant: Vec<u64> = (from / PAGE..to.div_ceil(PAGE)).filter(|page| !self.pages.contains_key(page)).collect();
+        for run in vacant.chunk_by(|one, next| one + 1 == *next) {
+            let (start, end) = (run[0] * PAGE, ((run[run.len() - 1] + 1) * PAGE).min(length));
+            let mut bytes = vec![0; (end - start) as usize];
+            file.read_exact_at(&mut bytes, start)?;
+            self.pages.extend(run.iter().copied().zip(bytes.chunks(PAGE as usize).map(<[u8]>::to_vec)));
         }
         Ok(true)
     }

@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use rustix::fs::{AtFlags, Mode, OFlags, Stat};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
 
 use super::contents::Contents;
 use super::{Outcome, locked};
@@ -101,6 +101,8 @@ pub(crate) struct Inodes {
     devices: Vec<u64>,
     /// For those whose number is taken.
     next_spare: u64,
+    /// Nobody gets the number of the file below any more.
+    is_renumbered: bool,
     /// How many there may be before those that nobody needs are looked for.
     ceiling: usize,
 }
@@ -153,6 +155,20 @@ impl Inodes {
         all
     }
 
+    /// Forgets all but directories, so that files are found anew with numbers that the kernel does not know: of those that it does, it takes nobody's word for how long
+    /// they are, where it holds writes back.
+    pub(crate) fn renumber(&mut self) {
+        self.is_renumbered = true;
+        let is_directory = |inode: &Inode| inode.stat().is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Directory);
+        self.by_id.retain(|_, inode| is_directory(inode));
+        self.forget_numbers();
+    }
+
+    fn forget_numbers(&mut self) {
+        let by_id = &self.by_id;
+        self.ids.retain(|_, id| by_id.contains_key(id));
+    }
+
     /// The kernel has forgotten so many answers.
     pub(crate) fn forget(&mut self, id: u64, count: u64, committed: u64) {
         let Some(inode) = self.by_id.get(&id) else { return };
@@ -164,8 +180,7 @@ impl Inodes {
         }
         if self.by_id.len() > self.ceiling {
             self.by_id.retain(|id, inode| *id == ROOT || inode.lookups.load(Ordering::Relaxed) > 0 || !inode.is_settled(committed));
-            let by_id = &self.by_id;
-            self.ids.retain(|_, id| by_id.contains_key(id));
+            self.forget_numbers();
             self.ceiling = (self.by_id.len() * 2).max(LEAST_CEILING);
         }
     }
@@ -177,14 +192,14 @@ impl Inodes {
         inode
     }
 
-    /// The same for the same file, whenever it is asked for, unless it is taken.
+    /// The same for the same file, whenever it is asked for, unless it is taken, or the power has failed.
     fn number(&mut self, (device, number): (u64, u64)) -> u64 {
         let at = self.devices.iter().position(|&known| known == device).unwrap_or_else(|| {
             self.devices.push(device);
             self.devices.len() - 1
         });
         let id = ((at as u64) << DEVICE_SHIFT) | number;
-        if number >> DEVICE_SHIFT == 0 && id > ROOT && !self.by_id.contains_key(&id) {
+        if !self.is_renumbered && number >> DEVICE_SHIFT == 0 && id > ROOT && !self.by_id.contains_key(&id) {
             return id;
         }
         self.next_spare += 1;

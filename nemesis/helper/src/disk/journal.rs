@@ -131,6 +131,18 @@ impl Journal {
         self.committed + 1..=self.last
     }
 
+    /// The names that mean something else when what is not durable is undone, each with the number of its directory.
+    pub(crate) fn names(&self) -> Vec<(u64, OsString)> {
+        let names = self.changes.iter().flat_map(|(_, undo)| match undo {
+            Undo::Created { parent, name, .. } | Undo::Removed { parent, name, .. } => vec![(parent, name)],
+            Undo::Renamed { from: (one, name), to: (other, new) } | Undo::Exchanged { one: (one, name), other: (other, new) } => {
+                vec![(one, name), (other, new)]
+            }
+            Undo::Mode { .. } | Undo::Owner { .. } | Undo::Attribute { .. } => Vec::new(),
+        });
+        names.map(|(parent, name)| (parent.id, name.clone())).collect()
+    }
+
     /// Undoes all that is not durable, the last first. Returns what could not be undone.
     pub(crate) fn undo(&mut self) -> Vec<String> {
         let mut failures = Vec::new();

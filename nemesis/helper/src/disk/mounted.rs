@@ -1,6 +1,7 @@
 //! How the kernel asks for the operations of a volume, and where faults strike them.
 //!
-//! The kernel checks permissions, keeps locks, and remembers what was read of a file while that is open; of names and attributes it asks again each time.
+//! The kernel checks permissions, keeps locks, and remembers names and attributes, and what was read of a file while that is open. Where it holds writes back, it alone
+//! knows the length of a file and when it was written to.
 
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
@@ -20,6 +21,7 @@ use rustix::fs::{FallocateFlags, Timestamps};
 
 use super::answers::{TIME_TO_LIVE, answer, answer_bytes, attributes, done, is_passed_on, kind_of, owner, timespec, told};
 use super::faults::{Faults, Operation};
+use super::serve::Writes;
 use super::{Errno, Inode, Outcome, Volume, errno, locked, reading, writing};
 
 /// The largest piece that is written at once.
@@ -32,6 +34,7 @@ pub(crate) struct Disk {
     pub(crate) faults: Faults,
     /// What the paths of its files begin with.
     base: PathBuf,
+    writes: Writes,
     handles: RwLock<HashMap<u64, Handle>>,
     next_handle: AtomicU64,
 }
@@ -50,9 +53,9 @@ type Name = (u64, FileType, OsString);
 pub(crate) struct Mounted(pub(crate) Arc<Disk>);
 
 impl Disk {
-    pub(crate) fn new(volume: Volume) -> Outcome<Disk> {
+    pub(crate) fn new(volume: Volume, writes: Writes) -> Outcome<Disk> {
         let base = std::fs::read_link(volume.root().path()).map_err(errno)?;
-        Ok(Disk { volume, faults: Faults::default(), base, handles: RwLock::default(), next_handle: AtomicU64::new(1) })
+        Ok(Disk { volume, faults: Faults::default(), base, writes, handles: RwLock::default(), next_handle: AtomicU64::new(1) })
     }
 
     fn inode(&self, number: INodeNo) -> Outcome<Arc<Inode>> {
@@ -103,7 +106,9 @@ impl Filesystem for Mounted {
     fn init(&mut self, _: &Request, config: &mut KernelConfig) -> std::io::Result<()> {
         // What an old kernel cannot do is done without.
         let _ = config.set_max_write(MAX_WRITE);
-        for wanted in [InitFlags::FUSE_PARALLEL_DIROPS, InitFlags::FUSE_ASYNC_DIO, InitFlags::FUSE_HANDLE_KILLPRIV_V2] {
+        let always = InitFlags::FUSE_PARALLEL_DIROPS | InitFlags::FUSE_ASYNC_DIO | InitFlags::FUSE_HANDLE_KILLPRIV_V2;
+        let back = if self.0.writes == Writes::Back { InitFlags::FUSE_WRITEBACK_CACHE } else { InitFlags::empty() };
+        for wanted in (always | back).iter() {
             let _ = config.add_capabilities(wanted);
         }
         Ok(())
@@ -333,7 +338,8 @@ impl Filesystem for Mounted {
     }
 
     fn flush(&self, _: &Request, _: INodeNo, _: FileHandle, _: LockOwner, reply: ReplyEmpty) {
-        reply.ok();
+        // Nothing is to be done when a file is closed, and the kernel does not ask again.
+        reply.error(fuser::Errno::ENOSYS);
     }
 
     fn release(&self, _: &Request, _: INodeNo, handle: FileHandle, _: OpenFlags, _: Option<LockOwner>, _: bool, reply: ReplyEmpty) {

@@ -63,9 +63,9 @@ fn obey(disk: &Disk, kernel: &Notifier, words: &[&str]) -> Result<String> {
     let number = |word: &str| word.parse::<u64>().map_err(|_| format!("`{word}` is no number"));
     let id = |word: &str| word.parse::<u32>().map_err(|_| format!("`{word}` is no injection"));
     match *words {
-        ["fail", seed] => disk.volume.fail(number(seed)?, None)?,
+        ["fail", seed] => return fail(disk, kernel, number(seed)?, None),
         ["fail", seed, sector] => match number(sector)? {
-            sector @ (512 | 4096) => disk.volume.fail(number(seed)?, Some(sector))?,
+            sector @ (512 | 4096) => return fail(disk, kernel, number(seed)?, Some(sector)),
             other => return Err(format!("a sector has 512 or 4096 bytes, not {other}")),
         },
         ["rule", one, seed, ref rule @ ..] => disk.faults.add(id(one)?, number(seed)?, Rule::of_words(rule)?)?,
@@ -84,11 +84,27 @@ fn obey(disk: &Disk, kernel: &Notifier, words: &[&str]) -> Result<String> {
     forget(disk, kernel).map(|()| String::new())
 }
 
-/// Has the kernel forget what it remembers of files: what it read before a fault began, ended, or undid it.
+fn fail(disk: &Disk, kernel: &Notifier, seed: u64, torn: Option<u64>) -> Result<String> {
+    // What the kernel holds back was written, and is lost as what was not synced: it must not come later.
+    forget(disk, kernel)?;
+    let (untrue, outcome) = disk.volume.fail(seed, torn);
+    for (directory, name) in &untrue.names {
+        is_forgotten(kernel.inval_entry(INodeNo(*directory), name))?;
+    }
+    untrue.inodes.iter().try_for_each(|number| is_forgotten(kernel.inval_inode(INodeNo(*number), 0, 0)))?;
+    outcome.map(|()| String::new())
+}
+
+/// Has the kernel forget what it remembers of files: what it read before a fault began, ended, or undid it. What it holds back of writes it writes first.
 fn forget(disk: &Disk, kernel: &Notifier) -> Result<()> {
     let all = locked(&disk.volume.inodes).all();
-    all.into_iter().try_for_each(|inode| match kernel.inval_inode(INodeNo(inode.id), 0, 0) {
+    all.into_iter().try_for_each(|inode| is_forgotten(kernel.inval_inode(INodeNo(inode.id), 0, 0)))
+}
+
+/// What the kernel does not know, it need not forget.
+fn is_forgotten(forgotten: std::io::Result<()>) -> Result<()> {
+    match forgotten {
         Err(error) if error.kind() != ErrorKind::NotFound => Err(format!("the kernel does not forget: {error}")),
         _ => Ok(()),
-    })
+    }
 }

@@ -6,6 +6,7 @@
 //! /run/elenchus/disks/%var%lib%x/directory  the directory
 //! /run/elenchus/disks/%var%lib%x/socket     where the carrying process takes orders
 //! /run/elenchus/disks/%var%lib%x/made       there, when the directory was made for the mount
+//! /run/elenchus/disks/%var%lib%x/through    there, when writes go through at once
 //! /run/elenchus/disks/%var%lib%x/log        what went wrong
 //! ```
 
@@ -45,6 +46,34 @@ const FILES: u64 = 1 << 20;
 const LOOK: Duration = Duration::from_millis(10);
 const LOOKS: u32 = 1000;
 
+/// When what is written reaches the process that carries the file system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Writes {
+    /// When the kernel likes, or is asked to sync, as with the file systems of its own: many small writes are fast.
+    Back,
+    /// At once, each by itself, so that each can be met by a fault, and says so to whoever writes.
+    Through,
+}
+
+impl Writes {
+    /// The words of an order.
+    pub fn words(self) -> &'static [&'static str] {
+        match self {
+            Writes::Back => &[],
+            Writes::Through => &["through"],
+        }
+    }
+
+    /// From the words of an order.
+    ///
+    /// # Errors
+    /// When they are others.
+    pub fn of_words(words: &[&str]) -> Result<Writes> {
+        let known = [Writes::Back, Writes::Through].into_iter().find(|known| known.words() == words);
+        known.ok_or_else(|| format!("writes go back or `through`, not `{}`", words.join(" ")))
+    }
+}
+
 /// A directory that is mounted over, or is to be.
 #[derive(Clone, Debug)]
 pub struct Mount {
@@ -81,17 +110,22 @@ impl Mount {
         self.folder.join("made")
     }
 
-    /// Mounts, by a process that `carry` makes and that lives on. A directory that is not there is made.
+    fn through(&self) -> PathBuf {
+        self.folder.join("through")
+    }
+
+    /// Mounts, by a process that `keep` makes and that lives on. A directory that is not there is made. One that is mounted over already is mounted over anew only where
+    /// writes are to go through and do not: nobody may use it then.
     ///
     /// # Errors
     /// Why it could not be mounted.
-    pub fn mount(&self, keep: Command) -> Result<()> {
+    pub fn mount(&self, writes: Writes, keep: Command) -> Result<()> {
         let _lock = kept::lock(Path::new(FOLDER))?;
         if self.is_mounted()? {
-            if self.order(&["rules"]).is_ok() {
+            if self.order(&["rules"]).is_ok() && (writes == Writes::Back || self.through().exists()) {
                 return Ok(());
             }
-            self.detach()?;
+            self.release()?;
         }
         if let Some(below) = mounts()?.into_iter().find(|mount| mount.point.starts_with(&self.directory) && mount.point != self.directory) {
             return Err(format!(
@@ -106,6 +140,9 @@ impl Mount {
         if !self.directory.is_dir() {
             fs::create_dir_all(&self.directory).map_err(failed(self.directory.display()))?;
             kept::write(&self.made(), "")?;
+        }
+        if writes == Writes::Through {
+            kept::write(&self.through(), "")?;
         }
         let log = self.folder.join("log");
         let file = File::create(&log).map_err(failed(log.display()))?;
@@ -145,7 +182,7 @@ impl Mount {
     ///
     /// # Errors
     /// When it cannot be mounted.
-    pub fn carry(&self) -> Result<()> {
+    pub fn carry(&self, writes: Writes) -> Result<()> {
         // Each file that the kernel knows, or that could come back, is held open. Beyond the limit that is set only a privileged process may go.
         let limit = rustix::process::getrlimit(Resource::Nofile);
         let raised = Rlimit { current: Some(FILES), maximum: Some(FILES) };
@@ -153,7 +190,7 @@ impl Mount {
             let _ = rustix::process::setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
         }
         let volume = Volume::new(&self.directory).map_err(failed(self.directory.display()))?;
-        let disk = Arc::new(Disk::new(volume).map_err(failed(self.directory.display()))?);
+        let disk = Arc::new(Disk::new(volume, writes).map_err(failed(self.directory.display()))?);
         let mut config = Config::default();
         config.mount_options =
             vec![MountOption::FSName(SOURCE.into()), MountOption::DefaultPermissions, MountOption::Suid, MountOption::Dev];

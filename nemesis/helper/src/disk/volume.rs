@@ -1,6 +1,6 @@
 //! The file system's operations on names, as the directory below does them, and the power failure.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::path::Path;
@@ -26,6 +26,15 @@ pub struct Volume {
     power: RwLock<()>,
     /// It only passes on: nothing is kept to be undone any more.
     pub(crate) is_ending: AtomicBool,
+}
+
+/// What a failure of the power made untrue of what the kernel knows.
+#[derive(Debug)]
+pub struct Untrue {
+    /// Names, each with the number of its directory.
+    pub(crate) names: Vec<(u64, OsString)>,
+    /// Files and directories.
+    pub(crate) inodes: Vec<u64>,
 }
 
 /// For whom something is made.
@@ -258,11 +267,8 @@ impl Volume {
     }
 
     /// Loses what is not durable. With `torn`, some of it reached the disk: of each file so many bytes together or not at all, and some of the oldest changes of
-    /// names. Nobody should have files open: who does would still see them.
-    ///
-    /// # Errors
-    /// What could not be undone, in words.
-    pub fn fail(&self, seed: u64, torn: Option<u64>) -> crate::Result<()> {
+    /// names. Who has files open finds them stale. Fails with what could not be undone, in words.
+    pub fn fail(&self, seed: u64, torn: Option<u64>) -> (Untrue, crate::Result<()>) {
         let _off = writing(&self.power);
         let mut journal = writing(&self.names);
         let dice = Dice::new(seed);
@@ -272,7 +278,9 @@ impl Volume {
             journal.commit(survives);
         }
         let mut failures = Vec::new();
-        for inode in locked(&self.inodes).all() {
+        let all = locked(&self.inodes).all();
+        let untrue = Untrue { names: journal.names(), inodes: all.iter().map(|inode| inode.id).collect() };
+        for inode in all {
             let mut contents = locked(&inode.contents);
             if !contents.is_synced() {
                 let torn = torn.map(|sector| Torn { sector, dice: &dice });
@@ -281,7 +289,8 @@ impl Volume {
             }
         }
         failures.extend(journal.undo());
-        if failures.is_empty() { Ok(()) } else { Err(format!("not all could be undone: {}", failures.join("; "))) }
+        locked(&self.inodes).renumber();
+        (untrue, if failures.is_empty() { Ok(()) } else { Err(format!("not all could be undone: {}", failures.join("; "))) })
     }
 
     /// Keeps nothing to be undone any more, and only passes on.
