@@ -77,6 +77,11 @@ pub trait Fault: Debug + Send + Sync {
         None
     }
 
+    /// Whether it is in force until it is healed, unless something is wrong.
+    fn lasts(&self) -> bool {
+        true
+    }
+
     /// Whether it takes nodes down.
     fn takes_down(&self) -> bool {
         false

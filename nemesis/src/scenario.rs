@@ -274,6 +274,11 @@ impl Fault for Scenario {
         }
     }
 
+    fn lasts(&self) -> bool {
+        // They wake by themselves.
+        !matches!(self, Scenario::LateWakers(_))
+    }
+
     fn needs_system(&self) -> bool {
         self.needs_primary() || self.faults().iter().any(|fault| fault.needs_system())
     }

@@ -230,7 +230,7 @@ impl Run<'_> {
 
     /// Why a fault that was in force is no longer, though it is only now to be healed: it ended by itself, or somebody else ended it.
     async fn not_in_force(&self, fault: &dyn Fault, id: u32, deed: &Deed) -> Option<String> {
-        if !self.active(|active| active.iter().any(|own| own.id == id && own.verified)) {
+        if !fault.lasts() || !self.active(|active| active.iter().any(|own| own.id == id && own.verified)) {
             return None;
         }
         let down = self.down();

@@ -61,7 +61,9 @@ pub(crate) async fn what_was_not_synced_is_lost_with_the_power(scene: &Scene) {
                 assert_eq!(all, format!("oldnewnew123x5durablelost{names}"));
             },
             async || {
-                let left = scene.on(1, &format!("cd {DISK}; ls; cat synced after two link early/file held; wc -c <through; stat -c %a old; cat old")).await;
+                let left = scene
+                    .on(1, &format!("cd {DISK}; ls; cat synced after two link early/file held; wc -c <through; stat -c %a old; cat old"))
+                    .await;
                 // The order of changes of names was kept: `after` came before the last sync, `gone` after it was removed and nothing was synced.
                 let names = "after\ndirect\nearly\ngone\nheld\nkept\nlink\nold\nsynced\nthrough\ntwo\nunsynced\nwritten";
                 assert_eq!(left, format!("{names}\nold1235durable12288\n640\nbefore"));

@@ -38,8 +38,15 @@ fn all_are(asked: &[Asked], count: usize, how: &str) -> bool {
 
 /// Has a proxy before n1 do something to the other nodes.
 async fn while_between(scene: &Scene, how: &str, look: impl AsyncFnOnce()) {
-    scene.while_broken(&format!("proxy: {{targets: {{nodes: [n1]}}, port: 7007, from: nodes, how: {how}}}"), look).await;
+    assert_eq!(until_killed(scene, how, look).await, None, "{how}");
+}
+
+/// The same with a proxy that may be killed; returns what is said of that.
+async fn until_killed(scene: &Scene, how: &str, look: impl AsyncFnOnce()) -> Option<String> {
+    let line = format!("proxy: {{targets: {{nodes: [n1]}}, port: 7007, from: nodes, how: {how}}}");
+    let said = scene.while_it_lasts(&line, look).await;
     assert!(all_are(&ask(scene, 3).await, 1000, "ok"), "healed of {how}");
+    said
 }
 
 pub(crate) async fn replies_are_lost_though_requests_arrive(scene: &Scene) {
@@ -201,7 +208,7 @@ pub(crate) async fn ipv6_goes_through_as_well(scene: &Scene) {
 
 /// Clients reach the server as before.
 pub(crate) async fn nobody_misses_a_proxy_that_is_killed(scene: &Scene) {
-    while_between(scene, "{lose_replies: 1}", async || {
+    let said = until_killed(scene, "{lose_replies: 1}", async || {
         assert!(all_are(&ask(scene, 1).await, 0, "reset"));
         scene.on(1, "pkill -KILL '^helper-'").await;
         let mut replies = Vec::new();
@@ -214,15 +221,17 @@ pub(crate) async fn nobody_misses_a_proxy_that_is_killed(scene: &Scene) {
         panic!("{replies:?}");
     })
     .await;
+    assert!(said.is_some_and(|said| said.contains("no longer in force")));
 }
 
 pub(crate) async fn a_proxy_that_is_killed_with_all_its_kin_is_healed(scene: &Scene) {
-    while_between(scene, "{delay: 1ms}", async || {
+    let said = until_killed(scene, "{delay: 1ms}", async || {
         assert!(all_are(&ask(scene, 1).await, 1000, "ok"));
         scene.on(1, "read -r leader since </run/elenchus/jobs/proxy-1.pid && pkill -KILL -s $leader").await;
         assert!(all_are(&ask(scene, 1).await, 0, "refused"));
     })
     .await;
+    assert!(said.is_some_and(|said| said.contains("no longer in force")));
 }
 
 pub(crate) async fn ssh_is_never_in_between(scene: &Scene) {

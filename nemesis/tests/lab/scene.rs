@@ -94,11 +94,21 @@ impl Scene {
 
     /// Has a line's fault in force while something is looked at, and sees that it is verified and healed.
     pub(crate) async fn while_broken(&self, line: &str, look: impl AsyncFnOnce()) {
+        assert_eq!(self.while_it_lasts(line, look).await, None, "{line}");
+    }
+
+    /// The same for a fault that may end before it is healed; returns what is said of that.
+    pub(crate) async fn while_it_lasts(&self, line: &str, look: impl AsyncFnOnce()) -> Option<String> {
         let (said, outcome) = self.while_injected(&[line], look).await.unwrap();
-        let kinds: Vec<(FaultPhase, Kind)> = said.iter().map(|(phase, kind, _)| (*phase, *kind)).collect();
-        let expected = [FaultPhase::Inject, FaultPhase::Heal].map(|phase| [(phase, Kind::Invoke), (phase, Kind::Ok)]).concat();
-        assert_eq!(kinds, expected, "{line}: {said:?}");
         assert!(outcome.unhealed.is_empty(), "{line}: {outcome:?}");
+        let [.., (FaultPhase::Heal, healed, doubt)] = said.as_slice() else { panic!("{line}: {said:?}") };
+        let kinds: Vec<(FaultPhase, Kind)> = said.iter().map(|(phase, kind, _)| (*phase, *kind)).collect();
+        let expected = [(FaultPhase::Inject, Kind::Ok), (FaultPhase::Heal, *healed)]
+            .map(|(phase, kind)| [(phase, Kind::Invoke), (phase, kind)])
+            .concat();
+        assert_eq!(kinds, expected, "{line}: {said:?}");
+        assert_eq!(*healed, if doubt.is_none() { Kind::Ok } else { Kind::Info }, "{line}: {said:?}");
+        doubt.clone()
     }
 
     /// Has the faults of all lines in force, each with `at: [0s], for: 1h` unless it says otherwise, while something is looked at; returns what was said.

@@ -178,7 +178,7 @@ impl Mount {
         if ended.success() { Ok(()) } else { Err(format!("the process that served the disk ended: {ended}")) }
     }
 
-    /// Carries the file system, until it is unmounted and nobody has a file of it open.
+    /// Carries the file system, until it is unmounted and nobody has a file of it open; then the process exits.
     ///
     /// # Errors
     /// When it cannot be mounted.
