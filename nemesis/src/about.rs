@@ -68,6 +68,7 @@ nemesis:
   - {scenario: {flapping-link: {cut: 500ms}}, every: 30s, for: 10s}
   - {proxy: {port: 2379, how: {lose_replies: 0.05, cut: {share: 0.01}}}, every: 20s, for: 10s}
   - {loss: {share: 0.3, targets: {zone: east}}, after_operations: 5000, for: 10s}
+  - {pause: {targets: primary}, when: primary-changes, for: 2s, chance: 0.3}
 safety: {at_most: minority, at_once: 2, quiet: 10s, lease: 30s}
 zones: {east: [n1, n2], west: [n3, n4, n5]}
 ";
@@ -94,7 +95,7 @@ pub fn markdown() -> String {
     let _ = write!(
         text,
         "\n## In a plan\n\n\
-         A line names a fault, or a `mix` of them, and when: `every` (with `after`, `interval`, `jitter`), `at`, or `after_operations`; and how long, `for`. What\n\
+         A line names a fault, or a `mix` of them, and when: `every` (with `after`, `interval`, `jitter`), `at`, `after_operations`, or `when`; and how long, `for`. What\n\
          `group`, `chance` and `safety` leave out is left out of `--dry-run` too. `elenchus schema` explains every field.\n\n```yaml\n{EXAMPLE}```\n"
     );
     text

@@ -22,7 +22,7 @@ pub use sweep::{heal_all, heal_outstanding};
 
 use crate::safety::Held;
 use crate::timetable::{Planned, Start, Timetable};
-use crate::{Cluster, Deed, Ledger, NemesisError, Requirement, Roster, Safety, Scheduled, helper, requirement};
+use crate::{Cluster, Deed, Ledger, NemesisError, Requirement, Roster, Safety, Scheduled, When, helper, requirement};
 
 /// Told of every event of the nemesis as it happens: kind, the fault's name, what is said, and why it failed or could not be verified.
 pub type Record<'a> = &'a (dyn Fn(Kind, Symbol, FaultEvent, Option<String>) + Send + Sync);
@@ -127,6 +127,10 @@ pub fn check(campaign: &Campaign, cluster: &Cluster) -> Result<(), NemesisError>
                 let message = format!("{down} ends what {other} keeps mounted while the system runs; put them into plans of their own");
                 return Err(wrong((Some(line), message)));
             }
+            if scheduled.when == Some(When::PrimaryChanges) && !tells_primary {
+                let message = "`when: primary-changes` asks who is primary, but the system's definition has no `primary` command";
+                return Err(wrong((Some(line), message.into())));
+            }
             if fault.needs_primary() && !tells_primary {
                 let message = format!("{} aims at the primary, but the system's definition has no `primary` command", fault.name());
                 return Err(wrong((Some(line), message)));
@@ -218,7 +222,7 @@ impl<'a> Run<'a> {
         loop {
             let at = match next.as_ref().map(|planned| planned.start) {
                 Some(Start::At(at)) => at,
-                Some(Start::AfterOperations(_)) => Duration::ZERO,
+                Some(Start::AfterOperations(_) | Start::PrimaryChanges) => Duration::ZERO,
                 None => Duration::MAX,
             };
             let wait = at.saturating_sub(self.began.elapsed());

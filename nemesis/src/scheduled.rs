@@ -61,6 +61,9 @@ macro_rules! faults {
             /// Instead of `every`: once, when the clients have completed this many operations.
             #[serde(default, skip_serializing_if = "Option::is_none")]
             pub after_operations: Option<u64>,
+            /// Instead of `every`: each time that something happens.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub when: Option<When>,
             /// How likely each injection is made at all, from 0 to 1.
             #[serde(default, skip_serializing_if = "Option::is_none")]
             pub chance: Option<f64>,
@@ -105,6 +108,14 @@ macro_rules! faults {
             vec![$(Box::new(<$fault>::default())),*]
         }
     };
+}
+
+/// What an injection may wait for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum When {
+    /// Some node is seen as primary that was not before. What changes while the line's own injection is in force does not count.
+    PrimaryChanges,
 }
 
 fn one() -> u32 {
@@ -222,17 +233,20 @@ impl Scheduled {
         if self.lasting.0.is_zero() {
             return Err("`for` must be longer than nothing".into());
         }
-        match (self.every, self.at.as_slice(), self.after_operations) {
-            (Some(every), [], None) => self.check_every(every),
-            (None, [_, ..], None) => match self.at.windows(2).find(|pair| pair[0].0 + self.lasting.0 >= pair[1].0) {
+        let says_when = [self.every.is_some(), !self.at.is_empty(), self.after_operations.is_some(), self.when.is_some()]
+            .iter()
+            .filter(|says| **says)
+            .count();
+        match (says_when, self.every, self.at.as_slice()) {
+            (0, ..) => Err("a line says when: `every`, `at`, `after_operations` or `when`".into()),
+            (1, Some(every), _) => self.check_every(every),
+            (1, None, at) => match at.windows(2).find(|pair| pair[0].0 + self.lasting.0 >= pair[1].0) {
                 None => Ok(()),
                 Some(pair) => {
                     Err(format!("the injection `at` {} is not over (`for: {}`) before the one at {}", pair[0], self.lasting, pair[1]))
                 }
             },
-            (None, [], Some(_)) => Ok(()),
-            (None, [], None) => Err("a line says when: `every`, `at` or `after_operations`".into()),
-            _ => Err("a line has one of `every`, `at` and `after_operations`; leave one".into()),
+            _ => Err("a line has one of `every`, `at`, `after_operations` and `when`; leave one".into()),
         }
     }
 
@@ -289,6 +303,7 @@ mod tests {
         assert!(complaint("{kill: {}, every: 5s, for: 8s}").contains("shorter than `every: 5s`"));
         assert!(complaint("{kill: {}, for: 8s}").contains("says when"));
         assert!(complaint("{kill: {}, every: 9s, at: [1s], for: 8s}").contains("leave one"));
+        assert!(complaint("{kill: {}, at: [1s], when: primary-changes, for: 8s}").contains("leave one"));
         assert!(complaint("{kill: {}, at: [1s, 5s], for: 8s}").contains("not over"));
         assert!(complaint("{kill: {}, every: 9s, for: 8s, jitter: 2s}").contains("jitter"));
         assert!(complaint("{kill: {}, every: 9s, for: 8s, chance: 0}").contains("chance"));

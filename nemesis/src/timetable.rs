@@ -5,7 +5,7 @@ use std::time::Duration;
 use elenchus_core::{Rng, Seed};
 
 use crate::safety::Held;
-use crate::{Aim, Fault, Interval, Roster, Safety, Scheduled};
+use crate::{Aim, Fault, Interval, Roster, Safety, Scheduled, When};
 
 /// When an injection begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,6 +14,8 @@ pub enum Start {
     At(Duration),
     /// When the clients have completed this many operations.
     AfterOperations(u64),
+    /// Each time that another node is seen as primary.
+    PrimaryChanges,
 }
 
 /// One injection, as planned.
@@ -42,7 +44,7 @@ impl Planned {
     fn at(&self) -> Duration {
         match self.start {
             Start::At(at) => at,
-            Start::AfterOperations(_) => Duration::ZERO,
+            Start::AfterOperations(_) | Start::PrimaryChanges => Duration::ZERO,
         }
     }
 
@@ -95,6 +97,9 @@ impl<'a> Line<'a> {
         if let Some(operations) = self.scheduled.after_operations {
             return (self.given == 1).then_some((Start::AfterOperations(operations), lasting));
         }
+        if let Some(When::PrimaryChanges) = self.scheduled.when {
+            return Some((Start::PrimaryChanges, lasting));
+        }
         if !self.scheduled.at.is_empty() {
             return self.scheduled.at.get(self.given - 1).map(|at| (Start::At(at.0), lasting));
         }
@@ -113,23 +118,42 @@ impl<'a> Line<'a> {
     }
 }
 
+impl Line<'_> {
+    /// The next, and whether it is made: that may be left to chance.
+    fn decide(&mut self) -> Option<(Planned, bool)> {
+        let (start, lasting) = self.time()?;
+        let faults = self.scheduled.faults();
+        let choice = self.choice(&faults.iter().map(|(_, weight)| *weight).collect::<Vec<u32>>());
+        let (fault, _) = faults.get(choice)?;
+        let aim = fault.aim(self.roster, &mut self.rng);
+        let is_made = self.scheduled.chance.is_none_or(|chance| self.rng.chance(chance));
+        Some((Planned { line: self.line, choice, fault: fault.name(), start, lasting, aim }, is_made))
+    }
+}
+
 impl Iterator for Line<'_> {
     type Item = Planned;
 
     fn next(&mut self) -> Option<Planned> {
         loop {
-            let (start, lasting) = self.time()?;
-            let faults = self.scheduled.faults();
-            let choice = self.choice(&faults.iter().map(|(_, weight)| *weight).collect::<Vec<u32>>());
-            let (fault, _) = faults.get(choice)?;
-            let aim = fault.aim(self.roster, &mut self.rng);
-            let is_made = self.scheduled.chance.is_none_or(|chance| self.rng.chance(chance));
+            let (planned, is_made) = self.decide()?;
             // A line that is never made would be looked through for ever.
-            if is_made || start == Start::At(Duration::MAX) {
-                return Some(Planned { line: self.line, choice, fault: fault.name(), start, lasting, aim });
+            if is_made || planned.start == Start::At(Duration::MAX) {
+                return Some(planned);
             }
         }
     }
+}
+
+/// What a line does each time that what it waits for happens; nothing when chance has it so.
+pub(crate) fn each_time<'a>(
+    lines: &'a [Scheduled],
+    line: usize,
+    roster: &'a Roster,
+    seed: Seed,
+) -> impl Iterator<Item = Option<Planned>> + use<'a> {
+    let mut made = lines.get(line).map(|scheduled| Line::new(line, scheduled, roster, seed));
+    std::iter::from_fn(move || made.as_mut()?.decide().map(|(planned, is_made)| is_made.then_some(planned)))
 }
 
 /// What is to be injected by all lines together, in order of time, without what [`Safety`] or a group forbids.
@@ -157,7 +181,9 @@ impl<'a> Timetable<'a> {
     fn earliest(&mut self) -> Option<Planned> {
         let waiting = self.lines.iter_mut().filter(|(_, next)| next.is_some());
         let (line, next) = waiting.min_by_key(|(_, next)| next.as_ref().map(Planned::at))?;
-        std::mem::replace(next, line.next())
+        // What happens again and again is decided when it does.
+        let following = if line.scheduled.when.is_some() { None } else { line.next() };
+        std::mem::replace(next, following)
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use elenchus_core::{FaultEvent, FaultPhase, Kind, Symbol};
 use tokio::sync::watch;
 
-use super::{Active, Run};
+use super::{Active, Campaign, Run};
 use crate::about::Overlap;
 use crate::timetable::{self, Planned, Start};
 use crate::{Aim, Armed, Deed, Errand, Fault, NemesisError, Work, absence, errand, switch};
@@ -19,21 +19,59 @@ const HEAL_PAUSE: Duration = Duration::from_secs(1);
 const PRIMARY_LIMIT: Duration = Duration::from_secs(5);
 const PRIMARY_PAUSE: Duration = Duration::from_millis(200);
 
+/// How often it is looked who is primary where a line waits for a change.
+const PRIMARY_WATCH: Duration = Duration::from_millis(500);
+
 impl Run<'_> {
-    /// Injects what was planned, waits, and heals it.
+    /// Waits for its time, injects what was planned, waits, and heals it.
     pub(super) async fn turn(&self, planned: Planned, mut stop: watch::Receiver<bool>) {
-        let (Some(fault), Some(turn)) = (planned.of(self.campaign.lines), self.turns.get(planned.line)) else { return };
-        if let Start::AfterOperations(count) = planned.start
-            && self.stopped_before_operations(count, &mut stop).await
-        {
-            return;
+        let Some(turn) = self.turns.get(planned.line) else { return };
+        match planned.start {
+            Start::PrimaryChanges => return self.turns_at_changes(planned.line, stop).await,
+            Start::AfterOperations(count) if self.stopped_before_operations(count, &mut stop).await => return,
+            Start::AfterOperations(_) | Start::At(_) => {}
         }
         let _alone = turn.lock().await;
-        let until = match planned.start {
-            Start::At(at) => at.saturating_add(planned.lasting),
-            Start::AfterOperations(_) => self.began.elapsed().saturating_add(planned.lasting),
+        let since = match planned.start {
+            Start::At(at) => at,
+            _ => self.began.elapsed(),
         };
-        let until = until.min(self.campaign.end());
+        self.once(planned, since, &mut stop).await;
+    }
+
+    /// The injections of a line that waits for changes of the primary.
+    async fn turns_at_changes(&self, line: usize, mut stop: watch::Receiver<bool>) {
+        let Campaign { lines, seed, .. } = self.campaign;
+        for planned in timetable::each_time(lines, line, &self.cluster.roster, seed) {
+            if self.stopped_before_change(&mut stop).await {
+                return;
+            }
+            if let Some(planned) = planned {
+                self.once(planned, self.began.elapsed(), &mut stop).await;
+            }
+        }
+    }
+
+    /// Waits until a node is seen as primary that was not before, or until it is stopped.
+    async fn stopped_before_change(&self, stop: &mut watch::Receiver<bool>) -> bool {
+        let mut before: Option<Vec<usize>> = None;
+        loop {
+            // Nobody is, as in an election, or nobody says.
+            let now = self.cluster.primaries().await.unwrap_or_default();
+            if before.as_ref().is_some_and(|before| now.iter().any(|node| !before.contains(node))) {
+                return *stop.borrow();
+            }
+            before = if now.is_empty() { before } else { Some(now) };
+            if self.stopped_before(self.began.elapsed() + PRIMARY_WATCH, stop).await {
+                return true;
+            }
+        }
+    }
+
+    /// Injects what was planned, waits, and heals it.
+    async fn once(&self, planned: Planned, since: Duration, stop: &mut watch::Receiver<bool>) {
+        let Some(fault) = planned.of(self.campaign.lines) else { return };
+        let until = since.saturating_add(planned.lasting).min(self.campaign.end());
         if *stop.borrow() || self.began.elapsed() >= until {
             return;
         }
@@ -46,7 +84,7 @@ impl Run<'_> {
         let Some(held) = timetable::held(self.campaign.lines, &planned, id, &deed.nodes) else { return };
         let active = Active { id, held, deed: deed.clone(), armed_on: Vec::new(), verified: false, ending: false, cut_short: None };
         if self.inject(fault, active).await {
-            self.stopped_before(until, &mut stop).await;
+            self.stopped_before(until, stop).await;
             self.heal(fault, id, &deed).await;
         }
     }

@@ -83,6 +83,19 @@ fn times_may_be_given() {
 }
 
 #[test]
+fn what_waits_for_changes_is_planned_once_and_decided_each_time() {
+    let lines = [read("{kill: {targets: one}, when: primary-changes, for: 2s, chance: 0.5}")];
+    let first = planned(&lines, &Safety::default(), 1, 60);
+    assert_eq!(first.iter().map(|one| one.start).collect::<Vec<_>>(), [Start::PrimaryChanges]);
+    let roster = Roster::of((1..=5).map(|number| format!("n{number}")).collect());
+    let decided = |seed| each_time(&lines, 0, &roster, Seed(seed)).take(200).collect::<Vec<_>>();
+    let made: Vec<Planned> = decided(1).into_iter().flatten().collect();
+    assert!((60..140).contains(&made.len()) && made[0] == first[0], "{} of 200", made.len());
+    assert!(made.iter().any(|one| one.aim != made[0].aim));
+    assert!(decided(1) == decided(1) && decided(1) != decided(2));
+}
+
+#[test]
 fn jitter_stays_within_its_bounds() {
     let planned = planned(&[read("{kill: {}, every: 10s, for: 4s, jitter: 1s, interval: fixed}")], &Safety::default(), 3, 1000);
     let within = |span: Duration, least: u64, most: u64| (Duration::from_secs(least)..=Duration::from_secs(most)).contains(&span);

@@ -17,6 +17,7 @@ mod proxies;
 mod resources;
 mod scenarios;
 mod scene;
+mod schedules;
 mod shell;
 
 use std::pin::Pin;
@@ -110,6 +111,7 @@ tests! {
     scenarios::one_after_the_other_is_paused,
     scenarios::all_that_are_cut_off_come_back,
     members::a_member_leaves_and_comes_back,
+    schedules::whoever_is_primary_anew_is_struck,
     shell::commands_break_and_heal,
     shell::what_is_not_verified_is_said,
     shell::what_is_missing_is_said_before_the_run,

@@ -48,6 +48,7 @@ pub fn describe(plan: &Resolved, seed: u64) -> Result<String, RunError> {
                 let until = at.saturating_add(fault.lasting).min(limit);
                 format!("{:>7.1} s to {:>7.1} s", at.as_secs_f64(), until.as_secs_f64())
             }
+            Start::PrimaryChanges => format!("each time the primary changes, for {:.1} s", fault.lasting.as_secs_f64()),
             Start::AfterOperations(count) => format!("after {count} operations, for {:.1} s", fault.lasting.as_secs_f64()),
         };
         let _ = writeln!(text, "  {when}  {}: {}", fault.fault, aim(&fault.aim));
