@@ -8,6 +8,7 @@ use std::sync::LazyLock;
 
 use elenchus_control::command::quote;
 use elenchus_control::system::Node;
+use elenchus_control::system::daemon::HELPER;
 use elenchus_control::{Command, ControlError};
 use futures_util::future::join_all;
 use sha2::{Digest, Sha256};
@@ -19,7 +20,7 @@ use crate::{NemesisError, Requirement};
 const PROGRAMS: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/programs.rs"));
 
 /// What its place begins with. Not below `/run` and `/tmp`, from where many nodes run no programs; nor where others than root could put something in its place.
-const PLACE: &str = "/var/lib/elenchus/helper-";
+const PLACE: &str = HELPER;
 
 /// How many letters of its hash are in its place's name.
 const LETTERS: usize = 16;

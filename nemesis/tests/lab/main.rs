@@ -94,6 +94,7 @@ tests! {
     mounted::operations_take_longer,
     mounted::other_bits_are_read_than_were_written,
     mounted::a_disk_whose_server_is_killed_is_not_left_dead,
+    mounted::a_pattern_of_the_system_does_not_strike_the_disk,
     mounted::what_is_not_to_be_mounted_over_is_said_before_the_run,
     postgres::what_it_said_is_committed_survives_unless_it_does_not_sync,
     postgres::its_clock_is_wrong_in_all_its_processes,

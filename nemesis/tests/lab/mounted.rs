@@ -195,6 +195,33 @@ pub(crate) async fn a_disk_whose_server_is_killed_is_not_left_dead(scene: &Scene
     assert_eq!(scene.on(1, &format!("cat {DISK}/file; ls -A {DISK}; rm -r {DISK}")).await, "1\nfile");
 }
 
+/// Who serves the disk is told of its directory, and is none of the system's processes for that.
+pub(crate) async fn a_pattern_of_the_system_does_not_strike_the_disk(scene: &Scene) {
+    let scene = &scene
+        .with_system("{name: probe, process: {pattern: '/var/tmp/dis[k]'}, start: {command: 'exec /opt/elenchus-probe probe serve'}}");
+    let lines = [
+        "power_failure: {targets: {nodes: [n2]}, directory: /var/tmp/disk}, after_operations: 1",
+        "kill: {targets: {nodes: [n1]}}, after_operations: 1",
+    ];
+    let struck = scene.while_staged(
+        &lines,
+        async || (),
+        async || {
+            assert_eq!(scene.probe(2, "tcp", 1, 7000).await, "refused");
+            for node in [1, 2] {
+                assert_eq!(tried(scene, node, &format!("touch {DISK}/file && ls {DISK} >/dev/null")).await, "ok");
+                assert_eq!(scene.on(node, MOUNTED).await.trim(), "1");
+            }
+        },
+    );
+    let (said, outcome) = struck.await.unwrap();
+    assert!(outcome.injected == 2 && outcome.unhealed.is_empty(), "{said:?}");
+    assert_unmounted(scene).await;
+    for node in [1, 2] {
+        scene.on(node, &format!("rm -r {DISK}")).await;
+    }
+}
+
 pub(crate) async fn what_is_not_to_be_mounted_over_is_said_before_the_run(scene: &Scene) {
     for (directory, why) in [("/var/lib", "/var/lib/elenchus"), ("tmp", "absolute path"), ("''", "absolute path")] {
         let line = format!("power_failure: {{directory: {directory}}}");
