@@ -80,7 +80,8 @@ impl Fault for Descriptors {
                      done\n"
                 ),
                 verify: format!(
-                    ": is-few\n{SOFT}for pid in $({members}); do\n\
+                    ": is-few\n{SOFT}pids=$({members})\n[ -n \"$pids\" ] || {{ echo 'it does not run' >&2; exit 1; }}\n\
+                     for pid in $pids; do\n\
                      \x20 [ \"$(soft $pid)\" = {limit} ] || {{ echo \"$pid may open $(soft $pid)\" >&2; exit 1; }}\n\
                      done\n"
                 ),

@@ -129,6 +129,9 @@ impl Fault for Link {
         if self.reorder > 0.0 && self.delay.is_none() {
             return Err("`reorder` lets some packets pass those that are delayed; set a `delay`".into());
         }
+        if self.burst > 0.0 && self.loss == 0.0 {
+            return Err("`burst` has packets lost together that would be lost one by one; set a `loss`".into());
+        }
         if self.rate.is_none() && self.netem().is_empty() {
             return Err("nothing is set that would be done to packets: `rate`, `delay`, `jitter`, `loss`, `duplicate`, `corrupt`".into());
         }
@@ -203,6 +206,7 @@ mod tests {
         assert!(complaint("rate: 5; reboot").contains("units"));
         assert!(complaint("rate: fast").contains("units"));
         assert!(complaint("loss: 1.5").contains("from 0 to 1"));
+        assert!(complaint("burst: 0.8").contains("set a `loss`"));
         assert!(complaint("reorder: 0.5").contains("delay"));
         assert!(complaint("{rate: 1mbit, to: [n3]}").contains("no node `n3`"));
     }

@@ -86,8 +86,9 @@ impl Run<'_> {
         }
         let mut kinds: Vec<&dyn Fault> = Vec::new();
         for (fault, _) in self.campaign.lines.iter().flat_map(|line| line.faults()) {
-            // Two that take nodes down may know other ways to bring them back.
-            if fault.takes_down() || kinds.iter().all(|other| other.name() != fault.name()) {
+            // Two of a kind may be undone in other ways: what fills one disk does not fill another.
+            let sweep = |of: &dyn Fault| of.sweep(self.cluster).ok();
+            if kinds.iter().all(|other| sweep(*other) != sweep(fault)) {
                 kinds.push(fault);
             }
         }
