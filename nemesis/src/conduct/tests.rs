@@ -222,6 +222,7 @@ async fn nobody_waits_for_a_node_that_does_not_come_back() {
         assert!(run.inject(&cut, first.clone()).await && run.inject(&off, down.clone()).await);
         off.heal.store(true, Ordering::Relaxed);
         tokio::join!(run.heal(&cut, 1, &first.deed), run.heal(&off, 2, &down.deed));
+        assert!(run.active(|active| active.len() == 1 && active[0].armed_on.is_empty()), "its lease is renewed no more");
     })
     .await;
     assert_eq!(left, 1, "who is off stays in the ledger");

@@ -260,8 +260,14 @@ impl Run<'_> {
             Err(error) => {
                 tracing::error!(fault = fault.name(), id, "could not be healed: {error}");
                 self.say(fault, id, deed, FaultPhase::Heal, Kind::Fail, Some(error.to_string()));
-                // Nobody is to wait any longer for a node that does not come back.
-                self.active(|active| active.iter_mut().filter(|own| own.id == id).for_each(|own| own.held.takes_down = false));
+                self.active(|active| {
+                    for own in active.iter_mut().filter(|own| own.id == id) {
+                        // Nobody is to wait any longer for a node that does not come back.
+                        own.held.takes_down = false;
+                        // Its switch is to try, once the lease has run out.
+                        own.armed_on.clear();
+                    }
+                });
             }
         }
     }
