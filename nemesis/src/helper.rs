@@ -19,9 +19,6 @@ use crate::{NemesisError, Requirement};
 /// The program, for each kind of machine as `uname -m` says it.
 const PROGRAMS: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/programs.rs"));
 
-/// What its place begins with. Not below `/run` and `/tmp`, from where many nodes run no programs; nor where others than root could put something in its place.
-const PLACE: &str = HELPER;
-
 /// How many letters of its hash are in its place's name.
 const LETTERS: usize = 16;
 
@@ -34,7 +31,7 @@ fn hash(bytes: &[u8]) -> String {
 
 /// Where it is on nodes.
 pub(crate) fn path() -> String {
-    format!("{PLACE}{}", &HASH[..LETTERS])
+    format!("{HELPER}{}", &HASH[..LETTERS])
 }
 
 /// A command line that gives it an order. Nothing in the words means anything to the shell.
@@ -111,14 +108,14 @@ pub(crate) async fn install_for(nodes: &[Node], errands: &[Errand]) -> Result<()
 
 /// A script that removes it, of any version.
 pub(crate) fn remove() -> String {
-    format!(": remove the helper\nrm -f {PLACE}*\nrmdir /var/lib/elenchus 2>/dev/null\n:\n")
+    format!(": remove the helper\nrm -f {HELPER}*\nrmdir /var/lib/elenchus 2>/dev/null\n:\n")
 }
 
 /// Where a script looks for it, if it does.
 fn mentioned(script: &str) -> Option<&str> {
-    let start = script.find(PLACE)?;
-    let end = start + PLACE.len() + LETTERS;
-    script.get(start..end).filter(|path| path[PLACE.len()..].bytes().all(|letter| letter.is_ascii_hexdigit()))
+    let start = script.find(HELPER)?;
+    let end = start + HELPER.len() + LETTERS;
+    script.get(start..end).filter(|path| path[HELPER.len()..].bytes().all(|letter| letter.is_ascii_hexdigit()))
 }
 
 fn all(outcomes: Vec<Result<(), ControlError>>) -> Result<(), NemesisError> {
@@ -139,7 +136,7 @@ mod tests {
         }
         assert_eq!(mentioned(&order_to_undo(&["clock", "end", "7"], "/run/x")), Some(path().as_str()));
         assert_eq!(mentioned("rm -f /tmp/x"), None);
-        assert_eq!(mentioned(&format!("{PLACE}x")), None);
+        assert_eq!(mentioned(&format!("{HELPER}x")), None);
         assert_eq!(order(&["a b", "$(c)"]), format!("{} 'a b' '$(c)'", path()));
     }
 }

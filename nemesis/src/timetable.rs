@@ -116,9 +116,7 @@ impl<'a> Line<'a> {
         let mut left = self.rng.below(weights.iter().copied().map(u64::from).sum());
         weights.iter().position(|&weight| left.checked_sub(u64::from(weight)).map(|less| left = less).is_none()).unwrap_or(0)
     }
-}
 
-impl Line<'_> {
     /// The next, and whether it is made: that may be left to chance.
     fn decide(&mut self) -> Option<(Planned, bool)> {
         let (start, lasting) = self.time()?;

@@ -204,7 +204,8 @@ impl Daemon {
     }
 }
 
-/// What the paths of the helper on nodes begin with. Its orders name the system's files, and a pattern may match them.
+/// What the paths of the nemesis' helper on nodes begin with; its orders name the system's files, and a pattern may match them. Not below `/run` and `/tmp`, from where many
+/// nodes run no programs; nor where others than root could put something in its place.
 pub const HELPER: &str = "/var/lib/elenchus/helper-";
 
 /// A function of shell, `look PID`, that reads what matters of `/proc/PID/stat` into `$state`, `$session` and `$born`, and fails where there is no such process. The command's name may hold spaces and brackets, so fields are counted from the last bracket. A process that has

@@ -62,6 +62,10 @@ impl Inode {
         Ok(stat)
     }
 
+    pub(crate) fn is_directory(&self) -> Outcome<bool> {
+        Ok(FileType::from_raw_mode(self.stat()?.st_mode) == FileType::Directory)
+    }
+
     /// Opens it, to be read or to be read and written.
     pub fn open(&self, writes: bool) -> Outcome<File> {
         let access = if writes { OFlags::RDWR } else { OFlags::RDONLY };
@@ -159,8 +163,7 @@ impl Inodes {
     /// they are, where it holds writes back.
     pub(crate) fn renumber(&mut self) {
         self.is_renumbered = true;
-        let is_directory = |inode: &Inode| inode.stat().is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Directory);
-        self.by_id.retain(|_, inode| is_directory(inode));
+        self.by_id.retain(|_, inode| inode.is_directory() == Ok(true));
         self.forget_numbers();
     }
 

@@ -184,7 +184,7 @@ impl Volume {
 
     /// Takes away the name of what is no directory.
     pub fn unlink(&self, parent: &Arc<Inode>, name: &OsStr) -> Outcome<()> {
-        self.remove(parent, name, false, |what| if is_directory(what)? { Err(Errno::ISDIR) } else { Ok(()) })
+        self.remove(parent, name, false, |what| if what.is_directory()? { Err(Errno::ISDIR) } else { Ok(()) })
     }
 
     /// Takes away an empty directory.
@@ -224,7 +224,7 @@ impl Volume {
             // Two names of one file: nothing is done, as POSIX has it.
             Some(there) if there.id == what.id => {}
             Some(there) => {
-                let saved = match (is_directory(&what)?, is_directory(&there)?) {
+                let saved = match (what.is_directory()?, there.is_directory()?) {
                     (true, false) => return Err(Errno::NOTDIR),
                     (false, true) => return Err(Errno::ISDIR),
                     // An empty directory may be away for a moment: nobody looks it up meanwhile.
@@ -234,7 +234,7 @@ impl Volume {
                 };
                 if let Err(error) = rustix::fs::renameat(from.0.place(), from.1, to.0.place(), to.1) {
                     match saved {
-                        Some(saved) if is_directory(&there)? => journal.revert(&saved)?,
+                        Some(saved) if there.is_directory()? => journal.revert(&saved)?,
                         Some(saved) => journal.discard(&saved),
                         None => {}
                     }
@@ -316,12 +316,8 @@ fn visible(parent: &Inode, name: &OsStr) -> Outcome<()> {
     if parent.id == ROOT && name == ATTIC { Err(Errno::NOENT) } else { Ok(()) }
 }
 
-fn is_directory(what: &Inode) -> Outcome<bool> {
-    Ok(FileType::from_raw_mode(what.stat()?.st_mode) == FileType::Directory)
-}
-
 fn empty_directory(what: &Inode) -> Outcome<()> {
-    if !is_directory(what)? {
+    if !what.is_directory()? {
         return Err(Errno::NOTDIR);
     }
     let mut names = std::fs::read_dir(what.path()).map_err(errno)?;
