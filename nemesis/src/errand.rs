@@ -1,19 +1,18 @@
 //! Scripts to be run on nodes: what a fault does, and what the ledger keeps to undo it.
 
-use std::net::IpAddr;
-use std::time::Duration;
-
 use elenchus_control::system::daemon::Daemon;
 use elenchus_control::{Command, ControlError};
+use elenchus_core::Span;
 use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
 
 use crate::absence::{self, Away};
 use crate::firewall::{self, Rule};
 use crate::{Cluster, NemesisError, Work};
 
-/// Nothing that a fault does to a node takes longer, unless the node is gone.
-const LIMIT: Duration = Duration::from_secs(30);
+/// Nothing that a fault does to a node takes longer, unless the node is gone or the fault says so.
+pub(crate) const LIMIT: Span = Span::secs(30);
 
 /// Where commands of the system are that an ordinary PATH leaves out.
 pub(crate) const PATH: &str = "PATH=$PATH:/usr/sbin:/sbin\n";
@@ -28,12 +27,28 @@ pub struct Errand {
     /// What is known of a node that goes down, or is down.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub away: Option<Away>,
+    /// How long it may take.
+    #[serde(default = "limit", skip_serializing_if = "is_usual")]
+    pub limit: Span,
+}
+
+fn limit() -> Span {
+    LIMIT
+}
+
+fn is_usual(limit: &Span) -> bool {
+    *limit == LIMIT
 }
 
 impl Errand {
     /// One to a node that is there.
     pub fn new(node: impl Into<String>, script: impl Into<String>) -> Errand {
-        Errand { node: node.into(), script: script.into(), away: None }
+        Errand { node: node.into(), script: script.into(), away: None, limit: LIMIT }
+    }
+
+    /// The same, which may take so long.
+    pub(crate) fn within(self, limit: Span) -> Errand {
+        Errand { limit, ..self }
     }
 }
 
@@ -48,7 +63,7 @@ pub(crate) async fn run(cluster: &Cluster, errands: &[Errand]) -> Result<Vec<Str
         let (node, turn) = cluster.find(&errand.node)?;
         sent.push(async move {
             let _alone = turn.lock().await;
-            let attempt = || node.host.run(Command::sh(&errand.script).timeout(LIMIT));
+            let attempt = || node.host.run(Command::sh(&errand.script).timeout(errand.limit.0));
             match &errand.away {
                 None => attempt().await,
                 Some(away) => absence::meet(&node.host, away, attempt).await,

@@ -2,11 +2,11 @@
 
 use std::fmt::Debug;
 
-use elenchus_core::Rng;
+use elenchus_core::{Rng, Span};
 
 use crate::about::About;
 use crate::absence::Comeback;
-use crate::errand::Errand;
+use crate::errand::{self, Errand};
 use crate::grudge::Grudge;
 use crate::requirement::Requirement;
 use crate::{Cluster, NemesisError, Roster, Targets};
@@ -75,6 +75,11 @@ pub trait Fault: Debug + Send + Sync {
     /// For a fault that takes nodes down: how a node comes back, by its name. Other faults are not made there meanwhile, and what was in force there is over.
     fn comeback(&self, _cluster: &Cluster, _node: &str) -> Option<Comeback> {
         None
+    }
+
+    /// The longest that any of its scripts may take on one node.
+    fn limit(&self, _cluster: &Cluster) -> Span {
+        errand::LIMIT
     }
 
     /// Whether it is in force until it is healed, unless something is wrong.

@@ -1,6 +1,7 @@
 //! Disks without room.
 
 use elenchus_control::command::quote;
+use elenchus_core::Span;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -79,6 +80,11 @@ impl Fault for FillDisk {
             verify_undone: format!(": is-empty\nif [ -e {file} ]; then echo 'the file is still there' >&2; exit 1; fi\n"),
         });
         Ok(works.collect())
+    }
+
+    fn limit(&self, _: &Cluster) -> Span {
+        // `dd` writes every byte.
+        Span::secs(600)
     }
 
     fn sweep(&self, cluster: &Cluster) -> Result<Vec<Errand>, NemesisError> {

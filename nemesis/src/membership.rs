@@ -11,11 +11,12 @@
 use elenchus_control::command::quote;
 use elenchus_control::system::daemon::Daemon;
 use elenchus_control::system::{Membership as Commands, Rendered};
+use elenchus_core::Span;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::about::{About, Overlap};
-use crate::errand::Errand;
+use crate::errand::{self, Errand};
 use crate::{Cluster, Deed, Fault, NemesisError, Requirement, Roster, Targets, Work};
 
 /// Changes who is a member of the system, while it runs.
@@ -248,6 +249,16 @@ impl Fault for Membership {
             .into_iter()
             .map(|at| if deed.nodes.contains(&at) { self.struck(cluster, at) } else { self.watched(cluster, at, &struck) })
             .collect()
+    }
+
+    fn limit(&self, cluster: &Cluster) -> Span {
+        // Out, in, and seen by all: each of its waits may take that long.
+        let within = cluster
+            .system()
+            .ok()
+            .and_then(|system| system.definition().membership.as_ref())
+            .map_or(Span::secs(0), |commands| commands.within);
+        Span(within.0 * 4 + errand::LIMIT.0)
     }
 
     fn sweep(&self, cluster: &Cluster) -> Result<Vec<Errand>, NemesisError> {

@@ -1,5 +1,7 @@
 //! Ending the system in order, and starting it again.
 
+use elenchus_control::system::daemon::Daemon;
+use elenchus_core::Span;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -47,6 +49,10 @@ impl Fault for Restart {
     fn works(&self, cluster: &Cluster, _id: u32, deed: &Deed) -> Result<Vec<Work>, NemesisError> {
         let stop = &cluster.system()?.definition().stop;
         errand::ended(cluster, &deed.nodes, |daemon| daemon.assert_running() + &daemon.stop(stop))
+    }
+
+    fn limit(&self, cluster: &Cluster) -> Span {
+        cluster.system().map_or(errand::LIMIT, |system| Daemon::stop_limit(&system.definition().stop))
     }
 
     fn sweep(&self, cluster: &Cluster) -> Result<Vec<Errand>, NemesisError> {

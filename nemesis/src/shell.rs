@@ -1,8 +1,7 @@
 //! Whatever a user can write as commands.
 
-use std::time::Duration;
-
 use elenchus_control::command::quote;
+use elenchus_core::Span;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -13,7 +12,7 @@ use crate::{Cluster, Deed, Fault, NemesisError, Roster, Targets, Work};
 /// Breaks nodes by the plan's own commands. Each is a script for `sh`, run as root on the node; its exit status says whether it succeeded.
 ///
 /// They find the injection's number in `$ELENCHUS_ID`, a number from the seed in `$ELENCHUS_SEED`, and the node in `$ELENCHUS_NODE`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Shell {
     /// What it does, for the report: `the cache is empty`.
@@ -29,6 +28,9 @@ pub struct Shell {
     pub heal: String,
     /// Fails unless the node is right again.
     pub verify_healed: String,
+    /// How long each of these commands may take; it is ended then, and has failed.
+    #[schemars(with = "String")]
+    pub within: Span,
     /// A command that must succeed on every node before the run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub requires: Option<String>,
@@ -45,8 +47,21 @@ const ABOUT: About = About {
     is_destructive: false,
 };
 
-/// The longest that a command may take, below what a node's step may.
-const LIMIT: Duration = Duration::from_secs(25);
+impl Default for Shell {
+    fn default() -> Shell {
+        let nothing = String::new;
+        Shell {
+            says: nothing(),
+            targets: Targets::default(),
+            inject: nothing(),
+            verify: nothing(),
+            heal: nothing(),
+            verify_healed: nothing(),
+            within: Span::secs(25),
+            requires: None,
+        }
+    }
+}
 
 impl Shell {
     fn command(&self, verb: &str, command: &str, node: &str, id: u32, seed: u64) -> String {
@@ -55,7 +70,7 @@ impl Shell {
             ": {verb}\nexport ELENCHUS_ID={id} ELENCHUS_SEED={seed} ELENCHUS_NODE={}\n\
              limit=; if command -v timeout >/dev/null; then limit='timeout {}'; fi\n$limit sh -c {} >&2\n",
             quote(node),
-            LIMIT.as_secs(),
+            self.within.0.as_secs().max(1),
             quote(command)
         )
     }
@@ -72,6 +87,10 @@ impl Fault for Shell {
 
     fn what(&self, nodes: &str) -> String {
         if self.says.is_empty() { format!("a command on {nodes}") } else { format!("{} on {nodes}", self.says) }
+    }
+
+    fn limit(&self, _: &Cluster) -> Span {
+        Span(self.within.0 + Span::secs(5).0)
     }
 
     fn check(&self, _: &Roster) -> Result<(), String> {

@@ -29,8 +29,8 @@ const LAPSED: &str = "/run/elenchus/lapsed";
 /// How many renewals may be lost before a lease runs out.
 const RENEWALS: u32 = 10;
 
-/// How long beyond its lease an injection may take to be made, before it is undone all the same.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long an injection that is to be undone may still take to be made, before it is ended.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Writes the present to the lease; whole, as its readers do not wait.
 const RENEW: &str =
@@ -46,19 +46,47 @@ pub(crate) fn renew() -> String {
     format!(": renew the lease\nmkdir -p /run/elenchus && {RENEW}")
 }
 
-/// Arms the switch, and then injects.
+/// Arms the switch, and then injects. Both are in a session of their own, by which all that belongs to the injection can be found while it is being made.
 pub(crate) fn inject(id: u32, work: &Work, lease: Duration) -> String {
+    let launch = "arm=$1 proof=$2 watch=$3 undo=$4 inject=$5\n\
+                  read -r line </proc/$$/stat && set -- ${line##*) } || exit 1\n\
+                  setsid sh -c \"$arm\" arm \"$$ ${20}\" \"$proof\" \"$watch\" \"$undo\" </dev/null || exit 1\n\
+                  exec sh -c \"$inject\"\n";
     format!(
-        ": {verb}\nread -r line </proc/$$/stat && set -- ${{line##*) }} || exit 1\n\
-         setsid sh -c {arm} arm \"$$ ${{20}}\" {proof} {watch} {undo} </dev/null || exit 1\n\
-         exec sh -c {inject}\n",
+        ": {verb}\nsetsid sh -c {launch} inject {arm} {proof} {watch} {undo} {inject} </dev/null &\nwait $!\n",
         verb = first_line(&work.inject),
+        launch = quote(launch),
         arm = quote(&arm(id)),
         proof = quote(&work.verify_undone),
         watch = quote(&watch(id, lease)),
         undo = quote(&work.undo),
         inject = quote(&work.inject),
     )
+}
+
+/// Defines `injecting`, whether an injection is still being made, by its folder; and `halt`, which ends it with all that it has begun.
+fn injection() -> String {
+    format!(
+        "{LOOK}injecting() {{ read -r pid since 2>/dev/null <\"$1/injector\" && look $pid && [ $state != X ] && [ \"$born\" = \"$since\" ]; }}\n\
+         halt() {{\n\
+         \x20 injecting \"$1\" || return 0\n\
+         \x20 for round in 1 2 3 4 5 6 7 8 9 10; do\n\
+         \x20   left=\n\
+         \x20   for stat in /proc/[0-9]*/stat; do\n\
+         \x20     one=${{stat#/proc/}}; one=${{one%/stat}}\n\
+         \x20     if look $one && [ \"$session\" = $pid ] && [ $state != X ]; then kill -KILL $one 2>/dev/null; left=$one; fi\n\
+         \x20   done\n\
+         \x20   [ -n \"$left\" ] || return 0\n\
+         \x20   sleep 0.1\n\
+         \x20 done\n\
+         }}\n"
+    )
+}
+
+/// Waits a while for an injection that is still being made, and ends it then: it would break what is undone.
+fn await_injection(folder: &str) -> String {
+    let polls = PATIENCE.as_millis() / 100;
+    format!("polls=0\nwhile injecting {folder} && [ $polls -lt {polls} ]; do polls=$((polls + 1)); sleep 0.1; done\nhalt {folder}\n")
 }
 
 /// Renews the lease, and starts a watcher of what its arguments say: the injector, the proof, the watcher and what undoes it. It is a session of its own:
@@ -80,21 +108,22 @@ fn first_line(script: &str) -> String {
     plain.trim().to_owned()
 }
 
-/// The watcher of one injection. One that is still being made when the lease has run out, on a node that is slow, is first waited for: it would break what is undone.
+/// The watcher of one injection. One that is still being made when the lease has run out, on a node that is slow, is first waited for, and ended then.
 fn watch(id: u32, lease: Duration) -> String {
     let (folder, seconds) = (format!("{FAULTS}/{id}"), lease.as_secs().max(1));
     let patience = seconds + PATIENCE.as_secs();
     format!(
-        "{LOOK}injecting() {{ read -r pid since 2>/dev/null <{folder}/injector && look $pid && [ $state != X ] && [ \"$born\" = \"$since\" ]; }}\n\
-         while [ -e {folder}/undo ]; do\n\
+        "{injection}while [ -e {folder}/undo ]; do\n\
          \x20 sleep 0.5\n\
          \x20 read -r now rest </proc/uptime && read -r seen <{LEASE} || continue\n\
          \x20 silent=$((${{now%%.*}} - seen))\n\
          \x20 [ $silent -ge {seconds} ] || continue\n\
-         \x20 if [ $silent -lt {patience} ] && injecting; then continue; fi\n\
+         \x20 if [ $silent -lt {patience} ] && injecting {folder}; then continue; fi\n\
+         \x20 halt {folder}\n\
          \x20 mkdir -p {LAPSED}\n\
          \x20 ( {LOCK}sh {folder}/undo 9>&- && sh {folder}/proof 9>&- && rm -rf {folder} ) >{LAPSED}/{id} 2>&1 9>{LOCKED}\n\
-         done\n"
+         done\n",
+        injection = injection(),
     )
 }
 
@@ -108,9 +137,15 @@ pub(crate) fn in_turn(script: &str) -> String {
     format!("( {LOCK}sh -c {} 9>&- ) 9>{LOCKED}", quote(script))
 }
 
-/// Undoes a fault, when no watcher is undoing another.
-pub(crate) fn undo(work: &Work) -> String {
-    format!(": {verb}\nmkdir -p /run/elenchus\n{undo}\n", verb = first_line(&work.undo), undo = in_turn(&work.undo))
+/// Undoes a fault, when no watcher is undoing another. Its injection is over then.
+pub(crate) fn undo(id: u32, work: &Work) -> String {
+    format!(
+        ": {verb}\nmkdir -p /run/elenchus\n{injection}{over}{undo}\n",
+        verb = first_line(&work.undo),
+        injection = injection(),
+        over = await_injection(&format!("{FAULTS}/{id}")),
+        undo = in_turn(&work.undo)
+    )
 }
 
 /// Fails unless it is undone; when it is, the switch is disarmed. Prints whether the watcher undid it.
@@ -137,13 +172,15 @@ pub(crate) fn has_lapsed(printed: &[String]) -> bool {
 /// Undoes whatever any switch on the node is armed for, and fails where it cannot.
 pub(crate) fn sweep() -> String {
     format!(
-        ": undo all faults\nfailed=\n\
+        ": undo all faults\nfailed=\n{injection}\
          for folder in {FAULTS}/*/; do\n\
          \x20 [ -e \"$folder/undo\" ] || continue\n\
+         \x20 halt \"$folder\"\n\
          \x20 sh \"$folder/undo\" >/dev/null && sh \"$folder/proof\" >/dev/null && rm -rf \"$folder\" || failed=$folder\n\
          done\n\
          rm -rf {LAPSED}\n\
-         [ -z \"$failed\" ] || {{ echo \"$failed could not be undone\" >&2; exit 1; }}\n"
+         [ -z \"$failed\" ] || {{ echo \"$failed could not be undone\" >&2; exit 1; }}\n",
+        injection = injection(),
     )
 }
 

@@ -7,7 +7,7 @@ use std::future::{Future, pending};
 
 use super::lease::renew;
 use super::sweep::remove_helper;
-use super::turn::errands;
+use super::turn::{errands, ways_back};
 use super::{Campaign, Run};
 use crate::{Armed, Cluster, Ledger, NemesisError, Work, errand, switch};
 
@@ -37,14 +37,14 @@ pub async fn stage<'a>(campaign: Campaign<'a>, cluster: &'a Cluster, ledger: &'a
     let mut staged = Staged { cluster, ledger, campaign, works: Vec::new() };
     for (name, works) in needed {
         let id = Run::first_id(ledger);
-        let (inverse, proof) = (errands(&works, switch::undo), errands(&works, |work| switch::verify_undone(id, work)));
+        let (inverse, proof) = ways_back(id, &works, errand::LIMIT);
         let armed = Armed { id, fault: name.into(), what: "what it needs while the system runs".into(), inverse, proof };
         ledger.record(armed)?;
         staged.works.push((id, works.clone()));
         let lease = campaign.safety.lease.0;
         let put = async {
-            errand::run(cluster, &errands(&works, |work| switch::inject(id, work, lease))).await?;
-            errand::run(cluster, &errands(&works, |work| work.verify.clone())).await
+            errand::run(cluster, &errands(&works, errand::LIMIT, |work| switch::inject(id, work, lease))).await?;
+            errand::run(cluster, &errands(&works, errand::LIMIT, |work| work.verify.clone())).await
         };
         if let Err(error) = put.await {
             return Err(match staged.end().await {
@@ -88,8 +88,9 @@ impl Staged<'_> {
         let mut failures = Vec::new();
         for (id, works) in self.works.iter().rev() {
             let undone = async {
-                errand::run(self.cluster, &errands(works, switch::undo)).await?;
-                errand::run(self.cluster, &errands(works, |work| switch::verify_undone(*id, work))).await?;
+                let (undo, proof) = ways_back(*id, works, errand::LIMIT);
+                errand::run(self.cluster, &undo).await?;
+                errand::run(self.cluster, &proof).await?;
                 self.ledger.healed(*id)
             };
             failures.extend(undone.await.err().map(|error| error.to_string()));

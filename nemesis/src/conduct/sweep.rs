@@ -75,7 +75,9 @@ pub(super) async fn remove_helper(cluster: &Cluster) -> Result<(), NemesisError>
 }
 
 async fn sweep(cluster: &Cluster, fault: &dyn Fault) -> Result<(), NemesisError> {
-    errand::run(cluster, &fault.sweep(cluster)?).await.map(drop)
+    let limit = fault.limit(cluster);
+    let errands: Vec<Errand> = fault.sweep(cluster)?.into_iter().map(|errand| errand.within(limit)).collect();
+    errand::run(cluster, &errands).await.map(drop)
 }
 
 impl Run<'_> {

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use elenchus_core::{FaultEvent, FaultPhase, Kind, Symbol};
+use elenchus_core::{FaultEvent, FaultPhase, Kind, Span, Symbol};
 use tokio::sync::watch;
 
 use super::{Active, Campaign, Run};
@@ -138,10 +138,10 @@ impl Run<'_> {
             self.not_done(fault, id, &deed, &error);
             return false;
         }
-        let lease = self.campaign.safety.lease.0;
-        let injected = errand::run(self.cluster, &errands(&works, |work| switch::inject(id, work, lease))).await;
+        let (lease, limit) = (self.campaign.safety.lease.0, fault.limit(self.cluster));
+        let injected = errand::run(self.cluster, &errands(&works, limit, |work| switch::inject(id, work, lease))).await;
         let injected = injected.and_then(|printed| if fault.is_felt(&printed) { Ok(()) } else { Err(nobody(&works)) });
-        let verify = absence::down(errands(&works, |work| work.verify.clone()), |node| fault.comeback(self.cluster, node));
+        let verify = absence::down(errands(&works, limit, |work| work.verify.clone()), |node| fault.comeback(self.cluster, node));
         let verified = match injected {
             Ok(()) => errand::run(self.cluster, &verify).await,
             // A node that goes down may take the answer with it.
@@ -198,7 +198,7 @@ impl Run<'_> {
             let down = self.down();
             let up: Vec<Work> = works.into_iter().filter(|work| !down.contains(&work.node)).collect();
             // Whether it succeeds is seen when all are healed.
-            let _ = errand::run(self.cluster, &errands(&up, switch::undo)).await;
+            let _ = errand::run(self.cluster, &ways_back(id, &up, fault.limit(self.cluster)).0).await;
         }
         while is_down() {
             tokio::time::sleep(HEAL_PAUSE).await;
@@ -280,7 +280,7 @@ impl Run<'_> {
         let down = self.down();
         let works = fault.works(self.cluster, id, deed).ok()?;
         let up: Vec<Work> = works.into_iter().filter(|work| !down.contains(&work.node)).collect();
-        let seen = errand::run(self.cluster, &errands(&up, |work| work.verify.clone())).await;
+        let seen = errand::run(self.cluster, &errands(&up, fault.limit(self.cluster), |work| work.verify.clone())).await;
         seen.err().map(|error| format!("it was no longer in force: {error}"))
     }
 
@@ -317,7 +317,7 @@ impl Run<'_> {
 
     /// What undoes an injection, and what fails unless it is undone.
     fn ways_back(&self, fault: &dyn Fault, id: u32, works: &[Work]) -> (Vec<Errand>, Vec<Errand>) {
-        let both = (errands(works, switch::undo), errands(works, |work| switch::verify_undone(id, work)));
+        let both = ways_back(id, works, fault.limit(self.cluster));
         let back = |errands| absence::back(errands, |node| fault.comeback(self.cluster, node));
         (back(both.0), back(both.1))
     }
@@ -345,9 +345,16 @@ impl Run<'_> {
     }
 }
 
-/// A script of each work.
-pub(super) fn errands(works: &[Work], script: impl Fn(&Work) -> String) -> Vec<Errand> {
-    works.iter().map(|work| Errand::new(&work.node, script(work))).collect()
+/// A script of each work, which may take so long.
+pub(super) fn errands(works: &[Work], limit: Span, script: impl Fn(&Work) -> String) -> Vec<Errand> {
+    works.iter().map(|work| Errand::new(&work.node, script(work)).within(limit)).collect()
+}
+
+/// What undoes an injection, and what fails unless it is undone, when a script of its fault may take so long.
+pub(super) fn ways_back(id: u32, works: &[Work], limit: Span) -> (Vec<Errand>, Vec<Errand>) {
+    // What is undone first waits for its injection to be over.
+    let undo = errands(works, Span(limit.0 + switch::PATIENCE), |work| switch::undo(id, work));
+    (undo, errands(works, limit, |work| switch::verify_undone(id, work)))
 }
 
 fn nobody(works: &[Work]) -> NemesisError {

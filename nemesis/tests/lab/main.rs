@@ -115,6 +115,7 @@ tests! {
     schedules::whoever_is_primary_anew_is_struck,
     shell::commands_break_and_heal,
     shell::what_is_not_verified_is_said,
+    shell::what_is_still_being_injected_is_ended_before_it_is_healed,
     shell::what_is_missing_is_said_before_the_run,
     machines::a_node_that_is_restarted_has_its_disk_and_nothing_else,
     machines::whatever_is_in_force_when_a_node_restarts_is_healed,

@@ -41,3 +41,15 @@ pub(crate) async fn what_is_missing_is_said_before_the_run(scene: &Scene) {
         assert!(error.contains(&format!("{node}: what the plan requires fails: command -v no-such-command")), "{error}");
     }
 }
+
+/// What minds no signal outlives its time, and the channel on which it was sent.
+pub(crate) async fn what_is_still_being_injected_is_ended_before_it_is_healed(scene: &Scene) {
+    let late = "shell: {targets: {nodes: [n1]}, within: 1s, inject: 'trap \"\" TERM; sleep 19; touch /tmp/mark', verify: 'true', \
+                heal: 'rm -f /tmp/mark', verify_healed: '! test -e /tmp/mark'}";
+    let over = tokio::time::Instant::now() + std::time::Duration::from_secs(21);
+    let (said, outcome) = scene.while_injected(&[late], async || {}).await.unwrap();
+    assert!(matches!(&said[1], (FaultPhase::Inject, Kind::Fail, Some(why)) if why.contains("6s")), "{said:?}");
+    assert_eq!((said.len(), outcome.injected, outcome.failed), (2, 0, 1));
+    tokio::time::sleep_until(over).await;
+    assert_eq!(scene.on(1, "ls /tmp/mark 2>/dev/null || echo none").await, "none");
+}
