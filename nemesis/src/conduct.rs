@@ -18,7 +18,7 @@ use futures_util::stream::FuturesUnordered;
 use tokio::sync::watch;
 
 pub use stage::{Staged, stage};
-pub use sweep::{heal_all, heal_outstanding};
+pub use sweep::{Healing, heal_all, heal_outstanding};
 
 use crate::safety::Held;
 use crate::timetable::{Planned, Start, Timetable};
@@ -88,8 +88,8 @@ struct Active {
     id: u32,
     held: Held,
     deed: Deed,
-    /// The nodes on which its switch is armed, by name.
-    armed_on: Vec<String>,
+    /// Whether the lease of the nodes in its reach is renewed for its sake.
+    is_leased: bool,
     /// It was seen to be in force.
     verified: bool,
     /// Its heal has begun: it no longer keeps others from healing its nodes.
@@ -147,8 +147,15 @@ pub async fn prepare(campaign: &Campaign<'_>, cluster: &Cluster) -> Result<(), N
     if trials.is_empty() {
         return Ok(());
     }
-    helper::install(&cluster.nodes).await?;
-    all_have(cluster, &trials).await
+    let tried = async {
+        helper::install(&cluster.nodes).await?;
+        all_have(cluster, &trials).await
+    };
+    let tried = tried.await;
+    if tried.is_err() {
+        sweep::release_helper(cluster).await;
+    }
+    tried
 }
 
 async fn all_have(cluster: &Cluster, requirements: &[Requirement]) -> Result<(), NemesisError> {

@@ -29,6 +29,9 @@ pub enum NemesisError {
     /// The system under test.
     #[error(transparent)]
     System(#[from] SystemError),
+    /// Somebody else has the ledger open.
+    #[error("the run of the fault ledger {} is under way; wait until it has ended, or end it", .0.display())]
+    UnderWay(PathBuf),
     /// The ledger on the control node.
     #[error("the fault ledger {}: {source}; no fault is injected that could not be healed after a crash", path.display())]
     Ledger {

@@ -4,7 +4,7 @@
 //! left over after a crash of the control node can be healed from the file alone.
 
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -53,10 +53,17 @@ struct Inner {
 
 impl Ledger {
     /// Opens or creates the ledger in a run's store. A last line that was cut off by a crash was never acted upon, and is dropped.
+    ///
+    /// # Errors
+    /// When it cannot be read or written, and while somebody else has it open: what a run has in force is not to be undone beside it.
     pub fn open(store: &Path) -> Result<Ledger, NemesisError> {
         let path = store.join(FILE);
         let failed = |source| NemesisError::Ledger { path: path.clone(), source };
         let mut file = OpenOptions::new().read(true).append(true).create(true).open(&path).map_err(failed)?;
+        file.try_lock().map_err(|refused| match refused {
+            TryLockError::WouldBlock => NemesisError::UnderWay(path.clone()),
+            TryLockError::Error(error) => failed(error),
+        })?;
         // The name of a new file is on the disk only when its folder is.
         File::open(store).and_then(|folder| folder.sync_all()).map_err(failed)?;
         let mut bytes = Vec::new();
@@ -124,7 +131,9 @@ mod tests {
         std::fs::write(&path, torn).unwrap();
         let again = Ledger::open(store.path()).unwrap();
         assert_eq!(again.outstanding(), vec![armed(2)]);
+        assert!(Ledger::open(store.path()).unwrap_err().to_string().contains("under way"));
         again.healed(2).unwrap();
+        drop(again);
         assert!(Ledger::open(store.path()).unwrap().outstanding().is_empty());
     }
 

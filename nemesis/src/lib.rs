@@ -81,7 +81,7 @@ pub mod timetable;
 pub mod timezone;
 
 pub use cluster::Cluster;
-pub use conduct::{Campaign, Outcome, Record, Staged, check, heal_all, heal_outstanding, prepare, run, stage};
+pub use conduct::{Campaign, Healing, Outcome, Record, Staged, check, heal_all, heal_outstanding, prepare, run, stage};
 pub use errand::Errand;
 pub use error::NemesisError;
 pub use fault::{Aim, Deed, Fault, Work};

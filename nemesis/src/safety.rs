@@ -98,7 +98,7 @@ impl Safety {
             if shares && new.overlap == Overlap::Never && new.fault == other.fault {
                 return Some(format!("{} {} is in force on the same node", other.fault, other.id));
             }
-            if let Some(down) = other.nodes.iter().find(|node| other.takes_down && new.nodes.contains(node)) {
+            if let Some(down) = other.nodes.iter().find(|node| other.takes_down && new.reach.contains(node)) {
                 return Some(format!("{} {} has taken node {} down", other.fault, other.id, down + 1));
             }
             struck.extend(&other.nodes);
@@ -124,7 +124,10 @@ pub(crate) struct Held {
     pub(crate) fault: &'static str,
     pub(crate) overlap: Overlap,
     pub(crate) group: Option<String>,
+    /// The nodes that are struck.
     pub(crate) nodes: Vec<usize>,
+    /// The nodes on which something is done for it, as to hear the struck no longer.
+    pub(crate) reach: Vec<usize>,
     /// Whether the nodes are down, or may be.
     pub(crate) takes_down: bool,
 }
@@ -134,7 +137,7 @@ mod tests {
     use super::*;
 
     fn held(fault: &'static str, overlap: Overlap, group: Option<&str>, nodes: &[usize]) -> Held {
-        Held { id: 1, fault, overlap, group: group.map(str::to_owned), nodes: nodes.to_vec(), takes_down: false }
+        Held { id: 1, fault, overlap, group: group.map(str::to_owned), nodes: nodes.to_vec(), reach: nodes.to_vec(), takes_down: false }
     }
 
     fn objection(safety: &Safety, others: &[Held], new: &Held) -> Option<String> {
@@ -166,6 +169,8 @@ mod tests {
         let down = Held { takes_down: true, ..held("power_off", Overlap::Never, None, &[1]) };
         let new = held("pause", Overlap::Shared, None, &[0, 1]);
         assert_eq!(objection(&Safety::default(), std::slice::from_ref(&down), &new).unwrap(), "power_off 1 has taken node 2 down");
+        let beside = Held { nodes: vec![0], reach: vec![0, 1], ..new.clone() };
+        assert!(objection(&Safety::default(), std::slice::from_ref(&down), &beside).is_some(), "nor for the sake of others");
         // Whatever is in force when a node goes down ends with that.
         assert_eq!(objection(&Safety::default(), &[new], &down), None);
     }

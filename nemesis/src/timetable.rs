@@ -5,7 +5,7 @@ use std::time::Duration;
 use elenchus_core::{Rng, Seed};
 
 use crate::safety::Held;
-use crate::{Aim, Fault, Interval, Roster, Safety, Scheduled, When};
+use crate::{Aim, Deed, Fault, Interval, Roster, Safety, Scheduled, When};
 
 /// When an injection begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -186,10 +186,12 @@ impl<'a> Timetable<'a> {
 }
 
 /// What others at the same time need to know of a planned injection; not who it strikes, when only the moment knows.
-pub(crate) fn held(lines: &[Scheduled], planned: &Planned, id: u32, nodes: &[usize]) -> Option<Held> {
+pub(crate) fn held(lines: &[Scheduled], planned: &Planned, id: u32, deed: &Deed) -> Option<Held> {
     let fault = planned.of(lines)?;
     let group = lines.get(planned.line)?.group.clone();
-    Some(Held { id, fault: fault.name(), overlap: fault.about().overlap, group, nodes: nodes.to_vec(), takes_down: fault.takes_down() })
+    let reach = deed.nodes.iter().chain(deed.grudge.keys()).copied().collect();
+    let (nodes, overlap) = (deed.nodes.clone(), fault.about().overlap);
+    Some(Held { id, fault: fault.name(), overlap, group, nodes, reach, takes_down: fault.takes_down() })
 }
 
 impl Iterator for Timetable<'_> {
@@ -200,11 +202,12 @@ impl Iterator for Timetable<'_> {
             let planned = self.earliest()?;
             let Start::At(at) = planned.start else { return Some(planned) };
             self.held.retain(|(until, _)| *until > at);
-            let nodes = match &planned.aim {
-                Aim::Deed(deed) => deed.nodes.as_slice(),
-                Aim::Primaries { .. } => &[],
+            let unknown = Deed::default();
+            let deed = match &planned.aim {
+                Aim::Deed(deed) => deed,
+                Aim::Primaries { .. } => &unknown,
             };
-            let new = held(self.scheduled, &planned, 0, nodes)?;
+            let new = held(self.scheduled, &planned, 0, deed)?;
             let is_allowed = self.safety.objection(self.held.iter().map(|(_, held)| held), &new, self.nodes).is_none();
             if is_allowed {
                 self.held.push((planned.until(), new));

@@ -262,8 +262,9 @@ pub struct DoctorArgs {
 /// Arguments of `heal`.
 #[derive(Debug, Args)]
 pub struct HealArgs {
-    /// The run's directory in the store; its plan says how the nodes are reached.
-    pub run: PathBuf,
+    /// A run's directory, a store of runs, or a plan. Of runs, what their ledgers say may be in force is undone. A plan stands for all its runs in its store; then every
+    /// fault there is is undone on its nodes, known or not.
+    pub what: PathBuf,
 }
 
 /// The commands of `lab`.

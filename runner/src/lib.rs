@@ -7,6 +7,7 @@
 //! | [`run`] | a run from its beginning to its verdict |
 //! | [`conductor`] | generator to workers to history |
 //! | [`doctor`] | what is missing before a plan can run |
+//! | [`heal`] | what a run left broken, undone |
 //! | [`judge`] | history to findings |
 //! | [`check`] | a history from anywhere, judged alone |
 //! | [`simulate`] | a history of a simulated store, written |
@@ -21,6 +22,7 @@ pub mod cli;
 pub mod clocks;
 pub mod conductor;
 pub mod doctor;
+pub mod heal;
 pub mod judge;
 pub mod lab;
 pub mod plan;

@@ -8,14 +8,14 @@ use elenchus_control::lab::{self, Entered, LabNet};
 use elenchus_core::Verdict;
 use elenchus_nemesis::about;
 use elenchus_runner::check::{self, CheckError, Checked};
-use elenchus_runner::cli::{Annotations, CheckArgs, Cli, Command, HealArgs, OutputArgs, PlanArgs, RunArgs};
+use elenchus_runner::cli::{Annotations, CheckArgs, Cli, Command, OutputArgs, PlanArgs, RunArgs};
 use elenchus_runner::lab::LabCommandError;
 use elenchus_runner::plan::{Plan, PlanError, Resolved};
 use elenchus_runner::report::{self, Facts, Results, Run};
 use elenchus_runner::run::{self, RunError};
 use elenchus_runner::simulate::SimulateError;
 use elenchus_runner::store::RunDir;
-use elenchus_runner::{doctor, plan, progress, stdout};
+use elenchus_runner::{doctor, heal, plan, progress, stdout};
 
 /// Events are made by the threads that parse and dropped by the one that judges, which this allocator takes lightly.
 #[global_allocator]
@@ -135,7 +135,11 @@ fn execute(cli: &Cli) -> Result<ExitCode, Failure> {
             say(&found.text)?;
             Ok(if found.is_healthy { ExitCode::SUCCESS } else { ExitCode::from(exit::COULD_NOT_RUN) })
         }
-        Command::Heal(args) => heal(args),
+        Command::Heal(args) => {
+            let healed = runtime()?.block_on(heal::heal(&args.what, &env))?;
+            say(&healed.text)?;
+            Ok(if healed.is_whole { ExitCode::SUCCESS } else { ExitCode::from(exit::COULD_NOT_RUN) })
+        }
         Command::Faults { markdown } => {
             say(&if *markdown { about::markdown() } else { about::terminal() })?;
             Ok(ExitCode::SUCCESS)
@@ -250,19 +254,6 @@ fn check(cli: &Cli, args: &CheckArgs) -> Result<ExitCode, Failure> {
         None => report::summary(&run, None),
     };
     output(cli, &args.output, &run, &text)
-}
-
-fn heal(args: &HealArgs) -> Result<ExitCode, Failure> {
-    let dir = RunDir::open(&args.run);
-    let resolved = Plan::load(&dir.plan(), &[])?.resolve(&env)?;
-    if resolved.lab.is_some() {
-        say("nothing to heal: the run's nodes were a lab, which ended with it\n")?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    let healed = runtime()?.block_on(run::heal(&resolved, &dir))?;
-    let lines: String = healed.iter().map(|line| format!("healed {line}\n")).collect();
-    say(&format!("{lines}{} faults healed; none is left in the ledger\n", healed.len()))?;
-    Ok(ExitCode::SUCCESS)
 }
 
 /// Prints what was asked for.

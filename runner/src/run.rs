@@ -109,16 +109,16 @@ pub async fn run(plan: &Resolved, net: Option<&LabNet>, facts: Facts, reporter: 
     let cluster = Cluster::new(nodes, system).with_roster(plan.roster.clone());
     let campaign = plan.campaign(Seed(facts.seed));
     elenchus_nemesis::check(&campaign, &cluster)?;
-    elenchus_nemesis::prepare(&campaign, &cluster).await?;
+    let ledger = Ledger::open(dir.path())?;
     if plan.lab.is_none() && !plan.nemesis.is_empty() {
-        // What a run that was killed left broken, if there was one.
-        elenchus_nemesis::heal_all(&Cluster::new(cluster.nodes.clone(), None)).await?;
+        // What a run that was killed left broken, if there was one. Nothing is known of a system where no run is, so that it is left as it is.
+        elenchus_nemesis::heal_all(&Cluster::new(cluster.nodes.clone(), None), &plan.nemesis).await?;
     }
+    elenchus_nemesis::prepare(&campaign, &cluster).await?;
 
     let mut findings = Vec::new();
     let interrupt = Interrupt::listen();
     let stage = Stage { plan, seed: Seed(facts.seed), cluster: &cluster, workload: workload.clone(), client, dir: &dir };
-    let ledger = Ledger::open(dir.path())?;
     let staged = elenchus_nemesis::stage(campaign, &cluster, &ledger).await?;
     let ran = staged.during(drive(stage, &ledger, &interrupt, reporter)).await;
     let fetched = match &cluster.system {
@@ -154,16 +154,6 @@ pub async fn run(plan: &Resolved, net: Option<&LabNet>, facts: Facts, reporter: 
     };
     run.write(&dir)?;
     Ok((dir, run))
-}
-
-/// Undoes what a run's ledger says may still be broken on nodes that outlived it, and says in words what was undone.
-///
-/// # Errors
-/// When something cannot be undone; it stays in the ledger.
-pub async fn heal(plan: &Resolved, dir: &RunDir) -> Result<Vec<String>, RunError> {
-    let (nodes, _lab) = nodes::reach(plan, None)?;
-    let ledger = Ledger::open(dir.path())?;
-    Ok(elenchus_nemesis::heal_outstanding(&nodes, &ledger).await?)
 }
 
 /// Why clients were driven no longer.

@@ -52,6 +52,27 @@ impl RunDir {
         RunDir { path: path.to_owned() }
     }
 
+    /// All runs of a plan of this name, in order of time.
+    pub fn all_of(store: &Path, name: &str) -> Vec<RunDir> {
+        RunDir::all_in(&store.join(file_name(name)))
+    }
+
+    /// The runs in a directory: itself, if it is one; else all in it, as in a plan's, and in the directories in it, as in a store. In order of name, which is that of
+    /// time.
+    pub fn all_in(directory: &Path) -> Vec<RunDir> {
+        let is_run = |path: &PathBuf| !path.is_symlink() && RunDir::open(path).plan().is_file();
+        if RunDir::open(directory).plan().is_file() {
+            return vec![RunDir::open(directory)];
+        }
+        let inside = |path: &Path| -> Vec<PathBuf> {
+            let mut inside: Vec<PathBuf> = fs::read_dir(path).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+            inside.sort();
+            inside
+        };
+        let below = inside(directory).into_iter().flat_map(|path| if is_run(&path) { vec![path] } else { inside(&path) });
+        below.filter(is_run).map(|path| RunDir { path }).collect()
+    }
+
     /// The directory.
     pub fn path(&self) -> &Path {
         &self.path
@@ -127,5 +148,14 @@ mod tests {
         assert!(first.path().is_dir() && first.path().starts_with(store.path()));
         let latest = fs::canonicalize(store.path().join("a-..-b/latest")).unwrap();
         assert_eq!(latest, fs::canonicalize(second.path()).unwrap());
+        for dir in [&first, &second] {
+            dir.write(&dir.plan(), "").unwrap();
+        }
+        let paths = |runs: Vec<RunDir>| runs.into_iter().map(|run| run.path).collect::<Vec<PathBuf>>();
+        let both = [first.path.clone(), second.path.clone()];
+        assert_eq!(paths(RunDir::all_in(store.path())), both);
+        assert_eq!(paths(RunDir::all_of(store.path(), "a/../b")), both);
+        assert_eq!(paths(RunDir::all_in(&latest)), [latest.as_path()]);
+        assert_eq!(paths(RunDir::all_in(&store.path().join("nothing"))), Vec::<PathBuf>::new());
     }
 }

@@ -1,5 +1,6 @@
 //! Telling the nodes that the control node lives.
 
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::time::Duration;
 
@@ -15,12 +16,14 @@ impl Run<'_> {
         let every = switch::renewal(self.campaign.safety.lease.0);
         loop {
             tokio::time::sleep(every).await;
-            let mut armed = self.active(|active| active.iter().flat_map(|one| one.armed_on.clone()).collect::<Vec<String>>());
+            let armed = self.active(|active| {
+                let leased = active.iter().filter(|one| one.is_leased);
+                leased.flat_map(|one| one.held.reach.clone()).collect::<BTreeSet<usize>>()
+            });
+            let mut armed = self.names(armed);
             // Who is down is told nothing.
             let down = self.down();
             armed.retain(|node| !down.contains(node));
-            armed.sort();
-            armed.dedup();
             renew(self.cluster, &armed, every).await;
         }
     }

@@ -9,7 +9,7 @@ use super::lease::renew;
 use super::sweep::remove_helper;
 use super::turn::{errands, ways_back};
 use super::{Campaign, Run};
-use crate::{Armed, Cluster, Ledger, NemesisError, Work, errand, switch};
+use crate::{Armed, Cluster, Ledger, NemesisError, Work, errand, requirement, switch};
 
 /// What is in place. Dropped without [`Staged::end`], it stays until the lease runs out.
 #[derive(Debug)]
@@ -77,14 +77,11 @@ impl Staged<'_> {
         }
     }
 
-    /// Undoes it, the last first.
+    /// Undoes it, the last first. When nothing is left to be undone, the helper is taken away.
     ///
     /// # Errors
     /// What could not be undone, after everything was tried. It stays in the ledger.
     pub async fn end(self) -> Result<(), NemesisError> {
-        if self.works.is_empty() {
-            return Ok(());
-        }
         let mut failures = Vec::new();
         for (id, works) in self.works.iter().rev() {
             let undone = async {
@@ -95,10 +92,10 @@ impl Staged<'_> {
             };
             failures.extend(undone.await.err().map(|error| error.to_string()));
         }
-        match failures.is_empty() {
-            true if self.ledger.outstanding().is_empty() => remove_helper(self.cluster).await,
-            true => Ok(()),
-            false => Err(NemesisError::Refused(failures.join("; "))),
+        if !failures.is_empty() {
+            return Err(NemesisError::Refused(failures.join("; ")));
         }
+        let has_helper = !requirement::trials(self.campaign.lines).is_empty();
+        if has_helper && self.ledger.outstanding().is_empty() { remove_helper(self.cluster).await } else { Ok(()) }
     }
 }

@@ -4,20 +4,24 @@ use elenchus_control::system::Node;
 use elenchus_core::{FaultPhase, Kind};
 use futures_util::future::join_all;
 
+use super::turn::{HEAL_PAUSE, HEAL_TRIES};
 use super::{Active, Run};
 use crate::scheduled::one_of_each;
-use crate::{Armed, Cluster, Errand, Fault, Ledger, NemesisError, errand, helper, requirement, switch};
+use crate::{Armed, Cluster, Errand, Fault, Ledger, NemesisError, Scheduled, errand, helper, requirement, switch};
 
-/// Undoes every fault of every kind on every node, and fails where it cannot. Where a system is given, it is started wherever it does not run. Idempotent.
-pub async fn heal_all(cluster: &Cluster) -> Result<(), NemesisError> {
-    errand::run(cluster, &errand::everywhere(cluster, &switch::sweep())).await?;
-    for fault in one_of_each() {
+/// Undoes every fault of every kind on every node, and whatever else the lines of a plan could have done there; fails where it cannot. Where a system is given, it is
+/// started wherever it does not run. Idempotent.
+pub async fn heal_all(cluster: &Cluster, lines: &[Scheduled]) -> Result<(), NemesisError> {
+    persistently(async || errand::run(cluster, &errand::everywhere(cluster, &switch::sweep())).await).await?;
+    let kinds = one_of_each();
+    let planned = lines.iter().flat_map(|line| line.faults()).map(|(fault, _)| fault);
+    for fault in distinct(cluster, planned.chain(kinds.iter().map(|kind| kind.as_ref()))) {
         if !fault.needs_system() || cluster.system.is_some() {
-            sweep(cluster, fault.as_ref()).await?;
+            persistently(async || sweep(cluster, fault).await).await?;
         }
     }
     let mut unstaged: Vec<Errand> = Vec::new();
-    for errand in one_of_each().iter().flat_map(|fault| fault.unstage(cluster)) {
+    for errand in kinds.iter().flat_map(|fault| fault.unstage(cluster)) {
         if !unstaged.contains(&errand) {
             unstaged.push(errand);
         }
@@ -27,51 +31,87 @@ pub async fn heal_all(cluster: &Cluster) -> Result<(), NemesisError> {
     if cluster.system.is_some() { remove_helper(cluster).await } else { Ok(()) }
 }
 
-/// Undoes what a run's ledger says may be in force, as after a crash of the control node, and returns what was undone, in words. What cannot be undone stays in
-/// the ledger; the error names the first of it, after everything was tried.
-pub async fn heal_outstanding(nodes: &[Node], ledger: &Ledger) -> Result<Vec<String>, NemesisError> {
+/// What healing from a ledger came to, in words.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Healing {
+    /// What was in the ledger and is undone.
+    pub healed: Vec<String>,
+    /// What could not be undone, and why. It stays in the ledger.
+    pub unhealed: Vec<String>,
+}
+
+/// Undoes what a run's ledger says may be in force, as after a crash of the control node.
+pub async fn heal_outstanding(nodes: &[Node], ledger: &Ledger) -> Healing {
     let cluster = Cluster::new(nodes.to_vec(), None);
-    let (mut healed, mut first_failure) = (Vec::new(), None);
     let outstanding = ledger.outstanding();
     // Nothing can be done on a node that is off before it is on.
     let is_off = |armed: &Armed| armed.inverse.iter().any(|errand| errand.away.is_some());
     let (off, outstanding): (Vec<Armed>, Vec<Armed>) = outstanding.into_iter().partition(is_off);
-    let undo = async |armed: &Armed| {
-        errand::run(&cluster, &armed.inverse).await?;
-        let printed = errand::run(&cluster, &armed.proof).await?;
-        ledger.healed(armed.id)?;
-        let by_itself = if switch::has_lapsed(&printed) { " (the node had healed itself when its lease ran out)" } else { "" };
-        Ok(format!("{} {}: {}{by_itself}", armed.fault, armed.id, armed.what))
-    };
-    for outcome in join_all(off.iter().map(&undo)).await {
-        match outcome {
-            Ok(said) => healed.push(said),
-            Err(error) => first_failure = first_failure.or(Some(error)),
-        }
-    }
+    let mut outcomes = join_all(off.iter().map(|armed| undo(&cluster, ledger, armed))).await;
     let errands: Vec<Errand> = outstanding.iter().flat_map(|armed| armed.inverse.iter().chain(&armed.proof)).cloned().collect();
     // Where it cannot be brought, an errand will say so.
     let brought = helper::install_for(nodes, &errands).await;
     // The last injected is undone first, as one undoes a pile.
     for armed in outstanding.iter().rev() {
-        match undo(armed).await {
-            Ok(said) => healed.push(said),
-            Err(error) => first_failure = first_failure.or(Some(error)),
+        outcomes.push(persistently(async || undo(&cluster, ledger, armed).await).await);
+    }
+    let mut healing = Healing::default();
+    for (outcome, armed) in outcomes.into_iter().zip(off.iter().chain(outstanding.iter().rev())) {
+        match outcome {
+            Ok(said) => healing.healed.push(said),
+            Err(error) => healing.unhealed.push(format!("{} {} ({}): {error}", armed.fault, armed.id, armed.what)),
         }
     }
-    match first_failure {
-        Some(failure) => Err(failure),
-        None => {
-            brought?;
-            remove_helper(&cluster).await?;
-            Ok(healed)
+    if healing.unhealed.is_empty()
+        && let Err(error) = brought.and(remove_helper(&cluster).await)
+    {
+        healing.unhealed.push(format!("the helper is left behind: {error}"));
+    }
+    healing
+}
+
+/// Undoes what one line of a ledger says, and strikes it out; returns what was undone, in words.
+async fn undo(cluster: &Cluster, ledger: &Ledger, armed: &Armed) -> Result<String, NemesisError> {
+    errand::run(cluster, &armed.inverse).await?;
+    let printed = errand::run(cluster, &armed.proof).await?;
+    ledger.healed(armed.id)?;
+    let by_itself = if switch::has_lapsed(&printed) { " (the node had healed itself when its lease ran out)" } else { "" };
+    Ok(format!("{} {}: {}{by_itself}", armed.fault, armed.id, armed.what))
+}
+
+/// Tries a few times: a node may be out of reach for a moment just because of what is being healed.
+pub(super) async fn persistently<T>(attempt: impl AsyncFn() -> Result<T, NemesisError>) -> Result<T, NemesisError> {
+    for _ in 1..HEAL_TRIES {
+        if let Ok(done) = attempt().await {
+            return Ok(done);
+        }
+        tokio::time::sleep(HEAL_PAUSE).await;
+    }
+    attempt().await
+}
+
+/// Those that are undone in different ways: two of a kind may be, as what fills one disk does not fill another.
+fn distinct<'a>(cluster: &Cluster, faults: impl Iterator<Item = &'a dyn Fault>) -> Vec<&'a dyn Fault> {
+    let mut distinct: Vec<(&dyn Fault, Option<Vec<Errand>>)> = Vec::new();
+    for fault in faults {
+        let sweep = fault.sweep(cluster).ok();
+        if distinct.iter().all(|(_, other)| *other != sweep) {
+            distinct.push((fault, sweep));
         }
     }
+    distinct.into_iter().map(|(fault, _)| fault).collect()
 }
 
 /// When nothing is left for it to undo.
 pub(super) async fn remove_helper(cluster: &Cluster) -> Result<(), NemesisError> {
     errand::run(cluster, &errand::everywhere(cluster, &helper::remove())).await.map(drop)
+}
+
+/// The same where a failure is no reason to fail.
+pub(super) async fn release_helper(cluster: &Cluster) {
+    if let Err(error) = remove_helper(cluster).await {
+        tracing::warn!("the helper could not be removed: {error}");
+    }
 }
 
 async fn sweep(cluster: &Cluster, fault: &dyn Fault) -> Result<(), NemesisError> {
@@ -86,40 +126,36 @@ impl Run<'_> {
         if self.campaign.lines.is_empty() {
             return;
         }
-        let mut kinds: Vec<&dyn Fault> = Vec::new();
-        for (fault, _) in self.campaign.lines.iter().flat_map(|line| line.faults()) {
-            // Two of a kind may be undone in other ways: what fills one disk does not fill another.
-            let sweep = |of: &dyn Fault| of.sweep(self.cluster).ok();
-            if kinds.iter().all(|other| sweep(*other) != sweep(fault)) {
-                kinds.push(fault);
-            }
-        }
+        let kinds = distinct(self.cluster, self.campaign.lines.iter().flat_map(|line| line.faults()).map(|(fault, _)| fault));
         // Nothing can be done on a node that is off before it is on.
         let (off, others): (Vec<&dyn Fault>, Vec<&dyn Fault>) = kinds.into_iter().partition(|fault| fault.takes_down());
-        self.sweep_kinds(&off).await;
-        if let Err(error) = errand::run(self.cluster, &errand::everywhere(self.cluster, &switch::sweep())).await {
+        for fault in off {
+            self.swept(fault, sweep(self.cluster, fault).await);
+        }
+        let switches = async || errand::run(self.cluster, &errand::everywhere(self.cluster, &switch::sweep())).await.map(drop);
+        let swept = persistently(switches).await;
+        for fault in others {
+            self.swept(fault, persistently(async || sweep(self.cluster, fault).await).await);
+        }
+        // What a switch could not undo while another fault was in force, it may be able to now.
+        if swept.is_err()
+            && let Err(error) = switches().await
+        {
             self.outcome(|outcome| outcome.unhealed.push(error.to_string()));
         }
-        self.sweep_kinds(&others).await;
         for late in self.active(|active| active.clone()) {
             self.settle(late).await;
         }
         let is_healed = self.outcome.lock().is_ok_and(|outcome| outcome.unhealed.is_empty());
         // What is in place while the system runs is taken away later.
-        if is_healed
-            && self.ledger.outstanding().is_empty()
-            && !requirement::trials(self.campaign.lines).is_empty()
-            && let Err(error) = remove_helper(self.cluster).await
-        {
-            tracing::warn!("the helper could not be removed: {error}");
+        if is_healed && self.ledger.outstanding().is_empty() && !requirement::trials(self.campaign.lines).is_empty() {
+            release_helper(self.cluster).await;
         }
     }
 
-    async fn sweep_kinds(&self, kinds: &[&dyn Fault]) {
-        for fault in kinds {
-            if let Err(error) = sweep(self.cluster, *fault).await {
-                self.outcome(|outcome| outcome.unhealed.push(format!("{}: {error}", fault.name())));
-            }
+    fn swept(&self, fault: &dyn Fault, outcome: Result<(), NemesisError>) {
+        if let Err(error) = outcome {
+            self.outcome(|outcome| outcome.unhealed.push(format!("{}: {error}", fault.name())));
         }
     }
 

@@ -68,16 +68,29 @@ impl Fault for Faulty {
 }
 
 fn held(id: u32, nodes: &[usize]) -> Active {
-    let held = Held { id, fault: "faulty", overlap: Overlap::Shared, group: None, nodes: nodes.to_vec(), takes_down: false };
+    let held = Held {
+        id,
+        fault: "faulty",
+        overlap: Overlap::Shared,
+        group: None,
+        nodes: nodes.to_vec(),
+        reach: nodes.to_vec(),
+        takes_down: false,
+    };
     Active {
         id,
         held,
         deed: Deed { nodes: nodes.to_vec(), ..Deed::default() },
-        armed_on: Vec::new(),
+        is_leased: true,
         verified: false,
         ending: false,
         cut_short: None,
     }
+}
+
+/// What tells that the run is over.
+fn over() -> watch::Receiver<bool> {
+    watch::channel(true).1
 }
 
 fn cluster() -> Cluster {
@@ -111,7 +124,7 @@ async fn told(fault: Faulty, stuck: bool) -> (Vec<(Kind, Option<String>)>, usize
         if run.inject(&fault, active).await {
             assert_eq!(run.ledger.outstanding().len(), 1, "it is in the ledger while it is in force");
             fault.heal.store(stuck, Ordering::Relaxed);
-            run.heal(&fault, 1, &deed).await;
+            run.heal(&fault, 1, &deed, &mut over()).await;
         }
     })
     .await;
@@ -142,7 +155,7 @@ async fn what_ends_by_itself_is_info_when_it_is_to_be_healed() {
         let active = held(1, &[0]);
         assert!(run.inject(&fault, active.clone()).await);
         fault.verify.store(true, Ordering::Relaxed);
-        run.heal(&fault, 1, &active.deed).await;
+        run.heal(&fault, 1, &active.deed, &mut over()).await;
     })
     .await;
     let last = said.into_inner().unwrap().pop();
@@ -161,6 +174,28 @@ async fn what_is_not_healed_is_fail_and_stays_in_the_ledger() {
     let (said, left, _) = told(Faulty::default(), true).await;
     assert_eq!(said[3], (Kind::Fail, Some("heal failed".into())));
     assert_eq!((said.len(), left), (4, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_healed_is_tried_until_it_is() {
+    let said = Mutex::new(Vec::new());
+    let record = |kind, _, _, error: Option<String>| said.lock().unwrap().push((kind, error));
+    let fault = Faulty::default();
+    let ((), left, _) = in_a_run(&record, async |run| {
+        let active = held(1, &[0]);
+        assert!(run.inject(&fault, active.clone()).await);
+        fault.heal.store(true, Ordering::Relaxed);
+        let (_going, mut stop) = watch::channel(false);
+        let mends = async {
+            tokio::time::sleep(Duration::from_secs(30)).await;
+            fault.heal.store(false, Ordering::Relaxed);
+        };
+        tokio::join!(run.heal(&fault, 1, &active.deed, &mut stop), mends);
+    })
+    .await;
+    let said = said.into_inner().unwrap();
+    assert_eq!(said[3..], [(Kind::Fail, Some("heal failed".into())), (Kind::Ok, None)]);
+    assert_eq!(left, 0);
 }
 
 #[tokio::test]
@@ -202,9 +237,10 @@ async fn who_is_down_is_healed_when_it_is_back_and_what_that_ended_is_said() {
         let later = async {
             tokio::time::sleep(Duration::from_secs(5)).await;
             assert_eq!(run.ledger.outstanding().len(), 2, "neither is healed");
-            run.heal(&off, 2, &down.deed).await;
+            run.heal(&off, 2, &down.deed, &mut over()).await;
         };
-        tokio::join!(run.heal(&cut, 1, &first.deed), later);
+        let mut stop = over();
+        tokio::join!(run.heal(&cut, 1, &first.deed, &mut stop), later);
     })
     .await;
     let last = said.into_inner().unwrap().pop().unwrap();
@@ -221,8 +257,9 @@ async fn nobody_waits_for_a_node_that_does_not_come_back() {
         let (cut, off) = (Faulty::default(), Faulty { takes_down: true, ..Faulty::default() });
         assert!(run.inject(&cut, first.clone()).await && run.inject(&off, down.clone()).await);
         off.heal.store(true, Ordering::Relaxed);
-        tokio::join!(run.heal(&cut, 1, &first.deed), run.heal(&off, 2, &down.deed));
-        assert!(run.active(|active| active.len() == 1 && active[0].armed_on.is_empty()), "its lease is renewed no more");
+        let (mut stop, mut also) = (over(), over());
+        tokio::join!(run.heal(&cut, 1, &first.deed, &mut stop), run.heal(&off, 2, &down.deed, &mut also));
+        assert!(run.active(|active| active.len() == 1 && !active[0].is_leased), "its lease is renewed no more");
     })
     .await;
     assert_eq!(left, 1, "who is off stays in the ledger");

@@ -6,14 +6,18 @@ use std::time::Duration;
 use elenchus_core::{FaultEvent, FaultPhase, Kind, Span, Symbol};
 use tokio::sync::watch;
 
+use super::sweep::persistently;
 use super::{Active, Campaign, Run};
 use crate::about::Overlap;
 use crate::timetable::{self, Planned, Start};
 use crate::{Aim, Armed, Deed, Errand, Fault, NemesisError, Work, absence, errand, switch};
 
 /// A node may be out of reach for a moment just because of what is being healed.
-const HEAL_TRIES: u32 = 3;
-const HEAL_PAUSE: Duration = Duration::from_secs(1);
+pub(super) const HEAL_TRIES: u32 = 3;
+pub(super) const HEAL_PAUSE: Duration = Duration::from_secs(1);
+
+/// How long to wait before trying again what could not be healed.
+const HEAL_AGAIN: Duration = Duration::from_secs(5);
 
 /// How long an election may take that was under way when a fault aims at the primary, and how long to wait before asking again.
 const PRIMARY_LIMIT: Duration = Duration::from_secs(5);
@@ -81,11 +85,11 @@ impl Run<'_> {
         if *stop.borrow() {
             return;
         }
-        let Some(held) = timetable::held(self.campaign.lines, &planned, id, &deed.nodes) else { return };
-        let active = Active { id, held, deed: deed.clone(), armed_on: Vec::new(), verified: false, ending: false, cut_short: None };
+        let Some(held) = timetable::held(self.campaign.lines, &planned, id, &deed) else { return };
+        let active = Active { id, held, deed: deed.clone(), is_leased: true, verified: false, ending: false, cut_short: None };
         if self.inject(fault, active).await {
             self.stopped_before(until, stop).await;
-            self.heal(fault, id, &deed).await;
+            self.heal(fault, id, &deed, stop).await;
         }
     }
 
@@ -130,7 +134,7 @@ impl Run<'_> {
                 return false;
             }
         };
-        new.armed_on = works.iter().map(|work| work.node.clone()).collect();
+        new.held.reach = works.iter().filter_map(|work| self.cluster.roster.nodes.iter().position(|node| *node == work.node)).collect();
         // From here on a heal of another injection leaves these nodes alone.
         let begun = self.begin(new).and_then(|()| self.arm(fault, id, &deed, &works));
         if let Err(error) = begun {
@@ -168,7 +172,7 @@ impl Run<'_> {
     fn cut_short(&self, fault: &dyn Fault, id: u32, deed: &Deed) {
         self.active(|active| {
             for other in active.iter_mut().filter(|other| other.id != id) {
-                let both: Vec<usize> = other.deed.nodes.iter().copied().filter(|node| deed.nodes.contains(node)).collect();
+                let both: Vec<usize> = other.held.reach.iter().copied().filter(|node| deed.nodes.contains(node)).collect();
                 if !both.is_empty() {
                     let nodes = self.cluster.roster.listed(&both);
                     other.cut_short =
@@ -184,13 +188,19 @@ impl Run<'_> {
             let down = active.iter().filter(|one| one.held.takes_down);
             down.flat_map(|one| one.deed.nodes.clone()).collect::<Vec<usize>>()
         });
-        down.into_iter().filter_map(|at| self.cluster.roster.nodes.get(at).cloned()).collect()
+        self.names(down)
+    }
+
+    /// The names of nodes.
+    pub(super) fn names(&self, nodes: impl IntoIterator<Item = usize>) -> Vec<String> {
+        nodes.into_iter().filter_map(|at| self.cluster.roster.nodes.get(at).cloned()).collect()
     }
 
     /// Heals what is not on nodes that are down, and waits for those.
     async fn heal_before_others_are_back(&self, fault: &dyn Fault, id: u32, deed: &Deed) {
-        let names: Vec<&String> = deed.nodes.iter().filter_map(|&at| self.cluster.roster.nodes.get(at)).collect();
-        let is_down = || !fault.takes_down() && self.down().iter().any(|node| names.contains(&node));
+        let reach = self.active(|active| active.iter().find(|own| own.id == id).map(|own| own.held.reach.clone()));
+        let reach = self.names(reach.unwrap_or_default());
+        let is_down = || !fault.takes_down() && self.down().iter().any(|node| reach.contains(node));
         if !is_down() {
             return;
         }
@@ -235,27 +245,19 @@ impl Run<'_> {
         }
     }
 
-    /// Heals, and says how that went. What is not seen to be healed stays in the ledger.
-    pub(super) async fn heal(&self, fault: &dyn Fault, id: u32, deed: &Deed) {
+    /// Heals, and says how that went. What is not seen to be healed stays in the ledger, and is tried again for as long as the run goes on.
+    pub(super) async fn heal(&self, fault: &dyn Fault, id: u32, deed: &Deed, stop: &mut watch::Receiver<bool>) {
         let ended = self.not_in_force(fault, id, deed).await;
         self.say(fault, id, deed, FaultPhase::Heal, Kind::Invoke, None);
         self.heal_before_others_are_back(fault, id, deed).await;
+        let attempt = async || self.heal_and_verify(fault, id, deed).await;
         // Who waits for a node to come back has tried for long enough.
-        let mut tries = if fault.takes_down() { HEAL_TRIES } else { 1 };
-        let outcome = loop {
-            match self.heal_and_verify(fault, id, deed).await {
-                Err(_) if tries < HEAL_TRIES => tries += 1,
-                outcome => break outcome,
-            }
-            tokio::time::sleep(HEAL_PAUSE).await;
-        };
+        let outcome = if fault.takes_down() { attempt().await } else { persistently(attempt).await };
         let cut_short = self.active(|active| active.iter_mut().find(|own| own.id == id).and_then(|own| own.cut_short.take()));
         match outcome {
             Ok(printed) => {
-                let lapsed = switch::has_lapsed(&printed).then(|| "a node had healed itself before, as its lease had run out".to_owned());
-                let doubt = self.struck(id).or(cut_short).or(lapsed).or(ended);
-                let kind = if doubt.is_none() { Kind::Ok } else { Kind::Info };
-                self.say(fault, id, deed, FaultPhase::Heal, kind, doubt);
+                let doubt = self.struck(id).or(cut_short).or(lapsed(&printed)).or(ended);
+                self.healed(fault, id, deed, doubt);
             }
             Err(error) => {
                 tracing::error!(fault = fault.name(), id, "could not be healed: {error}");
@@ -265,11 +267,22 @@ impl Run<'_> {
                         // Nobody is to wait any longer for a node that does not come back.
                         own.held.takes_down = false;
                         // Its switch is to try, once the lease has run out.
-                        own.armed_on.clear();
+                        own.is_leased = false;
                     }
                 });
+                while !self.stopped_before(self.began.elapsed() + HEAL_AGAIN, stop).await {
+                    if let Ok(printed) = self.heal_and_verify(fault, id, deed).await {
+                        let doubt = self.struck(id).or(cut_short).or(lapsed(&printed)).or(ended);
+                        return self.healed(fault, id, deed, doubt);
+                    }
+                }
             }
         }
+    }
+
+    fn healed(&self, fault: &dyn Fault, id: u32, deed: &Deed, doubt: Option<String>) {
+        let kind = if doubt.is_none() { Kind::Ok } else { Kind::Info };
+        self.say(fault, id, deed, FaultPhase::Heal, kind, doubt);
     }
 
     /// Why a fault that was in force is no longer, though it is only now to be healed: it ended by itself, or somebody else ended it.
@@ -340,7 +353,7 @@ impl Run<'_> {
     }
 
     pub(super) fn say(&self, fault: &dyn Fault, id: u32, deed: &Deed, phase: FaultPhase, kind: Kind, error: Option<String>) {
-        let nodes = deed.nodes.iter().filter_map(|&at| self.cluster.roster.nodes.get(at).cloned()).collect();
+        let nodes = self.names(deed.nodes.iter().copied());
         (self.record)(kind, Symbol::of(fault.name()), FaultEvent { id, phase, nodes, what: deed.what.clone() }, error);
     }
 }
@@ -355,6 +368,11 @@ pub(super) fn ways_back(id: u32, works: &[Work], limit: Span) -> (Vec<Errand>, V
     // What is undone first waits for its injection to be over.
     let undo = errands(works, Span(limit.0 + switch::PATIENCE), |work| switch::undo(id, work));
     (undo, errands(works, limit, |work| switch::verify_undone(id, work)))
+}
+
+/// What is said when a node had healed itself, as it may have printed when it was seen to be healed.
+fn lapsed(printed: &[String]) -> Option<String> {
+    switch::has_lapsed(printed).then(|| "a node had healed itself before, as its lease had run out".to_owned())
 }
 
 fn nobody(works: &[Work]) -> NemesisError {

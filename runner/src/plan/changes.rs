@@ -27,7 +27,7 @@ impl Change {
         if change.path.split('.').any(|step| step.trim() != step || step.is_empty()) {
             return Err(refuse("the path has an empty step or a space".to_owned()));
         }
-        let value: Json = serde_yaml::from_str(value).map_err(|error| {
+        let value: Json = serde_yaml::from_str_with_options(value, super::explain::yaml()).map_err(|error| {
             let message = super::explain::words(&error);
             change.error(format!("the value is not YAML: {message}")).help("put it in quotes: `--set 'name=\"a: b\"'`")
         })?;

@@ -17,9 +17,15 @@ use super::{PlanError, schema};
 /// When it says what no such value says, shown at its place in the origin.
 pub(super) fn read<T: DeserializeOwned>(origin: &Origin, text: &str) -> Result<T, PlanError> {
     let mut track = Track::new();
-    let read =
-        serde_yaml::with_deserializer_from_str(text, |yaml| T::deserialize(serde_path_to_error::Deserializer::new(yaml, &mut track)));
+    let read = serde_yaml::with_deserializer_from_str_with_options(text, yaml(), |yaml| {
+        T::deserialize(serde_path_to_error::Deserializer::new(yaml, &mut track))
+    });
     read.map_err(|error| explain(origin, &dotted(&track.path()), error.without_snippet()))
+}
+
+/// How YAML is read: as of version 1.2, in which `off` is a word and no truth value.
+pub(super) fn yaml() -> serde_yaml::Options {
+    serde_yaml::options! { strict_booleans: true }
 }
 
 fn dotted(path: &Path) -> String {

@@ -118,6 +118,18 @@ impl Loaded {
         })
     }
 
+    /// The nodes that outlive a run, of which a lab has none. Nothing else of the plan is looked at: what it names may be elsewhere by now.
+    ///
+    /// # Errors
+    /// When a secret is missing.
+    pub fn outliving(&self, env: Env<'_>) -> Result<Vec<ResolvedNode>, PlanError> {
+        if self.plan.lab.is_some() {
+            return Ok(Vec::new());
+        }
+        self.secrets(env)?;
+        self.nodes(env)
+    }
+
     pub(super) fn must(&self, holds: bool, path: &str, message: impl FnOnce() -> String) -> Result<(), PlanError> {
         if holds { Ok(()) } else { Err(self.origin.error(path, message())) }
     }

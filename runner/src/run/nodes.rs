@@ -6,14 +6,13 @@ use elenchus_control::lab::{Lab, LabNet};
 use elenchus_control::system::{Node, System};
 
 use super::RunError;
-use crate::plan::Resolved;
+use crate::plan::{Resolved, ResolvedNode};
 
 /// The nodes, and the lab they are in, if they are in one. The lab ends when it is dropped.
 pub(crate) fn reach(plan: &Resolved, net: Option<&LabNet>) -> Result<(Vec<Node>, Option<Lab>), RunError> {
     let env = |name: &str| std::env::var(name).ok();
     let (Some(net), Some(options)) = (net, &plan.lab) else {
-        let there = plan.nodes.iter().filter_map(|node| Some(self::node(&node.name, node.address.as_ref()?, node.host.clone()?)));
-        return Ok((there.collect(), None));
+        return Ok((there(&plan.nodes), None));
     };
     let lab = net.start(options)?;
     let mut nodes = Vec::new();
@@ -23,6 +22,11 @@ pub(crate) fn reach(plan: &Resolved, net: Option<&LabNet>) -> Result<(Vec<Node>,
         nodes.push(node(&made.name, &made.address.to_string(), host));
     }
     Ok((nodes, Some(lab)))
+}
+
+/// Those of a plan's nodes that are there before it is run.
+pub(crate) fn there(nodes: &[ResolvedNode]) -> Vec<Node> {
+    nodes.iter().filter_map(|node| Some(self::node(&node.name, node.address.as_ref()?, node.host.clone()?))).collect()
 }
 
 pub(crate) fn node(name: &str, address: &str, host: HostConfig) -> Node {

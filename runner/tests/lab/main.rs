@@ -2,5 +2,6 @@
 
 mod ends;
 mod etcd;
+mod heals;
 mod specimen;
 mod trial;
