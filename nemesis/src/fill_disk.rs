@@ -25,21 +25,24 @@ const ABOUT: About = About {
     name: "fill_disk",
     what: "fills the disk on which a directory is, so that writes fail for want of room",
     how: "a file `.elenchus-fill-…` in the directory, as large as what is free",
-    needs: "the directory; `df`, `fallocate` or `dd`",
-    verified: "the file is there, and no more is free than was to be left",
+    needs: "the directory; `stat`, `fallocate` or `dd`",
+    verified: "the file is there, and no more is free than was to be left, or no more can be written",
     healed: "the file is deleted, and not there",
     overlap: Overlap::Never,
     is_destructive: false,
 };
+
+/// How much may be free of a disk that is full, in KiB: file systems keep a little for themselves.
+const SLACK_KIB: u64 = 1024;
 
 impl FillDisk {
     fn file(&self, id: &str) -> String {
         format!("{}/.elenchus-fill-{id}", self.path.trim_end_matches('/'))
     }
 
-    /// Sets `$free`: how many KiB are free, in blocks that an ordinary user may use.
+    /// Sets `$free`: how many KiB are free, with those that are kept for root: servers may be root's.
     fn free(&self) -> String {
-        format!("free=$(df -Pk {} | awk 'NR == 2 {{ print $4 }}')\n", quote(&self.path))
+        format!("set -- $(stat -f -c '%f %S' {}) && free=$(($1 * ($2 / 512) / 2)) || exit 1\n", quote(&self.path))
     }
 }
 
@@ -71,12 +74,14 @@ impl Fault for FillDisk {
                  fallocate -l ${{take}}K {file} 2>/dev/null || dd if=/dev/zero of={file} bs=1024 count=$take 2>/dev/null\n\
                  [ -e {file} ] || {{ echo 'nothing can be written there' >&2; exit 1; }}\n"
             ),
-            // File systems keep a little for themselves.
+            // What a file system says is free it may keep for itself: then it is tried.
             verify: format!(
                 ": is-full\n[ -e {file} ] || {{ echo 'the file is not there' >&2; exit 1; }}\n\
-                 {free}[ $free -le $(({leave} + 1024)) ] || {{ echo \"$free KiB are free\" >&2; exit 1; }}\n"
+                 {free}[ $free -gt $(({leave} + {SLACK_KIB})) ] || exit 0\n\
+                 dd if=/dev/zero of={file}-tried bs=1024 count=$(({leave} + {SLACK_KIB})) 2>/dev/null; is_full=$?\nrm -f {file}-tried\n\
+                 [ $is_full != 0 ] || {{ echo \"$free KiB are free\" >&2; exit 1; }}\n"
             ),
-            undo: format!(": empty\nrm -f {file}\n"),
+            undo: format!(": empty\nrm -f {file} {file}-tried\n"),
             verify_undone: format!(": is-empty\nif [ -e {file} ]; then echo 'the file is still there' >&2; exit 1; fi\n"),
         });
         Ok(works.collect())
@@ -97,7 +102,7 @@ impl Fault for FillDisk {
 
     fn requirements(&self) -> Vec<Requirement> {
         vec![
-            Requirement::command(&["df"]),
+            Requirement::command(&["stat"]),
             Requirement::command(&["fallocate", "dd"]),
             Requirement::test(format!("test -d {}", quote(&self.path)), format!("there is no directory {} to be filled", self.path)),
         ]

@@ -64,7 +64,7 @@ fn of_family(family: Family, rules: &[Rule]) -> Vec<Rule> {
             let peers: Vec<IpAddr> = peers.iter().filter(|peer| family.has(peer)).copied().collect();
             (!peers.is_empty()).then(|| Rule { peers: Peers::These(peers), ..rule.clone() })
         }
-        _ => Some(rule.clone()),
+        _ => (rule.only != Only::Neighbours || family == Family::V6).then(|| rule.clone()),
     });
     let of_family: Vec<Rule> = of_family.flat_map(|rule| rule.by_protocol()).collect();
     if of_family.iter().all(|rule| rule.act == Act::Spare) { Vec::new() } else { of_family }

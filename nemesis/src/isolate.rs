@@ -45,7 +45,7 @@ pub enum From {
 const ABOUT: About = About {
     name: "isolate",
     what: "cuts nodes off from everybody, or from clients alone, but for SSH",
-    how: "rules of iptables, else of nftables, that spare SSH and the loopback, and stop all else",
+    how: "rules of iptables, else of nftables, that spare SSH, the loopback and what finds neighbours of IPv6, and stop all else",
     needs: "`iptables` or `nft`",
     verified: "each rule is there, and before all others",
     healed: "the fault's own chain or table is deleted; nothing of it is listed",
@@ -62,7 +62,8 @@ impl Isolate {
         };
         let mut rules = Vec::new();
         for &way in ways {
-            rules.extend([Rule::spare_ssh(way, [ssh_ports, &self.spare].concat()), Rule::spare_loopback(way)]);
+            rules.push(Rule::spare_ssh(way, [ssh_ports, &self.spare].concat()));
+            rules.extend([Rule::spare_loopback(way), Rule::spare_neighbours(way)]);
             if self.by != Verdict::Drop {
                 rules.push(Rule::spare_refusals(way));
             }

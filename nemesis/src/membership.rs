@@ -229,11 +229,13 @@ impl Fault for Membership {
 
     fn check(&self, roster: &Roster) -> Result<(), String> {
         match (&self.targets, self.change) {
-            (Targets::All, _) => Err("somebody must stay a member; take fewer than `all`".into()),
             (targets, Change::Demote) if *targets != Targets::Primary => {
                 Err("only who is primary can be demoted; set `targets: primary`".into())
             }
             _ if roster.count() < 2 => Err("members of a system of one node cannot be changed".into()),
+            (targets, _) if targets.may_be_all(roster) => {
+                Err("somebody must stay a member; take `targets` that are never all nodes".into())
+            }
             _ => Ok(()),
         }
     }
@@ -285,7 +287,9 @@ mod tests {
     fn somebody_stays_and_only_primaries_are_demoted() {
         let check = |yaml: &str| serde_yaml::from_str::<Membership>(yaml).unwrap().check(&Roster::of(vec!["n1".into(), "n2".into()]));
         assert_eq!(check("{targets: minority}"), Ok(()));
-        assert!(check("{targets: all}").unwrap_err().contains("somebody must stay"));
+        for all in ["all", "random", "{nodes: [n1, n2]}", "majority"] {
+            assert!(check(&format!("{{targets: {all}}}")).unwrap_err().contains("somebody must stay"), "{all}");
+        }
         assert!(check("{change: demote}").unwrap_err().contains("targets: primary"));
         assert_eq!(check("{targets: primary, change: demote}"), Ok(()));
     }

@@ -50,6 +50,22 @@ impl Targets {
         }
     }
 
+    /// Whether it may be that nobody is left out.
+    pub fn may_be_all(&self, roster: &Roster) -> bool {
+        let count = roster.count();
+        match self {
+            Targets::None | Targets::Minority => false,
+            Targets::One => count < 2,
+            Targets::Majority => count < 3,
+            // Who leads is for the moment to tell; there is one, as a rule.
+            Targets::Primary | Targets::Followers => count < 2,
+            Targets::All | Targets::Random => true,
+            Targets::OneZone => roster.zones.values().any(|zone| zone.len() == count),
+            Targets::Zone(name) => roster.zone(name).is_ok_and(|zone| zone.len() == count),
+            Targets::Nodes(names) => roster.positions(names).is_ok_and(|nodes| nodes.len() == count),
+        }
+    }
+
     /// Whether only the moment knows who they are.
     pub fn by_role(&self) -> bool {
         matches!(self, Targets::Primary | Targets::Followers)

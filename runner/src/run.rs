@@ -236,7 +236,7 @@ async fn drive(stage: Stage<'_>, ledger: &Ledger, interrupt: &Interrupt, reporte
         conductor.play(last).await;
     }
     conductor.finish().await?;
-    Ok(Driven { elapsed, findings: faults::findings(&outcome, ending, elapsed) })
+    Ok(Driven { elapsed, findings: faults::findings(&outcome, ending, elapsed, !plan.nemesis.is_empty()) })
 }
 
 /// Who looks out for the first violation, where the run is to end there; and what they see.

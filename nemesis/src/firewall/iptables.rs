@@ -3,6 +3,7 @@
 //! Each injection has a chain of its own, `ELENCHUS-<id>`, called from our chain `ELENCHUS`, called first from `INPUT`; what goes out has `ELENCHUS-OUT-<id>`,
 //! `ELENCHUS-OUT` and `OUTPUT`. No chain that is not ours is ever flushed.
 
+use super::rule::NEIGHBOURS;
 use super::{Act, Family, Only, Peers, Protocol, Rule, Verdict, Way};
 
 const IN: &str = "ELENCHUS";
@@ -32,12 +33,16 @@ fn arguments(family: Family, way: Way, rules: &[Rule]) -> Vec<String> {
                 Peers::Loopback => vec![format!("{interface} lo ")],
                 Peers::These(peers) => peers.iter().map(|peer| format!("{address} {} ", family.network(peer))).collect(),
             };
-            ends.into_iter().map(|end| format!("{end}{}", what(family, rule))).collect::<Vec<_>>()
+            ends.into_iter().flat_map(|end| what(family, rule).into_iter().map(move |what| format!("{end}{what}"))).collect::<Vec<_>>()
         })
         .collect()
 }
 
-fn what(family: Family, rule: &Rule) -> String {
+/// What a rule says behind its end; the tool may take several to say it.
+fn what(family: Family, rule: &Rule) -> Vec<String> {
+    if rule.only == Only::Neighbours {
+        return NEIGHBOURS.map(|kind| format!("-p ipv6-icmp --icmpv6-type {kind} -j RETURN")).to_vec();
+    }
     let mut text = String::new();
     if let Some(protocol) = rule.protocol {
         text += &format!("-p {} ", protocol.name());
@@ -47,7 +52,7 @@ fn what(family: Family, rule: &Rule) -> String {
         text += &format!("-m multiport --ports {} ", ports.join(","));
     }
     text += match (rule.only, rule.protocol, family) {
-        (Only::All, ..) => "",
+        (Only::All | Only::Neighbours, ..) => "",
         (Only::New, Some(Protocol::Tcp), _) => "--syn ",
         (Only::New, ..) => "",
         (Only::Refusals, Some(_), _) => "--tcp-flags RST RST ",
@@ -57,12 +62,13 @@ fn what(family: Family, rule: &Rule) -> String {
     if let Some(share) = rule.share {
         text += &format!("-m statistic --mode random --probability {share:.6} ");
     }
-    text + match rule.act {
+    text += match rule.act {
         Act::Spare => "-j RETURN",
         Act::Stop(Verdict::Drop) => "-j DROP",
         Act::Stop(Verdict::Reject) => "-j REJECT",
         Act::Stop(Verdict::Reset) => "-j REJECT --reject-with tcp-reset",
-    }
+    };
+    vec![text]
 }
 
 /// The ways that rules are about, with their arguments.

@@ -2,6 +2,7 @@
 //!
 //! Each injection has a table of its own, `elenchus_<id>`, whose chains come before others. To undo it is to delete the table.
 
+use super::rule::NEIGHBOURS;
 use super::{Act, Family, Only, Peers, Protocol, Rule, Verdict, Way};
 
 /// Succeeds where the tool works.
@@ -42,6 +43,7 @@ fn line(family: Family, rule: &Rule, ports: &str) -> String {
         text += &format!("meta l4proto {} ", protocol.name());
     }
     text += ports;
+    let neighbours = format!("icmpv6 type {{ {} }} ", NEIGHBOURS.map(|kind| kind.to_string()).join(", "));
     text += match (rule.only, rule.protocol, family) {
         (Only::All, ..) => "",
         (Only::New, Some(Protocol::Tcp), _) => "tcp flags & (fin | syn | rst | ack) == syn ",
@@ -49,6 +51,7 @@ fn line(family: Family, rule: &Rule, ports: &str) -> String {
         (Only::Refusals, Some(_), _) => "tcp flags & rst == rst ",
         (Only::Refusals, None, Family::V4) => "icmp type destination-unreachable ",
         (Only::Refusals, None, Family::V6) => "icmpv6 type destination-unreachable ",
+        (Only::Neighbours, ..) => &neighbours,
     };
     if let Some(share) = rule.share {
         text += &format!("numgen random mod 1000000 < {} ", (share * 1e6).round() as u32);

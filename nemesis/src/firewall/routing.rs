@@ -3,7 +3,7 @@
 //! The kernel asks the rules in order of preference, the table of local addresses first. That table is moved behind our rules as long as
 //! there are any. Nothing is touched where somebody else has rules of their own, which would then come before it.
 
-use super::{Family, Rule};
+use super::{Act, Family, Protocol, Rule};
 
 /// Where the rules of the first injection stand.
 const FIRST: u32 = 1000;
@@ -23,18 +23,32 @@ fn sources(rules: &[Rule]) -> impl Iterator<Item = String> {
     rules.iter().filter_map(Rule::plain_sources).flatten().map(ToString::to_string)
 }
 
-/// Drops what comes from these.
+/// The ports that are spared, whoever comes: those of SSH.
+fn spared(rules: &[Rule]) -> impl Iterator<Item = u16> {
+    let spared = rules.iter().filter(|rule| rule.act == Act::Spare && rule.protocol == Some(Protocol::Tcp));
+    spared.flat_map(|rule| rule.ports.iter().copied())
+}
+
+/// What only our rules that spare a port have in them.
+const SPARES: &str = " ipproto tcp .*lookup local";
+
+/// Drops what comes from these; but SSH's, where the tool and the kernel know ports in rules.
 pub(super) fn apply(family: Family, id: u32, rules: &[Rule]) -> String {
     let (rule, place) = (family.ip_rule(), place(id));
     let mut script = format!(
         "command -v ip >/dev/null || {{ echo 'a partition takes iptables, or else ip; install one (Debian: apt-get install iptables)' >&2; exit 1; }}\n\
          r='{rule}'\n\
-         others=$($r show | grep -vE -e '^(0|{LOCAL}):.*lookup local' -e '^3276[67]:' -e '^[0-9]+:.* blackhole' || :)\n\
+         others=$($r show | grep -vE -e '^(0|{LOCAL}):.*lookup local' -e '^3276[67]:' -e '^[0-9]+:.* blackhole' -e '{SPARES}' || :)\n\
          [ -z \"$others\" ] || {{ echo \"$r has rules of its own ($others) that a partition would disturb; install iptables\" >&2; exit 1; }}\n\
          $r show | grep -q '^{LOCAL}:' || $r add pref {LOCAL} lookup local\n\
          while $r del pref {place} 2>/dev/null; do :; done\n"
     );
     for source in sources(rules) {
+        for port in spared(rules) {
+            for end in ["dport", "sport"] {
+                script += &format!("$r add pref {place} from {source} ipproto tcp {end} {port} lookup local 2>/dev/null || :\n");
+            }
+        }
         script += &format!("$r add pref {place} from {source} blackhole\n");
     }
     script + "if $r show | grep -q '^0:'; then $r del pref 0; fi\n"
@@ -82,7 +96,7 @@ pub(super) fn assert_removed(id: u32) -> String {
 
 /// Takes all our rules away, whosever injections they were.
 pub(super) fn sweep() -> String {
-    let ours = "$r show | sed -n 's/^\\([0-9]*\\):.* blackhole.*$/\\1/p'";
+    let ours = format!("$r show | sed -n -e 's/^\\([0-9]*\\):.* blackhole.*$/\\1/p' -e 's/^\\([0-9]*\\):.*{SPARES}.*$/\\1/p'");
     format!("{}\x20 for place in $({ours}); do $r del pref $place; done\n{}", each_family(), restore())
 }
 

@@ -64,7 +64,12 @@ pub(crate) enum Only {
     New,
     /// Those by which somebody is told that he is refused: resets of TCP, and ICMP's unreachable.
     Refusals,
+    /// Those of IPv6 by which neighbours and routers find each other, without which not even SSH arrives after a while. IPv4 has ARP, which is no IP.
+    Neighbours,
 }
+
+/// ICMPv6's types of those: of listeners to groups, and of neighbours and routers (RFC 4890, section 4.4.1).
+pub(super) const NEIGHBOURS: [u8; 8] = [130, 131, 132, 133, 134, 135, 136, 143];
 
 /// What a rule does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,6 +110,11 @@ impl Rule {
         Rule { act: Act::Spare, ..Rule::stop(way, Peers::Loopback) }
     }
 
+    /// What finds neighbours is spared.
+    pub(crate) fn spare_neighbours(way: Way) -> Rule {
+        Rule { only: Only::Neighbours, act: Act::Spare, ..Rule::stop(way, Peers::Any) }
+    }
+
     /// Refusals are spared: where both sides refuse, each is to hear it.
     pub(crate) fn spare_refusals(way: Way) -> Rule {
         Rule { only: Only::Refusals, act: Act::Spare, ..Rule::stop(way, Peers::Any) }
@@ -125,6 +135,9 @@ impl Rule {
         let of = |protocol| Rule { protocol: Some(protocol), ..self.clone() };
         if self.only == Only::Refusals {
             return vec![of(Protocol::Tcp), self.clone()];
+        }
+        if self.only == Only::Neighbours {
+            return vec![self.clone()];
         }
         if (self.only, self.protocol) == (Only::New, None) {
             return [Protocol::Tcp, Protocol::Udp].into_iter().flat_map(|protocol| of(protocol).by_protocol()).collect();

@@ -138,6 +138,8 @@ fn of_all_kinds() -> Vec<Rule> {
         Rule::spare_loopback(Way::In),
         Rule::spare_loopback(Way::Out),
         Rule::spare_refusals(Way::In),
+        Rule::spare_neighbours(Way::In),
+        Rule::spare_neighbours(Way::Out),
     ];
     for way in [Way::In, Way::Out] {
         for verdict in [Verdict::Drop, Verdict::Reject, Verdict::Reset] {

@@ -121,15 +121,22 @@ fn apart(direction: Direction, roster: &Roster, groups: &[Vec<usize>]) -> Deed {
     let [first, rest @ ..] = groups else { return Deed::default() };
     let others: Vec<usize> = rest.concat();
     let (few, many) = (roster.listed(first), roster.listed(&others));
-    let (grudge, what) = match direction {
+    let (nodes, grudge, what) = match direction {
         Direction::Both => {
             let sides: Vec<String> = groups.iter().map(|group| roster.listed(group)).collect();
-            (grudge::apart(groups), sides.join(" | "))
+            (all_but_the_largest(groups), grudge::apart(groups), sides.join(" | "))
         }
-        Direction::Inbound => (grudge::one_way(first, &others), format!("{few} not hearing {many}")),
-        Direction::Outbound => (grudge::one_way(&others, first), format!("{few} not heard by {many}")),
+        Direction::Inbound => (first.clone(), grudge::one_way(first, &others), format!("{few} not hearing {many}")),
+        Direction::Outbound => (first.clone(), grudge::one_way(&others, first), format!("{few} not heard by {many}")),
     };
-    Deed { nodes: first.clone(), grudge, what, ..Deed::default() }
+    Deed { nodes, grudge, what, ..Deed::default() }
+}
+
+/// Who is struck when groups are apart: the largest group, the last of those, is what is left of the cluster.
+fn all_but_the_largest(groups: &[Vec<usize>]) -> Vec<usize> {
+    let largest = groups.iter().enumerate().max_by_key(|(_, group)| group.len()).map(|(at, _)| at);
+    let others = groups.iter().enumerate().filter(|(at, _)| Some(*at) != largest);
+    others.flat_map(|(_, group)| group.iter().copied()).collect()
 }
 
 fn split(direction: Direction, roster: &Roster, rng: &mut Rng, first: usize) -> Deed {

@@ -27,7 +27,8 @@ fn shapes_cut_what_they_say() {
     assert_eq!(deed("shape: bridge").nodes.len(), 4);
     assert_eq!(deed("shape: primaries-apart").what, "n2 | n4 | n1, n3 and n5");
     let groups = deed("shape: {groups: [[n1, n2], [n5]]}");
-    assert_eq!((groups.what.as_str(), groups.grudge.len()), ("n1 and n2 | n5", 3));
+    assert_eq!((groups.what.as_str(), groups.grudge.len(), groups.nodes), ("n1 and n2 | n5", 3, vec![4]));
+    assert_eq!(deed("shape: {groups: [[n1], [n2], [n3]]}").nodes, [0, 1]);
     assert_eq!(deed("shape: zones").what, "n1 and n2 | n3");
     let zone = deed("shape: one-zone").what;
     assert!(zone == "n1 and n2 | n3, n4 and n5" || zone == "n3 | n1, n2, n4 and n5", "{zone}");

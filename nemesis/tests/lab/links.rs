@@ -1,5 +1,6 @@
 //! How well nodes talk: by netem where the kernel has it, else by the helper.
 
+use crate::network::{hide, show};
 use crate::scene::{PROBE, Scene};
 
 /// The numbers of packets from n2 to n1 in the order in which they come back.
@@ -201,15 +202,8 @@ pub(crate) async fn traffic_flows_when_the_helper_is_killed(scene: &Scene) {
 /// Neither the kernel nor the helper can do it.
 pub(crate) async fn what_nobody_can_do_is_said_before_the_run(scene: &Scene) {
     let tools = "tc iptables ip6tables nft";
-    scene
-        .on(
-            1,
-            &format!(
-                "for tool in {tools}; do printf '#!/bin/sh\\nexit 1\\n' >/usr/local/sbin/$tool; chmod 755 /usr/local/sbin/$tool; done"
-            ),
-        )
-        .await;
+    hide(scene, 1, tools).await;
     let error = scene.while_injected(&["link: {targets: {nodes: [n1]}, delay: 300ms}"], async || {}).await.unwrap_err();
     assert!(error.to_string().contains("n1: the kernel has no netem"), "{error}");
-    scene.on(1, &format!("cd /usr/local/sbin && rm {tools}")).await;
+    show(scene, 1, tools).await;
 }

@@ -38,6 +38,11 @@ macro_rules! tests {
 tests! {
     network::a_partition_is_silent_both_ways,
     network::a_one_way_partition_is_heard_one_way,
+    network::every_shape_cuts_as_many_links_as_it_should,
+    network::who_is_not_heard_hears,
+    network::ipv6_is_cut_as_well,
+    network::isolation_has_its_directions_and_answers,
+    network::routing_does_as_well,
     network::a_port_is_cut_and_others_are_not,
     network::a_cut_may_refuse_or_reset,
     network::connections_may_be_left,

@@ -1,5 +1,7 @@
 //! Who can talk to whom, and how well.
 
+use futures_util::future::join_all;
+
 use crate::scene::{PROBE, Scene};
 
 /// What each of three nodes finds of another.
@@ -145,21 +147,34 @@ pub(crate) async fn clients_may_be_cut_off_alone(scene: &Scene) {
 }
 
 pub(crate) async fn names_may_not_be_found(scene: &Scene) {
-    let address = scene.cluster.nodes[1].address.clone();
     // A name server on n2, as far as a question and an answer go.
-    scene.on(2, &format!("( setsid {PROBE} probe answer </dev/null >/dev/null 2>&1 & )")).await;
-    let ask = async || scene.on(1, &format!("{PROBE} probe name {address}")).await;
-    for _ in 0..100 {
-        if ask().await == "ok" {
-            break;
-        }
-    }
+    answer_names(scene, 2).await;
+    let ask = async || asked(scene, 1, 2).await;
     assert_eq!(ask().await, "ok");
     scene.while_broken("dns: {targets: {nodes: [n1]}}", async || assert_eq!(ask().await, "silence")).await;
     // The kernel has its own word for what is refused on the way out.
     scene.while_broken("dns: {targets: {nodes: [n1]}, by: reject}", async || assert_eq!(ask().await, "error")).await;
     assert_eq!(ask().await, "ok");
-    scene.on(2, "pkill -f 'probe answe[r]'; true").await;
+    answer_no_names(scene, 2).await;
+}
+
+/// What a node is told when it asks another for a name.
+async fn asked(scene: &Scene, from: usize, to: usize) -> String {
+    scene.on(from, &format!("{PROBE} probe name {}", scene.cluster.nodes[to - 1].address)).await
+}
+
+/// Starts what answers questions for names, and waits until it does.
+async fn answer_names(scene: &Scene, node: usize) {
+    scene.on(node, &format!("( setsid {PROBE} probe answer </dev/null >/dev/null 2>&1 & )")).await;
+    for _ in 0..100 {
+        if asked(scene, node, node).await == "ok" {
+            break;
+        }
+    }
+}
+
+async fn answer_no_names(scene: &Scene, node: usize) {
+    scene.on(node, "pkill -f 'probe answe[r]'; true").await;
 }
 
 pub(crate) async fn packets_are_lost_in_their_share(scene: &Scene) {
@@ -187,18 +202,148 @@ pub(crate) async fn a_link_is_as_slow_as_its_rate(scene: &Scene) {
     assert!(millis(2, 1).await < 1500);
 }
 
+/// How many of the six links between three nodes are silent.
+async fn silent(scene: &Scene) -> usize {
+    let links = [(1, 2), (2, 1), (1, 3), (3, 1), (2, 3), (3, 2)];
+    let found = join_all(links.map(|(from, to)| scene.probe(from, "tcp", to, 7000))).await;
+    found.iter().filter(|found| *found == "silence").count()
+}
+
+/// A connection takes both directions. Of three nodes, a ring of majorities has each hear all but one.
+pub(crate) async fn every_shape_cuts_as_many_links_as_it_should(scene: &Scene) {
+    let scene = &scene.with_system("{name: led, start: {command: 'sleep 86397'}, primary: 'echo n2'}");
+    let shapes = [("one-node", 4), ("halves", 4), ("majority-minority", 4), ("bridge", 2), ("primaries-apart", 4), ("{random: 1}", 6)];
+    for (shape, expected) in shapes {
+        scene.while_broken(&format!("partition: {{shape: {shape}}}"), async || assert_eq!(silent(scene).await, expected, "{shape}")).await;
+    }
+    for shape in ["majorities-ring", "uneven-majorities"] {
+        scene
+            .while_broken(&format!("partition: {{shape: {shape}}}"), async || {
+                let silent = silent(scene).await;
+                assert!(silent <= 6 && silent % 2 == 0, "{shape}: {silent}");
+            })
+            .await;
+    }
+}
+
+/// Who is not heard hears the questions of others, who do not hear the answers.
+pub(crate) async fn who_is_not_heard_hears(scene: &Scene) {
+    scene
+        .while_broken("partition: {shape: {groups: [[n1], [n2, n3]]}, direction: outbound, protocol: udp}", async || {
+            assert_eq!(heard(scene, &[(1, 2), (2, 1)], 7000).await, ["ok", "ok"], "TCP is spared");
+            let before = datagrams(scene, 1).await;
+            assert_eq!(scene.probe(2, "udp", 1, 7000).await, "0", "n2 hears no answers");
+            assert!(datagrams(scene, 1).await >= before + 400, "n1 heard all the questions");
+            let before = datagrams(scene, 2).await;
+            assert_eq!(scene.probe(1, "udp", 2, 7000).await, "0");
+            assert!(datagrams(scene, 2).await < before + 100, "n2 heard no questions");
+            assert_eq!(scene.probe(3, "udp", 2, 7000).await, "400");
+        })
+        .await;
+}
+
+/// How many datagrams a node's servers have been given.
+async fn datagrams(scene: &Scene, node: usize) -> u64 {
+    let column = "awk '/^Udp:/ {if (n) print $n; else for (i = 1; i <= NF; i++) if ($i == \"InDatagrams\") n = i}' /proc/net/snmp";
+    scene.on(node, column).await.parse().unwrap()
+}
+
+/// Neighbours are looked for anew, as they are after a while.
+pub(crate) async fn ipv6_is_cut_as_well(scene: &Scene) {
+    let forget = async |scene: &Scene| {
+        for node in 1..=3 {
+            scene.on(node, "ip -6 neigh flush dev eth0").await;
+        }
+    };
+    scene
+        .by_ipv6(async |scene| {
+            assert_eq!(heard(scene, &[(1, 2), (2, 3), (3, 1)], 7000).await, ["ok"; 3]);
+            for by in [("drop", "silence"), ("reset", "refused")] {
+                scene
+                    .while_broken(&format!("partition: {{shape: {{groups: [[n1], [n2, n3]]}}, by: {}}}", by.0), async || {
+                        assert_eq!(heard(scene, &[(1, 2), (2, 1), (2, 3)], 7000).await, [by.1, by.1, "ok"]);
+                    })
+                    .await;
+            }
+            scene
+                .while_broken("isolate: {targets: {nodes: [n2]}, spare: [7001]}", async || {
+                    forget(scene).await;
+                    assert_eq!(heard(scene, &[(1, 2), (2, 1)], 7001).await, ["ok", "ok"], "neighbours are found");
+                    assert_eq!(heard(scene, &[(1, 2), (2, 1)], 7000).await, ["silence", "silence"]);
+                })
+                .await;
+            scene
+                .while_broken("loss: {targets: {nodes: [n2]}, share: 0.5}", async || {
+                    let heard: f64 = scene.probe(1, "udp", 2, 7000).await.parse().unwrap();
+                    assert!((100.0..300.0).contains(&heard), "{heard} of 400");
+                })
+                .await;
+            let held = Held::open(scene).await;
+            scene.while_broken("sever: {targets: {nodes: [n2]}}", async || assert_eq!(held.asked(1).await, "reset")).await;
+            held.close().await;
+        })
+        .await;
+}
+
+pub(crate) async fn isolation_has_its_directions_and_answers(scene: &Scene) {
+    for (how, links) in [
+        ("direction: inbound", ["silence", "silence"]),
+        ("direction: outbound", ["silence", "silence"]),
+        ("by: reject", ["refused", "refused"]),
+        ("by: reset", ["refused", "refused"]),
+    ] {
+        scene
+            .while_broken(&format!("isolate: {{targets: {{nodes: [n2]}}, {how}}}"), async || {
+                let before = datagrams(scene, 1).await;
+                assert_eq!(heard(scene, &[(1, 2), (2, 1)], 7000).await, links, "{how}");
+                scene.on(2, &format!("{PROBE} probe udp {} 7000 || true", scene.cluster.nodes[0].address)).await;
+                let arrived = datagrams(scene, 1).await - before;
+                assert_eq!(arrived >= 400, how == "direction: inbound", "{how}: {arrived} of n2's arrived");
+            })
+            .await;
+    }
+}
+
+/// On a node without tools for packets, a plain cut is made by rules of routing; SSH is spared all the same.
+pub(crate) async fn routing_does_as_well(scene: &Scene) {
+    let tools = "iptables ip6tables nft";
+    hide(scene, 2, tools).await;
+    scene
+        .while_broken("partition: {shape: {groups: [[n2], [n1, n3]]}}", async || {
+            assert_eq!(scene.on(2, "ip rule | grep -c blackhole").await, "2");
+            assert_eq!(heard(scene, &[(1, 2), (2, 1), (1, 3)], 7000).await, ["silence", "silence", "ok"]);
+            let ssh = scene.cluster.nodes[1].host.port();
+            assert_eq!(heard(scene, &[(1, 2)], ssh).await, ["ok"], "SSH is spared");
+        })
+        .await;
+    let error = scene.while_injected(&["isolate: {targets: {nodes: [n2]}}"], async || {}).await.unwrap_err().to_string();
+    assert!(error.contains("n2: neither iptables nor nftables"), "{error}");
+    show(scene, 2, tools).await;
+}
+
+/// Puts tools that do not work before those that do.
+pub(crate) async fn hide(scene: &Scene, node: usize, tools: &str) {
+    let broken = "printf '#!/bin/sh\\nexit 1\\n' >/usr/local/sbin/$tool; chmod 755 /usr/local/sbin/$tool";
+    scene.on(node, &format!("for tool in {tools}; do {broken}; done")).await;
+}
+
+/// Takes them away.
+pub(crate) async fn show(scene: &Scene, node: usize, tools: &str) {
+    scene.on(node, &format!("cd /usr/local/sbin && rm {tools}")).await;
+}
+
 /// The same on a node whose iptables does not work.
 pub(crate) async fn nftables_do_as_well(scene: &Scene) {
     if scene.on(2, "command -v nft || :").await.is_empty() {
         println!("skipped: nftables is not installed");
         return;
     }
-    let hide =
-        "for tool in iptables ip6tables; do printf '#!/bin/sh\\nexit 1\\n' >/usr/local/sbin/$tool; chmod 755 /usr/local/sbin/$tool; done";
-    scene.on(2, hide).await;
+    let tools = "iptables ip6tables";
+    hide(scene, 2, tools).await;
+    let tables = async || scene.on(2, "nft list tables | grep -c elenchus").await;
     scene
         .while_broken("partition: {shape: {groups: [[n2], [n1, n3]]}, by: reset, ports: [7000]}", async || {
-            assert!(!scene.on(2, "nft list tables | grep elenchus").await.is_empty());
+            assert_eq!(tables().await, "1");
             assert_eq!(heard(scene, &[(1, 2), (2, 1)], 7000).await, ["refused", "refused"]);
             assert_eq!(heard(scene, &[(1, 2)], 7001).await, ["ok"]);
         })
@@ -209,5 +354,15 @@ pub(crate) async fn nftables_do_as_well(scene: &Scene) {
             assert!((100.0..300.0).contains(&heard), "{heard} of 400");
         })
         .await;
-    scene.on(2, "rm /usr/local/sbin/iptables /usr/local/sbin/ip6tables").await;
+    scene
+        .while_broken("isolate: {targets: {nodes: [n2]}}", async || {
+            assert_eq!(tables().await, "2", "one for each family");
+            assert_eq!(heard(scene, &[(1, 2), (2, 1), (2, 2)], 7000).await, ["silence", "silence", "ok"]);
+        })
+        .await;
+    answer_names(scene, 1).await;
+    scene.while_broken("dns: {targets: {nodes: [n2]}}", async || assert_eq!(asked(scene, 2, 1).await, "silence")).await;
+    assert_eq!(asked(scene, 2, 1).await, "ok");
+    answer_no_names(scene, 1).await;
+    show(scene, 2, tools).await;
 }

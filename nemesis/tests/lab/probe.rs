@@ -68,9 +68,19 @@ fn target(address: &str, port: &str) -> SocketAddr {
     SocketAddr::new(address.parse().unwrap(), port.parse().unwrap())
 }
 
+/// Serves both versions of the protocol, where there are both.
+fn listener(port: u16) -> TcpListener {
+    TcpListener::bind(("::", port)).or_else(|_| TcpListener::bind(("0.0.0.0", port))).unwrap()
+}
+
+/// Any address of the family of another.
+fn any(like: &SocketAddr) -> &'static str {
+    if like.is_ipv4() { "0.0.0.0" } else { "::" }
+}
+
 fn serve() {
     for (port, deed) in DEEDS {
-        let listener = TcpListener::bind(("0.0.0.0", port)).unwrap();
+        let listener = listener(port);
         std::thread::spawn(move || {
             for mut stream in listener.incoming().flatten() {
                 let mut byte = [0];
@@ -81,7 +91,7 @@ fn serve() {
     let threads = PORTS.map(|port| {
         let socket = datagrams(("::", port)).or_else(|_| datagrams(("0.0.0.0", port))).unwrap();
         std::thread::spawn(move || give_back(&socket));
-        let listener = TcpListener::bind(("0.0.0.0", port)).unwrap();
+        let listener = listener(port);
         std::thread::spawn(move || {
             for mut stream in listener.incoming().flatten() {
                 // Where no thread can be started, the connection is closed.
@@ -107,8 +117,7 @@ fn serve() {
 /// Answers requests, counts them, and tells the count.
 fn answer_requests() {
     static COUNTED: AtomicU64 = AtomicU64::new(0);
-    let (asked, count) =
-        [ASKED, COUNT].map(|port| TcpListener::bind(("::", port)).or_else(|_| TcpListener::bind(("0.0.0.0", port))).unwrap()).into();
+    let (asked, count) = [ASKED, COUNT].map(listener).into();
     std::thread::spawn(move || {
         for mut stream in asked.incoming().flatten() {
             std::thread::spawn(move || {
@@ -218,7 +227,7 @@ fn tcp(to: &SocketAddr) -> &'static str {
 
 /// How many of 400 packets, sent a millisecond apart, come back.
 fn udp(to: SocketAddr) -> usize {
-    let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
+    let socket = UdpSocket::bind((any(&to), 0)).unwrap();
     let heard = socket.try_clone().unwrap();
     heard.set_read_timeout(Some(Duration::from_millis(800))).unwrap();
     let listening = std::thread::spawn(move || std::iter::from_fn(|| heard.recv(&mut [0; 64]).ok()).count());
@@ -232,7 +241,7 @@ fn udp(to: SocketAddr) -> usize {
 /// The numbers of so many packets of this size, sent some milliseconds apart, in the order in which they come back. One that is not what was sent is no number of theirs.
 fn echoes(to: SocketAddr, count: u32, size: usize) -> Vec<u32> {
     let packet = move |number: u32| number.to_le_bytes().into_iter().cycle().take(size).collect::<Vec<u8>>();
-    let socket = datagrams((if to.is_ipv4() { "0.0.0.0" } else { "::" }, 0)).unwrap();
+    let socket = datagrams((any(&to), 0)).unwrap();
     let heard = socket.try_clone().unwrap();
     heard.set_read_timeout(Some(Duration::from_millis(1500))).unwrap();
     let listening = std::thread::spawn(move || {
@@ -254,7 +263,7 @@ fn echoes(to: SocketAddr, count: u32, size: usize) -> Vec<u32> {
 
 /// The least time, in milliseconds, that one of twenty packets takes there and back.
 fn roundtrip(to: SocketAddr) -> u128 {
-    let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
+    let socket = UdpSocket::bind((any(&to), 0)).unwrap();
     socket.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
     let once = || {
         let began = Instant::now();

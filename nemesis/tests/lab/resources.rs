@@ -1,5 +1,6 @@
 //! Nodes that run out of something.
 
+use crate::network::{hide, show};
 use crate::scene::{PROBE, Scene};
 
 /// What says that a node has no cgroups that could be used.
@@ -55,6 +56,16 @@ pub(crate) async fn a_full_disk_takes_no_more(scene: &Scene) {
         })
         .await;
     assert_eq!(scene.on(1, write).await, "written");
+    // Where room cannot be set aside, every byte is written.
+    hide(scene, 1, "fallocate").await;
+    scene
+        .while_broken("fill_disk: {targets: {nodes: [n1]}, path: /mnt/small, leave_kib: 2048}", async || {
+            let free: u32 = scene.on(1, "df -Pk /mnt/small | awk 'NR == 2 { print $4 }'").await.parse().unwrap();
+            assert!((1024..=3072).contains(&free), "{free} KiB");
+            assert_eq!(scene.on(1, write).await, "written", "there is room for that");
+        })
+        .await;
+    show(scene, 1, "fallocate").await;
     for node in 1..=3 {
         assert_eq!(scene.on(node, "ls -A /mnt/small; umount /mnt/small; rmdir /mnt/small").await, "");
     }

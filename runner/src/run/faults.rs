@@ -8,7 +8,7 @@ use elenchus_nemesis::Outcome;
 use super::{Ending, finding};
 
 /// Faults that could not be injected or healed weaken what a `valid` means, and so does an early end: they are said.
-pub(super) fn findings(outcome: &Outcome, ending: Ending, elapsed: Duration) -> Vec<Finding> {
+pub(super) fn findings(outcome: &Outcome, ending: Ending, elapsed: Duration, has_faults: bool) -> Vec<Finding> {
     let mut findings = Vec::new();
     let why = match ending {
         Ending::InTime => None,
@@ -27,6 +27,9 @@ pub(super) fn findings(outcome: &Outcome, ending: Ending, elapsed: Duration) -> 
             Verdict::Valid,
             format!("{injected} faults were injected and healed, {failed} could not be injected"),
         ));
+    } else if has_faults {
+        let why = "no fault was injected, so none was survived: none was due before the end, or `safety`, `group` or `chance` left all of them out";
+        findings.push(finding("faults", Verdict::Unknown, why.to_owned()));
     }
     findings
 }
