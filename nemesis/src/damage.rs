@@ -4,7 +4,7 @@
 
 use elenchus_control::command::quote;
 use elenchus_control::system::daemon::Daemon;
-use elenchus_core::Seed;
+use elenchus_core::{Seed, Span};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -180,6 +180,11 @@ impl Fault for Damage {
             undo: self.undo(daemon, id),
             verify_undone: format!(": is-repaired\nif [ -e {folder} ]; then echo 'it was not repaired' >&2; exit 1; fi\n"),
         })
+    }
+
+    fn limit(&self, _: &Cluster) -> Span {
+        // Files are copied, whatever their size.
+        Span::secs(600)
     }
 
     fn sweep(&self, cluster: &Cluster) -> Result<Vec<Errand>, NemesisError> {

@@ -89,6 +89,6 @@ pub use ledger::{Armed, Ledger};
 pub use requirement::Requirement;
 pub use roster::Roster;
 pub use safety::{AtMost, Safety};
-pub use scheduled::{Interval, NAMES, Scheduled, When};
+pub use scheduled::{Interval, NAMES, Pick, Scheduled, When};
 pub use target::Targets;
 pub use timetable::{Planned, Start, plan};

@@ -96,7 +96,7 @@ fn is_share(share: f64) -> bool {
 const UNITS: [(&str, u64); 4] = [("bit", 1), ("kbit", 1_000), ("mbit", 1_000_000), ("gbit", 1_000_000_000)];
 
 /// What `tc` takes for a rate, in bits a second: a number and a unit.
-fn bits(text: &str) -> Option<u64> {
+pub(crate) fn bits(text: &str) -> Option<u64> {
     let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
     let (_, unit) = UNITS.iter().find(|(unit, _)| *unit == &text[digits.len()..])?;
     digits.parse::<u32>().ok().filter(|&number| number > 0).map(|number| u64::from(number) * unit)

@@ -153,6 +153,11 @@ impl Fault for Rollback {
         })
     }
 
+    fn limit(&self, _: &Cluster) -> Span {
+        // Files are copied, whatever their size.
+        Span::secs(600)
+    }
+
     fn sweep(&self, cluster: &Cluster) -> Result<Vec<Errand>, NemesisError> {
         errand::start_everywhere(cluster)
     }

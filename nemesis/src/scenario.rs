@@ -15,7 +15,7 @@ use crate::about::{About, Overlap};
 use crate::errand::{self, Errand};
 use crate::io::Io;
 use crate::pause::Pause;
-use crate::{Cluster, Deed, Fault, NemesisError, Requirement, Roster, Targets, Work, cgroup, firewall, grudge, job};
+use crate::{Cluster, Deed, Fault, NemesisError, Requirement, Roster, Targets, Work, grudge, job};
 
 /// Plays a ready composition of faults.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -27,10 +27,12 @@ pub enum Scenario {
     HealthChecksOnly(HealthChecksOnly),
     /// Nodes with a slow disk that lose a part of what they get: they are up, and hardly of use.
     SlowDiskAndLoss(SlowDiskAndLoss),
-    /// Nodes that are paused, go on with what they knew, and hear of the others later still.
+    /// Nodes that are paused, go on with what they knew at the time when they fell asleep, and hear of the others later still.
     LateWakers(LateWakers),
     /// Nodes that hear the others, and do not, and do, again and again.
     FlappingLink(FlappingLink),
+    /// Nodes that do not hear the others, and then send slowly at first, and faster step by step, again and again.
+    SlowStart(SlowStart),
     /// Nodes that lose a part of what they get, and now and then all of it.
     FlakyNetwork(FlakyNetwork),
     /// One node after the other is paused.
@@ -86,6 +88,29 @@ pub struct LateWakers {
     /// How long they are paused. They hear of the others when the line's `for` is over, which is longer.
     #[schemars(with = "String")]
     pub asleep: Span,
+    /// Whether their clocks stand still meanwhile, and are behind by `asleep` from then on. It needs what `clock` needs.
+    pub old_clock: bool,
+}
+
+/// Settings of `slow-start`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct SlowStart {
+    /// Which nodes.
+    pub targets: Targets,
+    /// How long they do not hear each time.
+    #[schemars(with = "String")]
+    pub cut: Span,
+    /// How fast they send to the others at first, as `link` has it: `128kbit`.
+    pub slowest: String,
+    /// How often that doubles until they send as fast as they can.
+    pub steps: u32,
+    /// How long each step takes.
+    #[schemars(with = "String")]
+    pub step: Span,
+    /// How long they send as fast as they can each time.
+    #[schemars(with = "String")]
+    pub whole: Span,
 }
 
 /// Settings of `flapping-link`.
@@ -163,7 +188,14 @@ impl Default for SlowDiskAndLoss {
 
 impl Default for LateWakers {
     fn default() -> LateWakers {
-        LateWakers { targets: Targets::Minority, asleep: Span::secs(5) }
+        LateWakers { targets: Targets::Minority, asleep: Span::secs(5), old_clock: true }
+    }
+}
+
+impl Default for SlowStart {
+    fn default() -> SlowStart {
+        let second = Span::secs(1);
+        SlowStart { targets: Targets::One, cut: second, slowest: "128kbit".into(), steps: 4, step: second, whole: Span::secs(5) }
     }
 }
 
@@ -205,6 +237,9 @@ const ABOUT: About = About {
 /// The shortest time that a job on a loaded node keeps.
 const SHORTEST_MS: u128 = 100;
 
+/// The most steps of a slow start: each doubles the rate.
+const MAX_STEPS: u32 = 10;
+
 impl Scenario {
     /// How long something lasts in it, by the settings' names.
     fn spans(&self) -> Vec<(&'static str, Span)> {
@@ -212,20 +247,23 @@ impl Scenario {
             Scenario::LateWakers(late) => vec![("asleep", late.asleep)],
             Scenario::FlappingLink(link) => vec![("cut", link.cut), ("whole", link.whole)],
             Scenario::FlakyNetwork(network) => vec![("cut", network.cut), ("whole", network.whole)],
+            Scenario::SlowStart(slow) => vec![("cut", slow.cut), ("step", slow.step), ("whole", slow.whole)],
             Scenario::RollingPause(pause) => vec![("asleep", pause.asleep), ("awake", pause.awake)],
             Scenario::Swizzle(swizzle) => vec![("step", swizzle.step)],
             _ => Vec::new(),
         }
     }
 
-    /// The faults it is made of, for their checks and requirements.
+    /// The faults it is made of: what they check and need, and how they are undone, it does.
     fn faults(&self) -> Vec<Box<dyn Fault>> {
         let cut = || Box::new(parts::deaf()) as Box<dyn Fault>;
         match self {
             Scenario::SendOnly(_) | Scenario::FlappingLink(_) | Scenario::Swizzle(_) => vec![cut()],
             Scenario::HealthChecksOnly(health) => vec![Box::new(parts::healthy(health))],
             Scenario::SlowDiskAndLoss(slow) => vec![Box::new(parts::slow(slow)), Box::new(parts::lossy(slow.share))],
+            Scenario::LateWakers(late) if late.old_clock => vec![cut(), Box::new(parts::old(late.asleep)), Box::new(Pause::default())],
             Scenario::LateWakers(_) => vec![cut(), Box::new(Pause::default())],
+            Scenario::SlowStart(slow) => vec![cut(), Box::new(parts::step(slow, 0))],
             Scenario::FlakyNetwork(network) => vec![cut(), Box::new(parts::lossy(network.share))],
             Scenario::RollingPause(_) => vec![Box::new(Pause::default())],
         }
@@ -244,6 +282,7 @@ impl Fault for Scenario {
             | Scenario::SlowDiskAndLoss(SlowDiskAndLoss { targets, .. })
             | Scenario::LateWakers(LateWakers { targets, .. })
             | Scenario::FlappingLink(FlappingLink { targets, .. })
+            | Scenario::SlowStart(SlowStart { targets, .. })
             | Scenario::FlakyNetwork(FlakyNetwork { targets, .. })
             | Scenario::RollingPause(RollingPause { targets, .. })
             | Scenario::Swizzle(Swizzle { targets, .. }) => targets,
@@ -260,7 +299,16 @@ impl Fault for Scenario {
             Scenario::SlowDiskAndLoss(slow) => {
                 format!("{nodes} with {} KiB/s for {} and {} % of packets lost", slow.write_kib, slow.path, slow.share * 100.0)
             }
-            Scenario::LateWakers(late) => format!("{nodes} paused for {}, and awake without hearing the others", late.asleep),
+            Scenario::LateWakers(late) => {
+                let clocks = if late.old_clock { " with old clocks and" } else { "" };
+                format!("{nodes} paused for {}, and awake{clocks} without hearing the others", late.asleep)
+            }
+            Scenario::SlowStart(slow) => {
+                format!(
+                    "{nodes} not hearing the others for {}, then sending with {} and faster in {} steps",
+                    slow.cut, slow.slowest, slow.steps
+                )
+            }
             Scenario::FlappingLink(link) => {
                 format!("{nodes} not hearing the others for {} in each {}", link.cut, Span(link.cut.0 + link.whole.0))
             }
@@ -291,6 +339,7 @@ impl Fault for Scenario {
             Scenario::HealthChecksOnly(health) if health.ports.is_empty() => {
                 Err("`ports` names no port on which health checks are answered".into())
             }
+            Scenario::SlowStart(slow) if !(1..=MAX_STEPS).contains(&slow.steps) => Err(format!("`steps` are from 1 to {MAX_STEPS}")),
             _ if roster.count() < 2 => Err("a scenario takes two nodes or more".into()),
             _ => self.faults().iter().try_for_each(|fault| fault.check(roster)),
         }
@@ -307,12 +356,14 @@ impl Fault for Scenario {
 
     fn sweep(&self, cluster: &Cluster) -> Result<Vec<Errand>, NemesisError> {
         let mut errands = errand::everywhere(cluster, &job::sweep(ABOUT.name));
-        errands.extend(errand::everywhere(cluster, &firewall::sweep()));
-        match &cluster.system {
-            Some(_) => errands.extend(Pause::default().sweep(cluster)?),
-            None => errands.extend(cgroup::sweep(cluster)),
+        for fault in self.faults().iter().rev() {
+            errands.extend(fault.sweep(cluster)?);
         }
         Ok(errands)
+    }
+
+    fn trial(&self) -> Option<Requirement> {
+        self.faults().iter().find_map(|fault| fault.trial())
     }
 
     fn requirements(&self) -> Vec<Requirement> {

@@ -1,5 +1,7 @@
 //! The table of faults, and a line of the plan's `nemesis` list.
 
+use std::time::Duration;
+
 use elenchus_core::Span;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -32,9 +34,12 @@ macro_rules! faults {
                 #[serde(default, skip_serializing_if = "Option::is_none")]
                 pub $key: Option<$fault>,
             )*
-            /// Instead of one fault: at each injection one of these, at random by their weights.
+            /// Instead of one fault: at each injection one of these.
             #[serde(default, skip_serializing_if = "Vec::is_empty")]
             pub mix: Vec<Weighted>,
+            /// Which one of a `mix`: any at random by their weights, or each in its turn.
+            #[serde(default)]
+            pub pick: Pick,
             /// The mean time from the start of one injection to the start of the next.
             #[serde(default, skip_serializing_if = "Option::is_none")]
             #[schemars(with = "Option<String>")]
@@ -47,10 +52,14 @@ macro_rules! faults {
             #[serde(default, skip_serializing_if = "Option::is_none")]
             #[schemars(with = "Option<String>")]
             pub after: Option<Span>,
+            /// From when on there is none: what is in force is healed then. With `after`, the line is a phase of the run.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            #[schemars(with = "Option<String>")]
+            pub until: Option<Span>,
             /// Whether the gaps between them are random or all the same.
             #[serde(default)]
             pub interval: Interval,
-            /// By how much more or less, at random, each gap and each injection lasts.
+            /// By how much more or less, at random, each injection lasts, and each gap of an `interval: fixed`.
             #[serde(default, skip_serializing_if = "Option::is_none")]
             #[schemars(with = "Option<String>")]
             pub jitter: Option<Span>,
@@ -116,6 +125,17 @@ macro_rules! faults {
 pub enum When {
     /// Some node is seen as primary that was not before. What changes while the line's own injection is in force does not count.
     PrimaryChanges,
+}
+
+/// Which fault of a mix is next.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Pick {
+    /// Any, as likely as its weight says.
+    #[default]
+    Random,
+    /// The next in the order of the plan, as often in a row as its weight says, and the first after the last.
+    InTurn,
 }
 
 fn one() -> u32 {
@@ -215,6 +235,7 @@ impl Scheduled {
 
     fn check_names(&self) -> Result<(), String> {
         match (self.named().as_slice(), self.mix.as_slice()) {
+            ([_], []) if self.pick == Pick::InTurn => Err("`pick` chooses from a `mix`; this line has one fault alone".into()),
             ([_], []) => Ok(()),
             ([], []) => Err(format!("a line names one fault; this one names none (faults: {})", NAMES.join(", "))),
             ([], mix) => match mix.iter().find(|choice| choice.named().len() != 1) {
@@ -237,10 +258,25 @@ impl Scheduled {
             .iter()
             .filter(|says| **says)
             .count();
+        if self.every.is_none() && (self.interval == Interval::Fixed || self.after.is_some()) {
+            return Err("`after` and `interval` are about the gaps of `every`; this line has none".into());
+        }
+        if let Some(jitter) = self.jitter.filter(|jitter| jitter.0 >= self.lasting.0) {
+            return Err(format!("`jitter: {jitter}` must be shorter than `for`"));
+        }
+        if let (Some(after), Some(until)) = (self.after.or(Some(Span::secs(0))), self.until)
+            && until <= after
+        {
+            return Err(format!("`until: {until}` is not later than the line begins (`after: {after}`)"));
+        }
+        if let Some(at) = self.at.iter().find(|at| self.until.is_some_and(|until| **at >= until)) {
+            return Err(format!("the injection `at` {at} is not before `until`"));
+        }
+        let longest = self.lasting.0 + self.jitter.map_or(Duration::ZERO, |jitter| jitter.0);
         match (says_when, self.every, self.at.as_slice()) {
             (0, ..) => Err("a line says when: `every`, `at`, `after_operations` or `when`".into()),
             (1, Some(every), _) => self.check_every(every),
-            (1, None, at) => match at.windows(2).find(|pair| pair[0].0 + self.lasting.0 >= pair[1].0) {
+            (1, None, at) => match at.windows(2).find(|pair| pair[0].0 + longest >= pair[1].0) {
                 None => Ok(()),
                 Some(pair) => {
                     Err(format!("the injection `at` {} is not over (`for: {}`) before the one at {}", pair[0], self.lasting, pair[1]))
@@ -259,8 +295,8 @@ impl Scheduled {
             return Err(format!("`for: {lasting}` must be shorter than `every: {said}`, so that there is a time without the fault"));
         }
         match self.jitter {
-            Some(jitter) if jitter.0 >= self.lasting.0 || jitter.0 >= every.0 - self.lasting.0 => {
-                Err(format!("`jitter: {jitter}` must be shorter than `for` and than the gap between two injections"))
+            Some(jitter) if self.interval == Interval::Fixed && jitter.0 >= every.0 - self.lasting.0 => {
+                Err(format!("`jitter: {jitter}` must be shorter than the gap between two injections"))
             }
             _ => Ok(()),
         }
@@ -305,7 +341,13 @@ mod tests {
         assert!(complaint("{kill: {}, every: 9s, at: [1s], for: 8s}").contains("leave one"));
         assert!(complaint("{kill: {}, at: [1s], when: primary-changes, for: 8s}").contains("leave one"));
         assert!(complaint("{kill: {}, at: [1s, 5s], for: 8s}").contains("not over"));
-        assert!(complaint("{kill: {}, every: 9s, for: 8s, jitter: 2s}").contains("jitter"));
+        assert!(complaint("{kill: {}, every: 9s, for: 8s, interval: fixed, jitter: 2s}").contains("jitter"));
+        assert!(complaint("{kill: {}, at: [1s], for: 8s, jitter: 8s}").contains("jitter"));
+        assert!(complaint("{kill: {}, at: [1s, 10s], for: 8s, jitter: 1s}").contains("not over"));
+        assert!(complaint("{kill: {}, at: [1s], for: 8s, after: 3s}").contains("gaps of `every`"));
+        assert!(complaint("{kill: {}, every: 9s, for: 8s, after: 30s, until: 20s}").contains("not later"));
+        assert!(complaint("{kill: {}, at: [1s, 20s], for: 8s, until: 20s}").contains("not before `until`"));
+        assert!(complaint("{kill: {}, every: 9s, for: 8s, pick: in-turn}").contains("a `mix`"));
         assert!(complaint("{kill: {}, every: 9s, for: 8s, chance: 0}").contains("chance"));
         assert!(complaint("{kill: {}, mix: [{pause: {}}], every: 9s, for: 8s}").contains("move kill into the mix"));
         assert!(complaint("{mix: [{}], every: 9s, for: 8s}").contains("names 0"));

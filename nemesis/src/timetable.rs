@@ -5,7 +5,7 @@ use std::time::Duration;
 use elenchus_core::{Rng, Seed};
 
 use crate::safety::Held;
-use crate::{Aim, Deed, Fault, Interval, Roster, Safety, Scheduled, When};
+use crate::{Aim, Deed, Fault, Interval, Pick, Roster, Safety, Scheduled, When};
 
 /// When an injection begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,7 +61,7 @@ struct Line<'a> {
     rng: Rng,
     /// When the next is, for a line with gaps.
     next: Duration,
-    /// How many there have been, for a line without.
+    /// How many there have been.
     given: usize,
 }
 
@@ -113,13 +113,22 @@ impl<'a> Line<'a> {
         if weights.len() < 2 {
             return 0;
         }
-        let mut left = self.rng.below(weights.iter().copied().map(u64::from).sum());
+        let all = weights.iter().copied().map(u64::from).sum();
+        let mut left = match self.scheduled.pick {
+            Pick::Random => self.rng.below(all),
+            Pick::InTurn => (self.given as u64 - 1) % all,
+        };
         weights.iter().position(|&weight| left.checked_sub(u64::from(weight)).map(|less| left = less).is_none()).unwrap_or(0)
     }
 
     /// The next, and whether it is made: that may be left to chance.
     fn decide(&mut self) -> Option<(Planned, bool)> {
         let (start, lasting) = self.time()?;
+        let lasting = match (start, self.scheduled.until) {
+            (Start::At(at), Some(until)) if at >= until.0 => return None,
+            (Start::At(at), Some(until)) => lasting.min(until.0 - at),
+            _ => lasting,
+        };
         let faults = self.scheduled.faults();
         let choice = self.choice(&faults.iter().map(|(_, weight)| *weight).collect::<Vec<u32>>());
         let (fault, _) = faults.get(choice)?;

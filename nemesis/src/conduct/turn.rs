@@ -75,7 +75,8 @@ impl Run<'_> {
     /// Injects what was planned, waits, and heals it.
     async fn once(&self, planned: Planned, since: Duration, stop: &mut watch::Receiver<bool>) {
         let Some(fault) = planned.of(self.campaign.lines) else { return };
-        let until = since.saturating_add(planned.lasting).min(self.campaign.end());
+        let of_line = self.campaign.lines.get(planned.line).and_then(|line| line.until).map_or(Duration::MAX, |until| until.0);
+        let until = since.saturating_add(planned.lasting).min(self.campaign.end()).min(of_line);
         if *stop.borrow() || self.began.elapsed() >= until {
             return;
         }

@@ -33,13 +33,18 @@ pub const LIBRARY: &[Entry] = &[
     },
     Entry {
         name: "late-wakers",
-        what: "a minority that is paused, goes on with what it knew, and hears of the others later still",
-        parts: "`pause` for the time `asleep`, and `partition` of what arrives from nodes until the end",
+        what: "a minority that is paused, goes on with what it knew and with the clock that it had, and hears of the others later still",
+        parts: "`pause` for the time `asleep`, and until the end `clock` behind by it and `partition` of what arrives from nodes",
     },
     Entry {
         name: "flapping-link",
         what: "a node that hears the others, and does not, and does, again and again",
         parts: "`partition` of what arrives from nodes, that comes and goes",
+    },
+    Entry {
+        name: "slow-start",
+        what: "a node that does not hear the others, and then sends slowly at first, and twice as fast with each step, again and again",
+        parts: "`partition` of what arrives from nodes, and `link` with a `rate`, that come and go",
     },
     Entry {
         name: "flaky-network",

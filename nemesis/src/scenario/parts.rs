@@ -5,9 +5,11 @@ use std::time::Duration;
 use elenchus_control::command::quote;
 use elenchus_core::{Seed, Span};
 
-use super::{ABOUT, HealthChecksOnly, Io, Pause, Scenario, SlowDiskAndLoss};
+use super::{ABOUT, HealthChecksOnly, Io, Pause, Scenario, SlowDiskAndLoss, SlowStart};
+use crate::clock::{Clock, How, Shift};
 use crate::isolate::Isolate;
 use crate::job::Job;
+use crate::link::{self, Link};
 use crate::loss::Loss;
 use crate::partition::{Direction, Partition, Shape};
 use crate::{Cluster, Deed, Fault, NemesisError, Targets, Work};
@@ -27,6 +29,18 @@ pub(super) fn slow(slow: &SlowDiskAndLoss) -> Io {
 
 pub(super) fn lossy(share: f64) -> Loss {
     Loss { targets: Targets::All, share, ..Loss::default() }
+}
+
+/// Clocks that have stood still for so long.
+pub(super) fn old(asleep: Span) -> Clock {
+    let behind = i64::try_from(asleep.0.as_nanos()).unwrap_or(i64::MAX);
+    Clock { how: How::Bump(Shift(-behind)), ..Clock::default() }
+}
+
+/// A step of a slow start, counted from 0. A rate that cannot be read, it refuses.
+pub(super) fn step(slow: &SlowStart, number: u32) -> Link {
+    let rate = link::bits(&slow.slowest).map_or(slow.slowest.clone(), |bits| format!("{}kbit", (bits << number).div_ceil(1000)));
+    Link { rate: Some(rate), ..Link::default() }
 }
 
 /// The numbers by which the second fault of a scenario that has rules of the firewall is told from its first.
@@ -50,7 +64,18 @@ pub(super) fn works(scenario: &Scenario, cluster: &Cluster, id: u32, deed: &Deed
             Scenario::LateWakers(late) => {
                 let pause = of(&Pause::default(), id)?;
                 let wake = pause.iter().map(|pause| then(late.asleep.0, &pause.undo)).collect::<String>();
-                vec![driven(id, &wake, together([cut()?, pause].concat()), true)]
+                // Who is paused answers no questions: the clocks are seen to be wrong before.
+                let old: Vec<Work> = if late.old_clock { of(&old(late.asleep), id)? } else { Vec::new() };
+                let old = old.into_iter().map(|old| Work {
+                    inject: format!("( {} ) && ( {} )", old.inject, old.verify),
+                    verify: ":".into(),
+                    ..old
+                });
+                vec![driven(id, &wake, together(cut()?.into_iter().chain(old).chain(pause).collect()), true)]
+            }
+            Scenario::SlowStart(slow) => {
+                let steps = (0..slow.steps).map(|number| of(&step(slow, number), id)).collect::<Result<Vec<_>, _>>()?.concat();
+                vec![driven(id, &slowly(slow, &cut()?, &steps), together([cut()?, steps].concat()), false)]
             }
             Scenario::FlappingLink(link) => vec![driven(id, &forever(link.cut, link.whole, &cut()?), together(cut()?), false)],
             Scenario::FlakyNetwork(network) => {
@@ -94,6 +119,20 @@ fn forever(broken: Span, whole: Span, works: &[Work]) -> String {
         .map(|work| format!("sh -c {}; {}sleep {}; ", quote(&work.inject), then(broken.0, &work.undo), whole.0.as_secs_f64()))
         .collect();
     format!("while :; do {turns}done; ")
+}
+
+/// Again and again: cut off, and then slow, less and less.
+fn slowly(slow: &SlowStart, cuts: &[Work], steps: &[Work]) -> String {
+    let run = |script: &String| format!("sh -c {}; ", quote(script));
+    let (cut, join): (String, String) =
+        (cuts.iter().map(|cut| run(&cut.inject)).collect(), cuts.iter().map(|cut| run(&cut.undo)).collect());
+    let first = steps.first().map(|first| run(&first.inject)).unwrap_or_default();
+    let later: String = steps
+        .iter()
+        .enumerate()
+        .map(|(at, step)| then(slow.step.0, &step.undo) + &steps.get(at + 1).map(|next| run(&next.inject)).unwrap_or_default())
+        .collect();
+    format!("while :; do {cut}sleep {}; {first}{join}{later}sleep {}; done; ", slow.cut.0.as_secs_f64(), slow.whole.0.as_secs_f64())
 }
 
 /// Once: whole for a while, broken, and whole.

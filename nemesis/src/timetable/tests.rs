@@ -119,6 +119,29 @@ fn chance_and_weights_are_kept() {
 }
 
 #[test]
+fn phases_begin_and_end() {
+    let lines = [
+        read("{kill: {}, every: 5s, for: 2s, interval: fixed, after: 0s, until: 21s}"),
+        read("{pause: {}, every: 10s, for: 6s, interval: fixed, after: 30s, until: 45s}"),
+    ];
+    let made = planned(&lines, &Safety::default(), 1, 3600);
+    let times: Vec<(&str, u64, u64)> = made.iter().map(|one| (one.fault, one.at().as_secs(), one.until().as_secs())).collect();
+    let kills = [("kill", 0, 2), ("kill", 5, 7), ("kill", 10, 12), ("kill", 15, 17), ("kill", 20, 21)];
+    assert_eq!(times, [kills.as_slice(), &[("pause", 30, 36), ("pause", 40, 45)]].concat());
+}
+
+#[test]
+fn a_mix_may_go_in_turn() {
+    let made = planned(
+        &[read("{mix: [{kill: {}, weight: 2}, {pause: {}}], pick: in-turn, every: 1s, for: 500ms, interval: fixed}")],
+        &Safety::default(),
+        5,
+        6,
+    );
+    assert_eq!(made.iter().map(|one| one.fault).collect::<Vec<_>>(), ["kill", "kill", "pause", "kill", "kill", "pause"]);
+}
+
+#[test]
 fn endless_spans_do_not_overflow() {
     let mut endless = line(1, 1, Interval::Random);
     endless.every = Some(Span(Duration::MAX));

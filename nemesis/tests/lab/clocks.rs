@@ -7,9 +7,9 @@ use elenchus_nemesis::{Armed, Campaign, Errand, Ledger, Safety};
 
 use crate::scene::Scene;
 
-/// How many seconds the clock of a node's server is ahead of a node's own.
-async fn ahead(scene: &Scene, node: usize) -> i64 {
-    let said = scene.on(1, &format!("{} probe ahead {}", crate::scene::PROBE, scene.cluster.nodes[node - 1].address)).await;
+/// How many seconds the clock of a node's server is ahead of another node's own.
+pub(crate) async fn ahead(scene: &Scene, node: usize, from: usize) -> i64 {
+    let said = scene.on(from, &format!("{} probe ahead {}", crate::scene::PROBE, scene.cluster.nodes[node - 1].address)).await;
     said.parse().unwrap_or_else(|_| panic!("n{node} tells no time: {said}"))
 }
 
@@ -18,7 +18,7 @@ const SLACK: i64 = 60;
 
 async fn assert_ahead(scene: &Scene, expected: [i64; 3]) {
     for (node, expected) in (1..=3).zip(expected) {
-        let ahead = ahead(scene, node).await;
+        let ahead = ahead(scene, node, 1).await;
         assert!((ahead - expected).abs() < SLACK, "n{node} is {ahead} s ahead, not {expected}");
     }
 }
@@ -41,13 +41,13 @@ pub(crate) async fn a_system_that_comes_back_has_the_same_clock(scene: &Scene) {
     let (system, node) = (scene.cluster.system.as_ref().unwrap(), &scene.cluster.nodes[1]);
     scene
         .while_broken("clock: {targets: {nodes: [n2]}, how: {jump: '2030-01-01T00:00:00Z'}}", async || {
-            let before = ahead(scene, 2).await;
+            let before = ahead(scene, 2, 1).await;
             assert!(before > 86_400 * 365, "{before}");
             system.kill(node).await.unwrap();
             system.start(node).await.unwrap();
             scene.await_servers().await;
             let began = Instant::now();
-            while (ahead(scene, 2).await - before).abs() > SLACK {
+            while (ahead(scene, 2, 1).await - before).abs() > SLACK {
                 assert!(began.elapsed() < Duration::from_secs(30), "its clock is right again");
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
@@ -89,7 +89,7 @@ pub(crate) async fn clocks_may_be_fast_or_frozen(scene: &Scene) {
     scene
         .while_broken("clock: {targets: {nodes: [n1]}, how: {drift: 500}}", async || {
             let began = Instant::now();
-            while ahead(scene, 1).await < 1000 {
+            while ahead(scene, 1, 1).await < 1000 {
                 assert!(began.elapsed() < Duration::from_secs(60), "it gains too little");
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
@@ -98,9 +98,22 @@ pub(crate) async fn clocks_may_be_fast_or_frozen(scene: &Scene) {
         .await;
     scene
         .while_broken("clock: {targets: {nodes: [n1]}, how: freeze}", async || {
-            let first = ahead(scene, 1).await;
+            let first = ahead(scene, 1, 1).await;
             tokio::time::sleep(Duration::from_secs(3)).await;
-            assert!(ahead(scene, 1).await <= first - 2);
+            assert!(ahead(scene, 1, 1).await <= first - 2);
+        })
+        .await;
+    // It jumps to and fro, and every look may be at either end.
+    scene
+        .while_broken("clock: {targets: {nodes: [n1]}, how: {strobe: {by: 2h, every: 300ms}}}", async || {
+            let (began, mut seen) = (Instant::now(), [false; 2]);
+            while seen != [true; 2] {
+                assert!(began.elapsed() < Duration::from_secs(60), "it was seen at one end alone: {seen:?}");
+                let ahead = ahead(scene, 1, 1).await;
+                assert!(ahead.abs() < SLACK || (ahead - 7200).abs() < SLACK, "{ahead} s");
+                seen[usize::from(ahead > 3600)] = true;
+                tokio::time::sleep(Duration::from_millis(70)).await;
+            }
         })
         .await;
     assert_ahead(scene, [0, 0, 0]).await;

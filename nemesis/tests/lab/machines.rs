@@ -194,3 +194,23 @@ pub(crate) async fn who_cannot_be_switched_on_is_said_before_the_run(scene: &Sce
     let refused = scene.while_injected(&["reboot: {targets: {nodes: [n1]}}", mounted], async || {}).await.unwrap_err().to_string();
     assert!(refused.contains("reboot ends what power_failure keeps mounted"), "{refused}");
 }
+
+/// By the command of the plan, which knows which node it is for.
+pub(crate) async fn who_was_switched_off_in_order_is_switched_on_by_the_plans_own_command(scene: &Scene) {
+    let before = start(scene, 3).await;
+    let folder = tempfile::tempdir().unwrap();
+    for (name, login) in &scene.logins {
+        std::fs::write(folder.path().join(name), login.power_on.as_deref().unwrap()).unwrap();
+    }
+    let on = format!("sh {path}/{{{{ node }}}} && echo {{{{ node }}}} {{{{ address }}}} >>{path}/pressed", path = folder.path().display());
+    let scene = &scene.without_buttons();
+    scene
+        .while_broken(&format!("power_off: {{targets: {{nodes: [n3]}}, orderly: true, on: '{on}'}}"), async || {
+            assert!(scene.cluster.nodes[2].host.reconnect(Duration::from_secs(5)).await.is_err());
+            assert_eq!(scene.probe(1, "tcp", 3, 7000).await, "silence");
+        })
+        .await;
+    assert_ne!(start(scene, 3).await, before);
+    let pressed = std::fs::read_to_string(folder.path().join("pressed")).unwrap();
+    assert_eq!(pressed, format!("n3 {}\n", scene.cluster.nodes[2].address));
+}

@@ -68,6 +68,7 @@ tests! {
     proxies::replies_stall_or_are_late,
     proxies::requests_come_twice,
     proxies::connections_are_left_or_severed,
+    proxies::replies_are_altered_and_can_be_read,
     proxies::clients_and_nodes_are_told_apart,
     proxies::nftables_do_as_well,
     proxies::ipv6_goes_through_as_well,
@@ -114,6 +115,7 @@ tests! {
     scenarios::health_checks_are_answered_and_nothing_else,
     scenarios::late_wakers_hear_late,
     scenarios::a_link_comes_and_goes,
+    scenarios::a_link_that_comes_back_is_slow_at_first,
     scenarios::one_after_the_other_is_paused,
     scenarios::all_that_are_cut_off_come_back,
     members::a_member_leaves_and_comes_back,
@@ -127,6 +129,7 @@ tests! {
     machines::who_is_restarted_in_order_is_asked_first,
     machines::a_node_that_is_off_is_silent_until_it_is_switched_on,
     machines::who_was_off_when_the_control_node_died_is_switched_on_by_the_ledger,
+    machines::who_was_switched_off_in_order_is_switched_on_by_the_plans_own_command,
     machines::who_cannot_be_switched_on_is_said_before_the_run,
     controller::a_silent_control_node_is_not_missed,
 }

@@ -134,6 +134,35 @@ pub(crate) async fn chosen_operations_fail_on_chosen_files(scene: &Scene) {
             assert_eq!(tried(scene, 3, &read("wal/log")).await, "ok");
         })
         .await;
+    // Each operation by itself, as a disk that can only be read has it.
+    for (operation, attempt) in [
+        ("open", "cat data"),
+        ("create", "mkdir new"),
+        ("remove", "rm data"),
+        ("rename", "mv data other"),
+        ("truncate", "truncate -s 1 data"),
+        ("list", "ls wal"),
+        ("attribute", "chmod 600 data"),
+        ("write", "dd if=/dev/zero of=data bs=1 count=1 conv=notrunc"),
+    ] {
+        let line =
+            format!("disk: {{targets: {{nodes: [n3]}}, directory: /var/tmp/disk, how: {{error: EROFS}}, operations: [{operation}]}}");
+        let attempt = format!("cd {DISK} && {attempt}");
+        scene
+            .while_broken(&line, async || {
+                let said = tried(scene, 3, &attempt).await;
+                assert!(said.contains("Read-only file system"), "{operation}: {said}");
+            })
+            .await;
+    }
+    let half = "disk: {targets: {nodes: [n3]}, directory: /var/tmp/disk, how: {error: EIO}, operations: [write], probability: 0.5}";
+    scene
+        .while_broken(half, async || {
+            let writes = format!("for i in $(seq 200); do echo 5 2>/dev/null >>{DISK}/half && echo written; done | wc -l");
+            let written: u32 = scene.on(3, &writes).await.parse().unwrap();
+            assert!((60..140).contains(&written), "{written} of 200");
+        })
+        .await;
     assert_eq!(scene.on(3, &format!("cat {DISK}/wal/log {DISK}/data; rm -r {DISK}")).await, "1\n3\n2");
     assert_unmounted(scene).await;
 }

@@ -16,11 +16,17 @@ const ASKED: u16 = 7007;
 const COUNT: u16 = 7008;
 const REPLY: usize = 1000;
 
+/// The ports that answer whatever they are asked by these bytes, and close the connection.
+const REPLIES: [(u16, &[u8]); 2] = [
+    (7010, b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 31\r\n\r\n{\"value\":\"faithful\",\"count\":538}"),
+    (7011, b"$8\r\nfaithful\r\n"),
+];
+
 /// Something that is done, if the kernel lets it.
 type Deed = fn() -> std::io::Result<()>;
 
 /// What is done for each byte that comes by TCP to a port, before it is answered: what of the kernel's a server may run out of.
-const DEEDS: [(u16, Deed); 3] = [(7002, take_memory), (7003, write_to_disk), (7004, start_a_session)];
+const DEEDS: [(u16, Deed); 4] = [(7002, take_memory), (7003, write_to_disk), (7004, start_a_session), (7006, read_from_disk)];
 
 /// The disk that is written to.
 const DISK: &str = "/mnt/disk";
@@ -53,6 +59,7 @@ pub(crate) fn main(words: &[String]) {
             TcpStream::connect(target(address, &COUNT.to_string())).unwrap().read_exact(&mut count).unwrap();
             println!("{}", u64::from_le_bytes(count));
         }
+        ["reply", address, port] => println!("{}", reply(&target(address, port)).unwrap_or_else(|error| word(&error).into())),
         ["hold", address, port] => hold(&target(address, port)),
         ["name", name] => println!("{}", resolve(name)),
         ["ahead", address] => {
@@ -85,6 +92,14 @@ fn serve() {
             for mut stream in listener.incoming().flatten() {
                 let mut byte = [0];
                 while stream.read_exact(&mut byte).and_then(|()| deed()).and_then(|()| stream.write_all(&byte)).is_ok() {}
+            }
+        });
+    }
+    for (port, reply) in REPLIES {
+        let listener = listener(port);
+        std::thread::spawn(move || {
+            for mut stream in listener.incoming().flatten() {
+                let _ = stream.read(&mut [0; 512]).and_then(|_| stream.write_all(reply));
             }
         });
     }
@@ -182,6 +197,18 @@ fn write_to_disk() -> std::io::Result<()> {
     file.sync_data()
 }
 
+/// 64 KiB from the disk, past what the kernel remembers.
+fn read_from_disk() -> std::io::Result<()> {
+    use nix::fcntl::OFlag;
+    use std::os::unix::fs::{FileExt, OpenOptionsExt};
+    static AT: AtomicU64 = AtomicU64::new(0);
+    let file = std::fs::OpenOptions::new().read(true).custom_flags(OFlag::O_DIRECT.bits()).open(format!("{DISK}/file"))?;
+    let mut bytes = vec![0; (1 << 16) + 4096];
+    // Where the kernel reads to past its memory must be aligned.
+    let start = bytes.as_ptr().align_offset(4096);
+    file.read_exact_at(&mut bytes[start..start + (1 << 16)], AT.fetch_add(1 << 16, Ordering::SeqCst))
+}
+
 /// A child that leaves the session.
 fn start_a_session() -> std::io::Result<()> {
     std::process::Command::new("setsid").args(["sleep", "86399"]).spawn().map(drop)
@@ -217,6 +244,16 @@ fn exchange(stream: &mut TcpStream) -> std::io::Result<()> {
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.write_all(b"x")?;
     stream.read_exact(&mut [0])
+}
+
+/// What a server answers to a question, with escapes in place of what is not printed.
+fn reply(to: &SocketAddr) -> std::io::Result<String> {
+    let mut stream = TcpStream::connect_timeout(to, PATIENCE)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")?;
+    let mut reply = Vec::new();
+    stream.read_to_end(&mut reply)?;
+    Ok(reply.escape_ascii().to_string())
 }
 
 /// Whether a connection is made and gives back a byte.

@@ -243,3 +243,39 @@ pub(crate) async fn ssh_is_never_in_between(scene: &Scene) {
     };
     assert!(why.contains("SSH, by which faults are healed"), "{why}");
 }
+
+/// A server that lies, in words that its clients understand; and one whose bytes are other ones.
+pub(crate) async fn replies_are_altered_and_can_be_read(scene: &Scene) {
+    let of = async |port: u16| scene.probe(2, "reply", 1, port).await;
+    let (http, redis) = (of(7010).await, of(7011).await);
+    assert!(http.ends_with(r#"{\"value\":\"faithful\",\"count\":538}"#) && redis == r"$8\r\nfaithful\r\n", "{http} {redis}");
+    for (protocol, port, whole) in [("http", 7010, &http), ("redis", 7011, &redis), ("bytes", 7011, &redis)] {
+        let how = format!("{{lose_replies: 0, alter: {{share: 1, protocol: {protocol}}}}}");
+        let line = format!("proxy: {{targets: {{nodes: [n1]}}, port: {port}, from: nodes, how: {how}}}");
+        scene
+            .while_broken(&line, async || {
+                let mut altered = 0;
+                for _ in 0..10 {
+                    let said = of(port).await;
+                    altered += u32::from(said != *whole);
+                    match protocol {
+                        "http" => {
+                            let (head, body) = said.rsplit_once(r"\r\n\r\n").unwrap_or_else(|| panic!("{said}"));
+                            assert!(whole.starts_with(head), "{said}");
+                            let body: serde_json::Value =
+                                serde_json::from_str(&body.replace(r#"\""#, "\"")).unwrap_or_else(|_| panic!("{said}"));
+                            assert!(body["value"].as_str().is_some_and(|text| text.len() == 8) && body["count"].is_u64(), "{said}");
+                        }
+                        "redis" => {
+                            let text = said.strip_prefix(r"$8\r\n").and_then(|rest| rest.strip_suffix(r"\r\n"));
+                            assert!(text.is_some_and(|text| text.len() == 8), "{said}");
+                        }
+                        _ => assert!(!said.is_empty()),
+                    }
+                }
+                assert_eq!(altered, 10, "{protocol}");
+            })
+            .await;
+        assert_eq!(of(port).await, *whole, "healed");
+    }
+}

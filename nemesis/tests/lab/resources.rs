@@ -192,6 +192,25 @@ pub(crate) async fn a_disk_is_as_slow_as_it_is_said_to_be(scene: &Scene) {
             assert!(nanos > 2_000_000_000, "a mebibyte was written in {nanos} ns");
         })
         .await;
+    let read = write.replace(" 7003 ", " 7006 ");
+    let read = async || scene.on(1, &read).await.lines().nth(1).unwrap().parse::<u64>().unwrap();
+    // What was written, from its beginning on.
+    scene
+        .while_broken("io: {targets: {nodes: [n2]}, path: /mnt/disk, read_kib: 256}", async || {
+            let nanos = read().await;
+            assert!(nanos > 2_000_000_000, "a mebibyte was read in {nanos} ns");
+        })
+        .await;
+    let line = "scenario: {slow-disk-and-loss: {targets: {nodes: [n2]}, path: /mnt/disk, write_kib: 256, share: 0.5}}";
+    scene
+        .while_broken(line, async || {
+            let heard: u32 = scene.probe(1, "udp", 2, 7000).await.parse().unwrap();
+            assert!((100..300).contains(&heard), "{heard} of 400");
+            let began = std::time::Instant::now();
+            let deeds = scene.on(2, &format!("{PROBE} probe deeds {} 7003 16", scene.cluster.nodes[1].address)).await;
+            assert!(deeds == "16" && began.elapsed().as_millis() > 2000, "{deeds} in {:?}", began.elapsed());
+        })
+        .await;
     for node in 1..=3 {
         scene.on(node, "umount /mnt/disk && rm -rf /mnt/disk /tmp/image").await;
     }

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
+use crate::clocks::ahead;
 use crate::processes::states;
-use crate::scene::Scene;
+use crate::scene::{PROBE, Scene};
 
 /// Something that does not happen for so long never does.
 const LONG: Duration = Duration::from_secs(60);
@@ -43,8 +44,17 @@ pub(crate) async fn health_checks_are_answered_and_nothing_else(scene: &Scene) {
 }
 
 pub(crate) async fn late_wakers_hear_late(scene: &Scene) {
+    // Its clock is as old as what it knows.
     scene
-        .while_broken("scenario: {late-wakers: {targets: {nodes: [n2]}, asleep: 20s}}", async || {
+        .while_broken("scenario: {late-wakers: {targets: {nodes: [n2]}, asleep: 5m}}", async || {
+            assert_eq!(states(scene, 2).await, "T");
+            scene.on(2, &format!("kill -CONT $(pgrep -f '{PROBE} probe serv[e]')")).await;
+            let behind = -ahead(scene, 2, 2).await;
+            assert!((200..400).contains(&behind), "{behind} s");
+        })
+        .await;
+    scene
+        .while_broken("scenario: {late-wakers: {targets: {nodes: [n2]}, asleep: 20s, old_clock: false}}", async || {
             assert_eq!(states(scene, 2).await, "T");
             for _ in 0..600 {
                 if states(scene, 2).await != "T" {
@@ -72,6 +82,27 @@ pub(crate) async fn a_link_comes_and_goes(scene: &Scene) {
             })
             .await;
     }
+}
+
+/// A megabyte takes a minute at the first rate, four seconds at the last.
+pub(crate) async fn a_link_that_comes_back_is_slow_at_first(scene: &Scene) {
+    let line = "scenario: {slow-start: {targets: {nodes: [n1]}, cut: 3s, slowest: 128kbit, steps: 5, step: 4s, whole: 4s}}";
+    scene
+        .while_broken(line, async || {
+            until(scene, (1, 2), "silence").await;
+            until(scene, (1, 2), "ok").await;
+            let rates = "tc class show dev eth0 | sed -n 's/.* rate \\([0-9]*\\)[KM]bit.*/\\1/p' | sort -n | head -n 1";
+            let (begun, mut seen) = (Instant::now(), Vec::new());
+            while seen.len() < 3 && begun.elapsed() < LONG {
+                let rate: u32 = scene.on(1, rates).await.parse().unwrap_or_default();
+                if rate > 0 && seen.last().is_none_or(|last| rate > *last) {
+                    seen.push(rate);
+                }
+            }
+            assert!(seen.len() >= 3 && [128, 256, 512, 1024, 2048].iter().any(|rate| seen.contains(rate)), "{seen:?}");
+            until(scene, (1, 2), "silence").await;
+        })
+        .await;
 }
 
 pub(crate) async fn one_after_the_other_is_paused(scene: &Scene) {

@@ -41,7 +41,8 @@ fn what_was_not_on_disk_is_missed_after_all_are_killed() {
     let killing = "--set=nemesis=[{kill: {targets: all}, every: 6s, for: 2s, interval: fixed}]";
     // Keys that outlast a kill: on fresh ones nothing is missed.
     let keys = "--set=workload.register.ops_per_key=4000";
-    let trial = trial.with(&["--duration=20s", "--set=system.options.defect=lost-fsync", killing, keys]);
+    // As long as a slow machine takes to miss something.
+    let trial = trial.with(&["--duration=5m", "--set=stop_on=violation", "--set=system.options.defect=lost-fsync", killing, keys]);
     assert_status(&trial.run(), 1);
 }
 
