@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command as Process};
 use std::time::{Duration, Instant};
 
-use elenchus_control::Host;
 use elenchus_control::config::{HostConfig, HostKeyPolicy, Key, Secret};
 use elenchus_control::system::Node;
+use elenchus_control::{Command, Host};
 use elenchus_core::{Rng, Seed};
 use elenchus_nemesis::{Campaign, Healing, Ledger, Safety, Scheduled};
 use serde_json::{Value as Json, json};
@@ -32,6 +32,14 @@ const LINES: &[&str] = &[
     "{memory: {targets: one, mib: 8}, every: 4s, for: 1s}",
     "{descriptors: {targets: one}, every: 4s, for: 2s}",
     "{fill_disk: {targets: one, path: /mnt/small}, every: 4s, for: 2s}",
+    "{sever: {targets: one}, every: 3s, for: 1s}",
+    "{scenario: {flapping-link: {cut: 300ms, whole: 300ms}}, every: 4s, for: 2s}",
+    "{scenario: {slow-start: {cut: 300ms, step: 300ms, steps: 2, whole: 300ms}}, every: 4s, for: 2s}",
+    "{scenario: {late-wakers: {asleep: 1s}}, every: 5s, for: 2s}",
+    "{scenario: {flaky-network: {cut: 200ms, whole: 500ms}}, every: 4s, for: 2s}",
+    "{scenario: {rolling-pause: {asleep: 300ms, awake: 200ms}}, every: 5s, for: 2s}",
+    "{scenario: {swizzle: {step: 200ms}}, every: 5s, for: 2s}",
+    "{rollback: {targets: one, path: /var/tmp/moving, age: 1s, restore: true}, every: 6s, for: 1s}",
     "{damage: {targets: one, files: '/var/tmp/data/*', restore: true}, every: 6s, for: 2s}",
     "{power_failure: {targets: one, directory: /var/tmp/disk, torn: 512}, every: 4s, for: 1s}",
     "{disk: {targets: all, directory: /var/tmp/disk, how: {delay: 1ms}}, every: 4s, for: 2s}",
@@ -45,6 +53,9 @@ const LINES: &[&str] = &[
     "{pids: {targets: one, limit: 100}, every: 4s, for: 2s}",
     "{shell: {inject: 'touch /tmp/mark', verify: 'test -e /tmp/mark', heal: 'rm -f /tmp/mark', verify_healed: '! test -e /tmp/mark'}, every: 2s, for: 1s}",
 ];
+
+/// One more, where a disk can be made.
+const IO: &str = "{io: {targets: one, path: /mnt/disk, write_kib: 256}, every: 4s, for: 2s}";
 
 const LEASE: &str = "5s";
 
@@ -61,37 +72,59 @@ pub(crate) async fn a_silent_control_node_is_not_missed(scene: &Scene) {
     let seed = std::env::var("ELENCHUS_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(clock);
     let mut rng = Seed(seed).stream("kills");
     let (mut interrupted, mut slowest) = (0, Duration::ZERO);
+    let mut has_disks = true;
     for node in 1..=3 {
         scene
             .on(node, "mkdir -p /mnt/small /var/tmp/data && mount -t tmpfs -o size=8m tmpfs /mnt/small && echo whole >/var/tmp/data/file")
             .await;
+        // What is rolled back must change.
+        scene
+            .on(node, "mkdir -p /var/tmp/moving && setsid sh -c 'while :; do date +%s%N >/var/tmp/moving/now; sleep 0.2; done' </dev/null >/dev/null 2>&1 &")
+            .await;
+        has_disks &= scene.cluster.nodes[node - 1].host.output(Command::sh(crate::resources::DISK)).await.unwrap().status.is_success();
     }
-    let whole = scene.traces().await;
+    if !has_disks {
+        println!("  skipped: `io`, as no disk can be made here");
+    }
+    let whole = everything(scene).await;
     for round in 0..times {
         let store = tempfile::tempdir().unwrap();
         tell(scene, store.path());
-        let killed = kill_at_random(store.path(), &mut start(store.path(), seed + round), &mut rng).await;
-        interrupted += u32::from(scene.traces().await != whole);
+        let mut control = start(store.path(), seed + round, if has_disks { "disks" } else { "no-disks" });
+        let killed = kill_at_random(store.path(), &mut control, &mut rng).await;
+        interrupted += u32::from(everything(scene).await != whole);
         slowest = slowest.max(healed_without_help(scene, &whole, &format!("seed {seed}, round {round}, killed after {killed:?}")).await);
         // Afterwards the ledger is worked off without harm.
         let ledger = Ledger::open(store.path()).unwrap();
         let outstanding = ledger.outstanding().len();
         let healed = elenchus_nemesis::heal_outstanding(&scene.cluster.nodes, &ledger).await;
         assert_eq!((healed.healed.len(), ledger.outstanding().len()), (outstanding, 0), "{healed:?}");
-        assert_eq!(scene.traces().await, whole);
+        healed_without_help(scene, &whole, "after the ledger was worked off").await;
         scene.await_servers().await;
         let again = elenchus_nemesis::heal_outstanding(&scene.cluster.nodes, &ledger).await;
         assert_eq!(again, Healing::default(), "healing is idempotent");
     }
     for node in 1..=3 {
-        scene.on(node, "umount /mnt/small; rm -rf /mnt/small /var/tmp/data").await;
+        scene.on(node, "pkill -f 'date +%s%N >/var/tmp/movin[g]'; umount /mnt/small /mnt/disk; rm -rf /mnt/small /mnt/disk /tmp/image /var/tmp/data /var/tmp/moving; true").await;
     }
     println!("  killed {times} times, {interrupted} of them with faults in force; all was healed within {slowest:.1?} of it");
 }
 
-fn start(store: &Path, seed: u64) -> Child {
+/// What is left of faults on each node, and whatever else runs or is there.
+async fn everything(scene: &Scene) -> Vec<String> {
+    let look = "for pid in /proc/[0-9]*; do tr '\\0' ' ' <$pid/cmdline | head -c 100; echo; done 2>/dev/null | \
+                grep -vE '^$|^(tr|head|sort|grep|sleep|date) |^sh -c for pid in|/proc/.[0-9]' | sort -u; \
+                find /sys/fs/cgroup -type d -name 'elenchus-*' 2>/dev/null; tc qdisc show; ls /var/tmp";
+    let mut all = scene.traces().await;
+    for node in 1..=3 {
+        all.push(scene.on(node, look).await);
+    }
+    all
+}
+
+fn start(store: &Path, seed: u64, disks: &str) -> Child {
     let exe = std::env::current_exe().unwrap();
-    Process::new(exe).args(["control", &store.to_string_lossy(), &seed.to_string()]).spawn().unwrap()
+    Process::new(exe).args(["control", &store.to_string_lossy(), &seed.to_string(), disks]).spawn().unwrap()
 }
 
 /// The file that says that the control node has prepared everything.
@@ -100,7 +133,14 @@ fn ready(store: &Path) -> PathBuf {
 }
 
 async fn kill_at_random(store: &Path, child: &mut Child, rng: &mut Rng) -> Duration {
-    // What it prepares takes its time on a loaded machine, and breaks nothing.
+    // One in five times while it prepares everything, which may take its time on a loaded machine.
+    if rng.chance(0.2) {
+        let after = Duration::from_millis(rng.below(1500));
+        tokio::time::sleep(after).await;
+        child.kill().unwrap();
+        child.wait().unwrap();
+        return after;
+    }
     while !ready(store).exists() {
         assert!(child.try_wait().unwrap().is_none(), "it ended by itself");
         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -116,7 +156,7 @@ async fn kill_at_random(store: &Path, child: &mut Child, rng: &mut Rng) -> Durat
 async fn healed_without_help(scene: &Scene, whole: &[String], what: &str) -> Duration {
     let (began, mut progress, mut before) = (Instant::now(), Instant::now(), Vec::new());
     loop {
-        let left = scene.traces().await;
+        let left = everything(scene).await;
         if left == whole {
             return began.elapsed();
         }
@@ -151,9 +191,10 @@ fn addresses(scene: &Scene) -> Json {
 /// The control node: carries the faults out until it is killed.
 pub(crate) fn main(words: &[String]) {
     let (store, seed, lines) = match words {
-        [store, seed] => (store, seed, LINES),
-        [store, seed, off] if off == "off" => (store, seed, OFF),
-        _ => panic!("a store and a seed"),
+        [store, seed, off] if off == "off" => (store, seed, OFF.to_vec()),
+        [store, seed, disks] if disks == "disks" => (store, seed, [LINES, &[IO]].concat()),
+        [store, seed, _] => (store, seed, LINES.to_vec()),
+        _ => panic!("a store, a seed and a word"),
     };
     let nodes: Vec<Json> = serde_json::from_str(&std::fs::read_to_string(Path::new(store).join("nodes.json")).unwrap()).unwrap();
     let nodes = nodes.iter().map(|node| {

@@ -13,6 +13,10 @@ pub(crate) async fn lacks_cgroups(scene: &Scene) -> bool {
     !tried.status.is_success()
 }
 
+/// Makes a small disk of a node's own, and mounts it.
+pub(crate) const DISK: &str =
+    "mkdir -p /mnt/disk && truncate -s 32M /tmp/image && mkfs.ext4 -q /tmp/image && mount -o loop /tmp/image /mnt/disk";
+
 /// The cgroup of the server, by a controller of v1.
 const GROUP: &str = "group=$(cut -d' ' -f2 /run/elenchus/cgroup/*/place)";
 
@@ -166,8 +170,7 @@ pub(crate) async fn limits_end_each_by_itself(scene: &Scene) {
 }
 
 pub(crate) async fn a_disk_is_as_slow_as_it_is_said_to_be(scene: &Scene) {
-    let disk = "mkdir -p /mnt/disk && truncate -s 32M /tmp/image && mkfs.ext4 -q /tmp/image && mount -o loop /tmp/image /mnt/disk";
-    let made = scene.cluster.nodes[1].host.output(elenchus_control::Command::sh(disk)).await.unwrap();
+    let made = scene.cluster.nodes[1].host.output(elenchus_control::Command::sh(DISK)).await.unwrap();
     if lacks_cgroups(scene).await || !made.status.is_success() {
         println!("  skipped: no disk can be made here: {}", made.last_words());
         return;
@@ -180,7 +183,7 @@ pub(crate) async fn a_disk_is_as_slow_as_it_is_said_to_be(scene: &Scene) {
     assert!(error.to_string().contains("n1: it takes a cgroup"), "{error}");
     assert!(!error.to_string().contains("n2: "), "{error}");
     for node in [1, 3] {
-        scene.on(node, disk).await;
+        scene.on(node, DISK).await;
     }
     // A mebibyte takes four seconds.
     let write =
