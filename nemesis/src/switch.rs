@@ -18,12 +18,11 @@
 use std::time::Duration;
 
 use elenchus_control::command::quote;
-use elenchus_control::system::daemon::LOOK;
+use elenchus_control::system::daemon::{LOOK, SWITCHES as FAULTS};
 
 use crate::Work;
 
 const LEASE: &str = "/run/elenchus/lease";
-const FAULTS: &str = "/run/elenchus/faults";
 const LAPSED: &str = "/run/elenchus/lapsed";
 
 /// How many renewals may be lost before a lease runs out.

@@ -11,6 +11,9 @@ use crate::helper;
 /// A node that takes longer is asked again the next time.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// A second, in nanoseconds.
+const SECOND_NS: i64 = 1_000_000_000;
+
 /// How far a node's clocks were ahead of the control node's, in nanoseconds; negative where they were behind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reading {
@@ -24,7 +27,7 @@ pub struct Reading {
 }
 
 impl Reading {
-    /// Asks a node. None where it does not answer in time, or cannot tell nanoseconds.
+    /// Asks a node. None where it does not answer in time.
     pub async fn of(node: &Node) -> Option<Reading> {
         let script = format!(": what time is it\ndate +%s%N\nif [ -x {0} ]; then {0} clock read; fi\n:\n", helper::path());
         let asked = SystemTime::now();
@@ -37,7 +40,13 @@ impl Reading {
     /// What a node printed, when it was this time here.
     fn parse(printed: &str, now_ns: i64, within: Duration) -> Option<Reading> {
         let mut lines = printed.lines();
-        let machine_ns = lines.next()?.parse::<i64>().ok()? - now_ns;
+        let shown = lines.next()?.split(|letter: char| !letter.is_ascii_digit()).next()?;
+        let number: i64 = shown.parse().ok()?;
+        // BusyBox knows whole seconds alone, which are half a second old in the mean.
+        let (machine_ns, within) = match shown.len() {
+            0..=12 => (number.checked_mul(SECOND_NS)? + SECOND_NS / 2 - now_ns, within + Duration::from_nanos(SECOND_NS as u64 / 2)),
+            _ => (number - now_ns, within),
+        };
         let ahead = lines.filter_map(|line| line.split_once(' ')?.1.parse::<i64>().ok());
         Some(Reading {
             machine_ns,
@@ -64,7 +73,10 @@ mod tests {
         let wrong = of("1000000000000000005\n17 -30000000000\n18 200\n").unwrap();
         assert_eq!((wrong.machine_ns, wrong.process_ns, wrong.shown_ns()), (5, Some(-29_999_999_995), -29_999_999_995));
         assert_eq!(serde_json::from_str::<Reading>(&serde_json::to_string(&wrong).unwrap()).unwrap(), wrong);
-        // BusyBox knows no nanoseconds.
-        assert_eq!(of("1000000000N\n"), None);
+        for coarse in ["1000000000N\n", "1000000000%N\n", "1000000000\n7 0\n"] {
+            let coarse = of(coarse).unwrap();
+            assert_eq!((coarse.machine_ns, coarse.within_ns), (500_000_000, 500_003_000));
+        }
+        assert_eq!(of("N\n"), None);
     }
 }

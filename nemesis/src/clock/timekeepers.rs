@@ -1,6 +1,6 @@
 //! Whoever sets a machine's clock right: held off while it is to be wrong, and put back.
 //!
-//! They are asked of the node's service manager, systemd or OpenRC, and stopped by it: one that was merely paused would be missed by a watchdog.
+//! They are asked of the node's service manager, systemd, OpenRC or that of System V, and stopped by it: one that was merely paused would be missed by a watchdog.
 
 /// The services that keep the time, as distributions call them.
 const SERVICES: &str = "systemd-timesyncd chronyd chrony ntpd ntp ntpsec openntpd";
@@ -11,12 +11,13 @@ const LIST: &str = "/run/elenchus/timekeepers";
 /// What is done to a service by whichever manager there is: `service start chrony`.
 const SERVICE: &str = "service() {\n\
                        \x20 if command -v systemctl >/dev/null; then systemctl \"$1\" \"$2\"\n\
-                       \x20 else rc-service \"$2\" \"$1\"; fi\n\
+                       \x20 elif command -v rc-service >/dev/null; then rc-service \"$2\" \"$1\"\n\
+                       \x20 else \"/etc/init.d/$2\" \"$1\"; fi\n\
                        }\n\
                        runs() {\n\
                        \x20 if command -v systemctl >/dev/null; then systemctl is-active --quiet \"$1\"\n\
                        \x20 elif command -v rc-service >/dev/null; then rc-service \"$1\" status >/dev/null 2>&1\n\
-                       \x20 else return 1; fi\n\
+                       \x20 else [ -x \"/etc/init.d/$1\" ] && \"/etc/init.d/$1\" status >/dev/null 2>&1; fi\n\
                        }\n";
 
 /// Stops those that run, and remembers them before.

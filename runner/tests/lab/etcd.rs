@@ -1,5 +1,7 @@
 //! A real etcd of five nodes.
 
+use std::time::SystemTime;
+
 use crate::trial::{Trial, assert_status, is_installed, lacks_fuse, number};
 
 /// Valid, with as many operations as even a busy machine manages, and every fault took effect and is in the report.
@@ -65,6 +67,25 @@ fn wrong_clocks_are_in_its_log_and_do_no_harm() {
         with_the_wrong_date += u32::from(years.iter().any(|year| year == "2038"));
     }
     assert!(with_the_wrong_date >= 2, "those that were killed say much when they come back: {with_the_wrong_date}");
+}
+
+/// Of two starts some seconds apart it says itself that an hour was between them, or so: each second was five hundred to it.
+#[test]
+fn a_clock_that_is_too_fast_is_in_its_log() {
+    let Some(trial) = is_installed("etcd").then(|| Trial::of("examples/etcd/clocks.yaml")).flatten() else { return };
+    let faults = "--set=nemesis=[{clock: {targets: {nodes: [n1]}, how: {drift: 500}}, at: [3s], for: 14s}, \
+                  {kill: {targets: {nodes: [n1]}}, at: [5s, 11s], for: 1s}]";
+    let trial = trial.with(&["--duration=19s", faults]);
+    assert_status(&trial.run(), 0);
+    let results = trial.results();
+    assert_eq!((number(&results, "/faults/verified"), number(&results, "/faults/healed")), (3, 3), "{results:#}");
+    let logs = std::fs::read_dir(trial.dir().join("logs/n1")).unwrap().flatten();
+    let text: String = logs.map(|file| std::fs::read_to_string(file.path()).unwrap_or_default()).collect();
+    let date = |line: &str| humantime::parse_rfc3339(line.split_once("\"ts\":\"")?.1.split_once('"')?.0).ok();
+    let starts: Vec<SystemTime> = text.lines().filter(|line| line.contains("\"msg\":\"starting etcd server\"")).filter_map(date).collect();
+    let gaps = starts.windows(2).filter_map(|pair| pair[1].duration_since(pair[0]).ok()).map(|gap| gap.as_secs());
+    let gaps: Vec<u64> = gaps.collect();
+    assert!(gaps.len() == 2 && (1500..20_000).contains(&gaps[1]), "{gaps:?}\n{text}");
 }
 
 /// What etcd acknowledged it has synced: the power may fail everywhere.
