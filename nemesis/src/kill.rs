@@ -45,23 +45,32 @@ pub enum Signal {
     Usr1,
     /// Free to use.
     Usr2,
+    /// A timer has run out.
+    Alrm,
+    /// Nobody reads what is written.
+    Pipe,
+    /// What an instruction that there is not does.
+    Ill,
+    /// What a division by zero does.
+    Fpe,
+    /// What a breakpoint does that nobody waits for.
+    Trap,
+    /// What a call does that a filter forbids.
+    Sys,
+    /// It has had all of its processor time.
+    Xcpu,
+    /// It has written the largest file that it may.
+    Xfsz,
+    /// A timer of its own processor time has run out.
+    Vtalrm,
+    /// A profiler's timer has run out.
+    Prof,
 }
 
 impl Signal {
     /// As `kill` takes it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Signal::Kill => "KILL",
-            Signal::Term => "TERM",
-            Signal::Int => "INT",
-            Signal::Quit => "QUIT",
-            Signal::Hup => "HUP",
-            Signal::Abrt => "ABRT",
-            Signal::Segv => "SEGV",
-            Signal::Bus => "BUS",
-            Signal::Usr1 => "USR1",
-            Signal::Usr2 => "USR2",
-        }
+    pub fn name(self) -> String {
+        format!("{self:?}").to_uppercase()
     }
 }
 
@@ -101,7 +110,7 @@ impl Fault for Kill {
     }
 
     fn works(&self, cluster: &Cluster, _id: u32, deed: &Deed) -> Result<Vec<Work>, NemesisError> {
-        errand::ended(cluster, &deed.nodes, |daemon| daemon.kill_by(self.signal.name()))
+        errand::ended(cluster, &deed.nodes, |daemon| daemon.kill_by(&self.signal.name()))
     }
 
     fn sweep(&self, cluster: &Cluster) -> Result<Vec<Errand>, NemesisError> {

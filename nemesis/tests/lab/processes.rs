@@ -10,7 +10,7 @@ pub(crate) async fn states(scene: &Scene, node: usize) -> String {
 }
 
 pub(crate) async fn the_killed_are_gone_and_come_back(scene: &Scene) {
-    for signal in ["KILL", "TERM", "INT", "QUIT", "HUP", "ABRT", "SEGV", "BUS", "USR1", "USR2"] {
+    for signal in ["KILL", "TERM", "INT", "QUIT", "HUP", "ABRT", "SEGV", "BUS", "USR1", "USR2", "ALRM", "XCPU"] {
         scene
             .while_broken(&format!("kill: {{targets: {{nodes: [n2]}}, signal: {signal}}}"), async || {
                 assert_eq!(states(scene, 2).await, "");
