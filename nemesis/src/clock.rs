@@ -95,7 +95,7 @@ const ABOUT: About = About {
     name: "clock",
     what: "has the system's processes, or the whole machine, see a clock that is ahead or behind, too fast, too slow or frozen, jumps, or has a leap second",
     how: "the helper stops each process for some milliseconds and redirects the vDSO's functions that tell the time of day; a job does so to processes that come later; with `of: machine`, NTP is stopped and the clock is set",
-    needs: "a system in the plan; x86-64; leave to trace processes; `setsid`, `pkill`; for a machine no system, but a clock of its own",
+    needs: "a system in the plan; x86-64 or AArch64; leave to trace processes; `setsid`, `pkill`; for a machine no system, but a clock of its own",
     verified: "every process of the system, made to ask for the time, is told the wrong one; the job runs; a machine's clock is read",
     healed: "the helper puts the functions back; the vDSO of every process is byte for byte the kernel's, the job is gone; a machine's clock is set by the time since it started, and NTP started",
     overlap: Overlap::Never,

@@ -15,16 +15,18 @@
 //! A program that a struck process starts by `fork` has the same clock from the beginning, one that it becomes by `exec` a right one until the keeper looks:
 //! twenty times in a second.
 
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod payload;
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod process;
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod processor;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod tracee;
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod vdso;
 
-#[cfg(not(target_arch = "x86_64"))]
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 #[path = "clock/elsewhere.rs"]
 mod process;
 

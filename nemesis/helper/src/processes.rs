@@ -43,7 +43,7 @@ pub(crate) fn has_capability(number: u32) -> Result<bool> {
 }
 
 /// The threads of a process that have not ended. Only who writes into processes asks.
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 pub(crate) fn threads(pid: i32) -> Vec<i32> {
     let folder = format!("/proc/{pid}/task");
     let entries = fs::read_dir(&folder).into_iter().flatten().flatten();

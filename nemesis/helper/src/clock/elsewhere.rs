@@ -22,7 +22,7 @@ pub(super) fn now() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
 }
 
-const WHY: &str = "clocks of processes can be set wrong on x86-64 only, and this machine's processor is another";
+const WHY: &str = "clocks of processes can be set wrong on x86-64 and AArch64 only, and this machine's processor is another";
 
 impl Ground {
     pub(super) fn new() -> Result<Ground> {

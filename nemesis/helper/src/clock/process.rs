@@ -6,24 +6,15 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::payload::{self, PAGE};
+use super::payload;
+use super::processor::{self, JUMP, PAGE, REACH, TOP, target};
 use super::tracee::Tracee;
 use super::vdso::{self, Span, Vdso};
 use crate::skew::Skew;
 use crate::{Result, failed, processes};
 
-/// A jump to an address within 2 GiB: an opcode and a distance of four bytes.
-const JUMP: usize = 5;
-const JUMP_OPCODE: u8 = 0xe9;
-
-/// How far from the vDSO our code may be.
-const REACH: u64 = 1 << 30;
-
 /// How much room is left to a heap or a stack to grow.
 const GROWTH: u64 = 1 << 30;
-
-/// Where the addresses of a program end.
-const TOP: u64 = 0x7fff_ffff_f000;
 
 /// What is known of every process of the node.
 pub(super) struct Ground {
@@ -61,8 +52,8 @@ pub(super) fn now() -> i64 {
 impl Ground {
     pub(super) fn new() -> Result<Ground> {
         let vdso = Vdso::own()?;
-        let find = |one: &payload::Replacement| vdso.symbol(one.symbol).map(|at| (at, one.at)).ok_or(one.symbol);
-        let functions: Vec<(usize, usize)> = payload::replacements()
+        let find = |one: &processor::Replacement| vdso.symbol(one.symbol).map(|at| (at, one.at)).ok_or(one.symbol);
+        let functions: Vec<(usize, usize)> = processor::replacements()
             .iter()
             .map(find)
             .collect::<std::result::Result<_, _>>()
@@ -112,7 +103,7 @@ impl Ground {
         let data = read(page + PAGE as u64, payload::DATA).unwrap_or_default();
         match payload::skew(&data) {
             Some((skew, owner)) if image == self.vdso.image => {
-                let code = payload::code();
+                let code = processor::code();
                 let leads_to_ours = targets.iter().all(|(target, in_code)| *target == page + in_code);
                 let is_complete = targets.len() == self.functions.len() && leads_to_ours && read(page, code.len())? == code;
                 Ok(Clock::Wrong { page, skew, owner, is_complete })
@@ -148,8 +139,7 @@ impl Ground {
         self.leave(&mut tracee, span, page)?;
         for &(at, in_code) in &self.functions {
             let from = span.start + at as u64;
-            let distance = (page + in_code as u64).wrapping_sub(from + JUMP as u64) as i32;
-            tracee.write(from, &[[JUMP_OPCODE].as_slice(), &distance.to_le_bytes()].concat())?;
+            tracee.write(from, &processor::jump(from, page + in_code as u64))?;
         }
         Ok(true)
     }
@@ -182,11 +172,11 @@ impl Ground {
         let Some(span) = vdso::find(&vdso::maps(pid)?) else { return Ok(None) };
         let Clock::Wrong { page, .. } = self.see(span, |at, length| tracee.read(at, length))? else { return Ok(None) };
         let Some((function, _)) = self.functions.first() else { return Ok(None) };
-        let (data, place) = (page + PAGE as u64, page + payload::ask() as u64);
+        let (data, (place, end)) = (page + PAGE as u64, processor::ask());
         let (function, answer) = (span.start + *function as u64, data + payload::ANSWER as u64);
         let from = now();
-        // The trap instruction is the third byte of that code.
-        tracee.run(place, place + 3, function, [libc::CLOCK_REALTIME as u64, answer], data + payload::STACK as u64)?;
+        let (place, end) = (page + place as u64, page + end as u64);
+        tracee.ask(place, end, function, [libc::CLOCK_REALTIME as u64, answer], data + payload::STACK as u64)?;
         let to = now();
         let said = tracee.read(answer, 16)?;
         let number = |bytes: &[u8]| bytes.try_into().map_or(0, i64::from_le_bytes);
@@ -216,7 +206,7 @@ impl Ground {
 
     /// Our code of an earlier time, which nothing jumps to any more.
     fn leftover(&self, tracee: &Tracee, maps: &[(Span, String)]) -> Option<u64> {
-        let code = payload::code();
+        let code = processor::code();
         let candidates = maps.iter().filter(|(span, name)| name.is_empty() && span.end - span.start == PAGE as u64);
         candidates.map(|(span, _)| span.start).find(|&page| {
             tracee.read(page, code.len()).is_ok_and(|bytes| bytes == code)
@@ -239,7 +229,7 @@ impl Ground {
             }
             return Err(format!("it was given no memory near its vDSO ({})", told(mapped)));
         }
-        tracee.write(place, payload::code())?;
+        tracee.write(place, processor::code())?;
         let answer = tracee.system_call(by, libc::SYS_mprotect, [place, PAGE as u64, read_execute, 0, 0, 0])?;
         if answer != 0 {
             tracee.system_call(by, libc::SYS_munmap, [place, both, 0, 0, 0, 0])?;
@@ -257,18 +247,13 @@ fn told(answer: i64) -> String {
     }
 }
 
-/// Where a jump at `from` leads, if that is what the bytes there are.
-fn target(from: u64, bytes: &[u8]) -> Option<u64> {
-    let (&JUMP_OPCODE, distance) = bytes.split_first()? else { return None };
-    let distance = i32::from_le_bytes(distance.try_into().ok()?);
-    Some(from.wrapping_add(JUMP as u64).wrapping_add_signed(distance.into()))
-}
-
-/// The free place of this size that is nearest to the vDSO, in reach of it. Where the heap or the stack would soon grow is no free place.
+/// The free place of this size, where a page may begin, that is nearest to the vDSO, in reach of it. Where the heap or the stack would soon grow is no free place.
 fn near(vdso: Span, size: u64, maps: &[(Span, String)]) -> Option<u64> {
+    let (page, top) = (PAGE as u64, TOP.unwrap_or(maps.last()?.0.start));
     let below = maps.iter().map(|(span, name)| (span.end, name == "[heap]"));
-    let above = maps.iter().skip(1).map(|(span, name)| (span.start.min(TOP), name == "[stack]")).chain([(TOP, false)]);
+    let above = maps.iter().skip(1).map(|(span, name)| (span.start.min(top), name == "[stack]")).chain([(top, false)]);
     let gaps = below.zip(above).filter_map(|((from, from_grows), (to, to_grows))| {
+        let (from, to) = (from.next_multiple_of(page), to & !(page - 1));
         let room = size + if from_grows || to_grows { GROWTH } else { 0 };
         (to.saturating_sub(from) >= room).then(|| [(!from_grows).then_some(from), (!to_grows).then_some(to - size)])
     });
@@ -281,32 +266,31 @@ mod tests {
     use super::*;
 
     #[test]
-    fn jumps_are_read() {
-        assert_eq!(target(0x1000, &[0xe9, 0x0b, 0, 0, 0]), Some(0x1010));
-        assert_eq!(target(0x1000, &[0xe9, 0xfb, 0xff, 0xff, 0xff]), Some(0x1000));
-        assert_eq!(target(0x1000, &[0x90, 0, 0, 0, 0]), None);
-    }
-
-    #[test]
     fn the_nearest_place_is_taken_where_nothing_grows() {
-        let map = |start: u64, end: u64, name: &str| (Span { start, end }, name.to_owned());
-        let vdso = Span { start: 0x1_0000_0000, end: 0x1_0000_2000 };
+        let page = PAGE as u64;
+        let map = |start: u64, end: u64, name: &str| (Span { start: start * page, end: end * page }, name.to_owned());
+        let vdso = Span { start: 0x10_0000 * page, end: 0x10_0002 * page };
         let low = [
-            map(0xf000_0000, 0xffff_0000, "[heap]"),
-            map(vdso.start, vdso.end, "[vdso]"),
-            map(0x1_0000_3000, 0x1_0000_4000, "x"),
-            map(0x1_0000_9000, 0x1_0000_a000, "y"),
-            map(0x1_0001_0000, 0x1_0002_0000, "[stack]"),
+            map(0xf_0000, 0xf_fff0, "[heap]"),
+            map(0x10_0000, 0x10_0002, "[vdso]"),
+            map(0x10_0003, 0x10_0004, "x"),
+            map(0x10_0009, 0x10_000a, "y"),
+            map(0x10_0010, 0x10_0020, "[stack]"),
+            map(0x20_0000, 0x20_0001, "z"),
         ];
-        assert_eq!(near(vdso, 0x2000, &low), Some(0x1_0000_4000));
+        assert_eq!(near(vdso, 2 * page, &low), Some(0x10_0004 * page));
         assert_eq!(
-            near(vdso, 0x6000, &low),
-            Some(0x1_0002_0000),
+            near(vdso, 6 * page, &low),
+            Some(0x10_0020 * page),
             "below the stack and above the heap there would be room, but not to grow"
         );
-        let wide = [map(0x1000, 0x2000, "[heap]"), map(vdso.start, vdso.end, "[vdso]"), map(0x7000_0000_0000, 0x7000_0001_0000, "[stack]")];
-        assert_eq!(near(vdso, 0x2000, &wide), Some(vdso.start - 0x2000));
-        assert_eq!(near(vdso, 0x2000, &wide[1..]), Some(vdso.end));
-        assert_eq!(near(vdso, TOP, &wide), None);
+        // Where no page begins, nothing is mapped.
+        let uneven =
+            [map(0xf_0000, 0xf_fff0, "[heap]"), (Span { start: vdso.start, end: vdso.end - 16 }, "[vdso]".to_owned()), low[5].clone()];
+        assert_eq!(near(vdso, 2 * page, &uneven), Some(vdso.end));
+        let wide = [map(1, 2, "[heap]"), map(0x10_0000, 0x10_0002, "[vdso]"), map(0x7000_0000, 0x7000_0010, "[stack]")];
+        assert_eq!(near(vdso, 2 * page, &wide), Some(vdso.start - 2 * page));
+        assert_eq!(near(vdso, 2 * page, &wide[1..]), Some(vdso.end));
+        assert_eq!(near(vdso, 1 << 60, &wide), None);
     }
 }

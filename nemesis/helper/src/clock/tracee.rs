@@ -9,8 +9,9 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::time::{Duration, Instant};
 
-use libc::{c_int, c_uint, c_void, pid_t, user_regs_struct};
+use libc::{c_int, c_void, pid_t};
 
+use super::processor::{Registers, SYSTEM_CALL};
 use crate::processes;
 use crate::{Result, failed};
 
@@ -150,25 +151,23 @@ impl Tracee {
 
     /// Has it make a system call, by an instruction of its own at `place`, and returns what that answered.
     pub(super) fn system_call(&mut self, place: u64, number: i64, arguments: [u64; 6]) -> Result<i64> {
-        let [rdi, rsi, rdx, r10, r8, r9] = arguments;
         self.diverted(
-            |saved| user_regs_struct { rip: place, rax: number as u64, rdi, rsi, rdx, r10, r8, r9, ..saved },
+            |saved| saved.calling(place, number, arguments),
             |tracee, tid| {
                 tracee.step(tid)?;
-                let after = registers(tid)?;
-                if after.rip == place + 2 { Ok(after.rax as i64) } else { Err("a system call went astray".into()) }
+                let after = Registers::of(tid)?;
+                if after.at() == place + SYSTEM_CALL.len() as u64 { Ok(after.answer()) } else { Err("a system call went astray".into()) }
             },
         )
     }
 
-    /// Has it run from `place`, with these arguments and `rax`, on this stack, until it comes to a trap instruction that ends at `end`.
-    pub(super) fn run(&mut self, place: u64, end: u64, rax: u64, arguments: [u64; 2], stack: u64) -> Result<()> {
-        let [rdi, rsi] = arguments;
+    /// Has it run from `place`, where a function is called with these arguments, on this stack, until it stands at `end` by a trap instruction.
+    pub(super) fn ask(&mut self, place: u64, end: u64, function: u64, arguments: [u64; 2], stack: u64) -> Result<()> {
         self.diverted(
-            |saved| user_regs_struct { rip: place, rax, rdi, rsi, rsp: stack, ..saved },
+            |saved| saved.asking(place, function, arguments, stack),
             |tracee, tid| {
                 tracee.go_on(libc::PTRACE_CONT, tid)?;
-                let at = registers(tid)?.rip;
+                let at = Registers::of(tid)?.at();
                 if at == end { Ok(()) } else { Err(format!("a question went astray to {at:#x}")) }
             },
         )
@@ -178,7 +177,7 @@ impl Tracee {
     pub(super) fn leave(&mut self, is_in: impl Fn(u64) -> bool) -> Result<()> {
         for tid in self.threads.iter().map(|thread| thread.tid).collect::<Vec<_>>() {
             let mut steps = 0;
-            while is_in(registers(tid)?.rip) {
+            while is_in(Registers::of(tid)?.at()) {
                 steps += 1;
                 if steps > STEPS {
                     return Err(format!("thread {tid} does not come out of the code that is to be changed"));
@@ -190,18 +189,13 @@ impl Tracee {
     }
 
     /// Sets a thread's registers, has it do something, and puts them back.
-    fn diverted<T>(
-        &mut self,
-        to: impl FnOnce(user_regs_struct) -> user_regs_struct,
-        act: impl FnOnce(&mut Tracee, pid_t) -> Result<T>,
-    ) -> Result<T> {
+    fn diverted<T>(&mut self, to: impl FnOnce(Registers) -> Registers, act: impl FnOnce(&mut Tracee, pid_t) -> Result<T>) -> Result<T> {
         let tid = self.first()?;
-        let saved = registers(tid)?;
+        let saved = Registers::of(tid)?;
         with_signals_blocked(tid, || {
-            // It may have been stopped in a system call, which the kernel makes again when it goes on: but not with these registers.
-            set_registers(tid, &user_regs_struct { orig_rax: u64::MAX, ..to(saved) })?;
+            to(saved).put(tid)?;
             let done = act(self, tid);
-            set_registers(tid, &saved)?;
+            saved.put(tid)?;
             done
         })
     }
@@ -211,7 +205,7 @@ impl Tracee {
     }
 
     /// Lets a thread go on, until it traps. It is stopped afterwards even where that fails.
-    fn go_on(&mut self, how: c_uint, tid: pid_t) -> Result<()> {
+    fn go_on(&mut self, how: impl Into<i64> + Copy, tid: pid_t) -> Result<()> {
         loop {
             trace(how, tid, 0, 0).map_err(failed(format!("thread {tid} does not go on")))?;
             let halt = wait(tid).or_else(|why| self.halt(tid).and(Err(why)))?;
@@ -247,24 +241,13 @@ impl Drop for Tracee {
     }
 }
 
-fn trace(request: c_uint, tid: pid_t, at: usize, data: usize) -> std::io::Result<i64> {
+/// Makes a request of ptrace, whose kinds have another type in each library of C.
+pub(super) fn trace(request: impl Into<i64>, tid: pid_t, at: usize, data: usize) -> std::io::Result<i64> {
     // SAFETY: of the requests made here, those that write to this process are given a place that holds what they write.
-    match unsafe { libc::ptrace(request, tid, at as *mut c_void, data as *mut c_void) } {
+    match unsafe { libc::ptrace(request.into() as _, tid, at as *mut c_void, data as *mut c_void) } {
         -1 => Err(std::io::Error::last_os_error()),
         answer => Ok(answer),
     }
-}
-
-fn registers(tid: pid_t) -> Result<user_regs_struct> {
-    // SAFETY: it is made of integers, of which zero is one.
-    let mut registers: user_regs_struct = unsafe { std::mem::zeroed() };
-    trace(libc::PTRACE_GETREGS, tid, 0, &raw mut registers as usize).map_err(failed(format!("the registers of thread {tid}")))?;
-    Ok(registers)
-}
-
-fn set_registers(tid: pid_t, registers: &user_regs_struct) -> Result<()> {
-    trace(libc::PTRACE_SETREGS, tid, 0, registers as *const _ as usize).map_err(failed(format!("the registers of thread {tid}")))?;
-    Ok(())
 }
 
 /// The kernel's set of signals: 64 bits.

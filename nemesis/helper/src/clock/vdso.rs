@@ -6,6 +6,7 @@
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 
+use super::processor::SYSTEM_CALL;
 use crate::{Result, failed};
 
 /// A span of a process' addresses.
@@ -65,7 +66,9 @@ impl Vdso {
 
     /// Where there is an instruction in it that makes a system call.
     pub(super) fn system_call(&self) -> Option<usize> {
-        self.image.windows(2).position(|pair| pair == [0x0f, 0x05])
+        // Where instructions are of one length, they stand at its multiples.
+        let (length, step) = (SYSTEM_CALL.len(), if SYSTEM_CALL.len() == 4 { 4 } else { 1 });
+        (0..self.image.len().saturating_sub(length)).step_by(step).find(|&at| self.image[at..at + length] == SYSTEM_CALL)
     }
 
     fn name(&self, entry: usize, names: usize) -> Option<&[u8]> {
@@ -106,8 +109,8 @@ mod tests {
     #[test]
     fn functions_that_tell_the_time_are_found() {
         let vdso = Vdso::own().unwrap();
-        let at: Vec<usize> = super::super::payload::replacements().iter().map(|one| vdso.symbol(one.symbol).unwrap()).collect();
-        assert!(at[0] != at[1] && at[1] != at[2] && at.iter().all(|&at| at < vdso.image.len()));
+        let at: Vec<usize> = super::super::processor::replacements().iter().map(|one| vdso.symbol(one.symbol).unwrap()).collect();
+        assert!(at.windows(2).all(|pair| pair[0] != pair[1]) && at.iter().all(|&at| at < vdso.image.len()));
         assert_eq!(vdso.symbol("__vdso_no_such"), None);
         assert!(vdso.system_call().is_some());
     }
