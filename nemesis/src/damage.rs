@@ -133,7 +133,7 @@ impl Damage {
         );
         // An injection that stopped half-way has done what was not asked for.
         let when = if self.restore { restore } else { format!("if [ ! -e {folder}/done ]; then\n{restore}fi\n") };
-        format!(": repair\n{when}( {} ) || exit 1\nrm -rf {folder}\n", daemon.start())
+        format!(": repair\n{}", errand::one_at_a_time(&format!("{when}( {} ) 8>&- || exit 1\nrm -rf {folder}\n", daemon.start())))
     }
 }
 
@@ -184,7 +184,7 @@ impl Fault for Damage {
 
     fn limit(&self, _: &Cluster) -> Span {
         // Files are copied, whatever their size.
-        Span::secs(600)
+        errand::LONGEST
     }
 
     fn sweep(&self, cluster: &Cluster) -> Result<Vec<Errand>, NemesisError> {

@@ -9,10 +9,17 @@ use std::net::IpAddr;
 
 use crate::absence::{self, Away};
 use crate::firewall::{self, Rule};
+use crate::switch::PATIENCE;
 use crate::{Cluster, NemesisError, Work};
 
 /// Nothing that a fault does to a node takes longer, unless the node is gone or the fault says so.
 pub(crate) const LIMIT: Span = Span::secs(30);
+
+/// The same with the time that undoing something waits for its injection.
+const USUAL: Span = Span::secs(LIMIT.0.as_secs() + PATIENCE.as_secs());
+
+/// The longest that any fault takes.
+pub(crate) const LONGEST: Span = Span::secs(600);
 
 /// Where commands of the system are that an ordinary PATH leaves out.
 pub(crate) const PATH: &str = "PATH=$PATH:/usr/sbin:/sbin\n";
@@ -52,7 +59,7 @@ impl Errand {
     }
 }
 
-/// Runs all of them at once, on each node one after the other, and returns what each printed, in their order. When some fail, the error names each.
+/// Runs all of them at once, on each node one after the other unless they take long, and returns what each printed, in their order. When some fail, the error names each.
 pub(crate) async fn run(cluster: &Cluster, errands: &[Errand]) -> Result<Vec<String>, NemesisError> {
     #[cfg(test)]
     if let Some(hands) = cluster.hands {
@@ -62,7 +69,8 @@ pub(crate) async fn run(cluster: &Cluster, errands: &[Errand]) -> Result<Vec<Str
     for errand in errands {
         let (node, turn) = cluster.find(&errand.node)?;
         sent.push(async move {
-            let _alone = turn.lock().await;
+            // What takes long shares nothing that is to be changed by one at a time, and must not keep others from being healed.
+            let _alone = if errand.limit <= USUAL { Some(turn.lock().await) } else { None };
             let attempt = || node.host.run(Command::sh(&errand.script).timeout(errand.limit.0));
             match &errand.away {
                 None => attempt().await,
@@ -111,6 +119,12 @@ pub(crate) fn found_processes(printed: &[String]) -> bool {
 /// Whether a shell sees nothing in it but a pattern of paths.
 pub(crate) fn is_pattern(text: &str) -> bool {
     text.chars().all(|letter| letter.is_ascii_alphanumeric() || "/._-*?[]{}!@+=:,~%".contains(letter))
+}
+
+/// A script that puts copies of files in place, which nobody does beside it on the node, however long it takes: the first takes the copies away. What it starts is told
+/// nothing of it: `start` within it closes the eighth file.
+pub(crate) fn one_at_a_time(script: &str) -> String {
+    format!("mkdir -p /run/elenchus\n( flock 8 2>/dev/null\n{script}) 8>/run/elenchus/copying\n")
 }
 
 /// The same script on every node.

@@ -4,7 +4,7 @@ use std::fmt::Debug;
 
 use elenchus_core::{Rng, Span};
 
-use crate::about::About;
+use crate::about::{About, Overlap};
 use crate::absence::Comeback;
 use crate::errand::{self, Errand};
 use crate::grudge::Grudge;
@@ -80,6 +80,11 @@ pub trait Fault: Debug + Send + Sync {
     /// The longest that any of its scripts may take on one node.
     fn limit(&self, _cluster: &Cluster) -> Span {
         errand::LIMIT
+    }
+
+    /// For a fault that is made of others: theirs.
+    fn parts(&self) -> Vec<&'static About> {
+        Vec::new()
     }
 
     /// Whether it is in force until it is healed, unless something is wrong.
@@ -164,5 +169,11 @@ impl dyn Fault + '_ {
     /// Its key in the plan and its name in the history.
     pub fn name(&self) -> &'static str {
         self.about().name
+    }
+
+    /// The names of the faults, itself and what it is made of, of which no two may be in force on one node.
+    pub(crate) fn alone(&self) -> Vec<&'static str> {
+        let all = self.parts().into_iter().chain([self.about()]);
+        all.filter(|about| about.overlap == Overlap::Never).map(|about| about.name).collect()
     }
 }

@@ -89,7 +89,7 @@ impl Fault for FillDisk {
 
     fn limit(&self, _: &Cluster) -> Span {
         // `dd` writes every byte.
-        Span::secs(600)
+        errand::LONGEST
     }
 
     fn sweep(&self, cluster: &Cluster) -> Result<Vec<Errand>, NemesisError> {

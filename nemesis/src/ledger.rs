@@ -60,10 +60,10 @@ impl Ledger {
         let path = store.join(FILE);
         let failed = |source| NemesisError::Ledger { path: path.clone(), source };
         let mut file = OpenOptions::new().read(true).append(true).create(true).open(&path).map_err(failed)?;
-        file.try_lock().map_err(|refused| match refused {
-            TryLockError::WouldBlock => NemesisError::UnderWay(path.clone()),
-            TryLockError::Error(error) => failed(error),
-        })?;
+        // Where files cannot be locked, nobody is kept away.
+        if let Err(TryLockError::WouldBlock) = file.try_lock() {
+            return Err(NemesisError::UnderWay(path));
+        }
         // The name of a new file is on the disk only when its folder is.
         File::open(store).and_then(|folder| folder.sync_all()).map_err(failed)?;
         let mut bytes = Vec::new();

@@ -135,10 +135,12 @@ impl Fault for Partition {
         for (&deaf, unheard) in &deed.grudge {
             let Some(node) = cluster.nodes.get(deaf) else { continue };
             let stop = self.rule(errand::addresses(cluster, unheard.iter().copied())?);
-            let mut rules = vec![Rule::spare_ssh(Way::In, errand::ssh_ports(cluster, deaf)), stop];
+            // By IPv6, who does not hear of neighbours cannot send to them either after a while.
+            let mut rules = vec![Rule::spare_ssh(Way::In, errand::ssh_ports(cluster, deaf)), Rule::spare_neighbours(Way::In)];
             if self.by != Verdict::Drop {
-                rules.insert(1, Rule::spare_refusals(Way::In));
+                rules.push(Rule::spare_refusals(Way::In));
             }
+            rules.push(stop);
             works.push(errand::with_rules(&node.name, id, &rules));
         }
         Ok(works)

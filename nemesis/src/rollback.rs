@@ -107,11 +107,12 @@ impl Rollback {
         );
         // An injection that stopped half-way has done what was not asked for.
         let when = if self.restore { restore } else { format!("if [ ! -e {folder}/done ]; then\n{restore}fi\n") };
-        format!(
-            ": put back\nif [ -e {folder} ]; then\n( {resume} ) >/dev/null || exit 1\n{when}fi\n( {start} ) || exit 1\nrm -rf {folder}\n",
+        let put_back = format!(
+            "if [ -e {folder} ]; then\n( {resume} ) >/dev/null || exit 1\n{when}fi\n( {start} ) 8>&- || exit 1\nrm -rf {folder}\n",
             resume = daemon.resume(),
             start = daemon.start(),
-        )
+        );
+        format!(": put back\n{}", errand::one_at_a_time(&put_back))
     }
 }
 
@@ -155,7 +156,7 @@ impl Fault for Rollback {
 
     fn limit(&self, _: &Cluster) -> Span {
         // Files are copied, whatever their size.
-        Span::secs(600)
+        errand::LONGEST
     }
 
     fn sweep(&self, cluster: &Cluster) -> Result<Vec<Errand>, NemesisError> {

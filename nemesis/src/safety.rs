@@ -7,7 +7,6 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::Scheduled;
-use crate::about::Overlap;
 use crate::roster::{Roster, minority};
 
 /// What holds for all faults of a plan together.
@@ -95,7 +94,7 @@ impl Safety {
                 return Some(format!("{} {} of the same group is in force", other.fault, other.id));
             }
             let shares = other.nodes.iter().any(|node| new.nodes.contains(node));
-            if shares && new.overlap == Overlap::Never && new.fault == other.fault {
+            if shares && new.alone.iter().any(|name| other.alone.contains(name)) {
                 return Some(format!("{} {} is in force on the same node", other.fault, other.id));
             }
             if let Some(down) = other.nodes.iter().find(|node| other.takes_down && new.reach.contains(node)) {
@@ -122,7 +121,8 @@ impl Safety {
 pub(crate) struct Held {
     pub(crate) id: u32,
     pub(crate) fault: &'static str,
-    pub(crate) overlap: Overlap,
+    /// As [`Fault::alone`](crate::Fault).
+    pub(crate) alone: Vec<&'static str>,
     pub(crate) group: Option<String>,
     /// The nodes that are struck.
     pub(crate) nodes: Vec<usize>,
@@ -135,9 +135,11 @@ pub(crate) struct Held {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::about::Overlap;
 
     fn held(fault: &'static str, overlap: Overlap, group: Option<&str>, nodes: &[usize]) -> Held {
-        Held { id: 1, fault, overlap, group: group.map(str::to_owned), nodes: nodes.to_vec(), reach: nodes.to_vec(), takes_down: false }
+        let alone = if overlap == Overlap::Never { vec![fault] } else { Vec::new() };
+        Held { id: 1, fault, alone, group: group.map(str::to_owned), nodes: nodes.to_vec(), reach: nodes.to_vec(), takes_down: false }
     }
 
     fn objection(safety: &Safety, others: &[Held], new: &Held) -> Option<String> {
@@ -162,6 +164,8 @@ mod tests {
         let never = |nodes: &[usize]| held("rate", Overlap::Never, None, nodes);
         assert!(objection(&Safety::default(), &[never(&[0, 1])], &never(&[1])).unwrap().contains("same node"));
         assert_eq!(objection(&Safety::default(), &[never(&[0])], &never(&[1])), None);
+        let made_of_it = Held { alone: vec!["scenario", "rate"], ..held("scenario", Overlap::Never, None, &[1]) };
+        assert!(objection(&Safety::default(), &[made_of_it], &never(&[1])).unwrap().contains("scenario 1 is in force on the same node"));
     }
 
     #[test]

@@ -88,7 +88,7 @@ pub struct LateWakers {
     /// How long they are paused. They hear of the others when the line's `for` is over, which is longer.
     #[schemars(with = "String")]
     pub asleep: Span,
-    /// Whether their clocks stand still meanwhile, and are behind by `asleep` from then on. It needs what `clock` needs.
+    /// Whether their clocks are behind by `asleep` when they wake, as if they had stood still. It needs what `clock` needs.
     pub old_clock: bool,
 }
 
@@ -362,12 +362,19 @@ impl Fault for Scenario {
         Ok(errands)
     }
 
+    fn parts(&self) -> Vec<&'static About> {
+        self.faults().iter().map(|fault| fault.about()).collect()
+    }
+
     fn trial(&self) -> Option<Requirement> {
         self.faults().iter().find_map(|fault| fault.trial())
     }
 
     fn requirements(&self) -> Vec<Requirement> {
         let mut all: Vec<Requirement> = self.faults().iter().flat_map(|fault| fault.requirements()).collect();
+        if let Scenario::SlowStart(slow) = self {
+            all.push(parts::step(slow, 0).kernel_requirement());
+        }
         all.extend(["setsid", "pkill"].map(|command| Requirement::command(&[command])));
         all
     }

@@ -134,7 +134,7 @@ pub enum Pick {
     /// Any, as likely as its weight says.
     #[default]
     Random,
-    /// The next in the order of the plan, as often in a row as its weight says, and the first after the last.
+    /// The next in the order of the plan, as often in a row as its weight says, and the first after the last. One that is left out has had its turn.
     InTurn,
 }
 

@@ -9,6 +9,7 @@
 //! /run/elenchus/faults/7/injector who makes injection 7: its pid and the time of its start
 //! /run/elenchus/faults/7/undo     what undoes it
 //! /run/elenchus/faults/7/proof    what fails unless it is undone
+//! /run/elenchus/faults/7/over     somebody has begun to undo it
 //! /run/elenchus/lapsed/7          it was undone by the watcher; what it said
 //! ```
 //!
@@ -45,20 +46,43 @@ pub(crate) fn renew() -> String {
     format!(": renew the lease\nmkdir -p /run/elenchus && {RENEW}")
 }
 
-/// Arms the switch, and then injects. Both are in a session of their own, by which all that belongs to the injection can be found while it is being made.
-pub(crate) fn inject(id: u32, work: &Work, lease: Duration) -> String {
-    let launch = "arm=$1 proof=$2 watch=$3 undo=$4 inject=$5\n\
-                  read -r line </proc/$$/stat && set -- ${line##*) } || exit 1\n\
-                  setsid sh -c \"$arm\" arm \"$$ ${20}\" \"$proof\" \"$watch\" \"$undo\" </dev/null || exit 1\n\
-                  exec sh -c \"$inject\"\n";
+/// Arms the switch: renews the lease, and starts a watcher of an injection that is to be made.
+pub(crate) fn arm(id: u32, work: &Work, lease: Duration) -> String {
     format!(
-        ": {verb}\nsetsid sh -c {launch} inject {arm} {proof} {watch} {undo} {inject} </dev/null &\nwait $!\n",
+        ": arm for {verb}\nsetsid sh -c {arm} arm {proof} {watch} {undo} </dev/null\n",
         verb = first_line(&work.inject),
-        launch = quote(launch),
-        arm = quote(&arm(id)),
+        arm = quote(&armed(id)),
         proof = quote(&work.verify_undone),
         watch = quote(&watch(id, lease)),
         undo = quote(&work.undo),
+    )
+}
+
+/// Leaves what the arguments say: the proof, the watcher and what undoes it; and starts the watcher. It is a session of its own: should whoever waits for it be killed, no
+/// switch is left half armed.
+fn armed(id: u32) -> String {
+    let folder = format!("{FAULTS}/{id}");
+    format!(
+        "mkdir -p {folder} && chmod 700 {folder} && {RENEW}[ $? = 0 ] || exit 1\n\
+         rm -f {LAPSED}/{id} {folder}/over {folder}/injector\n\
+         printf %s \"$1\" >{folder}/proof && printf %s \"$2\" >{folder}/watch && printf %s \"$3\" >{folder}/undo || exit 1\n\
+         sh {folder}/watch </dev/null >/dev/null 2>&1 &\n"
+    )
+}
+
+/// Injects, when the switch is armed, and whoever undoes it has not begun: an order may come late. It is in a session of its own, by which all that belongs to the injection
+/// can be found while it is being made.
+pub(crate) fn inject(id: u32, work: &Work) -> String {
+    let folder = format!("{FAULTS}/{id}");
+    let launch = format!(
+        "inject=$1\nread -r line </proc/$$/stat && set -- ${{line##*) }} || exit 1\n\
+         {{ echo \"$$ ${{20}}\" >{folder}/injector; }} 2>/dev/null && [ -e {folder}/undo ] && [ ! -e {folder}/over ] || {{ echo 'it is to be undone already' >&2; exit 1; }}\n\
+         exec sh -c \"$inject\"\n"
+    );
+    format!(
+        ": {verb}\nsetsid sh -c {launch} inject {inject} </dev/null &\nwait $!\n",
+        verb = first_line(&work.inject),
+        launch = quote(&launch),
         inject = quote(&work.inject),
     )
 }
@@ -82,21 +106,11 @@ fn injection() -> String {
     )
 }
 
-/// Waits a while for an injection that is still being made, and ends it then: it would break what is undone.
+/// Waits a while for an injection that is still being made, and ends it then: it would break what is undone. One that has not begun will not.
 fn await_injection(folder: &str) -> String {
     let polls = PATIENCE.as_millis() / 100;
-    format!("polls=0\nwhile injecting {folder} && [ $polls -lt {polls} ]; do polls=$((polls + 1)); sleep 0.1; done\nhalt {folder}\n")
-}
-
-/// Renews the lease, and starts a watcher of what its arguments say: the injector, the proof, the watcher and what undoes it. It is a session of its own:
-/// should whoever waits for it be killed, no switch is left half armed.
-fn arm(id: u32) -> String {
-    let folder = format!("{FAULTS}/{id}");
     format!(
-        "mkdir -p {folder} && chmod 700 {folder} && {RENEW}[ $? = 0 ] || exit 1\n\
-         rm -f {LAPSED}/{id}\n\
-         echo \"$1\" >{folder}/injector && printf %s \"$2\" >{folder}/proof && printf %s \"$3\" >{folder}/watch && printf %s \"$4\" >{folder}/undo || exit 1\n\
-         sh {folder}/watch </dev/null >/dev/null 2>&1 &\n"
+        "[ ! -d {folder} ] || true >{folder}/over\npolls=0\nwhile injecting {folder} && [ $polls -lt {polls} ]; do polls=$((polls + 1)); sleep 0.1; done\nhalt {folder}\n"
     )
 }
 
@@ -117,6 +131,7 @@ fn watch(id: u32, lease: Duration) -> String {
          \x20 read -r now rest </proc/uptime && read -r seen <{LEASE} || continue\n\
          \x20 silent=$((${{now%%.*}} - seen))\n\
          \x20 [ $silent -ge {seconds} ] || continue\n\
+         \x20 true 2>/dev/null >{folder}/over\n\
          \x20 if [ $silent -lt {patience} ] && injecting {folder}; then continue; fi\n\
          \x20 halt {folder}\n\
          \x20 mkdir -p {LAPSED}\n\
@@ -174,6 +189,7 @@ pub(crate) fn sweep() -> String {
         ": undo all faults\nfailed=\n{injection}\
          for folder in {FAULTS}/*/; do\n\
          \x20 [ -e \"$folder/undo\" ] || continue\n\
+         \x20 true >\"$folder/over\"\n\
          \x20 halt \"$folder\"\n\
          \x20 sh \"$folder/undo\" >/dev/null && sh \"$folder/proof\" >/dev/null && rm -rf \"$folder\" || failed=$folder\n\
          done\n\
@@ -192,6 +208,80 @@ mod tests {
         assert_eq!(first_line(": cut 7\nset -e\n"), "cut 7");
         assert_eq!(first_line("( : kill it's `a` $(b); c ) && d"), "kill it s  a    b   c      d");
         assert_eq!(first_line(""), "");
+    }
+
+    /// Scripts for one injection, run where nothing of this machine is touched.
+    struct Bench(tempfile::TempDir);
+
+    impl Bench {
+        fn new() -> Bench {
+            Bench(tempfile::tempdir().unwrap())
+        }
+
+        fn work(&self, inject: &str) -> Work {
+            let mark = self.0.path().join("mark");
+            Work {
+                node: "n1".into(),
+                inject: inject.replace("MARK", mark.to_str().unwrap()),
+                verify: ":".into(),
+                undo: format!("rm -f {}\n", mark.display()),
+                verify_undone: format!("[ ! -e {} ]\n", mark.display()),
+            }
+        }
+
+        fn script(&self, script: &str) -> std::process::Command {
+            let mut command = std::process::Command::new("sh");
+            command.arg("-c").arg(script.replace("/run/elenchus", self.0.path().join("run").to_str().unwrap()));
+            command
+        }
+
+        fn runs(&self, script: &str) -> bool {
+            self.script(script).stderr(std::process::Stdio::null()).stdout(std::process::Stdio::null()).status().unwrap().success()
+        }
+
+        fn is_marked(&self) -> bool {
+            self.0.path().join("mark").exists()
+        }
+    }
+
+    #[test]
+    fn what_comes_too_late_is_not_injected() {
+        let bench = Bench::new();
+        let work = bench.work("touch MARK");
+        let lease = Duration::from_secs(3600);
+        assert!(!bench.runs(&inject(7, &work)) && !bench.is_marked(), "no switch is armed");
+        assert!(bench.runs(&arm(7, &work, lease)) && bench.runs(&inject(7, &work)) && bench.is_marked());
+        assert!(bench.runs(&undo(7, &work)) && !bench.is_marked());
+        assert!(!bench.runs(&inject(7, &work)) && !bench.is_marked(), "it is being undone");
+        assert!(bench.runs(&verify_undone(7, &work)));
+        assert!(!bench.runs(&inject(7, &work)) && !bench.is_marked(), "it is undone");
+    }
+
+    #[test]
+    fn what_begins_together_with_its_undoing_does_not_stay() {
+        for round in 0..20 {
+            let bench = Bench::new();
+            let work = bench.work("sleep 0.2; touch MARK");
+            assert!(bench.runs(&arm(7, &work, Duration::from_secs(3600))));
+            let mut late = bench.script(&inject(7, &work)).stderr(std::process::Stdio::null()).spawn().unwrap();
+            std::thread::sleep(Duration::from_millis(round));
+            assert!(bench.runs(&undo(7, &work)) && bench.runs(&verify_undone(7, &work)));
+            late.wait().unwrap();
+            assert!(!bench.is_marked(), "round {round}");
+        }
+    }
+
+    #[test]
+    fn an_injection_says_what_it_printed_and_how_it_ended() {
+        let bench = Bench::new();
+        let work = bench.work("echo told; echo why >&2; exit 75");
+        assert!(bench.runs(&arm(7, &work, Duration::from_secs(3600))));
+        let output = bench.script(&inject(7, &work)).output().unwrap();
+        assert_eq!(
+            (output.status.code(), output.stdout.as_slice(), output.stderr.as_slice()),
+            (Some(75), b"told\n".as_slice(), b"why\n".as_slice())
+        );
+        assert!(bench.runs(&undo(7, &work)) && bench.runs(&verify_undone(7, &work)));
     }
 
     #[test]

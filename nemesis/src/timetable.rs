@@ -199,8 +199,7 @@ pub(crate) fn held(lines: &[Scheduled], planned: &Planned, id: u32, deed: &Deed)
     let fault = planned.of(lines)?;
     let group = lines.get(planned.line)?.group.clone();
     let reach = deed.nodes.iter().chain(deed.grudge.keys()).copied().collect();
-    let (nodes, overlap) = (deed.nodes.clone(), fault.about().overlap);
-    Some(Held { id, fault: fault.name(), overlap, group, nodes, reach, takes_down: fault.takes_down() })
+    Some(Held { id, fault: fault.name(), alone: fault.alone(), group, nodes: deed.nodes.clone(), reach, takes_down: fault.takes_down() })
 }
 
 impl Iterator for Timetable<'_> {

@@ -22,7 +22,8 @@ pub struct Healed {
 /// of its runs in its store, and then every fault there is, known or not, on all of its nodes.
 ///
 /// # Errors
-/// When it is none of these, or a plan makes no sense. What cannot be healed is no error: it is told.
+/// When it is none of these, or the plan makes no sense; and when one of the runs is under way, as nothing is to be undone beside it. What cannot be healed is no error: it
+/// is told.
 pub async fn heal(what: &Path, env: &dyn Fn(&str) -> Option<String>) -> Result<Healed, RunError> {
     let plan = match what.is_file() {
         true => Some(Plan::load(what, &[])?.resolve(env)?),
@@ -33,21 +34,34 @@ pub async fn heal(what: &Path, env: &dyn Fn(&str) -> Option<String>) -> Result<H
         let message = format!("{}: this is neither a plan, nor the directory of a run, nor a store with runs in it", what.display());
         return Err(RunError::Mismatch(message));
     }
-    let mut healed = Healed { text: String::new(), is_whole: true };
-    let mut count = 0;
+    // All of them are held before anything is done.
+    let mut outstanding = Vec::new();
     for run in runs.iter().filter(|run| run.ledger().is_file()) {
-        let nodes = Plan::load(&run.plan(), &[])?.outliving(env)?;
-        if !nodes.is_empty() {
-            count += healed.add(&nodes::there(&nodes), run).await;
+        let ledger = Ledger::open(run.path())?;
+        if !ledger.outstanding().is_empty() {
+            outstanding.push((run, ledger));
         }
     }
-    let left =
-        if healed.is_whole { "none is left in the ledgers" } else { "the rest stays in the ledgers: heal again when the nodes answer" };
-    let _ = writeln!(healed.text, "{count} faults of {} runs healed; {left}", runs.len());
-    if let Some(plan) = plan.filter(|plan| plan.lab.is_none() && healed.is_whole) {
+    let mut healed = Healed { text: String::new(), is_whole: true };
+    let mut count = 0;
+    for (run, ledger) in &outstanding {
+        match Plan::load(&run.plan(), &[]).and_then(|plan| plan.outliving(env)) {
+            // The nodes of a lab end with their run.
+            Ok(nodes) if nodes.is_empty() => {}
+            Ok(nodes) => count += healed.add(&nodes::there(&nodes), ledger).await,
+            Err(error) => healed.say_not(&format!("{}: {}", run.path().display(), error.render(false).trim())),
+        }
+    }
+    let left = if healed.is_whole {
+        "none is left in the ledgers"
+    } else {
+        "the rest stays in the ledgers: heal again when what is said above is mended"
+    };
+    healed.say(&format!("{count} faults of {} runs healed; {left}", runs.len()));
+    if let Some(plan) = plan.filter(|plan| plan.lab.is_none()) {
         match heal_all(&Cluster::new(nodes::there(&plan.nodes), None), &plan.nemesis).await {
-            Ok(()) => healed.say("every other fault there is was looked for on all nodes, and undone where it was"),
-            Err(error) => healed.say_not(&format!("what there may be besides: {error}")),
+            Ok(()) => healed.say("every fault that can be told by itself was looked for on all nodes, and undone where it was"),
+            Err(error) => healed.say_not(&format!("what was looked for on all nodes: {error}")),
         }
     }
     Ok(healed)
@@ -55,15 +69,8 @@ pub async fn heal(what: &Path, env: &dyn Fn(&str) -> Option<String>) -> Result<H
 
 impl Healed {
     /// Heals what a run left, and counts it.
-    async fn add(&mut self, nodes: &[Node], run: &RunDir) -> usize {
-        let ledger = match Ledger::open(run.path()) {
-            Ok(ledger) => ledger,
-            Err(error) => {
-                self.say_not(&error.to_string());
-                return 0;
-            }
-        };
-        let healing = heal_outstanding(nodes, &ledger).await;
+    async fn add(&mut self, nodes: &[Node], ledger: &Ledger) -> usize {
+        let healing = heal_outstanding(nodes, ledger).await;
         healing.healed.iter().for_each(|what| self.say(&format!("healed {what}")));
         healing.unhealed.iter().for_each(|what| self.say_not(what));
         healing.healed.len()

@@ -60,10 +60,12 @@ impl RunDir {
     /// The runs in a directory: itself, if it is one; else all in it, as in a plan's, and in the directories in it, as in a store. In order of name, which is that of
     /// time.
     pub fn all_in(directory: &Path) -> Vec<RunDir> {
-        let is_run = |path: &PathBuf| !path.is_symlink() && RunDir::open(path).plan().is_file();
-        if RunDir::open(directory).plan().is_file() {
+        let holds_run = |path: &Path| [RunDir::open(path).plan(), RunDir::open(path).facts()].iter().all(|file| file.is_file());
+        if holds_run(directory) {
             return vec![RunDir::open(directory)];
         }
+        // The newest is there by another name too.
+        let is_run = |path: &PathBuf| !path.is_symlink() && holds_run(path);
         let inside = |path: &Path| -> Vec<PathBuf> {
             let mut inside: Vec<PathBuf> = fs::read_dir(path).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
             inside.sort();
@@ -150,6 +152,8 @@ mod tests {
         assert_eq!(latest, fs::canonicalize(second.path()).unwrap());
         for dir in [&first, &second] {
             dir.write(&dir.plan(), "").unwrap();
+            assert!(RunDir::all_in(dir.path()).is_empty(), "a plan alone is no run");
+            dir.write(&dir.facts(), "").unwrap();
         }
         let paths = |runs: Vec<RunDir>| runs.into_iter().map(|run| run.path).collect::<Vec<PathBuf>>();
         let both = [first.path.clone(), second.path.clone()];

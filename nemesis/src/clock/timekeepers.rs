@@ -35,7 +35,7 @@ pub(super) fn hold_off() -> String {
 pub(super) fn put_back() -> String {
     format!(
         "{SERVICE}if [ -e {LIST} ]; then\n\
-         \x20 while read -r keeper; do runs \"$keeper\" || service start \"$keeper\" </dev/null >/dev/null || exit 1; done <{LIST}\n\
+         \x20 while read -r keeper; do runs \"$keeper\" </dev/null || service start \"$keeper\" </dev/null >/dev/null || exit 1; done <{LIST}\n\
          \x20 rm -f {LIST}\n\
          fi\n"
     )

@@ -43,7 +43,8 @@ pub async fn stage<'a>(campaign: Campaign<'a>, cluster: &'a Cluster, ledger: &'a
         staged.works.push((id, works.clone()));
         let lease = campaign.safety.lease.0;
         let put = async {
-            errand::run(cluster, &errands(&works, errand::LIMIT, |work| switch::inject(id, work, lease))).await?;
+            errand::run(cluster, &errands(&works, errand::LIMIT, |work| switch::arm(id, work, lease))).await?;
+            errand::run(cluster, &errands(&works, errand::LIMIT, |work| switch::inject(id, work))).await?;
             errand::run(cluster, &errands(&works, errand::LIMIT, |work| work.verify.clone())).await
         };
         if let Err(error) = put.await {

@@ -9,15 +9,19 @@ use super::{Active, Run};
 use crate::scheduled::one_of_each;
 use crate::{Armed, Cluster, Errand, Fault, Ledger, NemesisError, Scheduled, errand, helper, requirement, switch};
 
-/// Undoes every fault of every kind on every node, and whatever else the lines of a plan could have done there; fails where it cannot. Where a system is given, it is
-/// started wherever it does not run. Idempotent.
+/// Undoes every fault of every kind on every node, and whatever else the lines of a plan could have done there. Where a system is given, it is started wherever it does
+/// not run. Idempotent.
+///
+/// # Errors
+/// What could not be undone, after everything was tried.
 pub async fn heal_all(cluster: &Cluster, lines: &[Scheduled]) -> Result<(), NemesisError> {
-    persistently(async || errand::run(cluster, &errand::everywhere(cluster, &switch::sweep())).await).await?;
+    let mut outcomes = vec![("switches", persistently(async || sweep_switches(cluster).await).await)];
     let kinds = one_of_each();
     let planned = lines.iter().flat_map(|line| line.faults()).map(|(fault, _)| fault);
     for fault in distinct(cluster, planned.chain(kinds.iter().map(|kind| kind.as_ref()))) {
-        if !fault.needs_system() || cluster.system.is_some() {
-            persistently(async || sweep(cluster, fault).await).await?;
+        // What only starts a system asks for one.
+        if fault.sweep(cluster).is_ok() {
+            outcomes.push((fault.name(), persistently(async || sweep(cluster, fault).await).await));
         }
     }
     let mut unstaged: Vec<Errand> = Vec::new();
@@ -26,9 +30,19 @@ pub async fn heal_all(cluster: &Cluster, lines: &[Scheduled]) -> Result<(), Neme
             unstaged.push(errand);
         }
     }
-    errand::run(cluster, &unstaged).await?;
+    outcomes.push(("mounts", errand::run(cluster, &unstaged).await.map(drop)));
     // What was done with it to a system is known when that is.
-    if cluster.system.is_some() { remove_helper(cluster).await } else { Ok(()) }
+    if cluster.system.is_some() && outcomes.iter().all(|(_, outcome)| outcome.is_ok()) {
+        outcomes.push(("the helper", remove_helper(cluster).await));
+    }
+    let failures: Vec<String> = outcomes.into_iter().filter_map(|(what, outcome)| Some(format!("{what}: {}", outcome.err()?))).collect();
+    if failures.is_empty() { Ok(()) } else { Err(NemesisError::Refused(failures.join("; "))) }
+}
+
+/// Undoes whatever switches are armed for.
+async fn sweep_switches(cluster: &Cluster) -> Result<(), NemesisError> {
+    let errands = errand::everywhere(cluster, &switch::sweep()).into_iter().map(|errand| errand.within(errand::LONGEST));
+    errand::run(cluster, &errands.collect::<Vec<_>>()).await.map(drop)
 }
 
 /// What healing from a ledger came to, in words.
@@ -44,6 +58,9 @@ pub struct Healing {
 pub async fn heal_outstanding(nodes: &[Node], ledger: &Ledger) -> Healing {
     let cluster = Cluster::new(nodes.to_vec(), None);
     let outstanding = ledger.outstanding();
+    if outstanding.is_empty() {
+        return Healing::default();
+    }
     // Nothing can be done on a node that is off before it is on.
     let is_off = |armed: &Armed| armed.inverse.iter().any(|errand| errand.away.is_some());
     let (off, outstanding): (Vec<Armed>, Vec<Armed>) = outstanding.into_iter().partition(is_off);
@@ -132,14 +149,13 @@ impl Run<'_> {
         for fault in off {
             self.swept(fault, sweep(self.cluster, fault).await);
         }
-        let switches = async || errand::run(self.cluster, &errand::everywhere(self.cluster, &switch::sweep())).await.map(drop);
-        let swept = persistently(switches).await;
+        let swept = persistently(async || sweep_switches(self.cluster).await).await;
         for fault in others {
             self.swept(fault, persistently(async || sweep(self.cluster, fault).await).await);
         }
         // What a switch could not undo while another fault was in force, it may be able to now.
         if swept.is_err()
-            && let Err(error) = switches().await
+            && let Err(error) = sweep_switches(self.cluster).await
         {
             self.outcome(|outcome| outcome.unhealed.push(error.to_string()));
         }

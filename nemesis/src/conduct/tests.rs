@@ -68,15 +68,8 @@ impl Fault for Faulty {
 }
 
 fn held(id: u32, nodes: &[usize]) -> Active {
-    let held = Held {
-        id,
-        fault: "faulty",
-        overlap: Overlap::Shared,
-        group: None,
-        nodes: nodes.to_vec(),
-        reach: nodes.to_vec(),
-        takes_down: false,
-    };
+    let held =
+        Held { id, fault: "faulty", alone: Vec::new(), group: None, nodes: nodes.to_vec(), reach: nodes.to_vec(), takes_down: false };
     Active {
         id,
         held,

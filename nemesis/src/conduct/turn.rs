@@ -144,7 +144,11 @@ impl Run<'_> {
             return false;
         }
         let (lease, limit) = (self.campaign.safety.lease.0, fault.limit(self.cluster));
-        let injected = errand::run(self.cluster, &errands(&works, limit, |work| switch::inject(id, work, lease))).await;
+        let armed = errand::run(self.cluster, &errands(&works, errand::LIMIT, |work| switch::arm(id, work, lease))).await;
+        let injected = match armed {
+            Ok(_) => errand::run(self.cluster, &errands(&works, limit, |work| switch::inject(id, work))).await,
+            Err(error) => Err(error),
+        };
         let injected = injected.and_then(|printed| if fault.is_felt(&printed) { Ok(()) } else { Err(nobody(&works)) });
         let verify = absence::down(errands(&works, limit, |work| work.verify.clone()), |node| fault.comeback(self.cluster, node));
         let verified = match injected {

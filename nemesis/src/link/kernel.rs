@@ -5,6 +5,8 @@ use std::net::IpAddr;
 use elenchus_core::Span;
 
 use super::{Distribution, Link};
+use crate::Requirement;
+use crate::errand::PATH;
 
 /// The number of our queueing discipline, by which it is known again.
 const HANDLE: &str = "e1e";
@@ -85,6 +87,20 @@ impl Link {
             );
         }
         script
+    }
+
+    /// Gives a link that is there another rate, without a moment in which it has none.
+    pub(crate) fn change_rate(&self) -> String {
+        let rate = self.rate.as_deref().unwrap_or(UNLIMITED);
+        format!(
+            "{PATH}{OURS}for dev in $(ours); do tc class change dev \"$dev\" parent {HANDLE}: classid {HANDLE}:2 htb rate {rate} quantum 60000; done\n"
+        )
+    }
+
+    /// That the kernel can do all that is asked by itself.
+    pub(crate) fn kernel_requirement(&self) -> Requirement {
+        let advice = "the kernel has no HTB or u32, or `tc` or `ip` is missing; load the modules sch_htb and cls_u32, and install iproute2";
+        Requirement::test(self.is_kernels(), advice)
     }
 
     pub(super) fn verify_in_kernel(&self, peers: usize) -> String {

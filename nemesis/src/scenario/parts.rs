@@ -64,18 +64,13 @@ pub(super) fn works(scenario: &Scenario, cluster: &Cluster, id: u32, deed: &Deed
             Scenario::LateWakers(late) => {
                 let pause = of(&Pause::default(), id)?;
                 let wake = pause.iter().map(|pause| then(late.asleep.0, &pause.undo)).collect::<String>();
-                // Who is paused answers no questions: the clocks are seen to be wrong before.
+                // Their clocks are set while they sleep: nobody sees them jump.
                 let old: Vec<Work> = if late.old_clock { of(&old(late.asleep), id)? } else { Vec::new() };
-                let old = old.into_iter().map(|old| Work {
-                    inject: format!("( {} ) && ( {} )", old.inject, old.verify),
-                    verify: ":".into(),
-                    ..old
-                });
-                vec![driven(id, &wake, together(cut()?.into_iter().chain(old).chain(pause).collect()), true)]
+                vec![driven(id, &wake, together([cut()?, pause, old].concat()), true)]
             }
             Scenario::SlowStart(slow) => {
-                let steps = (0..slow.steps).map(|number| of(&step(slow, number), id)).collect::<Result<Vec<_>, _>>()?.concat();
-                vec![driven(id, &slowly(slow, &cut()?, &steps), together([cut()?, steps].concat()), false)]
+                let first = of(&step(slow, 0), id)?;
+                vec![driven(id, &slowly(slow, &cut()?, &first), together([cut()?, first].concat()), false)]
             }
             Scenario::FlappingLink(link) => vec![driven(id, &forever(link.cut, link.whole, &cut()?), together(cut()?), false)],
             Scenario::FlakyNetwork(network) => {
@@ -122,17 +117,22 @@ fn forever(broken: Span, whole: Span, works: &[Work]) -> String {
 }
 
 /// Again and again: cut off, and then slow, less and less.
-fn slowly(slow: &SlowStart, cuts: &[Work], steps: &[Work]) -> String {
-    let run = |script: &String| format!("sh -c {}; ", quote(script));
-    let (cut, join): (String, String) =
-        (cuts.iter().map(|cut| run(&cut.inject)).collect(), cuts.iter().map(|cut| run(&cut.undo)).collect());
-    let first = steps.first().map(|first| run(&first.inject)).unwrap_or_default();
-    let later: String = steps
-        .iter()
-        .enumerate()
-        .map(|(at, step)| then(slow.step.0, &step.undo) + &steps.get(at + 1).map(|next| run(&next.inject)).unwrap_or_default())
-        .collect();
-    format!("while :; do {cut}sleep {}; {first}{join}{later}sleep {}; done; ", slow.cut.0.as_secs_f64(), slow.whole.0.as_secs_f64())
+fn slowly(slow: &SlowStart, cuts: &[Work], links: &[Work]) -> String {
+    let run = |works: &[Work], script: fn(&Work) -> &String| {
+        works.iter().map(|work| format!("sh -c {}; ", quote(script(work)))).collect::<String>()
+    };
+    let pause = format!("sleep {}; ", slow.step.0.as_secs_f64());
+    let faster: String =
+        (1..slow.steps).map(|number| pause.clone() + &format!("sh -c {}; ", quote(&step(slow, number).change_rate()))).collect();
+    format!(
+        "while :; do {cut}sleep {down}; {slow}{join}{faster}{pause}{fast}sleep {whole}; done; ",
+        cut = run(cuts, |cut| &cut.inject),
+        down = slow.cut.0.as_secs_f64(),
+        slow = run(links, |link| &link.inject),
+        join = run(cuts, |cut| &cut.undo),
+        fast = run(links, |link| &link.undo),
+        whole = slow.whole.0.as_secs_f64()
+    )
 }
 
 /// Once: whole for a while, broken, and whole.
@@ -147,7 +147,8 @@ fn driven(id: u32, command: &str, during: Work, is_done_at_once: bool) -> Work {
     Work {
         inject: format!("{}( {} )", first(&during.inject), job.start()),
         verify: format!("{}( {} )", first(&during.verify), job.assert_running()),
-        undo: format!("( {} ) && ( {} )", job.end(), during.undo),
+        // What the job has just started is given the time to say who it is.
+        undo: format!("( {} ) && sleep 0.5 && ( {} )", job.end(), during.undo),
         verify_undone: format!("( {} ) && ( {} )", job.assert_gone(), during.verify_undone),
         node: during.node,
     }

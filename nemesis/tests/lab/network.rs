@@ -275,6 +275,16 @@ pub(crate) async fn ipv6_is_cut_as_well(scene: &Scene) {
                     })
                     .await;
             }
+            let arrived =
+                async || scene.on(2, "awk '$1 == \"Udp6InDatagrams\" { print $2 }' /proc/net/snmp6").await.parse::<u64>().unwrap();
+            scene
+                .while_broken("partition: {shape: {groups: [[n1], [n2, n3]]}, direction: inbound}", async || {
+                    forget(scene).await;
+                    let before = arrived().await;
+                    assert_eq!(scene.probe(1, "udp", 2, 7000).await, "0", "n1 hears no answers");
+                    assert!(arrived().await >= before + 390, "n2 heard the questions of who knows where it is");
+                })
+                .await;
             scene
                 .while_broken("isolate: {targets: {nodes: [n2]}, spare: [7001]}", async || {
                     forget(scene).await;

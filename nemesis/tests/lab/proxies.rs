@@ -1,6 +1,6 @@
 //! What happens between clients and a server.
 
-use crate::network::Held;
+use crate::network::{Held, hide, show};
 use crate::scene::{PROBE, Scene};
 
 /// What became of a request: how many of a thousand bytes came, how that ended, and after how many milliseconds.
@@ -179,9 +179,7 @@ pub(crate) async fn nftables_do_as_well(scene: &Scene) {
         println!("skipped: nftables is not installed");
         return;
     }
-    let hide =
-        "for tool in iptables ip6tables; do printf '#!/bin/sh\\nexit 1\\n' >/usr/local/sbin/$tool; chmod 755 /usr/local/sbin/$tool; done";
-    scene.on(1, hide).await;
+    hide(scene, 1, "iptables ip6tables").await;
     for from in ["nodes", "all"] {
         scene
             .while_broken(&format!("proxy: {{targets: {{nodes: [n1]}}, port: 7007, from: {from}, how: {{lose_replies: 1}}}}"), async || {
@@ -191,7 +189,7 @@ pub(crate) async fn nftables_do_as_well(scene: &Scene) {
             .await;
         assert!(all_are(&ask(scene, 3).await, 1000, "ok"));
     }
-    scene.on(1, "rm /usr/local/sbin/iptables /usr/local/sbin/ip6tables").await;
+    show(scene, 1, "iptables ip6tables").await;
 }
 
 pub(crate) async fn ipv6_goes_through_as_well(scene: &Scene) {

@@ -103,16 +103,27 @@ fn what_a_killed_run_left_is_healed_from_its_run_its_store_or_its_plan() {
     // Where the ledger is lost, what our switches and rules look like is known all the same.
     lab.said("n1", KILLED);
     let healed = lab.said("n1", "rm -rf store; $ELENCHUS heal plan.yaml");
-    assert!(healed.starts_with("0 faults of 0 runs healed") && healed.contains("looked for on all nodes"), "{healed}");
+    assert!(healed.starts_with("0 faults of 0 runs healed") && healed.contains("was looked for on all nodes"), "{healed}");
     assert_eq!(lab.is_broken(), [false; 4]);
 
-    // What cannot be healed is shouted, and stays.
+    // Nothing is undone beside a run that is under way.
+    lab.said("n1", &KILLED.replace("sleep 3; kill -9 $run; wait $run; exit 0", "sleep 3; echo $run >running; exit 0"));
+    let beside = lab.on("n1", "$ELENCHUS heal plan.yaml");
+    assert_status(&beside, 3);
+    assert!(String::from_utf8_lossy(&beside.stderr).contains("is under way"), "{beside:?}");
+    assert_eq!(lab.is_broken(), [true; 4]);
+    lab.said("n1", "kill -9 $(cat running); sleep 1; $ELENCHUS heal store");
+    assert_eq!(lab.is_broken(), [false; 4]);
+
+    // What cannot be healed is shouted, and stays; a run whose plan cannot be read keeps no other from being healed.
     lab.said("n1", KILLED);
     lab.said("n3", "mv /usr/bin/rm /usr/bin/rm.away");
-    let stuck = lab.on("n1", "$ELENCHUS heal store");
+    let spoilt = "mkdir store/left/0000 && cp store/left/latest/run.json store/left/latest/faults.jsonl store/left/0000 && echo 'name: [' >store/left/0000/plan.yaml";
+    let stuck = lab.on("n1", &format!("{spoilt}; $ELENCHUS heal store"));
     assert_status(&stuck, 3);
     let told = String::from_utf8_lossy(&stuck.stdout).into_owned();
-    assert!(told.contains("NOT HEALED: ") && told.contains("stays in the ledgers"), "{told}");
+    assert!(told.matches("NOT HEALED: ").count() >= 2 && told.contains("0000") && told.contains("stays in the ledgers"), "{told}");
+    lab.said("n1", "rm -r store/left/0000");
     lab.said("n3", "mv /usr/bin/rm.away /usr/bin/rm");
     assert!(lab.said("n1", "$ELENCHUS heal store").contains("none is left in the ledgers"));
     assert_eq!(lab.is_broken(), [false; 4]);
