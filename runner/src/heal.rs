@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use elenchus_control::system::Node;
-use elenchus_nemesis::{Cluster, Ledger, heal_all, heal_outstanding};
+use elenchus_nemesis::{Ledger, heal_all, heal_outstanding};
 
 use crate::plan::Plan;
 use crate::run::{RunError, nodes};
@@ -59,7 +59,7 @@ pub async fn heal(what: &Path, env: &dyn Fn(&str) -> Option<String>) -> Result<H
     };
     healed.say(&format!("{count} faults of {} runs healed; {left}", runs.len()));
     if let Some(plan) = plan.filter(|plan| plan.lab.is_none()) {
-        match heal_all(&Cluster::new(nodes::there(&plan.nodes), None), &plan.nemesis).await {
+        match heal_all(&nodes::there(&plan.nodes), &plan.nemesis).await {
             Ok(()) => healed.say("every fault that can be told by itself was looked for on all nodes, and undone where it was"),
             Err(error) => healed.say_not(&format!("what was looked for on all nodes: {error}")),
         }

@@ -112,7 +112,7 @@ pub async fn run(plan: &Resolved, net: Option<&LabNet>, facts: Facts, reporter: 
     let ledger = Ledger::open(dir.path())?;
     if plan.lab.is_none() && !plan.nemesis.is_empty() {
         // What a run that was killed left broken, if there was one. Nothing is known of a system where no run is, so that it is left as it is.
-        elenchus_nemesis::heal_all(&Cluster::new(cluster.nodes.clone(), None), &plan.nemesis).await?;
+        elenchus_nemesis::heal_all(&cluster.nodes, &plan.nemesis).await?;
     }
     elenchus_nemesis::prepare(&campaign, &cluster).await?;
 

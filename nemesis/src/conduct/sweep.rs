@@ -1,5 +1,8 @@
 //! Healing everything, whether it is known to be broken or not.
 
+use std::collections::BTreeMap;
+
+use elenchus_control::Command;
 use elenchus_control::system::Node;
 use elenchus_core::{FaultPhase, Kind};
 use futures_util::future::join_all;
@@ -9,34 +12,53 @@ use super::{Active, Run};
 use crate::scheduled::one_of_each;
 use crate::{Armed, Cluster, Errand, Fault, Ledger, NemesisError, Scheduled, errand, helper, requirement, switch};
 
-/// Undoes every fault of every kind on every node, and whatever else the lines of a plan could have done there. Where a system is given, it is started wherever it does
-/// not run. Idempotent.
+/// Undoes every fault of every kind on every node, and whatever else the lines of a plan could have done there; but starts no system, of which nothing is known. Idempotent.
 ///
 /// # Errors
 /// What could not be undone, after everything was tried.
-pub async fn heal_all(cluster: &Cluster, lines: &[Scheduled]) -> Result<(), NemesisError> {
-    let mut outcomes = vec![("switches", persistently(async || sweep_switches(cluster).await).await)];
+pub async fn heal_all(nodes: &[Node], lines: &[Scheduled]) -> Result<(), NemesisError> {
+    let silent = silent(nodes).await;
+    let cluster = Cluster::new(nodes.iter().filter(|node| !silent.contains_key(&node.name)).cloned().collect(), None);
+    let mut failures: Vec<String> = silent.into_values().collect();
+    failures.extend(persistently(async || sweep_switches(&cluster).await).await.err().map(|error| format!("switches: {error}")));
     let kinds = one_of_each();
     let planned = lines.iter().flat_map(|line| line.faults()).map(|(fault, _)| fault);
-    for fault in distinct(cluster, planned.chain(kinds.iter().map(|kind| kind.as_ref()))) {
-        // What only starts a system asks for one.
-        if fault.sweep(cluster).is_ok() {
-            outcomes.push((fault.name(), persistently(async || sweep(cluster, fault).await).await));
-        }
-    }
+    let of_all = distinct(&cluster, planned.chain(kinds.iter().map(|kind| kind.as_ref())));
+    // What is undone by starting a system has none to start.
+    let of_all: Vec<&dyn Fault> = of_all.into_iter().filter(|fault| fault.sweep(&cluster).is_ok()).collect();
+    failures.extend(sweep_kinds(&cluster, &of_all).await);
     let mut unstaged: Vec<Errand> = Vec::new();
-    for errand in kinds.iter().flat_map(|fault| fault.unstage(cluster)) {
+    for errand in kinds.iter().flat_map(|fault| fault.unstage(&cluster)) {
         if !unstaged.contains(&errand) {
             unstaged.push(errand);
         }
     }
-    outcomes.push(("mounts", errand::run(cluster, &unstaged).await.map(drop)));
-    // What was done with it to a system is known when that is.
-    if cluster.system.is_some() && outcomes.iter().all(|(_, outcome)| outcome.is_ok()) {
-        outcomes.push(("the helper", remove_helper(cluster).await));
-    }
-    let failures: Vec<String> = outcomes.into_iter().filter_map(|(what, outcome)| Some(format!("{what}: {}", outcome.err()?))).collect();
+    failures.extend(errand::run(&cluster, &unstaged).await.err().map(|error| format!("mounts: {error}")));
     if failures.is_empty() { Ok(()) } else { Err(NemesisError::Refused(failures.join("; "))) }
+}
+
+/// The nodes that do not answer, by name, with what is said of each.
+async fn silent(nodes: &[Node]) -> BTreeMap<String, String> {
+    let asked = nodes.iter().map(|node| async {
+        let answer = node.host.run(Command::new("true").sudo(false)).await;
+        answer.err().map(|error| (node.name.clone(), error.to_string()))
+    });
+    join_all(asked).await.into_iter().flatten().collect()
+}
+
+/// Undoes all of some kinds, each once more if it must be, and returns what could not be, in words.
+async fn sweep_kinds(cluster: &Cluster, kinds: &[&dyn Fault]) -> Vec<String> {
+    let mut again = Vec::new();
+    for fault in kinds {
+        if sweep(cluster, *fault).await.is_err() {
+            again.push(*fault);
+        }
+    }
+    let mut failures = Vec::new();
+    for fault in again {
+        failures.extend(sweep(cluster, fault).await.err().map(|error| format!("{}: {error}", fault.name())));
+    }
+    failures
 }
 
 /// Undoes whatever switches are armed for.
@@ -64,13 +86,16 @@ pub async fn heal_outstanding(nodes: &[Node], ledger: &Ledger) -> Healing {
     // Nothing can be done on a node that is off before it is on.
     let is_off = |armed: &Armed| armed.inverse.iter().any(|errand| errand.away.is_some());
     let (off, outstanding): (Vec<Armed>, Vec<Armed>) = outstanding.into_iter().partition(is_off);
-    let mut outcomes = join_all(off.iter().map(|armed| undo(&cluster, ledger, armed))).await;
+    let nobody = BTreeMap::new();
+    let mut outcomes = join_all(off.iter().map(|armed| undo(&cluster, ledger, armed, &nobody))).await;
+    let silent = silent(nodes).await;
     let errands: Vec<Errand> = outstanding.iter().flat_map(|armed| armed.inverse.iter().chain(&armed.proof)).cloned().collect();
     // Where it cannot be brought, an errand will say so.
-    let brought = helper::install_for(nodes, &errands).await;
+    let there: Vec<Node> = nodes.iter().filter(|node| !silent.contains_key(&node.name)).cloned().collect();
+    let brought = helper::install_for(&there, &errands).await;
     // The last injected is undone first, as one undoes a pile.
     for armed in outstanding.iter().rev() {
-        outcomes.push(persistently(async || undo(&cluster, ledger, armed).await).await);
+        outcomes.push(persistently(async || undo(&cluster, ledger, armed, &silent).await).await);
     }
     let mut healing = Healing::default();
     for (outcome, armed) in outcomes.into_iter().zip(off.iter().chain(outstanding.iter().rev())) {
@@ -87,10 +112,15 @@ pub async fn heal_outstanding(nodes: &[Node], ledger: &Ledger) -> Healing {
     healing
 }
 
-/// Undoes what one line of a ledger says, and strikes it out; returns what was undone, in words.
-async fn undo(cluster: &Cluster, ledger: &Ledger, armed: &Armed) -> Result<String, NemesisError> {
-    errand::run(cluster, &armed.inverse).await?;
-    let printed = errand::run(cluster, &armed.proof).await?;
+/// Undoes what one line of a ledger says, and strikes it out; returns what was undone, in words. Where nodes are silent, it is undone on the others.
+async fn undo(cluster: &Cluster, ledger: &Ledger, armed: &Armed, silent: &BTreeMap<String, String>) -> Result<String, NemesisError> {
+    let to_others =
+        |errands: &[Errand]| errands.iter().filter(|errand| !silent.contains_key(&errand.node)).cloned().collect::<Vec<Errand>>();
+    errand::run(cluster, &to_others(&armed.inverse)).await?;
+    let printed = errand::run(cluster, &to_others(&armed.proof)).await?;
+    if let Some(why) = armed.inverse.iter().find_map(|errand| silent.get(&errand.node)) {
+        return Err(NemesisError::Refused(why.clone()));
+    }
     ledger.healed(armed.id)?;
     let by_itself = if switch::has_lapsed(&printed) { " (the node had healed itself when its lease ran out)" } else { "" };
     Ok(format!("{} {}: {}{by_itself}", armed.fault, armed.id, armed.what))
@@ -146,19 +176,14 @@ impl Run<'_> {
         let kinds = distinct(self.cluster, self.campaign.lines.iter().flat_map(|line| line.faults()).map(|(fault, _)| fault));
         // Nothing can be done on a node that is off before it is on.
         let (off, others): (Vec<&dyn Fault>, Vec<&dyn Fault>) = kinds.into_iter().partition(|fault| fault.takes_down());
-        for fault in off {
-            self.swept(fault, sweep(self.cluster, fault).await);
-        }
-        let swept = persistently(async || sweep_switches(self.cluster).await).await;
-        for fault in others {
-            self.swept(fault, persistently(async || sweep(self.cluster, fault).await).await);
-        }
+        let mut failures = sweep_kinds(self.cluster, &off).await;
+        let swept = sweep_switches(self.cluster).await;
+        failures.extend(sweep_kinds(self.cluster, &others).await);
         // What a switch could not undo while another fault was in force, it may be able to now.
-        if swept.is_err()
-            && let Err(error) = sweep_switches(self.cluster).await
-        {
-            self.outcome(|outcome| outcome.unhealed.push(error.to_string()));
+        if swept.is_err() {
+            failures.extend(sweep_switches(self.cluster).await.err().map(|error| error.to_string()));
         }
+        self.outcome(|outcome| outcome.unhealed.extend(failures));
         for late in self.active(|active| active.clone()) {
             self.settle(late).await;
         }
@@ -166,12 +191,6 @@ impl Run<'_> {
         // What is in place while the system runs is taken away later.
         if is_healed && self.ledger.outstanding().is_empty() && !requirement::trials(self.campaign.lines).is_empty() {
             release_helper(self.cluster).await;
-        }
-    }
-
-    fn swept(&self, fault: &dyn Fault, outcome: Result<(), NemesisError>) {
-        if let Err(error) = outcome {
-            self.outcome(|outcome| outcome.unhealed.push(format!("{}: {error}", fault.name())));
         }
     }
 

@@ -127,4 +127,16 @@ fn what_a_killed_run_left_is_healed_from_its_run_its_store_or_its_plan() {
     lab.said("n3", "mv /usr/bin/rm.away /usr/bin/rm");
     assert!(lab.said("n1", "$ELENCHUS heal store").contains("none is left in the ledgers"));
     assert_eq!(lab.is_broken(), [false; 4]);
+
+    // Who does not answer keeps nobody else from being healed, and is named.
+    lab.said("n1", KILLED);
+    lab.said("n3", "kill $(pgrep -o -f '/usr/sbin/ssh[d] -f /dev/null')");
+    let alone = lab.on("n1", "$ELENCHUS heal plan.yaml");
+    assert_status(&alone, 3);
+    let told = String::from_utf8_lossy(&alone.stdout).into_owned();
+    assert!(told.contains("NOT HEALED: ") && told.contains("n3") && !told.contains("n2: "), "{told}");
+    assert_eq!(lab.is_broken(), [false, false, true, true]);
+    lab.said("n3", SERVER);
+    assert!(lab.said("n1", "$ELENCHUS heal store").contains("none is left in the ledgers"));
+    assert_eq!(lab.is_broken(), [false; 4]);
 }
