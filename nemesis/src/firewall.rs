@@ -143,10 +143,14 @@ pub(crate) fn check_ports(ports: &[u16]) -> Result<(), String> {
 
 /// What a node needs to have rules like these applied: tried in a network of its own, where it touches nobody.
 pub(crate) fn requirement(rules: &[Rule]) -> Requirement {
-    if rules.iter().all(|rule| rule.act == Act::Spare || rule.plain_sources().is_some()) {
-        return Requirement::command(&["iptables", "nft", "ip"]);
-    }
     let trial = elenchus_control::command::quote(&apply(1, rules));
+    if rules.iter().all(|rule| rule.act == Act::Spare || rule.plain_sources().is_some()) {
+        let advice = "neither iptables, nor nftables, nor rules of routing can cut a network here; install iptables";
+        let test = format!(
+            "if command -v unshare; then unshare --net sh -c {trial}; else command -v iptables || command -v nft || command -v ip; fi"
+        );
+        return Requirement::test(format!("{{ {test}; }} >/dev/null 2>&1"), advice);
+    }
     let advice =
         "neither iptables nor nftables can make the rules of this fault here; install iptables, on a kernel with its usual matches";
     Requirement::test(format!("unshare --net sh -c {trial}"), advice)

@@ -90,6 +90,11 @@ impl Fault for Sever {
     }
 
     fn requirements(&self) -> Vec<Requirement> {
-        vec![Requirement::command(&["ss"]), Requirement::command(&["awk"])]
+        // A kernel that does not tell how it was made is believed.
+        let made = "{ zcat /proc/config.gz || cat \"/boot/config-$(uname -r)\"; } 2>/dev/null";
+        let test = format!("! {made} | grep -q '^# CONFIG_INET_DIAG_DESTROY is not set'");
+        let destroy =
+            Requirement::test(test, "the kernel cannot close connections of others: it was made without CONFIG_INET_DIAG_DESTROY");
+        vec![Requirement::command(&["ss"]), Requirement::command(&["awk"]), destroy]
     }
 }

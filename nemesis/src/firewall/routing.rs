@@ -49,7 +49,7 @@ pub(super) fn apply(family: Family, id: u32, rules: &[Rule]) -> String {
                 script += &format!("$r add pref {place} from {source} ipproto tcp {end} {port} lookup local 2>/dev/null || :\n");
             }
         }
-        script += &format!("$r add pref {place} from {source} blackhole\n");
+        script += &format!("$r add pref {place} from {source} type blackhole\n");
     }
     script + "if $r show | grep -q '^0:'; then $r del pref 0; fi\n"
 }
@@ -57,7 +57,9 @@ pub(super) fn apply(family: Family, id: u32, rules: &[Rule]) -> String {
 /// Fails unless each of these is dropped, and before anything else is decided.
 pub(super) fn assert_applied(family: Family, id: u32, rules: &[Rule]) -> String {
     let (rule, place) = (family.ip_rule(), place(id));
-    let mut script = format!("rules=$({rule} show | tr '\\t' ' ' | sed 's/ *$//') || exit 1\n");
+    // BusyBox names a table too, which is not looked into.
+    let mut script =
+        format!("rules=$({rule} show | tr '\\t' ' ' | sed -e 's/ *$//' -e 's/ lookup [a-z]* blackhole$/ blackhole/') || exit 1\n");
     for source in sources(rules) {
         let needed = format!("{place}: from {source} blackhole");
         script += &format!("printf '%s\\n' \"$rules\" | grep -qxF -e '{needed}' || fail \"the rule '{needed}' is not there\"\n");

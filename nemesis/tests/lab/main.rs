@@ -2,6 +2,7 @@
 //!
 //! Its own `main`, because the lab starts this program again inside its namespaces. Words on the command line choose among the tests.
 
+mod busybox;
 mod clocks;
 mod controller;
 mod disk;
@@ -124,6 +125,7 @@ tests! {
     shell::what_is_not_verified_is_said,
     shell::what_is_still_being_injected_is_ended_before_it_is_healed,
     shell::what_is_missing_is_said_before_the_run,
+    busybox::all_is_made_and_healed_with_busybox_as_well,
     machines::a_node_that_is_restarted_has_its_disk_and_nothing_else,
     machines::whatever_is_in_force_when_a_node_restarts_is_healed,
     machines::who_is_restarted_in_order_is_asked_first,
