@@ -35,7 +35,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-pub use enter::{Entered, LabNet, enter, main_hook};
+pub use enter::{Entered, LabNet, enter, is_inside, main_hook};
 pub use held::{HeldLab, HeldNode, enter_detached};
 pub use node::{Lab, LabNode};
 

@@ -63,6 +63,11 @@ pub fn main_hook() {
     }
 }
 
+/// Whether this process is inside already.
+pub fn is_inside() -> bool {
+    std::env::var_os(ROLE).is_some()
+}
+
 /// Enters new namespaces, of which this process needs no privilege to make them. Outside, it runs this same command again inside and waits for it; inside, it returns
 /// the lab's network. Must be called before any thread is started.
 ///

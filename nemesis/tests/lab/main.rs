@@ -16,6 +16,7 @@ mod probe;
 mod processes;
 mod proxies;
 mod resources;
+mod rootless;
 mod scenarios;
 mod scene;
 mod schedules;
@@ -146,6 +147,10 @@ fn main() {
         Some(flag) if flag.starts_with("--list") => return,
         _ => {}
     }
+    let chosen: Vec<&String> = words.iter().filter(|word| !word.starts_with('-')).collect();
+    if chosen.is_empty() && !lab::is_inside() && nix::unistd::geteuid().is_root() {
+        rootless::again();
+    }
     let net = match lab::enter() {
         Ok(Entered::Outer(status)) => std::process::exit(status),
         Ok(Entered::Inner(net)) => net,
@@ -156,7 +161,6 @@ fn main() {
     };
     let lab = net.start(&LabOptions { nodes: 3, ..LabOptions::default() }).expect("a lab");
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-    let chosen: Vec<&String> = words.iter().filter(|word| !word.starts_with('-')).collect();
     runtime.block_on(async {
         let scene = Scene::new(&lab).await;
         for (name, test) in TESTS {
