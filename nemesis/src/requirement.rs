@@ -54,10 +54,16 @@ pub(crate) fn trials(lines: &[Scheduled]) -> Vec<Requirement> {
     all
 }
 
+/// A test that cleans up after itself even when whoever asked is gone meanwhile: what it tries is not to stay.
+fn to_its_end(test: &str) -> String {
+    let test = quote(&format!("{PATH}{test}"));
+    format!("{PATH}if command -v setsid >/dev/null; then setsid sh -c {test} </dev/null & wait $!; else sh -c {test}; fi")
+}
+
 /// What is missing on each node, in words, in their order. A node that cannot be asked is said to be so.
 pub async fn missing(nodes: &[Node], requirements: &[Requirement]) -> Vec<Vec<String>> {
     join_all(nodes.iter().map(|node| async move {
-        let tests = requirements.iter().map(|requirement| node.host.output(Command::sh(&format!("{PATH}{}", requirement.test))));
+        let tests = requirements.iter().map(|requirement| node.host.output(Command::sh(&to_its_end(&requirement.test))));
         let outcomes = join_all(tests).await.into_iter().zip(requirements);
         outcomes
             .filter_map(|(outcome, requirement)| match outcome {
