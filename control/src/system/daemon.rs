@@ -63,13 +63,14 @@ impl Daemon {
             run = quote(&self.run_directory),
             command = quote(&self.command)
         );
-        // A shell has what it starts in the background mind neither INT nor QUIT, which is for nobody to undo but `env`, where that can.
+        // A shell has what it starts in the background mind neither INT nor QUIT, and who started it may have had it mind no HUP: which is for nobody to undo but
+        // `env`, where that can.
         // What an ended daemon left is written over, not removed: it might be a new one's.
         let tail = format!(
             "before=$(cat {pidfile} 2>/dev/null)\n\
              if [ -n \"$(members)\" ]; then exit 0; fi\n\
              mkdir -p {run} {logs} || exit 1\n\
-             default=; if env --default-signal=INT,QUIT true 2>/dev/null; then default='env --default-signal=INT,QUIT'; fi\n\
+             default=; if env --default-signal true 2>/dev/null; then default='env --default-signal'; fi\n\
              $default setsid /bin/sh -c {leader} </dev/null >>{log} 2>&1 &\n\
              tries=0\n\
              while after=$(cat {pidfile} 2>/dev/null); [ -z \"$after\" ] || [ \"$after\" = \"$before\" ]; do\n\
