@@ -260,10 +260,7 @@ impl Run<'_> {
         let outcome = if fault.takes_down() { attempt().await } else { persistently(attempt).await };
         let cut_short = self.active(|active| active.iter_mut().find(|own| own.id == id).and_then(|own| own.cut_short.take()));
         match outcome {
-            Ok(printed) => {
-                let doubt = self.struck(id).or(cut_short).or(lapsed(&printed)).or(ended);
-                self.healed(fault, id, deed, doubt);
-            }
+            Ok(printed) => self.healed(fault, id, deed, cut_short.or(lapsed(&printed)).or(ended)),
             Err(error) => {
                 tracing::error!(fault = fault.name(), id, "could not be healed: {error}");
                 self.say(fault, id, deed, FaultPhase::Heal, Kind::Fail, Some(error.to_string()));
@@ -277,15 +274,16 @@ impl Run<'_> {
                 });
                 while !self.stopped_before(self.began.elapsed() + HEAL_AGAIN, stop).await {
                     if let Ok(printed) = self.heal_and_verify(fault, id, deed).await {
-                        let doubt = self.struck(id).or(cut_short).or(lapsed(&printed)).or(ended);
-                        return self.healed(fault, id, deed, doubt);
+                        return self.healed(fault, id, deed, cut_short.or(lapsed(&printed)).or(ended));
                     }
                 }
             }
         }
     }
 
-    fn healed(&self, fault: &dyn Fault, id: u32, deed: &Deed, doubt: Option<String>) {
+    /// Strikes out what is healed, and says so, with what is to be said besides.
+    fn healed(&self, fault: &dyn Fault, id: u32, deed: &Deed, besides: Option<String>) {
+        let doubt = self.struck(id).or(besides);
         let kind = if doubt.is_none() { Kind::Ok } else { Kind::Info };
         self.say(fault, id, deed, FaultPhase::Heal, kind, doubt);
     }

@@ -13,9 +13,9 @@ mod aarch64;
 mod x86_64;
 
 #[cfg(target_arch = "aarch64")]
-pub(super) use aarch64::{JUMP, PAGE, REACH, Registers, SYSTEM_CALL, TOP, ask, code, jump, replacements, target};
+pub(super) use aarch64::{JUMP, PAGE, REACH, Registers, SYSTEM_CALL, TOP, ask, jump, replacements, target};
 #[cfg(target_arch = "x86_64")]
-pub(super) use x86_64::{JUMP, PAGE, REACH, Registers, SYSTEM_CALL, TOP, ask, code, jump, replacements, target};
+pub(super) use x86_64::{JUMP, PAGE, REACH, Registers, SYSTEM_CALL, TOP, ask, jump, replacements, target};
 
 /// A function of the vDSO, and where the code in its place is, from the start of the code.
 pub(super) struct Replacement {
@@ -23,6 +23,23 @@ pub(super) struct Replacement {
     pub(super) symbol: &'static str,
     /// Where the code is.
     pub(super) at: usize,
+}
+
+unsafe extern "C" {
+    static elenchus_clock_start: u8;
+    static elenchus_clock_end: u8;
+}
+
+/// How far from the start of the code something in it is.
+fn from_start(label: *const u8) -> usize {
+    label as usize - &raw const elenchus_clock_start as usize
+}
+
+/// The code.
+pub(super) fn code() -> &'static [u8] {
+    let length = from_start(&raw const elenchus_clock_end);
+    // SAFETY: both labels are of the section that a kind of processor has, the second after the first, and nothing writes to the program's text.
+    unsafe { std::slice::from_raw_parts(&raw const elenchus_clock_start, length) }
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::arch::global_asm;
 
 use libc::{c_void, iovec, pid_t};
 
-use super::Replacement;
+use super::{Replacement, from_start};
 use crate::clock::tracee::trace;
 use crate::{Result, failed};
 
@@ -99,10 +99,8 @@ elenchus_clock_end:
 );
 
 unsafe extern "C" {
-    static elenchus_clock_start: u8;
     static elenchus_gettimeofday: u8;
     static elenchus_ask: u8;
-    static elenchus_clock_end: u8;
 }
 
 /// Every function that tells the time of day, `clock_gettime` first.
@@ -117,17 +115,6 @@ pub(in crate::clock) fn replacements() -> Vec<Replacement> {
 pub(in crate::clock) fn ask() -> (usize, usize) {
     let start = from_start(&raw const elenchus_ask);
     (start, start + 4)
-}
-
-fn from_start(label: *const u8) -> usize {
-    label as usize - &raw const elenchus_clock_start as usize
-}
-
-/// The code.
-pub(in crate::clock) fn code() -> &'static [u8] {
-    let length = from_start(&raw const elenchus_clock_end);
-    // SAFETY: both labels are of the section above, the second after the first, and nothing writes to the program's text.
-    unsafe { std::slice::from_raw_parts(&raw const elenchus_clock_start, length) }
 }
 
 /// An instruction that makes a system call.
@@ -223,7 +210,7 @@ mod tests {
     #[test]
     fn a_question_is_a_call_and_a_trap() {
         let words = [0xd63f_0120_u32, 0xd420_0000].map(u32::to_le_bytes).concat();
-        assert_eq!(code()[ask().0..][..8], words, "blr x9; brk #0");
+        assert_eq!(crate::clock::processor::code()[ask().0..][..8], words, "blr x9; brk #0");
     }
 
     #[test]

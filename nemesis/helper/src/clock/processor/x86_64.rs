@@ -4,7 +4,7 @@ use std::arch::global_asm;
 
 use libc::{pid_t, user_regs_struct};
 
-use super::Replacement;
+use super::{Replacement, from_start};
 use crate::clock::tracee::trace;
 use crate::{Result, failed};
 
@@ -119,11 +119,9 @@ elenchus_clock_end:
 );
 
 unsafe extern "C" {
-    static elenchus_clock_start: u8;
     static elenchus_gettimeofday: u8;
     static elenchus_time: u8;
     static elenchus_ask: u8;
-    static elenchus_clock_end: u8;
 }
 
 /// Every function that tells the time of day, `clock_gettime` first.
@@ -140,17 +138,6 @@ pub(in crate::clock) fn ask() -> (usize, usize) {
     let start = from_start(&raw const elenchus_ask);
     // The trap instruction is the third byte, and behind the thread.
     (start, start + 3)
-}
-
-fn from_start(label: *const u8) -> usize {
-    label as usize - &raw const elenchus_clock_start as usize
-}
-
-/// The code.
-pub(in crate::clock) fn code() -> &'static [u8] {
-    let length = from_start(&raw const elenchus_clock_end);
-    // SAFETY: both labels are of the section above, the second after the first, and nothing writes to the program's text.
-    unsafe { std::slice::from_raw_parts(&raw const elenchus_clock_start, length) }
 }
 
 /// An instruction that makes a system call.
@@ -226,7 +213,7 @@ mod tests {
 
     #[test]
     fn a_question_is_a_call_and_a_trap() {
-        assert_eq!(code()[ask().0..][..3], [0xff, 0xd0, 0xcc], "call rax; int3");
+        assert_eq!(crate::clock::processor::code()[ask().0..][..3], [0xff, 0xd0, 0xcc], "call rax; int3");
     }
 
     #[test]
