@@ -9,8 +9,8 @@ use std::process::Command;
 use std::{env, fs};
 
 fn main() {
-    let manifest = PathBuf::from(variable("CARGO_MANIFEST_DIR")).join("helper/Cargo.toml");
-    for source in ["helper/src", "helper/Cargo.toml", "build.rs"] {
+    let manifest = PathBuf::from(variable("CARGO_MANIFEST_DIR")).join("agent/Cargo.toml");
+    for source in ["agent/src", "agent/Cargo.toml", "build.rs"] {
         println!("cargo::rerun-if-changed={source}");
     }
     let out = PathBuf::from(variable("OUT_DIR"));
@@ -66,7 +66,7 @@ fn is_installed(target: &str) -> bool {
 
 /// Builds the program, and returns where it is, or what cargo said last.
 fn build(manifest: &Path, out: &Path, target: &str, flags: &[&str]) -> Result<PathBuf, String> {
-    let folder = out.join("helper");
+    let folder = out.join("agent");
     let mut cargo = Command::new(variable("CARGO"));
     // What the outer cargo was told, as by clippy or by a profiler, is not for this one. The number of jobs is: it is shared by CARGO_MAKEFLAGS.
     for (name, _) in env::vars() {
@@ -76,11 +76,11 @@ fn build(manifest: &Path, out: &Path, target: &str, flags: &[&str]) -> Result<Pa
         }
     }
     cargo.env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f"));
-    cargo.args(["build", "--quiet", "--offline", "--profile=helper", "--bin=elenchus-helper", "--target", target]);
+    cargo.args(["build", "--quiet", "--offline", "--profile=agent", "--bin=elenchus-agent", "--target", target]);
     cargo.arg("--manifest-path").arg(manifest).arg("--target-dir").arg(&folder);
     let output = cargo.output().map_err(|error| format!("cargo: {error}"))?;
     if output.status.success() {
-        Ok(folder.join(target).join("helper").join("elenchus-helper"))
+        Ok(folder.join(target).join("agent").join("elenchus-agent"))
     } else {
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         Err(said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("cargo said nothing").to_owned())

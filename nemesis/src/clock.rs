@@ -9,8 +9,8 @@ mod reading;
 mod timekeepers;
 mod times;
 
+use elenchus_agent::change::Change;
 use elenchus_core::Span;
-use elenchus_helper::change::Change;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

@@ -1,8 +1,8 @@
 //! Disks that fail or are slow, for some operations on some files.
 
+use elenchus_agent::disk::faults::{Operation, Rule, error_names};
+use elenchus_agent::disk::serve::Writes;
 use elenchus_core::Span;
-use elenchus_helper::disk::faults::{Operation, Rule, error_names};
-use elenchus_helper::disk::serve::Writes;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

@@ -1,6 +1,6 @@
 //! Disks that give back other bits than were written.
 
-use elenchus_helper::disk::serve::Writes;
+use elenchus_agent::disk::serve::Writes;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

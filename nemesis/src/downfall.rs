@@ -124,7 +124,7 @@ fn start(daemon: Option<&Daemon>) -> String {
 
 /// Which machine must not go down: the one that this runs on, by its boot identifier and its namespace of processes.
 fn control_node() -> Result<(String, String), NemesisError> {
-    let own = elenchus_helper::power::Identity::own();
+    let own = elenchus_agent::power::Identity::own();
     own.map(|own| (own.boot_id, own.processes))
         .map_err(|why| NemesisError::Refused(format!("it is not known which machine is the control node, which must not go down: {why}")))
 }

@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 
 use elenchus_control::command::quote;
 use elenchus_control::system::Node;
-use elenchus_control::system::daemon::HELPER;
+use elenchus_control::system::daemon::AGENT;
 use elenchus_control::{Command, ControlError};
 use futures_util::future::join_all;
 use sha2::{Digest, Sha256};
@@ -31,7 +31,7 @@ fn hash(bytes: &[u8]) -> String {
 
 /// Where it is on nodes.
 pub(crate) fn path() -> String {
-    format!("{HELPER}{}", &HASH[..LETTERS])
+    format!("{AGENT}{}", &HASH[..LETTERS])
 }
 
 /// A command line that gives it an order. Nothing in the words means anything to the shell.
@@ -108,14 +108,14 @@ pub(crate) async fn install_for(nodes: &[Node], errands: &[Errand]) -> Result<()
 
 /// A script that removes it, of any version.
 pub(crate) fn remove() -> String {
-    format!(": remove the helper\nrm -f {HELPER}*\nrmdir /var/lib/elenchus 2>/dev/null\n:\n")
+    format!(": remove the helper\nrm -f {AGENT}*\nrmdir /var/lib/elenchus 2>/dev/null\n:\n")
 }
 
 /// Where a script looks for it, if it does.
 fn mentioned(script: &str) -> Option<&str> {
-    let start = script.find(HELPER)?;
-    let end = start + HELPER.len() + LETTERS;
-    script.get(start..end).filter(|path| path[HELPER.len()..].bytes().all(|letter| letter.is_ascii_hexdigit()))
+    let start = script.find(AGENT)?;
+    let end = start + AGENT.len() + LETTERS;
+    script.get(start..end).filter(|path| path[AGENT.len()..].bytes().all(|letter| letter.is_ascii_hexdigit()))
 }
 
 fn all(outcomes: Vec<Result<(), ControlError>>) -> Result<(), NemesisError> {
@@ -136,7 +136,7 @@ mod tests {
         }
         assert_eq!(mentioned(&order_to_undo(&["clock", "end", "7"], "/run/x")), Some(path().as_str()));
         assert_eq!(mentioned("rm -f /tmp/x"), None);
-        assert_eq!(mentioned(&format!("{HELPER}x")), None);
+        assert_eq!(mentioned(&format!("{AGENT}x")), None);
         assert_eq!(order(&["a b", "$(c)"]), format!("{} 'a b' '$(c)'", path()));
     }
 }

@@ -67,12 +67,12 @@ pub enum Distribution {
 
 impl Distribution {
     /// As the helper names it.
-    fn of_helper(self) -> elenchus_helper::link::Distribution {
+    fn of_helper(self) -> elenchus_agent::link::Distribution {
         match self {
-            Distribution::Uniform => elenchus_helper::link::Distribution::Uniform,
-            Distribution::Normal => elenchus_helper::link::Distribution::Normal,
-            Distribution::Pareto => elenchus_helper::link::Distribution::Pareto,
-            Distribution::Paretonormal => elenchus_helper::link::Distribution::Paretonormal,
+            Distribution::Uniform => elenchus_agent::link::Distribution::Uniform,
+            Distribution::Normal => elenchus_agent::link::Distribution::Normal,
+            Distribution::Pareto => elenchus_agent::link::Distribution::Pareto,
+            Distribution::Paretonormal => elenchus_agent::link::Distribution::Paretonormal,
         }
     }
 }

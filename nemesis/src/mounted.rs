@@ -1,9 +1,9 @@
 //! What the faults of a disk share: the file system of ours that is mounted over a directory while the system runs, and what it is told.
 
+use elenchus_agent::disk::ATTIC;
+use elenchus_agent::disk::faults::{Effect, Rule};
+use elenchus_agent::disk::serve::{Mount, SOURCE, Writes};
 use elenchus_control::command::quote;
-use elenchus_helper::disk::ATTIC;
-use elenchus_helper::disk::faults::{Effect, Rule};
-use elenchus_helper::disk::serve::{Mount, SOURCE, Writes};
 
 use crate::errand::{self, Errand};
 use crate::{Cluster, Deed, Requirement, Work, helper};

@@ -1,6 +1,6 @@
 //! The power that fails: the system is gone at once, and with it what it wrote and never synced.
 
-use elenchus_helper::disk::serve::Writes;
+use elenchus_agent::disk::serve::Writes;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

@@ -13,8 +13,8 @@ const MAY_STAND_ON: &[(&str, &[&str])] = &[
     ("clients", &["core"]),
     ("workloads", &["core"]),
     ("control", &["core"]),
-    ("helper", &[]),
-    ("nemesis", &["core", "control", "helper"]),
+    ("agent", &[]),
+    ("nemesis", &["core", "control", "agent"]),
     ("specimen", &[]),
     ("runner", &["core", "checkers", "clients", "workloads", "control", "nemesis", "specimen"]),
 ];
@@ -98,7 +98,7 @@ fn names_stay_in_their_places() {
 fn sources(root: &Path) -> Vec<PathBuf> {
     let crates = MAY_STAND_ON.iter().map(|(name, _)| match *name {
         "specimen" => "examples/specimen",
-        "helper" => "nemesis/helper",
+        "agent" => "nemesis/agent",
         name => name,
     });
     let mut folders: Vec<PathBuf> = crates.map(|name| root.join(name).join("src")).collect();

@@ -73,7 +73,7 @@ mod tests {
 
     #[test]
     fn the_shipped_systems_hold() {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/systems");
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../systems");
         for name in ["etcd", "specimen"] {
             let text = std::fs::read_to_string(folder.join(format!("{name}.yaml"))).unwrap();
             let definition: Definition = serde_yaml::from_str(&text).unwrap();

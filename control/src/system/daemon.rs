@@ -180,7 +180,7 @@ impl Daemon {
                  \x20   look \"$pid\" || continue\n\
                  \x20   [ $state = X ] && continue\n\
                  \x20   if [ -n \"$leader\" ] && [ \"$session\" = \"$leader\" ]; then continue; fi\n\
-                 \x20   if grep -aqs -e {MARK} -e {HELPER} -e {SWITCHES} \"/proc/$pid/cmdline\" || grep -qsx pgrep \"/proc/$pid/comm\"; then continue; fi\n\
+                 \x20   if grep -aqs -e {MARK} -e {AGENT} -e {SWITCHES} \"/proc/$pid/cmdline\" || grep -qsx pgrep \"/proc/$pid/comm\"; then continue; fi\n\
                  \x20   echo \"$pid $state\"\n\
                  \x20 done\n",
                 pattern = quote(pattern)
@@ -209,7 +209,7 @@ impl Daemon {
 
 /// What the paths of the nemesis' helper on nodes begin with; its orders name the system's files, and a pattern may match them. Not below `/run` and `/tmp`, from where many
 /// nodes run no programs; nor where others than root could put something in its place.
-pub const HELPER: &str = "/var/lib/elenchus/helper-";
+pub const AGENT: &str = "/var/lib/elenchus/agent-";
 
 /// Where the nemesis' switches on nodes are: the shells that watch them are run from there.
 pub const SWITCHES: &str = "/run/elenchus/faults";

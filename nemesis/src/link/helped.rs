@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use elenchus_helper::link::{self, QUEUE, Settings};
+use elenchus_agent::link::{self, QUEUE, Settings};
 
 use super::{ABOUT, Link};
 use crate::firewall::{Line, Lines, Place};

@@ -1,7 +1,7 @@
 //! What a proxy does: as a plan asks it.
 
+use elenchus_agent::proxy::{self as helper, Settings};
 use elenchus_core::Span;
-use elenchus_helper::proxy::{self as helper, Settings};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

@@ -30,11 +30,11 @@ pub(crate) async fn the_systems_clock_is_wrong_and_nobody_elses(scene: &Scene) {
             let own: i64 = scene.on(2, "date +%s").await.parse().unwrap();
             let ours: i64 = scene.on(1, "date +%s").await.parse().unwrap();
             assert!((own - ours).abs() < SLACK, "the node's own clock is right");
-            assert_eq!(scene.on(2, "ls /var/lib/elenchus/helper-* | wc -l").await, "1");
+            assert_eq!(scene.on(2, "ls /var/lib/elenchus/agent-* | wc -l").await, "1");
         })
         .await;
     assert_ahead(scene, [0, 0, 0]).await;
-    assert_eq!(scene.on(2, "ls /var/lib/elenchus/helper-* 2>/dev/null | wc -l").await, "0", "the helper is removed");
+    assert_eq!(scene.on(2, "ls /var/lib/elenchus/agent-* 2>/dev/null | wc -l").await, "0", "the helper is removed");
 }
 
 pub(crate) async fn a_system_that_comes_back_has_the_same_clock(scene: &Scene) {
@@ -67,7 +67,7 @@ pub(crate) async fn the_machines_clock_is_never_set_in_a_lab(scene: &Scene) {
 
 /// As after a crash, when somebody has removed the helper meanwhile: `elenchus heal` brings it, uses it, and takes it away.
 pub(crate) async fn who_heals_later_brings_the_helper(scene: &Scene) {
-    let helpers = "ls /var/lib/elenchus/helper-* 2>/dev/null; :";
+    let helpers = "ls /var/lib/elenchus/agent-* 2>/dev/null; :";
     let mut helper = String::new();
     scene
         .while_broken("clock: {targets: {nodes: [n1]}, how: {bump: 1h}}", async || {

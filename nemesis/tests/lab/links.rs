@@ -183,7 +183,7 @@ pub(crate) async fn traffic_flows_when_the_helper_is_killed(scene: &Scene) {
     let mut is_killed = false;
     let said = scene
         .while_it_lasts("link: {targets: {nodes: [n1]}, delay: 300ms}", async || {
-            let helper = scene.on(1, "pgrep -f 'helper-[0-9a-f]* .*lin[k]' || true").await;
+            let helper = scene.on(1, "pgrep -f 'agent-[0-9a-f]* .*lin[k]' || true").await;
             if helper.is_empty() {
                 println!("skipped: the kernel has netem");
                 return;

@@ -21,7 +21,7 @@ pub(crate) async fn a_member_leaves_and_comes_back(scene: &Scene) {
         println!("  skipped: etcd is not installed");
         return;
     }
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/systems/etcd.yaml");
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../systems/etcd.yaml");
     let definition: Definition = serde_yaml::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
     let places: Vec<(String, String)> = nodes.iter().map(|node| (node.name.clone(), node.address.clone())).collect();
     let etcd = System::new(definition, &BTreeMap::new(), file.parent().unwrap(), &places).unwrap();

@@ -19,13 +19,13 @@ async fn assert_unmounted(scene: &Scene) {
         assert_eq!(scene.on(node, MOUNTED).await.trim(), "0");
         for _ in 0..100 {
             // It ends with the last who has a file open.
-            if scene.on(node, "pgrep -f 'helper-[0-9a-f]* disk' >/dev/null && echo served; true").await.is_empty() {
+            if scene.on(node, "pgrep -f 'agent-[0-9a-f]* disk' >/dev/null && echo served; true").await.is_empty() {
                 break;
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         assert_eq!(
-            scene.on(node, "pgrep -af 'helper-[0-9a-f]* disk'; ls -A /run/elenchus/disks 2>/dev/null | grep -v lock; true").await,
+            scene.on(node, "pgrep -af 'agent-[0-9a-f]* disk'; ls -A /run/elenchus/disks 2>/dev/null | grep -v lock; true").await,
             ""
         );
     }
@@ -214,7 +214,7 @@ pub(crate) async fn a_disk_whose_server_is_killed_is_not_left_dead(scene: &Scene
         },
         async || {
             // The one that carries it and the one that looks after that one.
-            scene.on(1, "kill -9 $(pgrep -f 'helper-[0-9a-f]* disk keep'); kill -9 $(pgrep -f 'helper-[0-9a-f]* disk carry'); true").await;
+            scene.on(1, "kill -9 $(pgrep -f 'agent-[0-9a-f]* disk keep'); kill -9 $(pgrep -f 'agent-[0-9a-f]* disk carry'); true").await;
             assert!(tried(scene, 1, &format!("cat {DISK}/file")).await.contains("not connected"));
         },
     );

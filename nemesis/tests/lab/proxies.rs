@@ -208,7 +208,7 @@ pub(crate) async fn ipv6_goes_through_as_well(scene: &Scene) {
 pub(crate) async fn nobody_misses_a_proxy_that_is_killed(scene: &Scene) {
     let said = until_killed(scene, "{lose_replies: 1}", async || {
         assert!(all_are(&ask(scene, 1).await, 0, "reset"));
-        scene.on(1, "pkill -KILL '^helper-'").await;
+        scene.on(1, "pkill -KILL '^agent-'").await;
         let mut replies = Vec::new();
         for _ in 0..100 {
             replies = ask(scene, 1).await;

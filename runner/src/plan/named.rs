@@ -12,7 +12,7 @@ use super::{ClientChoice, PlanError, ResolvedNode, ResolvedSystem, SystemChoice,
 
 /// The systems that come with Elenchus.
 const SYSTEMS: &[(&str, &str)] =
-    &[("etcd", include_str!("../../../examples/systems/etcd.yaml")), ("specimen", include_str!("../../../examples/systems/specimen.yaml"))];
+    &[("etcd", include_str!("../../../systems/etcd.yaml")), ("specimen", include_str!("../../../systems/specimen.yaml"))];
 
 /// The text of a definition.
 struct Source {

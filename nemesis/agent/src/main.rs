@@ -2,13 +2,13 @@
 
 use std::process::{Command, ExitCode};
 
-use elenchus_helper::change::Change;
-use elenchus_helper::clock::{self, Clocks};
-use elenchus_helper::disk::serve::{self, Mount, Writes};
-use elenchus_helper::link;
-use elenchus_helper::machine::{Kernel, MachineClock};
-use elenchus_helper::power::{self, Identity, Way};
-use elenchus_helper::proxy;
+use elenchus_agent::change::Change;
+use elenchus_agent::clock::{self, Clocks};
+use elenchus_agent::disk::serve::{self, Mount, Writes};
+use elenchus_agent::link;
+use elenchus_agent::machine::{Kernel, MachineClock};
+use elenchus_agent::power::{self, Identity, Way};
+use elenchus_agent::proxy;
 
 const USAGE: &str = "orders: \
                      clock trial | clock begin ID MEMBERS CHANGE… | clock keep ID | clock strike ID | clock verify ID | clock end ID | clock verify-ended ID | \
@@ -34,7 +34,7 @@ fn main() -> ExitCode {
 }
 
 /// Carries an order out, and returns what is to be said.
-fn obey(words: &[&str]) -> elenchus_helper::Result<String> {
+fn obey(words: &[&str]) -> elenchus_agent::Result<String> {
     let clocks = Clocks::default();
     let id = |word: &str| word.parse::<u32>().map_err(|_| format!("`{word}` is no injection"));
     let number = |word: &str| word.parse::<u64>().map_err(|_| format!("`{word}` is no seed"));
@@ -101,7 +101,7 @@ fn obey(words: &[&str]) -> elenchus_helper::Result<String> {
 }
 
 /// Carries out an order that is about a directory that is mounted over.
-fn disk(words: &[&str]) -> elenchus_helper::Result<String> {
+fn disk(words: &[&str]) -> elenchus_agent::Result<String> {
     let nothing = |()| String::new();
     let next = |order: &str, directory: &str, writes: &[&str]| again(&[&["disk", order, directory], writes].concat());
     let mount = |directory: &str, writes: &[&str]| {
@@ -131,7 +131,7 @@ fn lines(pids: &[i32]) -> String {
 }
 
 /// This program, with another order.
-fn again(words: &[&str]) -> elenchus_helper::Result<Command> {
+fn again(words: &[&str]) -> elenchus_agent::Result<Command> {
     let mut command = Command::new(std::env::current_exe().map_err(|error| format!("where this program is: {error}"))?);
     command.args(words);
     Ok(command)

@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use elenchus_helper::disk::{Inode, Owner, Volume};
+use elenchus_agent::disk::{Inode, Owner, Volume};
 use proptest::prelude::*;
 use rustix::fs::RenameFlags;
 

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use elenchus_helper::change::Change;
-use elenchus_helper::clock::Clocks;
-use elenchus_helper::skew::SECOND;
+use elenchus_agent::change::Change;
+use elenchus_agent::clock::Clocks;
+use elenchus_agent::skew::SECOND;
 
 /// Whether this processor is known.
 const HAS_CLOCKS: bool = cfg!(any(target_arch = "x86_64", target_arch = "aarch64"));
@@ -393,7 +393,7 @@ fn nobody_is_missed() {
 
 #[test]
 fn a_trial_tells_whether_it_works_here() {
-    let tried = Command::new(Path::new(env!("CARGO_BIN_EXE_elenchus-helper"))).args(["clock", "trial"]).output().unwrap();
+    let tried = Command::new(Path::new(env!("CARGO_BIN_EXE_elenchus-agent"))).args(["clock", "trial"]).output().unwrap();
     let said = String::from_utf8_lossy(&tried.stderr);
     assert_eq!(tried.status.success(), HAS_CLOCKS, "{said}");
 }
