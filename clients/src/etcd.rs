@@ -3,29 +3,54 @@
 //! Values are stored as JSON text; a key that does not exist holds nil. Keys and values are base64 on the wire
 //! (<https://etcd.io/docs/latest/dev-guide/api_grpc_gateway>).
 
+use std::sync::Arc;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use elenchus_core::{BoxFuture, Client, Connection, DataType, Failure, Register, Target, Value};
+use elenchus_core::data::{Register, TypedConnection, typed};
+use elenchus_core::{BoxFuture, Client, Connection, DataType, Failure, Offer, Session, Value};
 use reqwest::Method;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
 use crate::http::{Answer, Http};
+use crate::{Settings, TestServer};
 
 /// Settings of the etcd client.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub struct EtcdSpec {
+pub struct EtcdSettings {
     /// Port that etcd serves clients on.
     pub port: u16,
     /// How it is read.
     pub reads: EtcdReads,
 }
 
-impl Default for EtcdSpec {
-    fn default() -> EtcdSpec {
-        EtcdSpec { port: 2379, reads: EtcdReads::Linearizable }
+impl Default for EtcdSettings {
+    fn default() -> EtcdSettings {
+        EtcdSettings { port: 2379, reads: EtcdReads::Linearizable }
+    }
+}
+
+impl Settings for EtcdSettings {
+    const EXAMPLE: &'static str = "{etcd: {reads: serializable}}";
+    const ACCEPTS_CREDENTIALS: bool = true;
+    const TEST_SERVER: TestServer = TestServer::Command {
+        program: "etcd",
+        package: "etcd-server",
+        command: "exec etcd --name only --data-dir {dir} \
+                  --listen-client-urls http://127.0.0.1:{port} --advertise-client-urls http://127.0.0.1:{port} \
+                  --listen-peer-urls http://127.0.0.1:{peer_port} --initial-advertise-peer-urls http://127.0.0.1:{peer_port} \
+                  --initial-cluster only=http://127.0.0.1:{peer_port}",
+    };
+
+    fn build(&self) -> Arc<dyn Client> {
+        Arc::new(self.clone())
+    }
+
+    fn on_port(self, port: u16) -> Option<EtcdSettings> {
+        Some(EtcdSettings { port, ..self })
     }
 }
 
@@ -55,38 +80,41 @@ const PROVES_NOTHING_HAPPENED: &[(&str, &str)] = &[
     ("etcdserver: not capable", "refused by the API's version check"),
 ];
 
-pub(crate) struct Etcd {
-    spec: EtcdSpec,
-}
-
-impl Etcd {
-    pub(crate) fn new(spec: EtcdSpec) -> Etcd {
-        Etcd { spec }
-    }
-}
-
-impl Client for Etcd {
-    fn offers(&self) -> &'static [DataType] {
-        &[DataType::Register]
+impl Client for EtcdSettings {
+    fn offers(&self) -> Vec<Offer> {
+        vec![Offer::all(DataType::Register)]
     }
 
-    fn connect<'a>(&'a self, target: &'a Target) -> BoxFuture<'a, Result<Box<dyn Connection>, Failure>> {
+    fn connect<'a>(&'a self, session: &'a Session) -> BoxFuture<'a, Result<Box<dyn Connection>, Failure>> {
         Box::pin(async move {
-            let http = Http::new(&target.address, self.spec.port)?;
-            Ok(Box::new(Session { http, serializable: self.spec.reads == EtcdReads::Serializable }) as Box<dyn Connection>)
+            let mut etcd = Etcd { http: Http::new(session.endpoint(), self.port)?, serializable: self.reads == EtcdReads::Serializable };
+            if let Some(login) = &session.deployment.credentials {
+                let body = etcd.ask("/v3/auth/authenticate", json!({ "name": login.user, "password": login.password.expose() })).await?;
+                let token = body.get("token").and_then(Json::as_str).ok_or_else(|| Failure::Fail("etcd gave no token".into()))?;
+                etcd.http = etcd.http.authorized(token)?;
+            }
+            Ok(typed(etcd))
         })
     }
 }
 
-struct Session {
+struct Etcd {
     http: Http,
     serializable: bool,
 }
 
-impl Session {
+impl Etcd {
     async fn ask(&self, path: &str, body: Json) -> Result<Json, Failure> {
         let answer = self.http.ask(Method::POST, path, Some(&body)).await?;
-        if answer.status.is_success() { Ok(answer.body) } else { Err(failure(&answer)) }
+        if !answer.status.is_success() {
+            return Err(failure(&answer));
+        }
+        // Every response has a header, and the gateway leaves out what is false, zero or empty: without this check any JSON would be taken for a
+        // missing key or a refused transaction.
+        if !answer.body.get("header").is_some_and(Json::is_object) {
+            return Err(Failure::Info("the answer has no `header`, so it is not etcd's".into()));
+        }
+        Ok(answer.body)
     }
 }
 
@@ -107,20 +135,21 @@ fn value_text(value: &Value) -> Result<String, Failure> {
 
 /// The value of a range response.
 fn first_value(body: &Json) -> Result<Value, Failure> {
-    let Some(found) = body.get("kvs").and_then(|kvs| kvs.get(0)) else { return Ok(Value::Nil) };
+    let Some(kvs) = body.get("kvs") else { return Ok(Value::Nil) };
+    let Some(found) = kvs.get(0) else { return Err(Failure::Info(format!("`kvs` without a value: {kvs}"))) };
     // An empty value is left out of the JSON; nothing this client writes is empty.
     let text = found.get("value").and_then(Json::as_str).and_then(|text| STANDARD.decode(text).ok());
     text.and_then(|text| serde_json::from_slice(&text).ok())
         .ok_or_else(|| Failure::Info(format!("a value that this client did not write: {found}")))
 }
 
-impl Connection for Session {
+impl TypedConnection for Etcd {
     fn register(&mut self) -> Option<&mut dyn Register> {
         Some(self)
     }
 }
 
-impl Register for Session {
+impl Register for Etcd {
     fn read<'a>(&'a mut self, key: &'a Value) -> BoxFuture<'a, Result<Value, Failure>> {
         Box::pin(async move {
             let body = self.ask("/v3/kv/range", json!({ "key": key_text(key), "serializable": self.serializable })).await?;

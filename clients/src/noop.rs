@@ -1,25 +1,51 @@
-//! Answers at once, for measuring Elenchus itself.
+//! Answers at once, to measure Elenchus itself.
 
-use elenchus_core::{BoxFuture, Client, Connection, DataType, Failure, Register, Target, Value};
+use std::sync::Arc;
 
-pub(crate) struct Noop;
+use elenchus_core::data::{Register, TypedConnection, typed};
+use elenchus_core::{BoxFuture, Client, Connection, DataType, Failure, Offer, Session, Value};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
-impl Client for Noop {
-    fn offers(&self) -> &'static [DataType] {
-        &[DataType::Register]
+use crate::{Settings, TestServer};
+
+/// Settings of the client that does nothing: none.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NoopSettings {}
+
+impl Settings for NoopSettings {
+    const EXAMPLE: &'static str = "noop";
+    const TEST_SERVER: TestServer = TestServer::InProcess;
+
+    fn build(&self) -> Arc<dyn Client> {
+        Arc::new(Noop)
     }
 
-    fn connect<'a>(&'a self, _: &'a Target) -> BoxFuture<'a, Result<Box<dyn Connection>, Failure>> {
-        Box::pin(async { Ok(Box::new(Noop) as Box<dyn Connection>) })
+    fn on_port(self, _: u16) -> Option<NoopSettings> {
+        None
     }
 }
 
-impl Connection for Noop {
+struct Noop;
+
+impl Client for Noop {
+    fn offers(&self) -> Vec<Offer> {
+        vec![Offer::all(DataType::Register)]
+    }
+
+    fn connect<'a>(&'a self, _: &'a Session) -> BoxFuture<'a, Result<Box<dyn Connection>, Failure>> {
+        Box::pin(async { Ok(typed(Noop)) })
+    }
+}
+
+impl TypedConnection for Noop {
     fn register(&mut self) -> Option<&mut dyn Register> {
         Some(self)
     }
 }
 
+/// Reads find nothing, writes vanish, and no compare-and-set finds what it expects: all of it together is linearizable only without writes.
 impl Register for Noop {
     fn read<'a>(&'a mut self, _: &'a Value) -> BoxFuture<'a, Result<Value, Failure>> {
         Box::pin(async { Ok(Value::Nil) })

@@ -1,34 +1,37 @@
-//! How a system is asked: one [`Client`] per protocol, and a small trait per type of data.
-//!
-//! A system is written once, and every workload that needs a type it offers runs on it.
+//! How a system is asked: one [`Client`] per protocol, one [`Connection`] per process.
 
+use std::collections::BTreeMap;
+use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
 
 use thiserror::Error;
 
-use crate::Value;
+use crate::data::{DataType, Request};
+use crate::{NodeIndex, Value, Worker};
 
 /// A future that can be made behind `dyn`.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// Why an operation did not end well. `Fail` and `Info` are as different as can be: a checker that trusts a wrong `Fail` lies.
+/// Why an operation did not end in `ok`. A checker that trusts a wrong `Fail` reports wrong verdicts.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Failure {
-    /// The system served it, and its answer is no: a compare-and-set that found another value. Nothing happened. It is recorded as a `fail`
-    /// without an error, so that whoever counts availability can tell it from a system that did not serve.
-    #[error("the answer is no")]
+    /// The system served the request and refused it: a compare-and-set that found another value. Nothing happened. It is recorded as a `fail`
+    /// without an error, so that availability figures count it as served.
+    #[error("the system refused")]
     No,
     /// It certainly did not happen and never will: the system's own answer proves it, or nothing was ever sent.
     #[error("{0}")]
     Fail(String),
-    /// Nobody knows: a time-out, a dropped connection, an answer that proves nothing.
+    /// The outcome is unknown: a time-out, a dropped connection, an answer that proves nothing.
     #[error("{0}")]
     Info(String),
 }
 
 impl Failure {
-    /// The same failure of an operation that changes nothing. A read whose outcome is unknown has no effect to be unknown of, so it fails.
+    /// The same failure of a request that changes nothing. A read whose outcome is unknown has no effect that could be unknown, so it fails.
     pub fn of_read(self) -> Failure {
         match self {
             Failure::No => Failure::No,
@@ -37,60 +40,170 @@ impl Failure {
     }
 }
 
-/// A type of data that a system may offer and a workload may need.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum DataType {
-    /// Single values under keys: [`Register`].
-    Register,
-}
+/// How to speak to one kind of system.
+///
+/// A client never retries, pools or fails over by itself: hidden retries forge histories. Drivers that do so by default are told not to.
+pub trait Client: Send + Sync {
+    /// The data types it offers, each with the functions that it supports.
+    fn offers(&self) -> Vec<Offer>;
 
-impl DataType {
-    /// Its name, for messages.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            DataType::Register => "register",
-        }
+    /// Prepares the system once per run, before the first connection: tables, topics, users. Must be idempotent.
+    ///
+    /// # Errors
+    /// Any failure. It is tried again until it succeeds or the time for it is over.
+    fn setup<'a>(&'a self, _deployment: &'a Deployment, _data: &'a [DataType]) -> BoxFuture<'a, Result<(), Failure>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    /// Prepares one node, once per run and node, before [`Client::setup`]. Must be idempotent.
+    ///
+    /// # Errors
+    /// As [`Client::setup`].
+    fn setup_node<'a>(&'a self, _deployment: &'a Deployment, _node: NodeIndex) -> BoxFuture<'a, Result<(), Failure>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    /// Opens a connection to one node, for one process.
+    ///
+    /// # Errors
+    /// [`Failure::Fail`]: nothing was asked yet, so nothing happened.
+    fn connect<'a>(&'a self, session: &'a Session) -> BoxFuture<'a, Result<Box<dyn Connection>, Failure>>;
+
+    /// Removes what [`Client::setup`] made outside the system's own data, once per run, after the last operation.
+    ///
+    /// # Errors
+    /// Any failure; it is reported and does not change the verdict.
+    fn teardown<'a>(&'a self, _deployment: &'a Deployment) -> BoxFuture<'a, Result<(), Failure>> {
+        Box::pin(async { Ok(()) })
     }
 }
 
-/// A node to speak to, and where.
+/// One process' connection to one node.
+///
+/// A client for a program, a template or another untyped protocol implements this. A client with a type for each operation implements
+/// [`TypedConnection`](crate::data::TypedConnection) instead and wraps it by [`typed`](crate::data::typed).
+pub trait Connection: Send {
+    /// Carries one request to the system. The value is what the `ok` completion records: what a read returned, the argument otherwise.
+    ///
+    /// # Errors
+    /// [`Failure::Fail`] only where the system's own answer proves that nothing happened, or nothing was sent. Everything else on a request that may
+    /// write is [`Failure::Info`].
+    fn invoke<'a>(&'a mut self, request: &'a Request) -> BoxFuture<'a, Result<Value, Failure>>;
+
+    /// Ends the connection in order, where the protocol has a way to. It may be dropped without.
+    fn close(&mut self) -> BoxFuture<'_, ()> {
+        Box::pin(async {})
+    }
+}
+
+/// A data type that a client offers.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Target {
+pub struct Offer {
+    /// The data type.
+    pub data: DataType,
+    /// Those of its functions that are supported.
+    pub functions: Vec<&'static str>,
+}
+
+impl Offer {
+    /// A data type with all its functions.
+    pub fn all(data: DataType) -> Offer {
+        Offer { data, functions: data.functions().to_vec() }
+    }
+
+    /// A data type with some of its functions.
+    pub fn some(data: DataType, functions: &[&'static str]) -> Offer {
+        Offer { data, functions: functions.to_vec() }
+    }
+}
+
+/// A node of the system, as clients reach it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
     /// The node's name in the plan.
     pub node: String,
     /// Its host name or IP address.
     pub address: String,
 }
 
-/// How to speak to one kind of system.
-pub trait Client: Send + Sync {
-    /// The types of data it offers.
-    fn offers(&self) -> &'static [DataType];
-
-    /// Opens a connection to one node, for one process. It must not retry, pool or fail over to another node behind the caller's back: hidden
-    /// retries forge histories.
-    ///
-    /// # Errors
-    /// [`Failure::Fail`]: nothing was asked yet, so nothing happened.
-    fn connect<'a>(&'a self, target: &'a Target) -> BoxFuture<'a, Result<Box<dyn Connection>, Failure>>;
+/// How a client reaches the system: everything that is the same for all its connections.
+#[derive(Clone, Debug, Default)]
+pub struct Deployment {
+    /// Every node, by [`NodeIndex`].
+    pub endpoints: Vec<Endpoint>,
+    /// The options of the system's definition, as the plan sets them.
+    pub options: BTreeMap<String, String>,
+    /// How to log in, where the plan says so.
+    pub credentials: Option<Credentials>,
+    /// How to encrypt, where the plan says so.
+    pub tls: Option<Tls>,
+    /// The longest that an operation may take, connecting included.
+    pub timeout: Duration,
 }
 
-/// One process' connection to one node. It returns itself as each type of data it offers.
-pub trait Connection: Send {
-    /// As registers, if the system has them.
-    fn register(&mut self) -> Option<&mut dyn Register> {
-        None
+impl Deployment {
+    /// A deployment on nodes, by name and address, with no options and a time-out of five seconds.
+    pub fn to(endpoints: Vec<Endpoint>) -> Deployment {
+        Deployment { endpoints, timeout: Duration::from_secs(5), ..Deployment::default() }
     }
 }
 
-/// Values under keys, each independent of the others. A key that was never written holds [`Value::Nil`].
-pub trait Register: Send {
-    /// What the key holds.
-    fn read<'a>(&'a mut self, key: &'a Value) -> BoxFuture<'a, Result<Value, Failure>>;
+/// One process that connects to one node.
+#[derive(Clone, Debug)]
+pub struct Session {
+    /// How the system is reached.
+    pub deployment: Arc<Deployment>,
+    /// The node to connect to.
+    pub node: NodeIndex,
+    /// The worker slot that runs the process.
+    pub worker: Worker,
+    /// The process' number, unique in the run.
+    pub process: u32,
+}
 
-    /// Puts a value under the key.
-    fn write<'a>(&'a mut self, key: &'a Value, value: &'a Value) -> BoxFuture<'a, Result<(), Failure>>;
+impl Session {
+    /// The node to connect to.
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.deployment.endpoints[usize::from(self.node.0)]
+    }
+}
 
-    /// Puts `new` under the key if it holds `old`, and says whether it did.
-    fn compare_and_set<'a>(&'a mut self, key: &'a Value, old: &'a Value, new: &'a Value) -> BoxFuture<'a, Result<bool, Failure>>;
+/// A user and a password.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Credentials {
+    /// The user.
+    pub user: String,
+    /// The password.
+    pub password: Secret,
+}
+
+/// How connections are encrypted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tls {
+    /// Certificates of the authorities to trust, as PEM; the web's authorities when absent.
+    pub authorities: Option<String>,
+    /// The client's own certificate and key, as PEM.
+    pub identity: Option<(String, Secret)>,
+}
+
+/// A text that is never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Wraps a text.
+    pub fn new(text: impl Into<String>) -> Secret {
+        Secret(text.into())
+    }
+
+    /// The text, to be handed to a protocol and nowhere else.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("***")
+    }
 }

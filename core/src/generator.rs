@@ -24,7 +24,8 @@ pub enum Poll {
 /// Decides what is invoked next.
 ///
 /// ```
-/// use elenchus_core::{Context, Generator, Invocation, Poll, Symbol, Value};
+/// use elenchus_core::data::RegisterRequest;
+/// use elenchus_core::{Context, Generator, Invocation, Poll, Value};
 ///
 /// /// Reads for ever.
 /// struct Reads;
@@ -35,7 +36,7 @@ pub enum Poll {
 ///     }
 ///
 ///     fn take(&mut self, context: &Context) -> Invocation {
-///         Invocation { worker: context.free.first().unwrap(), f: Symbol::of("read"), key: None, value: Value::Nil }
+///         Invocation::new(context.free.first().unwrap(), RegisterRequest::Read { key: Value::from("x") })
 ///     }
 /// }
 /// ```
@@ -73,7 +74,7 @@ pub struct Context {
     pub free: WorkerSet,
     /// All workers that this generator may use.
     pub workers: WorkerSet,
-    /// How many nodes there are; worker `w` speaks to node `w mod nodes`.
+    /// How many nodes there are.
     pub nodes: usize,
 }
 

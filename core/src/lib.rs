@@ -11,7 +11,8 @@
 //! | [`journal`] | the history on disk: append-only, checksummed, readable after `kill -9` |
 //! | [`exchange`] | any history in: Jepsen's EDN and logs, JSON, journals, compressed or not; EDN and JSON out |
 //! | [`generator`] | [`Generator`]: what is invoked next |
-//! | [`client`] | [`Client`] and the small traits per data type: how a system is asked |
+//! | [`data`] | [`Request`] and one small trait per data type: what can be asked of a system |
+//! | [`client`] | [`Client`], [`Connection`], [`Failure`]: how a system is asked |
 //! | [`workload`] | [`Workload`]: what to ask for, and the checks it must pass |
 //! | [`checker`] | [`Checker`], [`Verdict`], [`Anomaly`]: what the testimony proves |
 //! | [`model`] | [`Model`]: a sequential specification |
@@ -20,6 +21,7 @@
 
 pub mod checker;
 pub mod client;
+pub mod data;
 pub mod exchange;
 pub mod fault;
 pub mod generator;
@@ -35,7 +37,8 @@ pub mod words;
 pub mod workload;
 
 pub use checker::{Anomaly, CheckSpec, Checker, Finding, Reading, Verdict, Watch};
-pub use client::{BoxFuture, Client, Connection, DataType, Failure, Register, Target};
+pub use client::{BoxFuture, Client, Connection, Credentials, Deployment, Endpoint, Failure, Offer, Secret, Session, Tls};
+pub use data::{DataType, Encoded, Request};
 pub use fault::{FaultEvent, FaultPhase, FaultWindow};
 pub use generator::{Context, Generator, Poll, WorkerSet};
 pub use history::{History, HistoryError, Interval, Operation};
@@ -45,4 +48,4 @@ pub use rng::{Rng, Seed};
 pub use symbol::Symbol;
 pub use time::{Nanos, Span};
 pub use value::Value;
-pub use workload::Workload;
+pub use workload::{Need, Phases, Workload};

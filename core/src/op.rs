@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::data::Request;
 use crate::{Nanos, Symbol, Value};
 
 /// A position in a history: events are numbered from 0 in real-time order.
@@ -22,7 +23,14 @@ impl fmt::Display for EventIndex {
 #[serde(transparent)]
 pub struct NodeIndex(pub u16);
 
-/// A seat at the table: it plays one process after another. Worker `w` speaks to node `w mod nodes`.
+impl NodeIndex {
+    /// The node of a worker where workers are spread over all nodes in turn, of at least one.
+    pub fn round_robin(worker: Worker, nodes: usize) -> NodeIndex {
+        NodeIndex((usize::from(worker.0) % nodes.max(1)) as u16)
+    }
+}
+
+/// A worker slot: it runs one process at a time, one after another. Where it connects is decided by the plan's placement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Worker(pub u16);
 
@@ -79,14 +87,21 @@ impl Kind {
 /// What a generator asks a worker to do.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Invocation {
-    /// Who is to do it.
+    /// The worker that is to do it.
     pub worker: Worker,
-    /// The function: `read`, `write`, `cas`, `txn` …
-    pub f: Symbol,
-    /// The independent object it concerns, where the workload has several.
-    pub key: Option<Value>,
-    /// Its argument.
-    pub value: Value,
+    /// The request.
+    pub request: Request,
+    /// The client that carries it out: a position among the workload's [needs](crate::Workload::needs).
+    pub client: u8,
+    /// The node to send it to; none for the node on which the plan places the worker.
+    pub node: Option<NodeIndex>,
+}
+
+impl Invocation {
+    /// A request to the workload's first client, on the worker's own node.
+    pub fn new(worker: Worker, request: impl Into<Request>) -> Invocation {
+        Invocation { worker, request: request.into(), client: 0, node: None }
+    }
 }
 
 /// One recorded moment: an invocation or a completion.

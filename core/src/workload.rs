@@ -1,26 +1,86 @@
 //! What to ask of a system, and the checks that the answers must pass.
 
-use crate::{BoxFuture, CheckSpec, Connection, DataType, Failure, Generator, Invocation, Seed, Value};
+use crate::data::{DataType, Request};
+use crate::{CheckSpec, Generator, Offer, Seed};
 
-/// A generator, the clients' part of carrying it out, and the checks.
+/// Operations, and the checks that the history of them must pass.
 pub trait Workload: Send + Sync {
-    /// The type of data that a client must offer for it.
-    fn needs(&self) -> DataType;
+    /// The clients that it needs, and what each must offer; most need one. An invocation names its client by the position in this list.
+    fn needs(&self) -> Vec<Need>;
 
-    /// The operations of the main phase, before rate and time limits.
-    fn generator(&self, seed: Seed) -> Box<dyn Generator>;
-
-    /// Operations after all faults are healed, to read what is left; none for most.
-    fn final_generator(&self, _seed: Seed) -> Option<Box<dyn Generator>> {
-        None
-    }
-
-    /// Carries one invocation to the system. The value is what the `ok` completion records.
-    fn perform<'a>(&'a self, invocation: &'a Invocation, connection: &'a mut dyn Connection) -> BoxFuture<'a, Result<Value, Failure>>;
-
-    /// Whether an invocation of this function changes nothing, so that an unknown outcome is a plain failure.
-    fn is_read_only(&self, invocation: &Invocation) -> bool;
+    /// The operations of a run.
+    fn phases(&self, seed: Seed) -> Phases;
 
     /// The checks that the history must pass.
     fn checks(&self) -> Vec<CheckSpec>;
+}
+
+/// A client that a workload needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Need {
+    /// The client's name under `clients` in the plan, as `old` and `new` for two stores. A workload with one need is content with the plan's `client`.
+    pub client: &'static str,
+    /// The data type that it must offer.
+    pub data: DataType,
+    /// The functions of the data type that are asked.
+    pub functions: Vec<&'static str>,
+}
+
+impl Need {
+    /// The name of the client of a workload that needs only one.
+    pub const ONLY: &'static str = "main";
+
+    /// The one client of a workload: these functions of a data type.
+    pub fn only(data: DataType, functions: &[&'static str]) -> Need {
+        Need { client: Need::ONLY, data, functions: functions.to_vec() }
+    }
+
+    /// What is missing in an offer: nothing, the data type, or functions of it.
+    ///
+    /// # Errors
+    /// A phrase like "the data type `set`" or "`cas` of the data type `register`".
+    pub fn met_by(&self, offers: &[Offer]) -> Result<(), String> {
+        let Some(offer) = offers.iter().find(|offer| offer.data == self.data) else {
+            return Err(format!("the data type `{}`", self.data));
+        };
+        let missing: Vec<String> =
+            self.functions.iter().filter(|function| !offer.functions.contains(function)).map(|name| format!("`{name}`")).collect();
+        if missing.is_empty() { Ok(()) } else { Err(format!("{} of the data type `{}`", missing.join(", "), self.data)) }
+    }
+}
+
+/// The operations of a run, in order.
+pub struct Phases {
+    /// Requests that prepare the data, such as initial balances: carried out and recorded one after the other, each until it is `ok`, so they must be idempotent.
+    pub setup: Vec<Request>,
+    /// The operations while faults are injected, before limits of rate and time.
+    pub main: Box<dyn Generator>,
+    /// Operations after all faults are healed, to read what is left; none for most.
+    pub last: Option<Box<dyn Generator>>,
+}
+
+impl Phases {
+    /// A main phase alone.
+    pub fn main(generator: impl Generator + 'static) -> Phases {
+        Phases { setup: Vec::new(), main: Box::new(generator), last: None }
+    }
+
+    /// The same with a last phase.
+    #[must_use]
+    pub fn then(self, last: impl Generator + 'static) -> Phases {
+        Phases { last: Some(Box::new(last)), ..self }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_need_says_what_is_missing() {
+        let need = Need::only(DataType::Register, &["read", "cas"]);
+        assert_eq!(need.met_by(&[Offer::all(DataType::Register)]), Ok(()));
+        assert_eq!(need.met_by(&[Offer::some(DataType::Register, &["read", "write"])]), Err("`cas` of the data type `register`".into()));
+        assert_eq!(need.met_by(&[Offer::all(DataType::Set)]), Err("the data type `register`".into()));
+    }
 }

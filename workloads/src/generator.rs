@@ -2,7 +2,9 @@
 //!
 //! | name | what it does |
 //! | --- | --- |
-//! | [`Source`] | operations from a function, for ever |
+//! | [`Source`] | requests from a function, for ever |
+//! | [`each_until_ok`] | each of some requests, until it succeeds |
+//! | [`Keys`] | not a generator: keys in rotation, for requests |
 //! | [`Limit`] | at most so many operations |
 //! | [`TimeLimit`] | nothing after so long |
 //! | [`Stagger`] | a rate, with the random gaps of a Poisson process |
@@ -16,11 +18,12 @@
 //! | [`Log`] | nothing, and a line in the log |
 //! | [`EachProcess`] | a copy for every worker |
 //! | [`Reserve`] | some workers for this, some for that |
-//! | [`OnNodes`] | only workers of some nodes |
+//! | [`OnNodes`] | to some nodes in turn, wherever the workers are placed |
 //! | [`UntilOk`] | until one operation succeeds |
 
 mod any;
 mod choice;
+mod keys;
 mod limits;
 mod partitioned;
 mod pauses;
@@ -32,10 +35,11 @@ mod until_ok;
 
 pub use any::Any;
 pub use choice::{Cycle, FlipFlop, Mix};
+pub use keys::Keys;
 pub use limits::{Limit, TimeLimit};
 pub use partitioned::{EachProcess, OnNodes, Reserve};
 pub use pauses::{Log, Sleep};
 pub use phases::Phases;
 pub use rate::{Delay, Stagger};
 pub use source::Source;
-pub use until_ok::UntilOk;
+pub use until_ok::{EachUntilOk, UntilOk, each_until_ok};

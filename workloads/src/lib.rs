@@ -1,50 +1,17 @@
-//! What Elenchus does to a system, and what that must satisfy.
+//! What Elenchus does to a system, and what that must satisfy: one file per workload.
 //!
-//! | module | what it holds |
-//! | --- | --- |
-//! | [`generator`] | combinators: mix, stagger, limits, phases … |
-//! | [`register`] | reads, writes and compare-and-set over independent keys |
+//! [`generator`] has the combinators of which workloads make their phases: mix, stagger, limits, keys in rotation …
 //!
-//! Adding a workload is one file and one line in [`WorkloadSpec`].
+//! Adding a workload is one file, with its settings and their [`Settings`], and one line in the table below. All lists of workloads come from the table:
+//! the enum [`WorkloadSpec`], the JSON Schema, `elenchus workloads`, suggestions for misspelt names, the conformance suite.
 
 pub mod generator;
-pub mod register;
+mod table;
 
-use std::sync::Arc;
+pub use table::{Settings, WorkloadEntry};
 
-use elenchus_core::Workload;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
-pub use register::RegisterSpec;
-
-/// The workload of a plan: its name, and its settings.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum WorkloadSpec {
-    /// Reads, writes and compare-and-set over many independent keys; judged for linearizability.
-    Register(RegisterSpec),
-}
-
-/// The name of every workload, and what it does.
-pub const ALL: &[(&str, &str)] =
-    &[("register", "reads, writes and compare-and-set over many independent keys; judged for linearizability")];
-
-impl WorkloadSpec {
-    /// Its name.
-    pub fn name(&self) -> &'static str {
-        match self {
-            WorkloadSpec::Register(_) => "register",
-        }
-    }
-
-    /// The workload itself.
-    ///
-    /// # Errors
-    /// When a setting makes no sense, in a sentence that names it.
-    pub fn build(&self) -> Result<Arc<dyn Workload>, String> {
-        match self {
-            WorkloadSpec::Register(spec) => spec.build(),
-        }
-    }
+table::workloads! {
+    list_append: ListAppend(ListAppendSettings) = "list-append", "transactions that append to lists and read them; judged by isolation level";
+    register: Register(RegisterSettings) = "register", "reads, writes and compare-and-set over many independent keys; judged for linearizability";
+    set: Set(SetSettings) = "set", "elements are added to sets, which are read all the time; judged for lost and stale elements";
 }

@@ -28,7 +28,7 @@ impl Primary {
         let written = service.raft.client_write_ff(change.clone()).await.map_err(Refusal::unknown)?;
         // Nobody waits for it, but Raft complains when nobody listens.
         tokio::spawn(written);
-        Ok(Answer::Changed { swapped: copy.values.apply(change).swapped })
+        Ok(Answer::Changed(copy.values.apply(change)))
     }
 
     /// What the copy says of the key.

@@ -18,6 +18,8 @@
 //! | `GET /v1/keys/{key}` | `{"value": …}`, null for a key never set |
 //! | `PUT /v1/keys/{key}` with `{"value": …}` | `{}` |
 //! | `POST /v1/keys/{key}/cas` with `{"expect": …, "value": …}` | `{"swapped": true}` or `{"swapped": false}` |
+//! | `POST /v1/keys/{key}/append` with `{"element": …}` | `{}`; the key holds a list |
+//! | `POST /v1/transactions` with `{"steps": [["append", "x", 1], ["r", "x", null]]}` | `{"reads": [[1]]}`: what each `r` found; other words are `w`, `add`, `inc` |
 //! | `GET /v1/status` | the node's own view, a [`Status`] |
 //!
 //! What cannot be done is answered with a status of 4xx or 503 and `{"error": "…", "effect": "none"}`, or `"unknown"` where it may still happen.

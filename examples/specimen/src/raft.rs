@@ -6,18 +6,56 @@ use openraft::EmptyNode;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-/// What is replicated: one change of one key.
+/// What is replicated: one change of one key, or of several at once.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Change {
-    Put { key: String, value: Json },
-    CompareAndSet { key: String, expect: Json, value: Json },
+    Put {
+        key: String,
+        value: Json,
+    },
+    CompareAndSet {
+        key: String,
+        expect: Json,
+        value: Json,
+    },
+    /// Adds an element to the end of the key's list.
+    Append {
+        key: String,
+        element: Json,
+    },
+    /// Carries out the steps in order, at one moment.
+    Transaction {
+        steps: Vec<Step>,
+    },
+}
+
+/// A step of a transaction, `["word", "key", argument]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Step(pub(crate) Word, pub(crate) String, pub(crate) Json);
+
+/// What a step does with its key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Word {
+    /// Reads the value.
+    R,
+    /// Sets the value.
+    W,
+    /// Adds an element to the end of the list.
+    Append,
+    /// Adds an element to the set, which is kept as a list.
+    Add,
+    /// Adds to the number.
+    Inc,
 }
 
 /// What applying a change (or an entry without one) did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Applied {
     /// Whether the value was set: false only for a compare-and-set that found another value.
     pub(crate) swapped: bool,
+    /// What the reads of a transaction found, in order.
+    pub(crate) reads: Vec<Json>,
 }
 
 openraft::declare_raft_types!(

@@ -14,7 +14,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::network::{APPEND, VOTE};
-use crate::raft::{Change, Types};
+use crate::raft::{Change, Step, Types};
 use crate::service::{Answer, FORWARD, Operation, Refusal, Service};
 use crate::status::Status;
 
@@ -24,6 +24,8 @@ pub(crate) fn routes(service: Arc<Service>) -> Router {
     Router::new()
         .route("/v1/keys/{key}", get(read).put(write))
         .route("/v1/keys/{key}/cas", post(compare_and_set))
+        .route("/v1/keys/{key}/append", post(push))
+        .route("/v1/transactions", post(transaction))
         .route("/v1/status", get(status))
         .route(FORWARD, post(forwarded))
         .route(APPEND, post(append))
@@ -62,10 +64,39 @@ async fn compare_and_set(State(service): Shared, Path(key): Path<String>, body: 
         Ok(Json(CompareAndSet { expect, value })) => {
             let result = service.perform(Operation::Change(Change::CompareAndSet { key, expect, value })).await;
             match result {
-                Ok(Answer::Changed { swapped }) => Json(json!({ "swapped": swapped })).into_response(),
+                Ok(Answer::Changed(applied)) => Json(json!({ "swapped": applied.swapped })).into_response(),
                 other => answer(other),
             }
         }
+        Err(rejection) => malformed(&rejection),
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Append {
+    element: Value,
+}
+
+async fn push(State(service): Shared, Path(key): Path<String>, body: Result<Json<Append>, JsonRejection>) -> Response {
+    match body {
+        Ok(Json(Append { element })) => answer(service.perform(Operation::Change(Change::Append { key, element })).await),
+        Err(rejection) => malformed(&rejection),
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Transaction {
+    steps: Vec<Step>,
+}
+
+async fn transaction(State(service): Shared, body: Result<Json<Transaction>, JsonRejection>) -> Response {
+    match body {
+        Ok(Json(Transaction { steps })) => match service.perform(Operation::Change(Change::Transaction { steps })).await {
+            Ok(Answer::Changed(applied)) => Json(json!({ "reads": applied.reads })).into_response(),
+            other => answer(other),
+        },
         Err(rejection) => malformed(&rejection),
     }
 }
@@ -92,7 +123,7 @@ async fn vote(State(service): Shared, Json(request): Json<VoteRequest<u64>>) -> 
 fn answer(result: Result<Answer, Refusal>) -> Response {
     match result {
         Ok(Answer::Value(value)) => Json(json!({ "value": value })).into_response(),
-        Ok(Answer::Changed { .. }) => Json(json!({})).into_response(),
+        Ok(Answer::Changed(_)) => Json(json!({})).into_response(),
         Err(refusal) => (StatusCode::SERVICE_UNAVAILABLE, Json(refusal)).into_response(),
     }
 }

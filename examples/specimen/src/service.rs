@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use crate::defect::Defect;
 use crate::early_ack::Primary;
 use crate::members::Members;
-use crate::raft::{Change, Raft, Vote};
+use crate::raft::{Applied, Change, Raft, Vote};
 use crate::state::State;
 use crate::status::Status;
 
@@ -36,7 +36,7 @@ pub(crate) enum Operation {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Answer {
     Value(Json),
-    Changed { swapped: bool },
+    Changed(Applied),
 }
 
 /// Whether a refused operation had an effect.
@@ -81,15 +81,26 @@ impl Service {
     /// Performs an operation for a client, here or at the leader.
     pub(crate) async fn perform(&self, operation: Operation) -> Result<Answer, Refusal> {
         if self.defect == Some(Defect::StaleReads)
-            && let Operation::Read { key } = &operation
+            && let Some(answer) = self.read_locally(&operation)
         {
-            return Ok(Answer::Value(self.state.get(key)));
+            return Ok(answer);
         }
         let leader = self.raft.metrics().borrow().current_leader;
         match leader {
             None => Err(Refusal::none("no leader is known")),
             Some(id) if id == self.id => self.perform_here(operation).await,
             Some(id) => self.forward(id, &operation).await,
+        }
+    }
+
+    /// What this node itself holds, for an operation that only reads.
+    fn read_locally(&self, operation: &Operation) -> Option<Answer> {
+        match operation {
+            Operation::Read { key } => Some(Answer::Value(self.state.get(key))),
+            Operation::Change(Change::Transaction { steps }) => {
+                Some(Answer::Changed(Applied { swapped: true, reads: self.state.read_only(steps)? }))
+            }
+            Operation::Change(_) => None,
         }
     }
 
@@ -122,7 +133,7 @@ impl Service {
 
     async fn change(&self, change: Change) -> Result<Answer, Refusal> {
         match timeout(PATIENCE, self.raft.client_write(change)).await {
-            Ok(Ok(written)) => Ok(Answer::Changed { swapped: written.data.swapped }),
+            Ok(Ok(written)) => Ok(Answer::Changed(written.data)),
             // Raft refuses what it cannot take and gives up what it had taken with the same error.
             Ok(Err(error)) => Err(Refusal::unknown(error)),
             Err(_) => Err(Refusal::unknown(format!("no quorum took the write within {PATIENCE:?}"))),

@@ -9,7 +9,7 @@ use openraft::{AnyError, EmptyNode, EntryPayload, OptionalSend, RaftSnapshotBuil
 use parking_lot::RwLock;
 use serde_json::Value as Json;
 
-use crate::raft::{Applied, Change, Entry, LogId, StorageError, Types};
+use crate::raft::{Applied, Change, Entry, LogId, Step, StorageError, Types, Word};
 
 /// The keys and their values.
 #[derive(Clone, Debug, Default)]
@@ -23,10 +23,40 @@ impl Values {
 
     pub(crate) fn apply(&mut self, change: Change) -> Applied {
         match change {
-            Change::CompareAndSet { key, expect, .. } if self.get(&key) != expect => return Applied { swapped: false },
-            Change::Put { key, value } | Change::CompareAndSet { key, value, .. } => self.0.insert(key, value),
+            Change::CompareAndSet { key, expect, .. } if self.get(&key) != expect => return Applied::default(),
+            Change::Put { key, value } | Change::CompareAndSet { key, value, .. } => drop(self.0.insert(key, value)),
+            Change::Append { key, element } => self.push(key, element),
+            Change::Transaction { steps } => {
+                let reads = steps.into_iter().filter_map(|step| self.step(step)).collect();
+                return Applied { swapped: true, reads };
+            }
         };
-        Applied { swapped: true }
+        Applied { swapped: true, reads: Vec::new() }
+    }
+
+    /// What steps that only read find; none where one of them writes.
+    pub(crate) fn read_only(&self, steps: &[Step]) -> Option<Vec<Json>> {
+        steps.iter().map(|Step(word, key, _)| (*word == Word::R).then(|| self.get(key))).collect()
+    }
+
+    fn step(&mut self, Step(word, key, argument): Step) -> Option<Json> {
+        match word {
+            Word::R => return Some(self.get(&key)),
+            Word::W => drop(self.0.insert(key, argument)),
+            Word::Append | Word::Add => self.push(key, argument),
+            Word::Inc => {
+                let sum = self.get(&key).as_i64().unwrap_or_default().saturating_add(argument.as_i64().unwrap_or_default());
+                self.0.insert(key, sum.into());
+            }
+        }
+        None
+    }
+
+    fn push(&mut self, key: String, element: Json) {
+        match self.0.entry(key).or_insert_with(|| Json::Array(Vec::new())) {
+            Json::Array(items) => items.push(element),
+            other => *other = Json::Array(vec![element]),
+        }
     }
 }
 
@@ -44,6 +74,11 @@ pub(crate) struct State(Arc<RwLock<Held>>);
 impl State {
     pub(crate) fn get(&self, key: &str) -> Json {
         self.0.read().values.get(key)
+    }
+
+    /// What steps that only read find at one moment; none where one of them writes.
+    pub(crate) fn read_only(&self, steps: &[Step]) -> Option<Vec<Json>> {
+        self.0.read().values.read_only(steps)
     }
 
     /// A copy of all values.
@@ -69,11 +104,11 @@ impl RaftStateMachine<Types> for State {
         let apply = |entry: Entry| {
             held.applied = Some(entry.log_id);
             match entry.payload {
-                EntryPayload::Blank => Applied { swapped: false },
+                EntryPayload::Blank => Applied::default(),
                 EntryPayload::Normal(change) => held.values.apply(change),
                 EntryPayload::Membership(membership) => {
                     held.membership = StoredMembership::new(Some(entry.log_id), membership);
-                    Applied { swapped: false }
+                    Applied::default()
                 }
             }
         };
@@ -123,7 +158,24 @@ mod tests {
         assert!(!cas(json!("1"), json!(2)));
         assert!(cas(json!(1), json!({ "a": [2] })));
         assert!(cas(json!({ "a": [2] }), json!(3)));
-        assert_eq!(values.apply(Change::Put { key: "x".into(), value: json!(4) }), Applied { swapped: true });
+        assert_eq!(values.apply(Change::Put { key: "x".into(), value: json!(4) }), Applied { swapped: true, reads: Vec::new() });
         assert_eq!((values.get("x"), values.get("y")), (json!(4), Json::Null));
+    }
+
+    #[test]
+    fn the_steps_of_a_transaction_see_those_before_them() {
+        let step = |word, key: &str, argument| Step(word, key.into(), argument);
+        let mut values = Values::default();
+        let steps = vec![
+            step(Word::R, "list", Json::Null),
+            step(Word::Append, "list", json!(1)),
+            step(Word::R, "list", Json::Null),
+            step(Word::Inc, "count", json!(2)),
+            step(Word::R, "count", Json::Null),
+        ];
+        let applied = values.apply(Change::Transaction { steps });
+        assert_eq!(applied.reads, [Json::Null, json!([1]), json!(2)]);
+        assert_eq!(values.read_only(&[step(Word::R, "list", Json::Null)]), Some(vec![json!([1])]));
+        assert_eq!(values.read_only(&[step(Word::W, "list", json!(1))]), None);
     }
 }

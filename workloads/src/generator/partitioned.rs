@@ -1,6 +1,6 @@
 //! Who does what.
 
-use elenchus_core::{Context, Event, Generator, Invocation, Poll, Worker, WorkerSet};
+use elenchus_core::{Context, Event, Generator, Invocation, NodeIndex, Poll, Worker, WorkerSet};
 
 /// A part of the workers, and what they do.
 struct Part {
@@ -131,39 +131,32 @@ impl Generator for Reserve {
     }
 }
 
-/// Only workers that speak to some nodes.
+/// Sends every operation to one of some nodes, in turn, wherever the workers are placed.
 pub struct OnNodes {
-    nodes: Vec<usize>,
+    nodes: Vec<NodeIndex>,
     of: Box<dyn Generator>,
+    next: usize,
 }
 
 impl OnNodes {
-    /// A generator for the workers of these nodes, by position.
-    pub fn new(nodes: Vec<usize>, of: impl Generator + 'static) -> OnNodes {
-        OnNodes { nodes, of: Box::new(of) }
-    }
-
-    fn narrow(&self, context: &Context) -> Context {
-        let speaks = |worker: &Worker| self.nodes.contains(&(usize::from(worker.0) % context.nodes.max(1)));
-        context.only(&context.workers.iter().filter(speaks).collect())
+    /// A generator's operations, to these nodes.
+    pub fn new(nodes: Vec<NodeIndex>, of: impl Generator + 'static) -> OnNodes {
+        OnNodes { nodes, of: Box::new(of), next: 0 }
     }
 }
 
 impl Generator for OnNodes {
     fn poll(&mut self, context: &Context) -> Poll {
-        let narrow = self.narrow(context);
-        if narrow.workers.is_empty() { Poll::Done } else { self.of.poll(&narrow) }
+        if self.nodes.is_empty() { Poll::Done } else { self.of.poll(context) }
     }
 
     fn take(&mut self, context: &Context) -> Invocation {
-        let narrow = self.narrow(context);
-        self.of.take(&narrow)
+        let node = self.nodes[self.next % self.nodes.len()];
+        self.next += 1;
+        Invocation { node: Some(node), ..self.of.take(context) }
     }
 
     fn update(&mut self, context: &Context, worker: Worker, event: &Event) {
-        let narrow = self.narrow(context);
-        if narrow.workers.contains(worker) {
-            self.of.update(&narrow, worker, event);
-        }
+        self.of.update(context, worker, event);
     }
 }

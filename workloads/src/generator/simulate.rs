@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use elenchus_core::{Context, Event, Generator, Invocation, Kind, Nanos, NodeIndex, Poll, Process, WorkerSet};
+use elenchus_core::{Context, Encoded, Event, Generator, Invocation, Kind, Nanos, NodeIndex, Poll, Process, WorkerSet};
 
 /// An invocation, and when it was made.
 #[derive(Clone, Debug, PartialEq)]
@@ -70,16 +70,9 @@ pub fn simulate(
 }
 
 fn event(time: Nanos, kind: Kind, invocation: &Invocation, nodes: usize) -> Event {
-    Event {
-        time,
-        process: Process::Client(u32::from(invocation.worker.0)),
-        kind,
-        f: invocation.f,
-        key: invocation.key.clone(),
-        value: invocation.value.clone(),
-        error: None,
-        node: Some(NodeIndex((usize::from(invocation.worker.0) % nodes.max(1)) as u16)),
-    }
+    let Encoded { f, key, value } = invocation.request.encode();
+    let node = invocation.node.unwrap_or_else(|| NodeIndex::round_robin(invocation.worker, nodes));
+    Event { time, process: Process::Client(u32::from(invocation.worker.0)), kind, f, key, value, error: None, node: Some(node) }
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! Until it works.
 
-use elenchus_core::{Context, Event, Generator, Invocation, Kind, Poll, Worker, WorkerSet};
+use std::collections::{BTreeMap, VecDeque};
+
+use elenchus_core::{Context, Event, Generator, Invocation, Kind, Poll, Request, Worker, WorkerSet};
 
 /// Operations of a generator until one of them ends in `ok`.
 pub struct UntilOk {
@@ -33,5 +35,60 @@ impl Generator for UntilOk {
             self.is_done |= event.kind == Kind::Ok;
         }
         self.of.update(context, worker, event);
+    }
+}
+
+/// Each of some requests until it succeeds, as many at once as there are free workers. They are asked for when the first is due.
+pub fn each_until_ok(requests: impl FnOnce() -> Vec<Request> + Send + 'static) -> EachUntilOk {
+    EachUntilOk { requests: Some(Box::new(requests)), waiting: VecDeque::new(), invoked: BTreeMap::new(), at_once: usize::MAX }
+}
+
+/// See [`each_until_ok`].
+pub struct EachUntilOk {
+    requests: Option<Box<dyn FnOnce() -> Vec<Request> + Send>>,
+    waiting: VecDeque<Request>,
+    /// What each worker was asked to do and has not completed.
+    invoked: BTreeMap<Worker, Request>,
+    at_once: usize,
+}
+
+impl EachUntilOk {
+    /// One request after the other, in order.
+    #[must_use]
+    pub fn in_order(self) -> EachUntilOk {
+        EachUntilOk { at_once: 1, ..self }
+    }
+}
+
+impl Generator for EachUntilOk {
+    fn poll(&mut self, context: &Context) -> Poll {
+        if let Some(requests) = self.requests.take() {
+            self.waiting = requests().into();
+        }
+        if self.waiting.is_empty() && self.invoked.is_empty() {
+            Poll::Done
+        } else if self.waiting.is_empty() || context.free.is_empty() || self.invoked.len() >= self.at_once {
+            Poll::Pending
+        } else {
+            Poll::Ready
+        }
+    }
+
+    fn take(&mut self, context: &Context) -> Invocation {
+        let (Some(worker), Some(request)) = (context.free.first(), self.waiting.pop_front()) else { unreachable!("polled ready") };
+        self.invoked.insert(worker, request.clone());
+        Invocation::new(worker, request)
+    }
+
+    fn update(&mut self, _: &Context, worker: Worker, event: &Event) {
+        if event.kind == Kind::Invoke {
+            return;
+        }
+        if let Some(request) = self.invoked.remove(&worker)
+            && event.kind != Kind::Ok
+        {
+            // First again, so that those in order stay so.
+            self.waiting.push_front(request);
+        }
     }
 }

@@ -2,23 +2,24 @@
 
 use std::time::Duration;
 
-use elenchus_core::{Generator, Kind, Nanos, Seed, Symbol, Value};
+use elenchus_core::data::RegisterRequest;
+use elenchus_core::{Generator, Kind, Nanos, NodeIndex, Request, Seed, Value};
 use proptest::prelude::*;
 
 use super::{Moment, simulate};
-use crate::generator::source::Made;
 use crate::generator::{
     Any, Cycle, Delay, EachProcess, FlipFlop, Limit, Log, Mix, OnNodes, Phases, Reserve, Sleep, Source, Stagger, TimeLimit, UntilOk,
+    each_until_ok,
 };
 
 const MS: u64 = 1_000_000;
 
-/// Operations `name` 0, 1, 2 …
-fn ops(name: &'static str) -> Source<impl FnMut() -> Made + Send> {
+/// Writes of 0, 1, 2 … under the key `name`.
+fn ops(name: &'static str) -> Source<impl FnMut() -> Request + Send> {
     let mut next = 0;
     Source::new(move || {
         next += 1;
-        Made { f: Symbol::of(name), key: None, value: Value::Int(next - 1) }
+        RegisterRequest::Write { key: name.into(), value: Value::Int(next - 1) }.into()
     })
 }
 
@@ -31,8 +32,19 @@ fn play(mut generator: impl Generator) -> Vec<Moment> {
     simulate(&mut generator, 4, 2, Nanos(10_000 * MS), |_| (Nanos(5 * MS), Kind::Ok))
 }
 
+fn write(request: &Request) -> (&str, i64) {
+    match request {
+        Request::Register(RegisterRequest::Write { key, value }) => (key.as_text().unwrap(), value.as_int().unwrap()),
+        other => panic!("not one of these tests' writes: {other}"),
+    }
+}
+
+fn name(moment: &Moment) -> &str {
+    write(&moment.invocation.request).0
+}
+
 fn names(moments: &[Moment]) -> String {
-    moments.iter().map(|moment| moment.invocation.f.as_str()).collect()
+    moments.iter().map(name).collect()
 }
 
 #[test]
@@ -97,7 +109,8 @@ fn phases_do_not_overlap() {
 fn each_process_has_its_own() {
     let moments = play(EachProcess::new(|_| boxed(Limit::new(3, ops("a")))));
     for worker in 0..4 {
-        let mine: Vec<_> = moments.iter().filter(|m| m.invocation.worker.0 == worker).map(|m| m.invocation.value.clone()).collect();
+        let mine: Vec<_> =
+            moments.iter().filter(|m| m.invocation.worker.0 == worker).map(|m| Value::Int(write(&m.invocation.request).1)).collect();
         assert_eq!(mine, vec![Value::Int(0), Value::Int(1), Value::Int(2)]);
     }
 }
@@ -105,14 +118,14 @@ fn each_process_has_its_own() {
 #[test]
 fn reserve_keeps_workers_apart() {
     let moments = play(Limit::new(100, Reserve::new(vec![(1, boxed(ops("a")))], ops("b"))));
-    assert!(moments.iter().all(|m| (m.invocation.worker.0 == 0) == (m.invocation.f == "a")));
+    assert!(moments.iter().all(|m| (m.invocation.worker.0 == 0) == (name(m) == "a")));
     assert!(names(&moments).contains('a') && names(&moments).contains('b'));
 }
 
 #[test]
-fn on_nodes_uses_their_workers_only() {
-    let moments = play(Limit::new(10, OnNodes::new(vec![1], ops("a"))));
-    assert!(moments.len() == 10 && moments.iter().all(|m| m.invocation.worker.0 % 2 == 1));
+fn on_nodes_sends_to_these_nodes_only() {
+    let moments = play(Limit::new(10, OnNodes::new(vec![NodeIndex(1)], ops("a"))));
+    assert!(moments.len() == 10 && moments.iter().all(|m| m.invocation.node == Some(NodeIndex(1))));
     assert!(play(OnNodes::new(vec![], ops("a"))).is_empty());
 }
 
@@ -126,14 +139,31 @@ fn until_ok_stops_at_success() {
     assert_eq!(moments.len(), 4);
 }
 
+#[test]
+fn each_request_is_tried_until_it_succeeds() {
+    let requests = || ["a", "b", "c"].map(|key| RegisterRequest::Write { key: key.into(), value: Value::Int(0) }.into()).to_vec();
+    let mut tries = 0;
+    let mut third_works = |_: &_| {
+        tries += 1;
+        (Nanos(MS), if tries % 3 == 0 { Kind::Ok } else { Kind::Fail })
+    };
+    let in_order = simulate(&mut each_until_ok(requests).in_order(), 4, 1, Nanos(10_000 * MS), &mut third_works);
+    assert_eq!(names(&in_order), "aaabbbccc");
+    let at_once = names(&simulate(&mut each_until_ok(requests), 4, 1, Nanos(10_000 * MS), third_works));
+    assert!(at_once.starts_with("abc") && at_once.len() > 3, "{at_once}");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
     fn one_seed_one_stream(seed in any::<u64>(), workers in 1usize..9) {
         let run = || {
-            let spec = crate::RegisterSpec::default();
-            let mut generator = Limit::new(300, crate::WorkloadSpec::Register(spec).build().unwrap().generator(Seed(seed)));
-            simulate(&mut generator, workers, 3, Nanos(1_000 * MS), |op| (Nanos(1 + op.value.as_int().unwrap_or(3) as u64), Kind::Ok))
+            let spec = crate::RegisterSettings::default();
+            let mut generator = Limit::new(300, crate::WorkloadSpec::Register(spec).build().unwrap().phases(Seed(seed)).main);
+            simulate(&mut generator, workers, 3, Nanos(1_000 * MS), |op| {
+                let latency = op.request.encode().value.as_int().unwrap_or(3);
+                (Nanos(1 + latency as u64), Kind::Ok)
+            })
         };
         prop_assert_eq!(run(), run());
     }
