@@ -64,6 +64,12 @@ impl Specimen {
         if answer.status.is_success() && answer.body.is_object() { Ok(answer.body) } else { Err(failure(&answer)) }
     }
 
+    /// Asks for a change and waits for the word that it was made.
+    async fn change(&self, method: Method, path: String, body: Json) -> Result<(), Failure> {
+        let body = self.ask(method, path, Some(body)).await?;
+        if body.get("done") == Some(&Json::Bool(true)) { Ok(()) } else { Err(unexpected(&body)) }
+    }
+
     async fn value(&self, key: &Value) -> Result<Value, Failure> {
         let body = self.ask(Method::GET, path(key), None).await?;
         let value = body.get("value").ok_or_else(|| unexpected(&body))?;
@@ -115,7 +121,7 @@ impl Register for Specimen {
     }
 
     fn write<'a>(&'a mut self, key: &'a Value, value: &'a Value) -> BoxFuture<'a, Result<(), Failure>> {
-        Box::pin(async move { self.ask(Method::PUT, path(key), Some(json!({ "value": value }))).await.map(drop) })
+        Box::pin(async move { self.change(Method::PUT, path(key), json!({ "value": value })).await })
     }
 
     fn compare_and_set<'a>(&'a mut self, key: &'a Value, old: &'a Value, new: &'a Value) -> BoxFuture<'a, Result<bool, Failure>> {
@@ -129,7 +135,7 @@ impl Register for Specimen {
 impl Set for Specimen {
     fn add<'a>(&'a mut self, key: &'a Value, element: &'a Value) -> BoxFuture<'a, Result<(), Failure>> {
         Box::pin(
-            async move { self.ask(Method::POST, format!("{}/append", path(key)), Some(json!({ "element": element }))).await.map(drop) },
+            async move { self.change(Method::POST, format!("{}/append", path(key)), json!({ "element": element })).await },
         )
     }
 

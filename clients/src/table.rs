@@ -80,7 +80,7 @@ pub struct ClientEntry {
 /// Makes from each line `module: Variant(SettingsType) = "name", "what it speaks";` the module, the variant of [`ClientSpec`] and the row of `ALL`.
 macro_rules! clients {
     ($($module:ident: $variant:ident($settings:ident) = $name:literal, $about:literal;)+) => {
-        $(mod $module;)+
+        $(pub mod $module;)+
         $(pub use $module::$settings;)+
 
         /// The client of a plan: its name, and its settings.

@@ -3,8 +3,10 @@
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use elenchus_clients::{ClientSpec, EtcdReads, EtcdSpec};
-use elenchus_core::{Failure, Target, Value};
+use elenchus_clients::etcd::EtcdReads;
+use elenchus_clients::{ClientSpec, EtcdSettings};
+use elenchus_core::data::RegisterRequest;
+use elenchus_core::{Connection, Deployment, Endpoint, Failure, NodeIndex, Request, Session, Value, Worker};
 
 struct Etcd {
     process: Child,
@@ -40,17 +42,39 @@ fn start() -> Option<Etcd> {
     }
 }
 
-fn here() -> Target {
-    Target { node: "n1".into(), address: "127.0.0.1".into() }
+fn session() -> Session {
+    let endpoint = Endpoint { node: "n1".into(), address: "127.0.0.1".into() };
+    Session { deployment: Deployment::to(vec![endpoint]).into(), node: NodeIndex(0), worker: Worker(0), process: 0 }
+}
+
+/// Requests to registers, by their functions.
+struct Register(Box<dyn Connection>);
+
+impl Register {
+    async fn read(&mut self, key: &Value) -> Result<Value, Failure> {
+        self.0.invoke(&RegisterRequest::Read { key: key.clone() }.into()).await
+    }
+
+    async fn write(&mut self, key: &Value, value: &Value) -> Result<(), Failure> {
+        self.0.invoke(&RegisterRequest::Write { key: key.clone(), value: value.clone() }.into()).await.map(drop)
+    }
+
+    async fn compare_and_set(&mut self, key: &Value, old: &Value, new: &Value) -> Result<bool, Failure> {
+        let request: Request = RegisterRequest::CompareAndSet { key: key.clone(), old: old.clone(), new: new.clone() }.into();
+        match self.0.invoke(&request).await {
+            Ok(_) => Ok(true),
+            Err(Failure::No) => Ok(false),
+            Err(other) => Err(other),
+        }
+    }
 }
 
 #[tokio::test]
 async fn registers_of_a_real_etcd() {
     let Some(etcd) = start() else { return };
     for reads in [EtcdReads::Linearizable, EtcdReads::Serializable] {
-        let client = ClientSpec::Etcd(EtcdSpec { port: etcd.port, reads }).build();
-        let mut connection = client.connect(&here()).await.unwrap();
-        let register = connection.register().unwrap();
+        let client = ClientSpec::Etcd(EtcdSettings { port: etcd.port, reads }).build();
+        let mut register = Register(client.connect(&session()).await.unwrap());
         let key = Value::from(format!("k {reads:?}"));
         for _ in 0..200 {
             match register.read(&key).await {
@@ -75,9 +99,8 @@ async fn registers_of_a_real_etcd() {
 #[tokio::test]
 async fn a_dead_etcd_refuses_and_a_dying_one_leaves_doubt() {
     let Some(mut etcd) = start() else { return };
-    let client = ClientSpec::Etcd(EtcdSpec { port: etcd.port, reads: EtcdReads::Linearizable }).build();
-    let mut connection = client.connect(&here()).await.unwrap();
-    let register = connection.register().unwrap();
+    let client = ClientSpec::Etcd(EtcdSettings { port: etcd.port, reads: EtcdReads::Linearizable }).build();
+    let mut register = Register(client.connect(&session()).await.unwrap());
     let (key, value) = (Value::from("k"), Value::Int(1));
     while register.write(&key, &value).await.is_err() {
         tokio::time::sleep(Duration::from_millis(50)).await;

@@ -1,4 +1,4 @@
-//! Plays the generator's operations on the workers, and writes down what they were told.
+//! Runs the generator's operations on worker slots, and records what the clients returned.
 //!
 //! There is no dispatcher task between the generator and the workers. All share one small state behind a lock; a worker that completes an operation
 //! records it, asks the generator for the next in the same critical section, and goes on with it at once when it is its own. Only an operation for an
@@ -7,8 +7,9 @@
 //! Events are stamped and recorded under the lock, so their order in the history is the order of their times, and an operation's interval in the
 //! history always contains the interval in which it really ran: the only direction in which an error is sound.
 
+mod placement;
 mod recorder;
-mod seat;
+mod slot;
 mod watcher;
 
 use std::collections::BTreeMap;
@@ -16,30 +17,61 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use elenchus_core::{
-    Client, Context, Event, Failure, FaultEvent, Generator, Invocation, Kind, Nanos, NodeIndex, Poll, Process, Symbol, Target, Value,
-    Worker, WorkerSet, Workload,
+    Client, Context, Deployment, Encoded, Event, Failure, FaultEvent, Generator, Invocation, Kind, Nanos, NodeIndex, Poll, Process, Symbol,
+    Value, Worker, WorkerSet,
 };
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
+pub use placement::{Placement, Primaries};
 pub use recorder::{Recorder, RecorderError};
 pub use watcher::{Sighting, Watcher};
 
-/// How long a worker that was not served waits before it takes another operation, so that a dead node does not fill the history.
+/// How long a worker whose operation was not served waits before it takes another, so that a dead node does not fill the history.
 const UNSERVED_PAUSE: Duration = Duration::from_millis(100);
 
-/// Who plays, against what.
-pub struct Cast {
-    /// What is asked.
-    pub workload: Arc<dyn Workload>,
-    /// How it is asked.
-    pub client: Arc<dyn Client>,
-    /// The nodes; worker `w` speaks to `targets[w mod targets.len()]`.
-    pub targets: Vec<Target>,
-    /// How many workers play at once, from 1 to [`elenchus_core::generator::MAX_WORKERS`].
+/// What the conductor runs operations with.
+pub struct RunSetup {
+    /// The clients by which invocations are carried out.
+    pub clients: Vec<PlacedClient>,
+    /// For each client that the workload [needs](elenchus_core::Workload::needs), which of `clients` carries its requests out.
+    pub routes: Vec<Route>,
+    /// How many operations may be under way at once, from 1 to [`elenchus_core::generator::MAX_WORKERS`].
     pub concurrency: usize,
     /// How long an operation may take before it is recorded as `info`.
     pub timeout: Duration,
+}
+
+/// A client, the system that it speaks to, and the nodes that its processes connect to.
+pub struct PlacedClient {
+    /// The client.
+    pub client: Arc<dyn Client>,
+    /// How it reaches the system.
+    pub deployment: Arc<Deployment>,
+    /// Where processes connect.
+    pub placement: Placement,
+}
+
+/// The clients, by position in [`RunSetup::clients`], that carry out the requests to one client of the workload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// For requests that only read.
+    pub reads: usize,
+    /// For all others.
+    pub writes: usize,
+}
+
+impl RunSetup {
+    /// One client for everything, with processes spread over all nodes in turn.
+    pub fn single(client: Arc<dyn Client>, deployment: Deployment, concurrency: usize) -> RunSetup {
+        let timeout = deployment.timeout;
+        let placed = PlacedClient { client, deployment: Arc::new(deployment), placement: Placement::RoundRobin };
+        RunSetup { clients: vec![placed], routes: vec![Route { reads: 0, writes: 0 }], concurrency, timeout }
+    }
+
+    fn nodes(&self) -> usize {
+        self.clients.first().map_or(0, |placed| placed.deployment.endpoints.len())
+    }
 }
 
 /// How many operations ended how, so far.
@@ -81,12 +113,12 @@ pub struct Conductor {
 }
 
 struct Shared {
-    cast: Cast,
+    setup: RunSetup,
     began: Instant,
     state: Mutex<State>,
     /// Tells the timekeeper that the next wake-up may have moved.
     moved: Notify,
-    /// Tells whoever waits for the phase that it may be over.
+    /// Tells those who wait for the end of a phase that it may have come.
     quiet: Notify,
 }
 
@@ -96,7 +128,7 @@ struct State {
     free: WorkerSet,
     processes: Vec<u32>,
     /// Operations handed to workers that were idle.
-    seats: Vec<Arc<seat::Seat>>,
+    slots: Vec<Arc<slot::Slot>>,
     recorder: Recorder,
     tally: Tally,
     /// Injected faults by number: what is in force now.
@@ -105,21 +137,22 @@ struct State {
 }
 
 impl Conductor {
-    /// Seats the workers. Time zero of the history is now.
-    pub fn new(cast: Cast, recorder: Recorder) -> Conductor {
-        let count = cast.concurrency;
+    /// Starts the workers. Time zero of the history is now.
+    pub fn new(setup: RunSetup, recorder: Recorder) -> Conductor {
+        let count = setup.concurrency;
         let state = State {
             generator: None,
             all: WorkerSet::first_n(count),
             free: WorkerSet::first_n(count),
             processes: (0..count as u32).collect(),
-            seats: (0..count).map(|_| Arc::default()).collect(),
+            slots: (0..count).map(|_| Arc::default()).collect(),
             recorder,
             tally: Tally::default(),
             faults: BTreeMap::new(),
             wake_at: None,
         };
-        let shared = Arc::new(Shared { cast, began: Instant::now(), state: Mutex::new(state), moved: Notify::new(), quiet: Notify::new() });
+        let shared =
+            Arc::new(Shared { setup, began: Instant::now(), state: Mutex::new(state), moved: Notify::new(), quiet: Notify::new() });
         for worker in 0..count {
             tokio::spawn(work(shared.clone(), Worker(worker as u16)));
         }
@@ -127,8 +160,8 @@ impl Conductor {
         Conductor { shared }
     }
 
-    /// Plays a generator until it is done, or [`Conductor::stop`] is called, and every operation it gave has completed.
-    pub async fn play(&self, generator: Box<dyn Generator>) {
+    /// Runs a generator until it is done, or [`Conductor::stop`] is called, and every operation it gave has completed.
+    pub async fn run(&self, generator: Box<dyn Generator>) {
         {
             let mut state = self.shared.state.lock();
             state.generator = Some(generator);
@@ -172,8 +205,8 @@ impl Conductor {
         self.shared.state.lock().recorder.is_writing()
     }
 
-    /// Records what the nemesis says.
-    pub fn testify(&self, kind: Kind, fault: Symbol, said: &FaultEvent, error: Option<String>) {
+    /// Records an event of the nemesis.
+    pub fn record_fault(&self, kind: Kind, fault: Symbol, said: &FaultEvent, error: Option<String>) {
         let mut state = self.shared.state.lock();
         match (said.phase, kind) {
             (elenchus_core::FaultPhase::Inject, Kind::Ok | Kind::Info) => {
@@ -197,7 +230,7 @@ impl Conductor {
         });
     }
 
-    /// Hands all recorded events to the operating system and ends the recording. The conductor must not play after that.
+    /// Hands all recorded events to the operating system and ends the recording. The conductor must not run anything after that.
     ///
     /// # Errors
     /// When the history could not be written.
@@ -219,12 +252,12 @@ impl Shared {
     }
 
     fn context(&self, state: &State) -> Context {
-        Context { now: self.now(), free: state.free, workers: state.all, nodes: self.cast.targets.len() }
+        Context { now: self.now(), free: state.free, workers: state.all, nodes: self.setup.nodes() }
     }
 
     /// Takes operations from the generator for as long as it has any for a free worker. One for `me` is recorded as invoked and returned;
-    /// others are handed to their workers, who record the invocation when they wake.
-    fn pump(&self, state: &mut State, me: Option<Worker>) -> Option<Invocation> {
+    /// others are handed to their workers, which record the invocation when they wake.
+    fn pump(&self, state: &mut State, me: Option<Worker>) -> Option<Task> {
         let mut mine = None;
         state.wake_at = None;
         loop {
@@ -236,10 +269,9 @@ impl Shared {
                     debug_assert!(state.free.contains(invocation.worker), "a generator may use free workers only");
                     state.free.remove(invocation.worker);
                     if Some(invocation.worker) == me {
-                        self.invoke(state, &invocation);
-                        mine = Some(invocation);
+                        mine = Some(self.invoke(state, invocation));
                     } else {
-                        state.seats[usize::from(invocation.worker.0)].hand(invocation);
+                        state.slots[usize::from(invocation.worker.0)].hand(invocation);
                     }
                 }
                 Poll::At(moment) => {
@@ -257,44 +289,62 @@ impl Shared {
         mine
     }
 
-    /// Records an invocation, and tells the generator.
-    fn invoke(&self, state: &mut State, invocation: &Invocation) {
-        self.note(state, invocation, Kind::Invoke, invocation.value.clone(), None);
+    /// Decides which client and node an invocation goes to, records it, and tells the generator.
+    fn invoke(&self, state: &mut State, invocation: Invocation) -> Task {
+        let Invocation { worker, request, client, node } = invocation;
+        let process = state.processes[usize::from(worker.0)];
+        let route = self.setup.routes[usize::from(client).min(self.setup.routes.len() - 1)];
+        let client = if request.is_read_only() { route.reads } else { route.writes };
+        let placed = &self.setup.clients[client];
+        let node = node.unwrap_or_else(|| placed.placement.node(worker, process, placed.deployment.endpoints.len()));
+        let task = Task { worker, process, client, node, encoded: request.encode(), request };
+        self.note(state, &task, Kind::Invoke, task.encoded.value.clone(), None);
+        task
     }
 
-    fn note(&self, state: &mut State, invocation: &Invocation, kind: Kind, value: Value, error: Option<String>) {
-        let worker = invocation.worker;
-        let at = usize::from(worker.0);
+    fn note(&self, state: &mut State, task: &Task, kind: Kind, value: Value, error: Option<String>) {
         let event = Event {
             time: self.now(),
-            process: Process::Client(state.processes[at]),
+            process: Process::Client(task.process),
             kind,
-            f: invocation.f,
-            key: invocation.key.clone(),
+            f: task.encoded.f,
+            key: task.encoded.key.clone(),
             value,
             error: error.map(Into::into),
-            node: Some(NodeIndex((at % self.cast.targets.len()) as u16)),
+            node: Some(task.node),
         };
         state.tally.count(kind);
         let context = self.context(state);
         if let Some(generator) = state.generator.as_mut() {
-            generator.update(&context, worker, &event);
+            generator.update(&context, task.worker, &event);
         }
         state.recorder.record(event);
     }
 
-    /// Records how an operation ended. A process that does not know what happened never speaks again.
-    fn complete(&self, state: &mut State, invocation: Invocation, outcome: Result<Value, Failure>) {
+    /// Records how an operation ended. A process whose operation ended in `info` is retired; a fresh process takes its slot.
+    fn complete(&self, state: &mut State, task: Task, outcome: Result<Value, Failure>) {
+        let argument = || task.encoded.value.clone();
         match outcome {
-            Ok(value) => self.note(state, &invocation, Kind::Ok, value, None),
-            Err(Failure::No) => self.note(state, &invocation, Kind::Fail, invocation.value.clone(), None),
-            Err(Failure::Fail(why)) => self.note(state, &invocation, Kind::Fail, invocation.value.clone(), Some(why)),
+            Ok(value) => self.note(state, &task, Kind::Ok, value, None),
+            Err(Failure::No) => self.note(state, &task, Kind::Fail, argument(), None),
+            Err(Failure::Fail(why)) => self.note(state, &task, Kind::Fail, argument(), Some(why)),
             Err(Failure::Info(why)) => {
-                self.note(state, &invocation, Kind::Info, invocation.value.clone(), Some(why));
-                state.processes[usize::from(invocation.worker.0)] += self.cast.concurrency as u32;
+                self.note(state, &task, Kind::Info, argument(), Some(why));
+                state.processes[usize::from(task.worker.0)] += self.setup.concurrency as u32;
             }
         }
     }
+}
+
+/// An invocation under way.
+struct Task {
+    worker: Worker,
+    process: u32,
+    /// The client that carries it out, by position in [`RunSetup::clients`].
+    client: usize,
+    node: NodeIndex,
+    request: elenchus_core::Request,
+    encoded: Encoded,
 }
 
 /// Wakes the generator when the moment comes that it named.
@@ -313,27 +363,26 @@ async fn keep_time(shared: std::sync::Weak<Shared>) {
     }
 }
 
-/// One worker: plays process after process, one operation at a time.
+/// One worker: runs one process after another, one operation at a time.
 async fn work(shared: Arc<Shared>, worker: Worker) {
-    let seat = shared.state.lock().seats[usize::from(worker.0)].clone();
-    let mut player = seat::Player::new(worker, &shared.cast);
-    let mut played: u32 = 0;
+    let slot = shared.state.lock().slots[usize::from(worker.0)].clone();
+    let mut connections = slot::Connections::default();
+    let mut done: u32 = 0;
     let mut next = None;
     loop {
-        let invocation = match next.take() {
-            Some(invocation) => invocation,
+        let task = match next.take() {
+            Some(task) => task,
             None => {
-                let handed = seat.wait().await;
-                shared.invoke(&mut shared.state.lock(), &handed);
-                handed
+                let handed = slot.wait().await;
+                shared.invoke(&mut shared.state.lock(), handed)
             }
         };
-        let outcome = player.perform(&shared.cast, &invocation).await;
+        let outcome = connections.perform(&shared.setup, &task).await;
         if let Err(failure) = &outcome {
-            let unserved = !matches!(failure, Failure::No);
-            tracing::debug!(worker = worker.0, f = %invocation.f, %failure, "operation did not end well");
-            shared.complete(&mut shared.state.lock(), invocation, outcome);
-            if unserved {
+            let is_unserved = !matches!(failure, Failure::No);
+            tracing::debug!(worker = worker.0, request = %task.request, %failure, "operation did not succeed");
+            shared.complete(&mut shared.state.lock(), task, outcome);
+            if is_unserved {
                 tokio::time::sleep(UNSERVED_PAUSE).await;
             }
             let mut state = shared.state.lock();
@@ -341,13 +390,13 @@ async fn work(shared: Arc<Shared>, worker: Worker) {
             next = shared.pump(&mut state, Some(worker));
         } else {
             let mut state = shared.state.lock();
-            shared.complete(&mut state, invocation, outcome);
+            shared.complete(&mut state, task, outcome);
             state.free.insert(worker);
             next = shared.pump(&mut state, Some(worker));
         }
-        played = played.wrapping_add(1);
-        if played.is_multiple_of(64) {
-            // A client that always answers at once would never let the others play.
+        done = done.wrapping_add(1);
+        if done.is_multiple_of(64) {
+            // A client that always answers at once would never yield to the others.
             tokio::task::yield_now().await;
         }
     }

@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime};
 
 use elenchus_control::lab::LabNet;
 use elenchus_control::system::{Node, System, SystemError, Troubles, at_once};
-use elenchus_core::{Anomaly, Finding, Generator, Nanos, Seed, Target, Verdict};
+use elenchus_core::{Anomaly, Deployment, Endpoint, Finding, Generator, Nanos, Phases, Seed, Verdict};
 use elenchus_nemesis::{Cluster, Ledger, NemesisError};
 use elenchus_workloads::generator::{Stagger, TimeLimit};
 use thiserror::Error;
@@ -19,7 +19,7 @@ use tokio::sync::watch;
 
 pub use describe::describe;
 
-use crate::conductor::{Cast, Conductor, Recorder, RecorderError, Sighting, Tally, Watcher};
+use crate::conductor::{Conductor, Recorder, RecorderError, RunSetup, Sighting, Tally, Watcher};
 use crate::judge;
 use crate::plan::{PlanError, Resolved};
 use crate::report::{Facts, Run};
@@ -92,13 +92,6 @@ pub type Reporter<'a> = &'a (dyn Fn(RunEvent) + Send + Sync);
 pub async fn run(plan: &Resolved, net: Option<&LabNet>, facts: Facts, reporter: Reporter<'_>) -> Result<(RunDir, Run), RunError> {
     let workload = plan.workload.build().map_err(RunError::Mismatch)?;
     let client = plan.client.build();
-    if !client.offers().contains(&workload.needs()) {
-        return Err(RunError::Mismatch(format!(
-            "the workload {} needs data of type {}, which this client does not offer",
-            plan.workload.name(),
-            workload.needs().as_str()
-        )));
-    }
     let dir = RunDir::create(&plan.store, &plan.name, SystemTime::now())?;
     dir.write(&dir.plan(), &plan.text()?)?;
     dir.write(&dir.facts(), &facts.to_json())?;
@@ -193,14 +186,15 @@ async fn drive(stage: Stage<'_>, ledger: &Ledger, interrupt: &Interrupt, reporte
             () = interrupt.wait() => return Err(RunError::Interrupted),
         }
     }
-    let targets = cluster.nodes.iter().map(|node| Target { node: node.name.clone(), address: node.address.clone() }).collect();
-    let cast = Cast { workload: workload.clone(), client, targets, concurrency: plan.concurrency, timeout: plan.timeout.0 };
+    let endpoints = cluster.nodes.iter().map(|node| Endpoint { node: node.name.clone(), address: node.address.clone() }).collect();
+    let setup = RunSetup::single(client, Deployment { timeout: plan.timeout.0, ..Deployment::to(endpoints) }, plan.concurrency);
+    let Phases { main, last, .. } = workload.phases(seed);
     let (watcher, sighting) = look_out(plan, workload.as_ref())?;
-    let conductor = Conductor::new(cast, Recorder::watched(&dir.history(), &cluster.roster.nodes, watcher)?);
+    let conductor = Conductor::new(setup, Recorder::watched(&dir.history(), &cluster.roster.nodes, watcher)?);
 
     reporter(RunEvent::Phase("driving clients"));
     let (stop, stopped) = watch::channel(false);
-    let record = |kind, fault, said: elenchus_core::FaultEvent, error| conductor.testify(kind, fault, &said, error);
+    let record = |kind, fault, said: elenchus_core::FaultEvent, error| conductor.record_fault(kind, fault, &said, error);
     let nemesis = async {
         if plan.nemesis.is_empty() {
             return Ok(elenchus_nemesis::Outcome::default());
@@ -209,7 +203,7 @@ async fn drive(stage: Stage<'_>, ledger: &Ledger, interrupt: &Interrupt, reporte
     };
     let clients = async {
         let ending = tokio::select! {
-            () = conductor.play(main_phase(plan, workload.as_ref(), seed)) => Ending::InTime,
+            () = conductor.run(main_phase(plan, main, seed)) => Ending::InTime,
             () = sighting.wait() => Ending::Violation,
             () = interrupt.wait() => Ending::Interrupted,
             // The reason is known when the recording is finished.
@@ -231,9 +225,9 @@ async fn drive(stage: Stage<'_>, ledger: &Ledger, interrupt: &Interrupt, reporte
     let outcome = outcome?;
     clocks?;
     let elapsed = Duration::from(conductor.now());
-    if let (Ending::InTime, Some(last)) = (ending, workload.final_generator(seed)) {
+    if let (Ending::InTime, Some(last)) = (ending, last) {
         reporter(RunEvent::Phase("reading what is left"));
-        conductor.play(last).await;
+        conductor.run(last).await;
     }
     conductor.finish().await?;
     Ok(Driven { elapsed, findings: faults::findings(&outcome, ending, elapsed, !plan.nemesis.is_empty()) })
@@ -258,8 +252,7 @@ fn look_out(plan: &Resolved, workload: &dyn elenchus_core::Workload) -> Result<(
     Ok((Some(watcher), sighting))
 }
 
-fn main_phase(plan: &Resolved, workload: &dyn elenchus_core::Workload, seed: Seed) -> Box<dyn Generator> {
-    let operations = workload.generator(seed);
+fn main_phase(plan: &Resolved, operations: Box<dyn Generator>, seed: Seed) -> Box<dyn Generator> {
     let limit = plan.duration.0;
     match plan.rate_hz {
         Some(rate) => Box::new(TimeLimit::new(limit, Stagger::new(rate, seed.stream("rate"), operations))),

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use elenchus_core::data::{Register, RegisterRequest, TypedConnection, typed};
 use elenchus_core::{
-    BoxFuture, CheckSpec, Client, Connection, Context, DataType, Failure, Generator, History, Invocation, Kind, Poll, Process, Register,
-    Seed, Symbol, Target, Value, Workload, exchange,
+    BoxFuture, Client, Connection, Context, DataType, Deployment, Endpoint, Failure, Generator, History, Invocation, Kind, Offer, Poll,
+    Process, Session, Value, exchange,
 };
-use elenchus_runner::conductor::{Cast, Conductor, Recorder};
+use elenchus_runner::conductor::{Conductor, Recorder, RunSetup};
 
-/// Writes of 0, 1, 2 … by whoever is free.
+/// Writes of 0, 1, 2 … under one key, by any free worker.
 struct Writes {
     next: i64,
     count: i64,
@@ -29,36 +30,7 @@ impl Generator for Writes {
     fn take(&mut self, context: &Context) -> Invocation {
         self.next += 1;
         let worker = context.free.first().expect("polled ready");
-        Invocation { worker, f: Symbol::of("write"), key: None, value: Value::Int(self.next - 1) }
-    }
-}
-
-/// Writes every value under one key.
-struct Writing;
-
-impl Workload for Writing {
-    fn needs(&self) -> DataType {
-        DataType::Register
-    }
-
-    fn generator(&self, _: Seed) -> Box<dyn Generator> {
-        Box::new(Writes { next: 0, count: 1000 })
-    }
-
-    fn perform<'a>(&'a self, invocation: &'a Invocation, connection: &'a mut dyn Connection) -> BoxFuture<'a, Result<Value, Failure>> {
-        Box::pin(async move {
-            let register = connection.register().expect("the client of this test offers registers");
-            register.write(&Value::Nil, &invocation.value).await?;
-            Ok(invocation.value.clone())
-        })
-    }
-
-    fn is_read_only(&self, _: &Invocation) -> bool {
-        false
-    }
-
-    fn checks(&self) -> Vec<CheckSpec> {
-        Vec::new()
+        Invocation::new(worker, RegisterRequest::Write { key: Value::Nil, value: Value::Int(self.next - 1) })
     }
 }
 
@@ -66,21 +38,21 @@ impl Workload for Writing {
 struct Moody;
 
 impl Client for Moody {
-    fn offers(&self) -> &'static [DataType] {
-        &[DataType::Register]
+    fn offers(&self) -> Vec<Offer> {
+        vec![Offer::all(DataType::Register)]
     }
 
-    fn connect<'a>(&'a self, target: &'a Target) -> BoxFuture<'a, Result<Box<dyn Connection>, Failure>> {
+    fn connect<'a>(&'a self, session: &'a Session) -> BoxFuture<'a, Result<Box<dyn Connection>, Failure>> {
         Box::pin(async move {
-            if target.node == "n2" {
+            if session.endpoint().node == "n2" {
                 return Err(Failure::Info("refused".into()));
             }
-            Ok(Box::new(Moody) as Box<dyn Connection>)
+            Ok(typed(Moody))
         })
     }
 }
 
-impl Connection for Moody {
+impl TypedConnection for Moody {
     fn register(&mut self) -> Option<&mut dyn Register> {
         Some(self)
     }
@@ -110,16 +82,12 @@ impl Register for Moody {
 
 async fn play(nodes: &[&str], concurrency: usize) -> History {
     let file = tempfile::NamedTempFile::new().unwrap();
-    let cast = Cast {
-        workload: Arc::new(Writing),
-        client: Arc::new(Moody),
-        targets: nodes.iter().map(|node| Target { node: (*node).to_owned(), address: "unused".to_owned() }).collect(),
-        concurrency,
-        timeout: Duration::from_millis(20),
-    };
+    let endpoints = nodes.iter().map(|node| Endpoint { node: (*node).to_owned(), address: "unused".to_owned() }).collect();
+    let deployment = Deployment { timeout: Duration::from_millis(20), ..Deployment::to(endpoints) };
+    let setup = RunSetup::single(Arc::new(Moody), deployment, concurrency);
     let names: Vec<String> = nodes.iter().map(|node| (*node).to_owned()).collect();
-    let conductor = Conductor::new(cast, Recorder::create(file.path(), &names).unwrap());
-    conductor.play(Writing.generator(Seed(1))).await;
+    let conductor = Conductor::new(setup, Recorder::create(file.path(), &names).unwrap());
+    conductor.run(Box::new(Writes { next: 0, count: 1000 })).await;
     assert_eq!((conductor.tally().open, conductor.tally().completed()), (0, 1000));
     conductor.finish().await.unwrap();
     exchange::read(file.path()).unwrap()

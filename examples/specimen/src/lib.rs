@@ -16,9 +16,9 @@
 //! | request | answer |
 //! | --- | --- |
 //! | `GET /v1/keys/{key}` | `{"value": …}`, null for a key never set |
-//! | `PUT /v1/keys/{key}` with `{"value": …}` | `{}` |
+//! | `PUT /v1/keys/{key}` with `{"value": …}` | `{"done": true}` |
 //! | `POST /v1/keys/{key}/cas` with `{"expect": …, "value": …}` | `{"swapped": true}` or `{"swapped": false}` |
-//! | `POST /v1/keys/{key}/append` with `{"element": …}` | `{}`; the key holds a list |
+//! | `POST /v1/keys/{key}/append` with `{"element": …}` | `{"done": true}`; the key holds a list |
 //! | `POST /v1/transactions` with `{"steps": [["append", "x", 1], ["r", "x", null]]}` | `{"reads": [[1]]}`: what each `r` found; other words are `w`, `add`, `inc` |
 //! | `GET /v1/status` | the node's own view, a [`Status`] |
 //!

@@ -123,7 +123,7 @@ async fn vote(State(service): Shared, Json(request): Json<VoteRequest<u64>>) -> 
 fn answer(result: Result<Answer, Refusal>) -> Response {
     match result {
         Ok(Answer::Value(value)) => Json(json!({ "value": value })).into_response(),
-        Ok(Answer::Changed(_)) => Json(json!({})).into_response(),
+        Ok(Answer::Changed(_)) => Json(json!({ "done": true })).into_response(),
         Err(refusal) => (StatusCode::SERVICE_UNAVAILABLE, Json(refusal)).into_response(),
     }
 }

@@ -139,13 +139,13 @@ text_or_map!(NodeEntry, "a node's address, or a map with `name` and `address`", 
 
 /// The schema of a workload, with the names that may stand alone.
 pub(super) fn workload_schema(generator: &mut SchemaGenerator) -> Schema {
-    let names: Vec<&str> = elenchus_workloads::ALL.iter().map(|(name, _)| *name).collect();
+    let names: Vec<&str> = elenchus_workloads::ALL.iter().map(|entry| entry.name).collect();
     json_schema!({ "anyOf": [{ "type": "string", "enum": names }, generator.subschema_for::<WorkloadSpec>()] })
 }
 
 /// The schema of a client, with the names that may stand alone.
 pub(super) fn client_schema(generator: &mut SchemaGenerator) -> Schema {
-    let names: Vec<&str> = elenchus_clients::ALL.iter().map(|(name, _)| *name).collect();
+    let names: Vec<&str> = elenchus_clients::ALL.iter().map(|entry| entry.name).collect();
     json_schema!({ "anyOf": [{ "type": "string", "enum": names }, generator.subschema_for::<ClientSpec>(), { "type": "null" }] })
 }
 

@@ -74,7 +74,7 @@ impl Loaded {
             Some(ClientChoice::Set(spec)) => Ok(spec.clone()),
             None => system.and_then(|system| ClientSpec::named(system.definition.client.as_deref()?)).ok_or_else(|| {
                 let error = self.origin.error("client", "the plan names no `client`, and no `system` that has one");
-                error.help(format!("add `client:` with one of {}", list(CLIENTS.iter().map(|(known, _)| *known))))
+                error.help(format!("add `client:` with one of {}", list(CLIENTS.iter().map(|entry| entry.name))))
             }),
         }
     }
@@ -90,7 +90,7 @@ fn at_fault(origin: &Origin, error: &SystemError) -> PlanError {
 }
 
 fn unknown_client(origin: &Origin, name: &str) -> PlanError {
-    let known = || CLIENTS.iter().map(|(known, _)| *known);
+    let known = || CLIENTS.iter().map(|entry| entry.name);
     let error = origin.error("client", format!("there is no client `{name}`")).label(did_you_mean(name, known()));
     error.help(format!("the clients are {}", list(known())))
 }

@@ -199,9 +199,13 @@ impl Loaded {
         let spec = &self.plan.workload;
         let path = format!("workload.{}", spec.name());
         let workload = spec.build().map_err(|why| self.origin.error_at_word(&path, why))?;
-        let need = workload.needs();
-        self.must(client.build().offers().contains(&need), "workload", || {
-            format!("`{}` needs data of type {}, which the client does not offer", spec.name(), need.as_str())
+        let offers = client.build().offers();
+        workload.needs().iter().try_for_each(|need| {
+            need.met_by(&offers).map_err(|lack| {
+                let message =
+                    format!("the workload `{}` needs {lack}, which the client `{}` does not offer", spec.name(), client.entry().name);
+                self.origin.error("workload", message)
+            })
         })
     }
 
