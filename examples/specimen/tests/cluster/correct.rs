@@ -8,7 +8,7 @@ use crate::cluster::Cluster;
 async fn every_node_serves_what_any_node_was_told() {
     let cluster = Cluster::start(3, None).await;
     assert_eq!(cluster.read("n1", "x").await, Some((200, json!({ "value": null }))));
-    assert_eq!(cluster.write("n2", "x", json!(1)).await, Some((200, json!({}))));
+    assert_eq!(cluster.write("n2", "x", json!(1)).await, Some((200, json!({ "done": true }))));
     for name in cluster.names() {
         assert_eq!(cluster.read(&name, "x").await, Some((200, json!({ "value": 1 }))));
     }
@@ -24,7 +24,7 @@ async fn another_node_leads_when_the_leader_is_killed_and_nothing_is_lost() {
     let cluster = Cluster::start(3, None).await;
     for round in 0..3 {
         let leader = cluster.leader().await;
-        assert_eq!(cluster.write(&leader, "x", json!(round)).await, Some((200, json!({}))));
+        assert_eq!(cluster.write(&leader, "x", json!(round)).await, Some((200, json!({ "done": true }))));
         cluster.kill(&[&leader]);
         let next = cluster.leader().await;
         assert_ne!(next, leader);

@@ -19,7 +19,7 @@ async fn read_behind_a_partition(defect: Option<&'static str>) -> Option<(u16, V
     cluster.write_everywhere(&leader, "x", json!("old")).await;
     let follower = others(&cluster, &leader).remove(0);
     cluster.isolate(&follower, true);
-    assert_eq!(cluster.write(&leader, "x", json!("new")).await, Some((200, json!({}))));
+    assert_eq!(cluster.write(&leader, "x", json!("new")).await, Some((200, json!({ "done": true }))));
     let answer = cluster.read(&follower, "x").await;
     cluster.isolate(&follower, false);
     // Once the follower is told of it again, nobody sees the old value any more.
@@ -55,7 +55,7 @@ async fn write_to_a_lonely_leader(defect: Option<&'static str>) -> (Option<(u16,
 #[tokio::test]
 async fn acknowledged_writes_vanish_with_early_ack_alone() {
     let (written, read, value) = write_to_a_lonely_leader(Some("early-ack")).await;
-    assert_eq!((written, read), (Some((200, json!({}))), Some((200, json!({ "value": "lonely" })))));
+    assert_eq!((written, read), (Some((200, json!({ "done": true }))), Some((200, json!({ "value": "lonely" })))));
     assert_eq!(value, "before");
     let (written, read, value) = write_to_a_lonely_leader(None).await;
     assert_eq!((effect(&written), effect(&read)), (Some("unknown"), Some("none")), "{written:?} {read:?}");
@@ -66,7 +66,7 @@ async fn acknowledged_writes_vanish_with_early_ack_alone() {
 async fn an_early_acknowledged_write_is_what_the_leader_reads() {
     let cluster = Cluster::start(3, Some("early-ack")).await;
     for value in 0..50 {
-        assert_eq!(cluster.write("n1", "x", json!(value)).await, Some((200, json!({}))));
+        assert_eq!(cluster.write("n1", "x", json!(value)).await, Some((200, json!({ "done": true }))));
         assert_eq!(cluster.read("n2", "x").await, Some((200, json!({ "value": value }))));
         assert_eq!(cluster.cas("n3", "x", json!(value), json!([value])).await, Some((200, json!({ "swapped": true }))));
         assert_eq!(cluster.cas("n3", "x", json!(value), json!(null)).await, Some((200, json!({ "swapped": false }))));
@@ -84,7 +84,7 @@ async fn write_before_a_massacre(defect: Option<&'static str>) -> Value {
     cluster.start_all();
     let leader = cluster.leader().await;
     assert_eq!(cluster.read_at_last(&leader, "x").await, "kept");
-    assert_eq!(cluster.write(&leader, "x", json!("acknowledged")).await, Some((200, json!({}))));
+    assert_eq!(cluster.write(&leader, "x", json!("acknowledged")).await, Some((200, json!({ "done": true }))));
     cluster.kill(&["n1", "n2", "n3"]);
     cluster.start_all();
     let leader = cluster.leader().await;
