@@ -1,6 +1,6 @@
-//! Values that may be written short (`etcd`) or long (`{etcd: {reads: serializable}}`).
+//! Values with a short form (`etcd`) and a long one (`{etcd: {reads: serializable}}`).
 //!
-//! Serde's untagged enums would do it and lose the place of every error; these visitors keep it.
+//! Serde's untagged enums would lose the place of every error; these visitors keep it.
 
 use std::fmt;
 
@@ -22,11 +22,11 @@ pub enum ClientChoice {
     Set(ClientSpec),
 }
 
-/// A system: a name or file, or either with options.
+/// A system: a name or a file, or a map with options.
 #[derive(Clone, Debug, JsonSchema)]
 #[schemars(untagged)]
 pub enum SystemChoice {
-    /// By name or file, with its default options.
+    /// A name or a file, with default options.
     Named(String),
     /// With options.
     Set(SystemSettings),
@@ -36,9 +36,9 @@ pub enum SystemChoice {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SystemSettings {
-    /// Its name, or the file that defines it.
+    /// A system's name, or the file that defines one.
     pub name: String,
-    /// Options that its definition has, and their values here.
+    /// Values for the options of its definition.
     #[serde(default)]
     pub options: SystemOptions,
 }
@@ -53,35 +53,35 @@ impl SystemChoice {
     }
 }
 
-/// A node: an address, or an address with more.
+/// A node: an address, or a map with an address.
 #[derive(Clone, Debug, JsonSchema)]
 #[schemars(untagged)]
 pub enum NodeEntry {
-    /// An address, which is its name too.
+    /// An address, which is also the node's name.
     Address(String),
-    /// With a name or a login of its own.
+    /// With its own name or login settings.
     Set(Box<NodeSettings>),
 }
 
-/// A node with a name or a login of its own.
+/// A node with its own name or login settings.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NodeSettings {
-    /// Its name in the test; its address when absent.
+    /// The node's name in the test; by default its address.
     #[serde(default)]
     pub name: Option<String>,
-    /// The address by which the other nodes and the clients reach it.
+    /// The address by which the other nodes and the clients reach the node.
     pub address: String,
-    /// The address by which the control node reaches it, where that is another.
+    /// The address by which the control node reaches the node; by default `address`.
     #[serde(default)]
     pub ssh_address: Option<String>,
-    /// How to log in, where it differs from the plan's `ssh`.
+    /// Login settings that differ from the plan's `ssh`.
     #[serde(default)]
     pub ssh: Option<SshSettings>,
 }
 
 impl NodeEntry {
-    /// All that was said, in full.
+    /// The long form.
     pub fn settings(&self) -> NodeSettings {
         match self {
             NodeEntry::Address(address) => NodeSettings { name: None, address: address.clone(), ssh_address: None, ssh: None },
@@ -90,7 +90,7 @@ impl NodeEntry {
     }
 }
 
-/// Reads a text as one thing and a map as another.
+/// Reads a string as the short form and a map as the long one.
 struct TextOr<T> {
     expecting: &'static str,
     text: fn(&str) -> T,

@@ -1,61 +1,124 @@
-//! `elenchus check`: a history from anywhere, or a run in the store, judged without running anything.
+//! `elenchus check`: a history from anywhere, or a run in the store, checked without running anything.
 
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::time::Instant;
 
+use clap::Args;
 use elenchus_checkers::models::MODELS;
 use elenchus_checkers::{ALL, BuildError};
 use elenchus_core::exchange::{self, ReadError, ReadOptions, Skipped};
-use elenchus_core::{CheckSpec, Checker, Event, Finding, History, Process, Value};
+use elenchus_core::{CheckSpec, Checker, Event, Finding, History, Process, Span, Value};
 use thiserror::Error;
 
-use crate::cli::CheckArgs;
+use super::{Cli, Failure, OutputArgs};
 use crate::judge::{self, Outcomes};
 use crate::plan::{Plan, PlanError};
-use crate::report::{CheckResults, Facts, Run};
+use crate::report::{self, CheckResults, Facts, JudgedRun};
+use crate::run::read_clock_log;
 use crate::store::RunDir;
 
-/// The checker that judges objects by a model, and the model that it judges by when none is named.
+/// The checker for models of single objects, and its default model.
 const BY_MODEL: &str = "linearizable";
 const MODEL: &str = "cas-register";
 
-/// Why a history could not be judged at all.
+/// Arguments of `check`.
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// A history (EDN, JSON lines, Jepsen's log lines or a journal, also compressed; `-` is standard input), or a run's directory in the store,
+    /// which is checked as its plan says.
+    pub history: PathBuf,
+    /// The checker, such as list-append, bank or set-full; `elenchus checkers` lists all.
+    #[arg(long, visible_alias = "workload", value_name = "NAME", conflicts_with = "model")]
+    pub checker: Option<String>,
+    /// The model of a single object: cas-register (the default), register, mutex …, or a weaker consistency model, such as sequential or causal;
+    /// `strongest` finds the strongest that holds.
+    #[arg(long, value_name = "NAME")]
+    pub model: Option<String>,
+    /// The isolation level that transactions must satisfy, such as snapshot-isolation; `strongest` checks all.
+    #[arg(long, value_name = "LEVEL", requires = "checker")]
+    pub isolation: Option<String>,
+    /// Set an option of the checker, such as `--option total=100`; may be repeated.
+    #[arg(long = "option", value_name = "NAME=VALUE")]
+    pub options: Vec<String>,
+    /// Treat values `[key value]` as operations on independent keys, as Jepsen's independent workloads write them.
+    #[arg(long)]
+    pub independent: bool,
+    /// Skip malformed lines, and count them.
+    #[arg(long)]
+    pub lenient: bool,
+    /// Stop the search after this long, such as `60s`; the verdict is then unknown.
+    #[arg(long, value_name = "SPAN")]
+    pub time_limit: Option<Span>,
+    /// Limit the memory of the search, such as `2GiB`; beyond it the verdict is unknown.
+    #[arg(long, value_name = "SIZE")]
+    pub memory: Option<bytesize::ByteSize>,
+    /// Write the linearization of a valid history to this file, as JSON: for each key the operations in order, with the state after each.
+    #[arg(long, value_name = "FILE")]
+    pub witness: Option<PathBuf>,
+    /// Print all anomalies of this name in full, such as `G-single`.
+    #[arg(long, value_name = "ANOMALY")]
+    pub explain: Option<String>,
+    /// Write the report, its charts and `results.json` to this directory.
+    #[arg(long, value_name = "DIR")]
+    pub report: Option<PathBuf>,
+    /// Where results go.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// Why a history could not be checked.
 #[derive(Debug, Error)]
-pub enum CheckError {
-    /// It cannot be read.
+enum CheckError {
     #[error(transparent)]
     Read(#[from] ReadError),
-    /// The run's plan cannot be read.
     #[error(transparent)]
     Plan(#[from] PlanError),
-    /// The directory is none of the store's.
-    #[error("{0}: this directory has no plan.yaml and so is no run of the store; name a run's directory, or a history's file")]
-    NoRun(PathBuf),
-    /// The witness cannot be written.
+    #[error("{0}: the directory has no plan.yaml, so it is not a run of the store; give a run's directory or a history's file")]
+    NotARun(PathBuf),
     #[error("{file}: {source}")]
-    Witness {
-        /// Where to.
-        file: PathBuf,
-        /// What the operating system said.
-        source: std::io::Error,
-    },
-    /// What was asked for does not exist.
+    Witness { file: PathBuf, source: std::io::Error },
     #[error("elenchus check: {0}")]
     Build(#[from] BuildError),
-    /// The command line makes no sense.
     #[error("elenchus check: {0}")]
     Usage(String),
 }
 
-/// A history that was judged.
-pub struct Checked {
-    /// What is reported. Where the checker read the history event by event, its events were not kept.
-    pub run: Run,
+impl From<CheckError> for Failure {
+    fn from(error: CheckError) -> Failure {
+        match error {
+            CheckError::Plan(error) => error.into(),
+            CheckError::Read(_) | CheckError::NotARun(_) | CheckError::Witness { .. } => Failure::could_not(error),
+            other => Failure::Usage(other.to_string()),
+        }
+    }
+}
+
+pub(super) fn execute(cli: &Cli, args: &CheckArgs) -> Result<ExitCode, Failure> {
+    let Checked { run, results, skipped } = check(args)?;
+    if skipped.count > 0 && !cli.quiet {
+        eprintln!("skipped {} malformed line{}:", skipped.count, if skipped.count == 1 { "" } else { "s" });
+        skipped.first.iter().for_each(|error| eprintln!("  {}:{error}", args.history.display()));
+    }
+    if let Some(dir) = &args.report {
+        std::fs::create_dir_all(dir).map_err(|error| Failure::CouldNotRun(format!("{}: {error}", dir.display())))?;
+        run.write(&RunDir::open(dir)).map_err(Failure::could_not)?;
+    }
+    let text = match &args.explain {
+        _ if args.output.json => results.to_json() + "\n",
+        Some(anomaly) => report::explanation(&run, anomaly),
+        None => report::summary(&run, None),
+    };
+    super::output(cli.quiet, &args.output, &run, &text)
+}
+
+/// A history that was checked.
+struct Checked {
+    /// What is reported. Its history has no events where the checker read them one by one.
+    run: JudgedRun,
     /// What `--json` prints.
-    pub results: CheckResults,
-    /// What was left out.
-    pub skipped: Skipped,
+    results: CheckResults,
+    skipped: Skipped,
 }
 
 /// What was read, and what was found in it.
@@ -66,22 +129,18 @@ struct Judged {
     skipped: Skipped,
 }
 
-/// Reads and judges.
-///
-/// # Errors
-/// When the history cannot be read, or the command line asks for what does not exist.
-pub fn check(args: &CheckArgs) -> Result<Checked, CheckError> {
+fn check(args: &CheckArgs) -> Result<Checked, CheckError> {
     let began = Instant::now();
     let dir = args.history.is_dir().then(|| RunDir::open(&args.history));
     let path = dir.as_ref().map_or_else(|| args.history.clone(), RunDir::history);
     let checkers = specs(args, dir.as_ref())?.iter().map(elenchus_checkers::build).collect::<Result<Vec<_>, _>>()?;
     let options = ReadOptions { lenient: args.lenient, ..ReadOptions::default() };
-    // What changes events, or shows them, needs them all.
-    let alone = match checkers.as_slice() {
+    // Independent keys and reports need all events in memory.
+    let single = match checkers.as_slice() {
         [one] if !args.independent && args.report.is_none() => Some(one.as_ref()),
         _ => None,
     };
-    let Judged { history, mut findings, outcomes, skipped } = match alone.and_then(Checker::reading) {
+    let Judged { history, mut findings, outcomes, skipped } = match single.and_then(Checker::reading) {
         Some(reading) => by_event(reading, &path, &options)?,
         None => whole(&checkers, &path, &options, args.independent)?,
     };
@@ -90,13 +149,13 @@ pub fn check(args: &CheckArgs) -> Result<Checked, CheckError> {
     }
     findings.push(outcomes.finding());
     let plan = dir.as_ref().and_then(|dir| std::fs::read_to_string(dir.plan()).ok()).unwrap_or_default();
-    let clocks = dir.as_ref().map(|dir| crate::clocks::read(&dir.clocks())).unwrap_or_default();
-    let run = Run { facts: facts(args, dir.as_ref(), &path), plan, history, clocks, findings };
+    let clocks = dir.as_ref().map(|dir| read_clock_log(&dir.clocks())).unwrap_or_default();
+    let run = JudgedRun { facts: facts(args, dir.as_ref(), &path), plan, history, clocks, findings };
     let results = CheckResults::of(&run, outcomes, &skipped, began.elapsed());
     Ok(Checked { run, results, skipped })
 }
 
-/// Judges while reading: the events are not kept.
+/// Checks while reading, without keeping the events.
 fn by_event(mut reading: Box<dyn elenchus_core::Reading + '_>, path: &Path, options: &ReadOptions) -> Result<Judged, CheckError> {
     let mut outcomes = Outcomes::default();
     let mut batches = exchange::events(path, options)?;
@@ -107,9 +166,10 @@ fn by_event(mut reading: Box<dyn elenchus_core::Reading + '_>, path: &Path, opti
         }
     }
     let skipped = batches.skipped().clone();
-    Ok(Judged { history: History::default(), findings: vec![reading.finding()], outcomes: outcomes.at_the_end(), skipped })
+    Ok(Judged { history: History::default(), findings: vec![reading.finding()], outcomes: outcomes.at_end(), skipped })
 }
 
+/// Reads the whole history, then checks it.
 fn whole(checkers: &[Box<dyn Checker>], path: &Path, options: &ReadOptions, independent: bool) -> Result<Judged, CheckError> {
     let (mut history, skipped) = exchange::read_with(path, options)?;
     if independent {
@@ -119,14 +179,14 @@ fn whole(checkers: &[Box<dyn Checker>], path: &Path, options: &ReadOptions, inde
     Ok(Judged { history, findings, outcomes, skipped })
 }
 
-/// Moves the witness out of the findings and into a file. Without one, there is an empty list.
+/// Moves the witness from the findings into a file: an empty list where there is none.
 fn write_witness(file: &Path, findings: &mut [Finding]) -> std::io::Result<()> {
     let witness = findings.iter_mut().find_map(|finding| finding.details.as_object_mut()?.remove("witness"));
     serde_json::to_writer(std::io::BufWriter::new(std::fs::File::create(file)?), &witness.unwrap_or_else(|| serde_json::json!([])))?;
     Ok(())
 }
 
-/// Takes the key out of values `[key value]`.
+/// Moves the key out of values `[key value]`.
 fn split_keys(events: &mut [Event]) {
     for event in events.iter_mut().filter(|event| event.process != Process::Nemesis && event.key.is_none()) {
         if let Some((key, value)) = event.value.as_pair() {
@@ -137,14 +197,14 @@ fn split_keys(events: &mut [Event]) {
     }
 }
 
-/// The checks that the command line asks for; those of its plan for a run, when it asks for none.
+/// The checks that the command line selects; by default a run's own.
 fn specs(args: &CheckArgs, dir: Option<&RunDir>) -> Result<Vec<CheckSpec>, CheckError> {
-    let chosen = match (&args.workload, &args.model, dir) {
+    let chosen = match (&args.checker, &args.model, dir) {
         (Some(name), _, _) => vec![CheckSpec::new(name)],
         (None, Some(model), _) => vec![by_model(model)],
         (None, None, Some(dir)) => {
             if !dir.plan().exists() {
-                return Err(CheckError::NoRun(dir.path().to_owned()));
+                return Err(CheckError::NotARun(dir.path().to_owned()));
             }
             let plan = Plan::load(&dir.plan(), &[])?.plan;
             plan.workload.build().map_err(CheckError::Usage)?.checks()
@@ -156,7 +216,7 @@ fn specs(args: &CheckArgs, dir: Option<&RunDir>) -> Result<Vec<CheckSpec>, Check
     Ok(chosen.into_iter().map(with_options).collect())
 }
 
-/// Models of linearizability and weaker consistency models are named alike.
+/// The check for a model: sequential specifications and weaker consistency models share one namespace.
 fn by_model(name: &str) -> CheckSpec {
     let is_checker = ALL.iter().any(|entry| entry.name == name);
     if is_checker && !MODELS.iter().any(|model| model.name == name) {
@@ -171,7 +231,7 @@ fn options(args: &CheckArgs) -> Result<Vec<(String, serde_json::Value)>, CheckEr
     let mut set = |name: &str, value: serde_json::Value| options.push((name.to_owned(), value));
     for option in &args.options {
         let (name, value) = option.split_once('=').ok_or_else(|| {
-            CheckError::Usage(format!("`--option {option}` needs a `=` between name and value, like `--option total=100`"))
+            CheckError::Usage(format!("`--option {option}` needs a `=` between name and value, such as `--option total=100`"))
         })?;
         set(name, serde_json::from_str(value).unwrap_or_else(|_| value.into()));
     }
@@ -188,20 +248,6 @@ fn options(args: &CheckArgs) -> Result<Vec<(String, serde_json::Value)>, CheckEr
         set("memory", memory.as_u64().into());
     }
     Ok(options)
-}
-
-/// Every checker with its options, and every model, in words.
-pub fn listing() -> String {
-    let mut text = String::from("checkers (--workload NAME; the weaker models of single objects also as --model NAME):\n");
-    for entry in ALL {
-        let options = if entry.options.is_empty() { String::new() } else { format!(" [{}]", entry.options.join(", ")) };
-        let _ = writeln!(text, "  {:<20} {}{options}", entry.name, entry.about);
-    }
-    text.push_str("\nmodels (--model NAME; operations as the history has them):\n");
-    for model in MODELS {
-        let _ = writeln!(text, "  {:<20} {}", model.name, model.about);
-    }
-    text
 }
 
 fn facts(args: &CheckArgs, dir: Option<&RunDir>, path: &Path) -> Facts {
