@@ -96,12 +96,12 @@ pub enum RunEvent {
     },
     /// The run ended without a verdict.
     RunFailed {
-        /// Why.
+        /// The reason.
         error: String,
     },
     /// The user should know this; it changes nothing.
     Warning {
-        /// What.
+        /// The warning.
         message: String,
     },
 }
@@ -148,7 +148,7 @@ pub struct FaultStep {
     pub id: u32,
     /// The fault's name.
     pub fault: String,
-    /// What happened.
+    /// The step.
     pub step: FaultStepKind,
     /// The nodes concerned.
     pub nodes: Vec<String>,
@@ -159,7 +159,7 @@ pub struct FaultStep {
     pub error: Option<String>,
 }
 
-/// What happened to an injection.
+/// A step in the life of an injection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FaultStepKind {

@@ -79,7 +79,7 @@ pub struct Plan {
     /// Groups of nodes, such as data centres, by the zone's name: `{east: [n1, n2], west: [n3]}`. Faults can target zones and partition them.
     #[serde(default)]
     pub zones: BTreeMap<String, Vec<String>>,
-    /// What ends the run early.
+    /// The event that ends the run early.
     #[serde(default)]
     pub stop_on: StopOn,
     /// The seed of every random choice of operations and faults; by default a new one for each run.
@@ -94,7 +94,7 @@ fn default_store() -> PathBuf {
     PathBuf::from("store")
 }
 
-/// What ends a run early.
+/// The event that ends a run early.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum StopOn {

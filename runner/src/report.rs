@@ -2,7 +2,7 @@
 //!
 //! | module | contents |
 //! | --- | --- |
-//! | `results` | `results.json`, and what `check --json` prints |
+//! | `results` | `results.json`, and the output of `check --json` |
 //! | `terminal` | the summary on a terminal |
 //! | `ci` | JUnit and annotations |
 //! | `html` | the report page |

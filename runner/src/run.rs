@@ -64,7 +64,7 @@ pub enum RunError {
     /// A check names a checker or an option that does not exist.
     #[error(transparent)]
     Check(#[from] elenchus_checkers::BuildError),
-    /// The request is invalid: parts that do not fit together, or a path that is none of what is expected.
+    /// Wrong usage: parts of the plan that do not fit together, or a path to something else.
     #[error("{0}")]
     Usage(String),
     /// The user interrupted the run before the clients started.
@@ -78,9 +78,9 @@ pub enum RunError {
 /// A run that ended without a verdict.
 #[derive(Debug)]
 pub struct RunFailure {
-    /// Why.
+    /// The reason.
     pub error: RunError,
-    /// What was found and recorded before, also written to the run's directory; none when the run failed before it had one.
+    /// The findings and the history until then, also written to the run's directory; none when the run failed before it had one.
     pub partial: Option<(RunDir, JudgedRun)>,
 }
 
@@ -116,7 +116,7 @@ fn open(plan: &Resolved, facts: &Facts) -> Result<RunDir, RunError> {
     Ok(dir)
 }
 
-/// What is found in the course of a run, whatever ends it.
+/// The findings of a run, collected as they arise.
 struct Collected<'a> {
     events: &'a Events,
     findings: Vec<Finding>,

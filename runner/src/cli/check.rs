@@ -114,14 +114,14 @@ pub(super) fn execute(cli: &Cli, args: &CheckArgs) -> Result<ExitCode, Failure> 
 
 /// A history that was checked.
 struct Checked {
-    /// What is reported. Its history has no events where the checker read them one by one.
+    /// The history and the findings. The history has no events where the checker read them one by one.
     run: JudgedRun,
-    /// What `--json` prints.
+    /// The output of `--json`.
     results: CheckResults,
     skipped: Skipped,
 }
 
-/// What was read, and what was found in it.
+/// The history, as far as it was kept, and the findings.
 struct Judged {
     history: History,
     findings: Vec<Finding>,

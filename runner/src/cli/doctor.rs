@@ -70,7 +70,7 @@ async fn diagnose(plan: &Resolved, net: Option<&LabNet>) -> Result<Diagnosis, Ru
     Ok(Diagnosis { text, is_ready: problems.iter().all(Vec::is_empty) })
 }
 
-/// What keeps a node from being ready, in words.
+/// The reasons why a node is not ready.
 async fn problems(node: &Node, requirements: &[Requirement], ports: &[String]) -> Vec<String> {
     let without_name = |error: elenchus_control::ControlError| {
         let text = error.to_string();

@@ -141,7 +141,7 @@ fn report_failure(cli: &Cli, args: &RunArgs, failure: RunFailure) -> Failure {
     error.into()
 }
 
-/// What was found before a run failed, for a terminal.
+/// The findings of a failed run, for a terminal.
 fn findings(run: &JudgedRun, dir: &RunDir) -> String {
     let mut text = String::new();
     // The last finding is the failure itself, which goes to standard error.

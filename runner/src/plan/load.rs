@@ -10,7 +10,7 @@ use super::{Plan, PlanError};
 /// The largest plan that is read, in bytes: 1 MiB.
 const SIZE_MAX: u64 = 1 << 20;
 
-/// What replaces a password in the store.
+/// The replacement for a password in the store.
 pub(super) const HIDDEN: &str = "***";
 
 /// A plan with its text, so that later errors can show their place.
@@ -34,7 +34,8 @@ impl Plan {
     /// When the file cannot be read, or is not a valid plan; the place is shown.
     pub fn load(path: &Path, overrides: &[String]) -> Result<PlanSource, PlanError> {
         let name = path.display().to_string();
-        let unreadable = |why: String| PlanError::plain(format!("{name}: the plan cannot be read: {why}"));
+        let unreadable =
+            |why: String| PlanError::plain(format!("{name}: the plan cannot be read: {why}")).help("give the path of a plan, a YAML file");
         let size = std::fs::metadata(path).map_err(|error| unreadable(error.to_string()))?.len();
         if size > SIZE_MAX {
             return Err(unreadable(format!("it has {size} bytes; the limit is {SIZE_MAX}")));

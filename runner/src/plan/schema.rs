@@ -27,7 +27,7 @@ pub(super) fn purpose(path: &str) -> Option<&'static str> {
     text(field).or_else(|| text(target(field)))
 }
 
-/// What is allowed at a path, in words: `a whole number from 1 to 200`.
+/// The values that are allowed at a path, in words: `a whole number from 1 to 200`.
 pub(super) fn expected(path: &str) -> Option<String> {
     let mut kinds: Vec<String> = Vec::new();
     for node in alternatives(field(path)?) {

@@ -1,4 +1,4 @@
-//! Results for machines: `results.json` of a run, and what `elenchus check --json` prints. Fields are added, never renamed or removed.
+//! Results for machines: `results.json` of a run, and the output of `elenchus check --json`. Fields are added, never renamed or removed.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use serde_json::{Map, Value as Json, json};
 use super::{Facts, JudgedRun};
 use crate::judge::Outcomes;
 
-/// What `elenchus run --json` prints and the store keeps.
+/// The results of a run, as `elenchus run --json` prints them and `results.json` stores them.
 #[derive(Clone, Debug, Serialize)]
 pub struct Results {
     /// The worst verdict of all findings.
@@ -59,7 +59,7 @@ impl Results {
     }
 }
 
-/// What `elenchus check --json` prints: common fields, and those of the checker.
+/// The results of `elenchus check --json`: common fields, and those of the checker.
 ///
 /// | field | meaning |
 /// | --- | --- |

@@ -20,7 +20,7 @@ use crate::store::RunDir;
 /// How often progress is emitted.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(200);
 
-/// What a run tests, on what, and where it records it.
+/// A test: plan, cluster, and where it is recorded.
 pub(super) struct Test<'a> {
     pub(super) plan: &'a Resolved,
     pub(super) workload: &'a Arc<dyn Workload>,
@@ -30,7 +30,7 @@ pub(super) struct Test<'a> {
     pub(super) ledger: &'a Ledger,
 }
 
-/// What driving the clients yields.
+/// The result of driving the clients.
 pub(super) struct Driven {
     /// How long clients ran.
     pub(super) elapsed: Duration,

@@ -10,7 +10,7 @@ use super::{PlanError, spelling};
 #[derive(Clone, Debug)]
 pub(crate) struct Origin {
     pub(super) name: String,
-    /// What the text is, for messages: `the plan`.
+    /// The kind of text, for messages: `the plan`.
     pub(super) what: &'static str,
     /// The text as errors show it, without secrets.
     pub(super) shown: String,
@@ -18,7 +18,7 @@ pub(crate) struct Origin {
     pub(crate) changes: Vec<Change>,
 }
 
-/// What the text has at a path.
+/// The value of the text at a path.
 pub(super) enum Found<'a> {
     Node(&'a Node),
     Changed,
@@ -118,7 +118,7 @@ impl Origin {
         self.what == "the plan"
     }
 
-    /// What the text has at a path.
+    /// The value of the text at a path.
     pub(super) fn found(&self, path: &str) -> Found<'_> {
         if self.changes.iter().any(|change| change.decides(path) || change.is_below(path)) {
             return Found::Changed;
