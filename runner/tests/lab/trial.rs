@@ -37,7 +37,10 @@ impl Drop for Slot {
 static OBSTACLE: LazyLock<Option<String>> = LazyLock::new(|| {
     let probe = elenchus(["doctor", "runner/tests/lab/probe.yaml"]).output().unwrap();
     let stderr = String::from_utf8_lossy(&probe.stderr);
-    (!probe.status.success() && stderr.contains("lab")).then(|| stderr.trim().to_owned())
+    ["cannot create a lab on this machine", "lets no lab be made"]
+        .iter()
+        .any(|text| stderr.contains(text))
+        .then(|| stderr.trim().to_owned())
 });
 
 /// A run of a plan, with a store of its own.
@@ -179,7 +182,8 @@ pub(crate) fn is_root(what: &str) -> bool {
 /// Whether the run was refused because no FUSE file system can be mounted here; prints the reason to skip.
 pub(crate) fn lacks_fuse(output: &Output) -> bool {
     let stderr = String::from_utf8_lossy(&output.stderr);
-    let lacks = output.status.code() == Some(3) && (stderr.contains("/dev/fuse") || stderr.contains("could not be mounted"));
+    let lacks = output.status.code() == Some(3)
+        && (stderr.contains("there is no /dev/fuse") || stderr.contains("could not be mounted, as was tried"));
     if lacks {
         println!("skipped: {}", stderr.trim());
     }
