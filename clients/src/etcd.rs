@@ -89,7 +89,7 @@ impl Client for EtcdSettings {
         Box::pin(async move {
             let mut etcd = Etcd { http: Http::new(session.endpoint(), self.port)?, serializable: self.reads == EtcdReads::Serializable };
             if let Some(login) = &session.deployment.credentials {
-                let body = etcd.ask("/v3/auth/authenticate", json!({ "name": login.user, "password": login.password.expose() })).await?;
+                let body = etcd.ask("/v3/auth/authenticate", json!({ "name": login.user, "password": login.password.reveal() })).await?;
                 let token = body.get("token").and_then(Json::as_str).ok_or_else(|| Failure::Fail("etcd gave no token".into()))?;
                 etcd.http = etcd.http.authorized(token)?;
             }

@@ -119,6 +119,17 @@ macro_rules! clients {
                 ClientSpec::find(name).map(|entry| (entry.default)())
             }
 
+            /// Reads the settings of the client of this name: the next value of a map. None where no client has the name; the value is not read then.
+            ///
+            /// # Errors
+            /// When the value is not such settings.
+            pub fn read<'de, A: serde::de::MapAccess<'de>>(name: &str, map: &mut A) -> Result<Option<ClientSpec>, A::Error> {
+                match name {
+                    $($name => map.next_value().map(ClientSpec::$variant).map(Some),)+
+                    _ => Ok(None),
+                }
+            }
+
             /// The client itself.
             pub fn build(&self) -> std::sync::Arc<dyn elenchus_core::Client> {
                 match self { $(ClientSpec::$variant(settings) => settings.build(),)+ }

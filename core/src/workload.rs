@@ -4,7 +4,7 @@ use crate::data::{DataType, Request};
 use crate::{CheckSpec, Generator, Offer, Seed};
 
 /// Operations, and the checks that the history of them must pass.
-pub trait Workload: Send + Sync {
+pub trait Workload: std::fmt::Debug + Send + Sync {
     /// The clients that it needs, and what each must offer; most need one. An invocation names its client by the position in this list.
     fn needs(&self) -> Vec<Need>;
 

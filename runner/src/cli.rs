@@ -1,56 +1,89 @@
-//! The command line.
+//! The command line: one file per command, and what they share.
 
-use std::ffi::OsString;
+pub mod check;
+pub mod doctor;
+mod event_log;
+pub mod heal;
+pub mod lab;
+mod lists;
+pub mod progress;
+mod run;
+pub mod simulate;
+mod stdout;
+
 use std::path::PathBuf;
+use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
-use elenchus_control::lab::MAX_NODES;
-use elenchus_core::Span;
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use elenchus_control::lab::{self as labs, Entered, LabNet};
+use elenchus_core::Verdict;
 
-use crate::plan::LabSshd;
+use crate::plan::{self, Plan, PlanError, Resolved};
+use crate::report::{self, JudgedRun};
+use crate::run::RunError;
 
-/// Breaks a distributed system on purpose, and proves whether it kept its promises.
+pub use run::RunArgs;
+
+/// Tests distributed systems: injects faults, records a history, checks its consistency.
 #[derive(Debug, Parser)]
 #[command(name = "elenchus", version, max_term_width = 100, after_help = EXIT_STATUS)]
 pub struct Cli {
-    /// What to do.
+    /// The command.
     #[command(subcommand)]
     pub command: Command,
-    /// Say more: -v what is done, -vv every command on every node (RUST_LOG says it in detail).
+    /// Log more: -v every step, -vv every command on every node (RUST_LOG selects in detail).
     #[arg(short, long, action = clap::ArgAction::Count, global = true)]
     pub verbose: u8,
-    /// Say nothing but the verdict's exit status and errors.
+    /// Print errors only; the exit status is the verdict.
     #[arg(short, long, global = true)]
     pub quiet: bool,
 }
 
-const EXIT_STATUS: &str = "Exit status: 0 valid, 1 invalid, 2 unknown, 3 the test could not run, 64 bad usage or plan.";
+const EXIT_STATUS: &str = "Exit status: 0 valid, 1 invalid, 2 unknown, 3 the command could not be carried out, 64 wrong usage or plan.";
+
+/// Exit statuses; 0 is `valid`, or success of a command without a verdict.
+pub mod exit {
+    /// A violation was found.
+    pub const INVALID: u8 = 1;
+    /// Neither validity nor a violation was proved.
+    pub const UNKNOWN: u8 = 2;
+    /// The command could not be carried out.
+    pub const COULD_NOT_RUN: u8 = 3;
+    /// The command line or the plan is wrong.
+    pub const USAGE: u8 = 64;
+}
 
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Run the test that a plan describes, and judge it.
+    /// Run a plan: start the system, run clients, inject faults, check the history.
     Run(RunArgs),
-    /// Judge a history, or a run in the store, without running anything.
-    Check(CheckArgs),
-    /// List what histories can be judged by: checkers and models.
+    /// Check a recorded history, or a run in the store.
+    Check(check::CheckArgs),
+    /// List checkers and models.
     Checkers,
-    /// Write a history of a simulated store, of which is known what it guarantees and breaks.
-    Simulate(SimulateArgs),
-    /// Connect to every node of a plan and say what is missing.
-    Doctor(DoctorArgs),
-    /// Undo the faults that a killed run left behind on nodes that outlived it.
-    Heal(HealArgs),
-    /// List the faults there are: what they do, what they need, and how they are verified and healed.
+    /// List clients: the protocols that Elenchus speaks, the data types that each offers, its settings.
+    Clients,
+    /// List workloads: their operations, how they are checked, what they need of a client, their settings.
+    Workloads,
+    /// List the systems that Elenchus can install and start, with their options.
+    Systems,
+    /// Write the history of a simulated store with known guarantees and defects.
+    Simulate(simulate::SimulateArgs),
+    /// Check that every node of a plan is ready to run it.
+    Doctor(doctor::DoctorArgs),
+    /// Undo the faults that a killed run left on its nodes.
+    Heal(heal::HealArgs),
+    /// List faults: their effect, their requirements, how they are verified and healed.
     Faults {
-        /// As a page in Markdown, like `docs/faults.md`.
+        /// Print a Markdown page, as in `docs/faults.md`.
         #[arg(long)]
         markdown: bool,
     },
-    /// A cluster on this machine that stays up: nodes made of Linux namespaces, to look around in.
+    /// Keep a cluster of Linux namespaces running on this machine, to explore.
     #[command(subcommand)]
-    Lab(LabCommand),
-    /// The sample system that the quick start breaks: a small replicated store with defects to switch on.
+    Lab(lab::LabCommand),
+    /// The sample system of the quick start: a small replicated store with optional defects.
     #[command(subcommand)]
     Specimen(elenchus_specimen::Command),
     /// Print the JSON Schema of plans, for editors.
@@ -62,40 +95,14 @@ pub enum Command {
     },
 }
 
-/// Which plan, and what of it to change.
+/// A plan, and changes to it.
 #[derive(Debug, Args)]
 pub struct PlanArgs {
     /// The plan, a YAML file.
     pub plan: PathBuf,
-    /// Set a value of the plan, like `--set load.rate=200`; may be repeated.
+    /// Set a value of the plan, such as `--set load.rate=200`; may be repeated.
     #[arg(long = "set", value_name = "PATH=VALUE")]
     pub overrides: Vec<String>,
-}
-
-/// Arguments of `run`.
-#[derive(Debug, Args)]
-pub struct RunArgs {
-    /// The plan.
-    #[command(flatten)]
-    pub plan: PlanArgs,
-    /// Decide every operation and every fault by this number, as an earlier run printed it.
-    #[arg(long)]
-    pub seed: Option<u64>,
-    /// Drive clients for this long, like `90s`, whatever the plan says.
-    #[arg(long)]
-    pub duration: Option<Span>,
-    /// Allow faults that may cost data, on a cluster that you can lose: `safety.allow_destructive`.
-    #[arg(long)]
-    pub allow_destructive: bool,
-    /// Print what would be done, node by node, and do nothing.
-    #[arg(long)]
-    pub dry_run: bool,
-    /// Keep runs in this directory.
-    #[arg(long, value_name = "DIR")]
-    pub store: Option<PathBuf>,
-    /// Where results go besides the store.
-    #[command(flatten)]
-    pub output: OutputArgs,
 }
 
 /// Where results go.
@@ -107,195 +114,153 @@ pub struct OutputArgs {
     /// Print the results as one JSON object on standard output.
     #[arg(long)]
     pub json: bool,
-    /// Print annotations that a CI service shows beside the code.
+    /// Print annotations for a CI service.
     #[arg(long, value_enum)]
     pub annotations: Option<Annotations>,
 }
 
-/// A CI service's way of annotating.
+/// A CI service's format for annotations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Annotations {
     /// GitHub Actions' workflow commands.
     Github,
 }
 
-/// Arguments of `check`.
-#[derive(Debug, Args)]
-pub struct CheckArgs {
-    /// A history (EDN, JSON lines, Jepsen's log lines or a journal, also compressed; `-` is the standard input), or a run's directory in the
-    /// store, which is judged as its plan says.
-    pub history: PathBuf,
-    /// What the history is of: the name of a checker, like list-append, bank or set-full; `elenchus checkers`
-    /// lists them.
-    #[arg(long, value_name = "NAME", conflicts_with = "model")]
-    pub workload: Option<String>,
-    /// Judge by this model of a single object: cas-register (which it is without a word), register, mutex …, or a weaker one, like
-    /// sequential or causal; `strongest` finds the strongest that holds.
-    #[arg(long, value_name = "NAME")]
-    pub model: Option<String>,
-    /// Transactions must keep this isolation level, like snapshot-isolation; `strongest` asks for all.
-    #[arg(long, value_name = "LEVEL", requires = "workload")]
-    pub isolation: Option<String>,
-    /// Set an option of the checker, like `--option total=100`; may be repeated.
-    #[arg(long = "option", value_name = "NAME=VALUE")]
-    pub options: Vec<String>,
-    /// Read values `[key value]` as belonging to independent keys, as Jepsen's independent workloads write them.
-    #[arg(long)]
-    pub independent: bool,
-    /// Leave out lines that make no sense, and count them.
-    #[arg(long)]
-    pub lenient: bool,
-    /// Give up after this long, like `60s`.
-    #[arg(long, value_name = "SPAN")]
-    pub time_limit: Option<Span>,
-    /// Let the search hold this much memory, like `2GiB`.
-    #[arg(long, value_name = "SIZE")]
-    pub memory: Option<bytesize::ByteSize>,
-    /// Write the linearization of a valid history to this file, as JSON: of each key the operations in order, with the state after each.
-    #[arg(long, value_name = "FILE")]
-    pub witness: Option<PathBuf>,
-    /// Tell all about the anomalies of this name, like `G-single`.
-    #[arg(long, value_name = "ANOMALY")]
-    pub explain: Option<String>,
-    /// Write the report, its pictures and `results.json` into this directory.
-    #[arg(long, value_name = "DIR")]
-    pub report: Option<PathBuf>,
-    /// Where results go.
-    #[command(flatten)]
-    pub output: OutputArgs,
+/// Why a command ends without a verdict.
+#[derive(Debug)]
+pub enum Failure {
+    /// The command line or the plan is wrong.
+    Usage(String),
+    /// The command could not be carried out.
+    CouldNotRun(String),
 }
 
-/// Arguments of `simulate`. What is not given suits the workload.
-#[derive(Debug, Args)]
-pub struct SimulateArgs {
-    /// How the store behaves; `--list` tells of all.
-    #[arg(long, value_name = "NAME", default_value = "linearizable")]
-    pub store: String,
-    /// What is asked of it; the first that the store knows, when not given.
-    #[arg(long, value_name = "NAME")]
-    pub workload: Option<String>,
-    /// How many operations or transactions, like `100k`.
-    #[arg(long, value_name = "COUNT", default_value = "1k", value_parser = count)]
-    pub operations: u64,
-    /// How many processes are alive at once.
-    #[arg(long, value_name = "COUNT", default_value_t = 5)]
-    pub processes: u32,
-    /// How many keys are in use at once.
-    #[arg(long, value_name = "COUNT")]
-    pub keys: Option<u32>,
-    /// Ask for the n-th key a n-th as often as for the first, rather than for all alike.
-    #[arg(long)]
-    pub zipf: bool,
-    /// Retire a key after so many updates.
-    #[arg(long, value_name = "COUNT")]
-    pub updates_per_key: Option<u32>,
-    /// Write one of so many values; 0: every value is new.
-    #[arg(long, value_name = "COUNT")]
-    pub values: Option<u32>,
-    /// The share of operations, or of a transaction's accesses, that read.
-    #[arg(long, value_name = "SHARE")]
-    pub reads: Option<f64>,
-    /// How many accesses a transaction has at most.
-    #[arg(long, value_name = "COUNT")]
-    pub accesses: Option<u32>,
-    /// The share of operations that end in doubt.
-    #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
-    pub crash: f64,
-    /// The share of operations that are refused for no reason.
-    #[arg(long, value_name = "SHARE")]
-    pub fail: Option<f64>,
-    /// The share of operations that the store's defect strikes, where it can; `once`: one.
-    #[arg(long, value_name = "SHARE")]
-    pub strikes: Option<String>,
-    /// How many versions a stale read is behind, at most.
-    #[arg(long, value_name = "COUNT")]
-    pub staleness: Option<u32>,
-    /// How many permits a semaphore has.
-    #[arg(long, value_name = "COUNT")]
-    pub permits: Option<u32>,
-    /// Have transactions tell at which timestamps they began and committed.
-    #[arg(long)]
-    pub timestamps: bool,
-    /// Decides everything else.
-    #[arg(long, default_value_t = 0)]
-    pub seed: u64,
-    /// How the history is written.
-    #[arg(long, value_enum, default_value_t)]
-    pub format: HistoryFormat,
-    /// Write to this file rather than to the standard output.
-    #[arg(short, long, value_name = "FILE")]
-    pub output: Option<PathBuf>,
-    /// List the stores and workloads.
-    #[arg(long)]
-    pub list: bool,
+impl Failure {
+    /// Prints the message on standard error and returns the exit status.
+    pub fn report(self) -> ExitCode {
+        match self {
+            Failure::Usage(message) => {
+                eprintln!("{}", message.trim_end());
+                ExitCode::from(exit::USAGE)
+            }
+            Failure::CouldNotRun(message) => {
+                eprintln!("elenchus: {}", message.trim_end());
+                ExitCode::from(exit::COULD_NOT_RUN)
+            }
+        }
+    }
+
+    fn could_not(error: impl std::fmt::Display) -> Failure {
+        Failure::CouldNotRun(error.to_string())
+    }
 }
 
-/// How a history is written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum HistoryFormat {
-    /// Jepsen's EDN, an event a line.
-    #[default]
-    Edn,
-    /// JSON, an event a line.
-    Jsonl,
+impl From<PlanError> for Failure {
+    fn from(error: PlanError) -> Failure {
+        Failure::Usage(error.render(std::io::IsTerminal::is_terminal(&std::io::stderr())))
+    }
 }
 
-/// A count as people write it: `1000`, `100k`, `10M`.
-fn count(text: &str) -> Result<u64, String> {
-    let (digits, unit) = match text.char_indices().last() {
-        Some((at, 'k' | 'K')) => (&text[..at], 1_000),
-        Some((at, 'm' | 'M')) => (&text[..at], 1_000_000),
-        _ => (text, 1),
-    };
-    let number = digits.parse::<u64>().ok().and_then(|number| number.checked_mul(unit));
-    number.ok_or_else(|| format!("`{text}` is no count; write a number, like `1000`, `100k` or `10M`"))
+impl From<RunError> for Failure {
+    fn from(error: RunError) -> Failure {
+        match error {
+            RunError::Plan(error) => error.into(),
+            RunError::Usage(why) => Failure::Usage(format!("elenchus: {why}")),
+            other => Failure::could_not(other),
+        }
+    }
 }
 
-/// Arguments of `doctor`.
-#[derive(Debug, Args)]
-pub struct DoctorArgs {
-    /// The plan.
-    #[command(flatten)]
-    pub plan: PlanArgs,
+/// Carries out a command and returns the exit status.
+///
+/// # Errors
+/// When the command ends without a verdict.
+pub fn execute(cli: &Cli) -> Result<ExitCode, Failure> {
+    match &cli.command {
+        Command::Run(args) => run::execute(cli, args),
+        Command::Check(args) => check::execute(cli, args),
+        Command::Checkers => say(&lists::checkers()),
+        Command::Clients => say(&lists::clients()),
+        Command::Workloads => say(&lists::workloads()),
+        Command::Systems => say(&lists::systems()?),
+        Command::Simulate(args) => simulate::execute(cli, args),
+        Command::Doctor(args) => doctor::execute(cli, args),
+        Command::Heal(args) => heal::execute(args),
+        Command::Faults { markdown } => say(&lists::faults(*markdown)),
+        Command::Lab(command) => lab::execute(command, cli.quiet),
+        Command::Specimen(_) => unreachable!("it is a program of its own, called by `main`"),
+        Command::Schema => say(&format!("{}\n", plan::schema())),
+        Command::Completions { shell } => {
+            clap_complete::generate(*shell, &mut Cli::command(), "elenchus", &mut std::io::stdout());
+            Ok(ExitCode::SUCCESS)
+        }
+    }
 }
 
-/// Arguments of `heal`.
-#[derive(Debug, Args)]
-pub struct HealArgs {
-    /// A run's directory, a store of runs, or a plan. Of runs, what their ledgers say may be in force is undone. A plan stands for all its runs in its store; then every
-    /// fault there is is undone on its nodes, known or not.
-    pub what: PathBuf,
+fn env(name: &str) -> Option<String> {
+    std::env::var(name).ok()
 }
 
-/// The commands of `lab`.
-#[derive(Debug, Subcommand)]
-pub enum LabCommand {
-    /// Start a lab in the background.
-    Up(LabOptionsArgs),
-    /// List the nodes of the lab that is up.
-    Status,
-    /// Open a shell in a node, or run a command there and end with its exit status.
-    Shell {
-        /// The node, like n1.
-        node: String,
-        /// The command and its arguments.
-        #[arg(last = true)]
-        command: Vec<OsString>,
-    },
-    /// End the lab.
-    Down,
-    /// Be the process that holds a lab.
-    #[command(hide = true)]
-    Hold(LabOptionsArgs),
+/// Reads and resolves a plan, with the changes of `--set` and then `more`.
+fn resolve(args: &PlanArgs, more: &[String]) -> Result<Resolved, Failure> {
+    let overrides: Vec<String> = args.overrides.iter().chain(more).cloned().collect();
+    Ok(Plan::load(&args.plan, &overrides)?.resolve(&env)?)
 }
 
-/// What a lab is to be like.
-#[derive(Clone, Copy, Debug, Args)]
-pub struct LabOptionsArgs {
-    /// How many nodes: n1, n2 …
-    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=i64::from(MAX_NODES)))]
-    pub nodes: u16,
-    /// The SSH server in them; the host's OpenSSH needs root.
-    #[arg(long, value_enum, default_value_t)]
-    pub sshd: LabSshd,
+/// Where this process continues.
+enum Entrance {
+    /// Here: inside the lab's network, or without a lab.
+    Here(Option<LabNet>),
+    /// Nowhere: the same command ran inside the lab, and ended with this status.
+    Ended(ExitCode),
+}
+
+/// Enters the plan's lab, if it has one, by running the same command inside it.
+fn enter(plan: &Resolved) -> Result<Entrance, Failure> {
+    if plan.lab.is_none() {
+        return Ok(Entrance::Here(None));
+    }
+    match labs::enter().map_err(Failure::could_not)? {
+        Entered::Outer(status) => Ok(Entrance::Ended(status_of(status))),
+        Entered::Inner(net) => Ok(Entrance::Here(Some(net))),
+    }
+}
+
+fn status_of(status: i32) -> ExitCode {
+    ExitCode::from(u8::try_from(status).unwrap_or(exit::COULD_NOT_RUN))
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Runtime::new().map_err(|error| Failure::CouldNotRun(format!("the async runtime cannot start: {error}")))
+}
+
+/// Prints advice about accepted spellings in a plan.
+fn show_hints(cli: &Cli, plan: &Resolved) {
+    if !cli.quiet {
+        plan.hints.iter().for_each(|hint| eprintln!("hint: {hint}"));
+    }
+}
+
+/// Prints a text on standard output.
+fn say(text: &str) -> Result<ExitCode, Failure> {
+    stdout::say(text).map(|()| ExitCode::SUCCESS).map_err(Failure::could_not)
+}
+
+/// Prints `text`, unless it is text for people and quiet was asked for, and writes the other outputs that were asked for. Returns the verdict as exit status.
+fn output(is_quiet: bool, args: &OutputArgs, run: &JudgedRun, text: &str) -> Result<ExitCode, Failure> {
+    if let Some(path) = &args.junit {
+        let xml = report::junit(run).map_err(Failure::could_not)?;
+        std::fs::write(path, xml).map_err(|error| Failure::CouldNotRun(format!("{}: {error}", path.display())))?;
+    }
+    if args.json || !is_quiet {
+        say(text)?;
+    }
+    if args.annotations == Some(Annotations::Github) {
+        say(&report::annotations(run))?;
+    }
+    Ok(match run.verdict() {
+        Verdict::Valid => ExitCode::SUCCESS,
+        Verdict::Invalid => ExitCode::from(exit::INVALID),
+        Verdict::Unknown => ExitCode::from(exit::UNKNOWN),
+    })
 }

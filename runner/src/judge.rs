@@ -5,7 +5,9 @@ use elenchus_core::{CheckSpec, Checker, Event, Finding, History, Kind, Process, 
 use rayon::prelude::*;
 use serde::Serialize;
 
-/// Runs the checks on a history, at once, and counts how its operations ended.
+use crate::conductor::Tally;
+
+/// Runs the checks on a history in parallel, and counts its operations by outcome.
 ///
 /// # Errors
 /// When a check names a checker or an option that does not exist.
@@ -16,46 +18,46 @@ pub fn judge(history: &History, checks: &[CheckSpec]) -> Result<Vec<Finding>, Bu
     Ok(findings)
 }
 
-/// Runs checkers on a history, at once. One that panics finds nothing out, and the others are not disturbed.
+/// Runs checkers on a history in parallel. One that panics yields an `unknown` finding and does not affect the others.
 pub fn run(checkers: &[Box<dyn Checker>], history: &History) -> Vec<Finding> {
     checkers
         .par_iter()
         .map(|checker| {
             let judged = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| checker.check(history)));
-            judged.unwrap_or_else(|_| Finding {
-                checker: checker.name().to_owned(),
-                verdict: Verdict::Unknown,
-                summary: "the checker itself failed; this is a bug in Elenchus".to_owned(),
-                anomalies: Vec::new(),
-                details: serde_json::Value::Null,
-            })
+            judged
+                .unwrap_or_else(|_| finding(checker.name(), Verdict::Unknown, "the checker panicked; this is a bug in Elenchus".to_owned()))
         })
         .collect()
 }
 
-/// How many operations of clients ended how.
+/// A finding without anomalies.
+pub fn finding(checker: &str, verdict: Verdict, summary: String) -> Finding {
+    Finding { checker: checker.to_owned(), verdict, summary, anomalies: Vec::new(), details: serde_json::Value::Null }
+}
+
+/// The number of client operations by outcome.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Outcomes {
-    /// They happened.
+    /// They took effect.
     pub ok: usize,
-    /// They certainly did not.
+    /// They certainly did not take effect.
     pub fail: usize,
-    /// Nobody knows.
+    /// It is unknown whether they took effect.
     pub info: usize,
-    /// They have begun and not ended.
+    /// Invoked and not completed so far.
     #[serde(skip)]
     open: usize,
 }
 
 impl Outcomes {
-    /// Those of a history.
+    /// Counts the operations of a history.
     pub fn of(history: &History) -> Outcomes {
         let mut outcomes = Outcomes::default();
         history.events.iter().for_each(|event| outcomes.count(event));
-        outcomes.at_the_end()
+        outcomes.at_end()
     }
 
-    /// Counts an event, if it begins or ends an operation of a client.
+    /// Counts an event, if it is an invocation or a completion of a client.
     pub fn count(&mut self, event: &Event) {
         if event.process == Process::Nemesis {
             return;
@@ -72,28 +74,31 @@ impl Outcomes {
         self.open = self.open.saturating_sub(1);
     }
 
-    /// The same when no event follows: of an operation that never ended nobody knows either.
-    pub fn at_the_end(self) -> Outcomes {
+    /// The counts when no event follows: the outcome of an operation that never completed is unknown.
+    pub fn at_end(self) -> Outcomes {
         Outcomes { info: self.info + self.open, open: 0, ..self }
     }
 
-    /// A history in which nothing succeeded proves nothing: no promise was put to the test.
+    /// The counts as a finding: `unknown` when no operation succeeded, as such a history tests nothing.
     pub fn finding(self) -> Finding {
         let Outcomes { ok, fail, info, .. } = self;
-        let told = format!("{ok} operations succeeded, {fail} failed, {info} ended in doubt");
-        let (verdict, summary) =
-            if ok == 0 { (Verdict::Unknown, format!("{told}: nothing was put to the test")) } else { (Verdict::Valid, told) };
-        Finding {
-            checker: "operations".to_owned(),
-            verdict,
-            summary,
-            anomalies: Vec::new(),
-            details: serde_json::json!({ "ok": ok, "fail": fail, "info": info }),
-        }
+        let counts = format!("{ok} operations succeeded, {fail} failed, {info} have an unknown outcome");
+        let (verdict, summary) = match ok {
+            0 => (Verdict::Unknown, format!("no operation succeeded, so nothing was tested ({counts})")),
+            _ => (Verdict::Valid, counts),
+        };
+        Finding { details: serde_json::json!({ "ok": ok, "fail": fail, "info": info }), ..finding("operations", verdict, summary) }
     }
 }
 
-/// The gravest verdict of all findings.
+impl From<Tally> for Outcomes {
+    fn from(tally: Tally) -> Outcomes {
+        let [ok, fail, info, open] = [tally.ok, tally.fail, tally.info, tally.open].map(|count| count as usize);
+        Outcomes { ok, fail, info, open }
+    }
+}
+
+/// The worst verdict of all findings.
 pub fn verdict(findings: &[Finding]) -> Verdict {
     findings.iter().map(|finding| finding.verdict).max().unwrap_or(Verdict::Unknown)
 }
@@ -105,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_never_ended_is_in_doubt() {
+    fn operations_that_never_complete_have_an_unknown_outcome() {
         let f = Symbol::of("read");
         let event = |process, kind| Event { time: Nanos::ZERO, process, kind, f, key: None, value: Value::Nil, error: None, node: None };
         let client = Process::Client;

@@ -1,34 +1,21 @@
-//! One plan, a real cluster, a verdict.
+//! The `elenchus` program as a library: plans, runs, verdicts, reports, and the command line.
 //!
-//! | module | what it holds |
+//! | module | contents |
 //! | --- | --- |
-//! | [`cli`] | the command line |
-//! | [`plan`] | YAML to a plan in which every name was found |
-//! | [`run`] | a run from its beginning to its verdict |
-//! | [`conductor`] | generator to workers to history |
-//! | [`doctor`] | what is missing before a plan can run |
-//! | [`heal`] | what a run left broken, undone |
+//! | [`cli`] | the command line: one file per command |
+//! | [`plan`] | YAML to a plan whose names are all looked up; error messages with excerpts |
+//! | [`run`] | a run, from reaching the nodes to the verdict |
+//! | [`conductor`] | generator, workers and recorder: the clients of a run |
+//! | [`events`] | the events of a run, and their delivery to listeners |
 //! | [`judge`] | history to findings |
-//! | [`check`] | a history from anywhere, judged alone |
-//! | [`simulate`] | a history of a simulated store, written |
-//! | [`lab`] | a lab that stays up in the background |
-//! | [`progress`] | what a person sees meanwhile |
-//! | [`report`] | findings to pages, charts, JUnit, JSON |
-//! | [`stdout`] | what was asked for, printed |
-//! | [`store`] | where all of it is kept |
+//! | [`report`] | findings to terminal text, JSON, JUnit, charts and the HTML report |
+//! | [`store`] | the directories in which runs are kept |
 
-pub mod check;
 pub mod cli;
-pub mod clocks;
 pub mod conductor;
-pub mod doctor;
-pub mod heal;
+pub mod events;
 pub mod judge;
-pub mod lab;
 pub mod plan;
-pub mod progress;
 pub mod report;
 pub mod run;
-pub mod simulate;
-pub mod stdout;
 pub mod store;

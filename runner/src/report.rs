@@ -1,4 +1,16 @@
-//! What a run leaves for people and machines to read. Everything here is made from a [`Run`], and nothing here decides anything.
+//! Results for people and machines, rendered from a [`JudgedRun`]. Nothing here decides a verdict.
+//!
+//! | module | contents |
+//! | --- | --- |
+//! | `results` | `results.json`, and the output of `check --json` |
+//! | `terminal` | the summary on a terminal |
+//! | `ci` | JUnit and annotations |
+//! | `html` | the report page |
+//! | `charts` | latency, rate, clocks over time, as SVG |
+//! | `timeline` | one lane per worker |
+//! | `counterexample` | the operations of an anomaly, drawn |
+//! | `availability` | which nodes served during which fault |
+//! | `figures` | latencies, rates, errors as numbers |
 
 mod availability;
 mod charts;
@@ -12,7 +24,7 @@ mod timeline;
 
 use std::path::PathBuf;
 
-use elenchus_core::{Finding, History, Verdict};
+use elenchus_core::{CheckSpec, Finding, History, Verdict};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -20,46 +32,49 @@ pub use ci::{annotations, junit};
 pub use results::{CheckResults, Results};
 pub use terminal::{explanation, summary};
 
-use crate::clocks::Moment;
 use crate::judge;
+use crate::run::ClockSample;
 use crate::store::RunDir;
 
 /// Why a report could not be written.
 #[derive(Debug, Error)]
 pub enum ReportError {
-    /// The operating system refused.
+    /// An I/O error.
     #[error("{path}: {source}")]
     Io {
         /// The file.
         path: PathBuf,
-        /// What it said.
+        /// The operating system's error.
         source: std::io::Error,
     },
-    /// A chart could not be drawn, or a page not be filled.
-    #[error("the report could not be made: {0}")]
-    Made(String),
+    /// A chart or a page could not be rendered.
+    #[error("the report could not be rendered: {0}")]
+    Render(String),
 }
 
-/// What must be known to run a test again.
+/// The facts that identify a run and allow to repeat it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Facts {
     /// The test's name.
     pub name: String,
-    /// When it began, in UTC.
+    /// When the run began, in UTC.
     pub started: String,
-    /// The seed that decided every operation and every fault.
+    /// The seed of every random choice.
     pub seed: u64,
-    /// The command that runs it again.
+    /// The command that repeats the run.
     pub command: String,
-    /// What ran it, and on what.
+    /// The versions of the software involved, by name.
     pub versions: Vec<(String, String)>,
-    /// How long clients were driven, in milliseconds.
+    /// How long clients ran, in milliseconds.
     #[serde(default)]
     pub duration_ms: u64,
+    /// The checks of the run, by which `elenchus check` judges it again.
+    #[serde(default)]
+    pub checks: Vec<CheckSpec>,
 }
 
 impl Facts {
-    /// What runs here, and on what.
+    /// The versions of this program and of the kernel that runs it.
     pub fn versions() -> Vec<(String, String)> {
         let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
         vec![
@@ -74,23 +89,23 @@ impl Facts {
     }
 }
 
-/// A run that was judged.
+/// A run, or a history from elsewhere, with its findings.
 #[derive(Clone, Debug)]
-pub struct Run {
-    /// What must be known to run it again.
+pub struct JudgedRun {
+    /// Its facts.
     pub facts: Facts,
-    /// Its plan, as it was resolved.
+    /// Its plan, as it was run.
     pub plan: String,
-    /// What was recorded.
+    /// The history.
     pub history: History,
-    /// What the nodes' clocks showed, in order of time.
-    pub clocks: Vec<Moment>,
-    /// What the checkers found.
+    /// The nodes' clock samples, in order of time.
+    pub clocks: Vec<ClockSample>,
+    /// The findings of the checkers and of the run itself.
     pub findings: Vec<Finding>,
 }
 
-impl Run {
-    /// The gravest verdict of all findings.
+impl JudgedRun {
+    /// The worst verdict of all findings.
     pub fn verdict(&self) -> Verdict {
         judge::verdict(&self.findings)
     }
@@ -98,7 +113,7 @@ impl Run {
     /// Writes `results.json`, `report.html` and the charts into the run's directory.
     ///
     /// # Errors
-    /// When something cannot be drawn or written.
+    /// When something cannot be rendered or written.
     pub fn write(&self, dir: &RunDir) -> Result<(), ReportError> {
         let put = |name: &str, text: &str| {
             let path = dir.path().join(name);

@@ -1,44 +1,54 @@
-//! A run from its beginning to its verdict.
+//! A run, from reaching the nodes to the verdict.
+//!
+//! | module | contents |
+//! | --- | --- |
+//! | `nodes` | the nodes of a plan, connected; the lab they are in |
+//! | `drive` | the system started, clients and nemesis running, faults healed |
+//! | `outcome` | findings about faults, logs and the way the run ended |
+//! | `clock_log` | the nodes' clocks, sampled throughout |
+//! | `interrupt` | SIGINT and SIGTERM |
+//! | `dry_run` | what a run would do |
 
-mod clocks;
-mod describe;
-mod faults;
+mod clock_log;
+mod drive;
+mod dry_run;
 mod interrupt;
 pub(crate) mod nodes;
+mod outcome;
 
-use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use elenchus_control::lab::LabNet;
-use elenchus_control::system::{Node, System, SystemError, Troubles, at_once};
-use elenchus_core::{Anomaly, Deployment, Endpoint, Finding, Generator, Nanos, Phases, Seed, Verdict};
+use elenchus_control::system::{System, SystemError};
+use elenchus_core::{CheckSpec, Finding, History, Seed, Verdict};
 use elenchus_nemesis::{Cluster, Ledger, NemesisError};
-use elenchus_workloads::generator::{Stagger, TimeLimit};
 use thiserror::Error;
-use tokio::sync::watch;
 
-pub use describe::describe;
+pub use clock_log::{ClockSample, read_clock_log};
+pub use dry_run::describe;
 
-use crate::conductor::{Conductor, Recorder, RecorderError, RunSetup, Sighting, Tally, Watcher};
-use crate::judge;
+use crate::conductor::RecorderError;
+use crate::events::{Events, Phase, RunEvent};
+use crate::judge::{self, finding};
 use crate::plan::{PlanError, Resolved};
-use crate::report::{Facts, Run};
+use crate::report::{Facts, JudgedRun};
 use crate::store::{RunDir, StoreError};
+use drive::{Driven, Test, drive};
 use interrupt::Interrupt;
 
-/// Why a test could not run, or not be judged.
+/// Why a run could not be carried out or judged.
 #[derive(Debug, Error)]
 pub enum RunError {
-    /// The plan makes no sense.
+    /// The plan is invalid.
     #[error(transparent)]
     Plan(#[from] PlanError),
-    /// The lab cannot be made.
+    /// The lab cannot be created.
     #[error(transparent)]
     Lab(#[from] elenchus_control::lab::LabError),
     /// The system cannot be installed, started or stopped.
     #[error(transparent)]
     System(#[from] SystemError),
-    /// The faults cannot be carried out.
+    /// The faults cannot be injected.
     #[error(transparent)]
     Nemesis(#[from] NemesisError),
     /// The history cannot be recorded.
@@ -50,257 +60,213 @@ pub enum RunError {
     /// The history cannot be read back.
     #[error(transparent)]
     Read(#[from] elenchus_core::exchange::ReadError),
-    /// A check makes no sense.
+    /// A check names a checker or an option that does not exist.
     #[error(transparent)]
     Check(#[from] elenchus_checkers::BuildError),
-    /// The workload or the client makes no sense.
+    /// Wrong usage: parts of the plan that do not fit together, or a path to something else.
     #[error("{0}")]
-    Mismatch(String),
-    /// The user ended the run before there was anything to judge.
-    #[error("interrupted before the clients began; what was started has been stopped")]
+    Usage(String),
+    /// The clients or the workload could not prepare the system.
+    #[error("{0}")]
+    Setup(String),
+    /// The user interrupted the run before the clients started.
+    #[error("interrupted before the clients started, so there is nothing to check; everything that was started has been stopped")]
     Interrupted,
     /// The report cannot be written.
     #[error(transparent)]
     Report(#[from] crate::report::ReportError),
 }
 
-/// What happens during a run, for whoever shows it.
-#[derive(Clone, Debug)]
-pub enum RunEvent {
-    /// A phase began.
-    Phase(&'static str),
-    /// Operations so far, time driven and time to drive, and the faults in force.
-    Progress {
-        /// Operations so far.
-        tally: Tally,
-        /// Time since clients began.
-        elapsed: Duration,
-        /// Time that clients are driven in all.
-        duration: Duration,
-        /// The faults in force.
-        faults: Vec<String>,
-    },
+/// A run that ended without a verdict.
+#[derive(Debug)]
+pub struct RunFailure {
+    /// The reason.
+    pub error: RunError,
+    /// The findings and the history until then, also written to the run's directory; none when the run failed before it had one.
+    pub partial: Option<(RunDir, JudgedRun)>,
 }
 
-/// Told of every event of a run.
-pub type Reporter<'a> = &'a (dyn Fn(RunEvent) + Send + Sync);
+impl<E: Into<RunError>> From<E> for RunFailure {
+    fn from(error: E) -> RunFailure {
+        RunFailure { error: error.into(), partial: None }
+    }
+}
 
-/// Runs a test in a lab's network or against nodes that are there, and judges it.
+/// Carries out a plan in a lab's network or against existing nodes, and judges the history. Everything that happens is also emitted to `events`.
 ///
 /// # Errors
-/// When the test could not run. What was started is stopped and what was broken is healed in any case.
-pub async fn run(plan: &Resolved, net: Option<&LabNet>, facts: Facts, reporter: Reporter<'_>) -> Result<(RunDir, Run), RunError> {
-    let workload = plan.workload.build().map_err(RunError::Mismatch)?;
-    let client = plan.client.build();
+/// When the run could not be carried out or judged. In any case what was started is stopped, what was injected is healed, and what was found so far is in
+/// the failure and in the run's `results.json`.
+pub async fn run(mut plan: Resolved, net: Option<&LabNet>, facts: Facts, events: &Events) -> Result<(RunDir, JudgedRun), Box<RunFailure>> {
+    let system = plan.system.take();
+    let dir = open(&plan, &facts).map_err(|error| Box::new(error.into()))?;
+    events.emit(RunEvent::RunStarted { name: plan.name.clone(), seed: facts.seed, directory: dir.path().display().to_string() });
+    let mut collected = Collected::new(events);
+    let judged = match execute(&plan, system, net, &dir, facts.seed, &mut collected).await {
+        Ok(()) => judge(&plan.checks, &dir, &mut collected),
+        Err(error) => Err(error),
+    };
+    conclude(dir, facts, plan.text, collected, judged)
+}
+
+/// Creates the run's directory, with the plan and the facts known so far.
+fn open(plan: &Resolved, facts: &Facts) -> Result<RunDir, RunError> {
     let dir = RunDir::create(&plan.store, &plan.name, SystemTime::now())?;
-    dir.write(&dir.plan(), &plan.text()?)?;
+    dir.write(&dir.plan(), &plan.text)?;
     dir.write(&dir.facts(), &facts.to_json())?;
-    reporter(RunEvent::Phase("reaching the nodes"));
+    Ok(dir)
+}
+
+/// The findings of a run, collected as they arise.
+struct Collected<'a> {
+    events: &'a Events,
+    findings: Vec<Finding>,
+    /// How long clients ran.
+    elapsed: Duration,
+}
+
+impl<'a> Collected<'a> {
+    fn new(events: &'a Events) -> Collected<'a> {
+        Collected { events, findings: Vec::new(), elapsed: Duration::ZERO }
+    }
+
+    fn add(&mut self, finding: Finding) {
+        self.events.emit(RunEvent::FindingReported { finding: finding.clone() });
+        self.findings.push(finding);
+    }
+}
+
+/// Reaches the nodes, drives the test, and cleans up. Findings go to `collected` as they arise, so that an error loses none.
+async fn execute(
+    plan: &Resolved,
+    system: Option<System>,
+    net: Option<&LabNet>,
+    dir: &RunDir,
+    seed: u64,
+    collected: &mut Collected<'_>,
+) -> Result<(), RunError> {
+    let events = collected.events;
+    events.phase(Phase::ReachingNodes);
     // The lab lives until the end of this function.
-    let (nodes, _lab) = nodes::reach(plan, net)?;
-    let system = nodes::system(plan, &nodes)?;
+    let (nodes, _lab) = nodes::reach(plan, net, events)?;
     let cluster = Cluster::new(nodes, system).with_roster(plan.roster.clone());
-    let campaign = plan.campaign(Seed(facts.seed));
-    elenchus_nemesis::check(&campaign, &cluster)?;
+    let faults = plan.campaign(Seed(seed));
+    elenchus_nemesis::check(&faults, &cluster)?;
     let ledger = Ledger::open(dir.path())?;
     if plan.lab.is_none() && !plan.nemesis.is_empty() {
-        // What a run that was killed left broken, if there was one. Nothing is known of a system where no run is, so that it is left as it is.
+        // Undoes what an earlier run that was killed may have left. Processes are not touched: no system is expected to run now.
         elenchus_nemesis::heal_all(&cluster.nodes, &plan.nemesis).await?;
     }
-    elenchus_nemesis::prepare(&campaign, &cluster).await?;
+    elenchus_nemesis::prepare(&faults, &cluster).await?;
 
-    let mut findings = Vec::new();
     let interrupt = Interrupt::listen();
-    let stage = Stage { plan, seed: Seed(facts.seed), cluster: &cluster, workload: workload.clone(), client, dir: &dir };
-    let staged = elenchus_nemesis::stage(campaign, &cluster, &ledger).await?;
-    let ran = staged.during(drive(stage, &ledger, &interrupt, reporter)).await;
-    let fetched = match &cluster.system {
-        Some(system) => {
-            reporter(RunEvent::Phase("fetching logs and cleaning up"));
-            staged.during(logs(system, &cluster.nodes, &dir)).await
-        }
-        None => Vec::new(),
-    };
-    findings.extend(fetched);
-    // The system need not end before: what it still writes arrives all the same.
-    if let Err(error) = staged.end().await {
-        findings.push(finding("clean-up", Verdict::Unknown, format!("{error}; `elenchus heal` undoes it")));
+    let mounted = elenchus_nemesis::stage(faults, &cluster, &ledger).await?;
+    let test = Test { plan, seed: Seed(seed), cluster: &cluster, dir, ledger: &ledger };
+    let driven = mounted.during(drive(test, &interrupt, events)).await;
+    if let Some(system) = &cluster.system {
+        events.phase(Phase::CleaningUp);
+        let logs = mounted.during(outcome::fetch_logs(system, &cluster.nodes, dir, events)).await;
+        logs.into_iter().for_each(|finding| collected.add(finding));
+    }
+    // The system may still run: what it writes from now on no longer matters.
+    if let Err(error) = mounted.end().await {
+        collected.add(finding(
+            "clean-up",
+            Verdict::Unknown,
+            format!("{error}; run `elenchus heal` on {} to undo it", dir.path().display()),
+        ));
     }
     if let Some(system) = &cluster.system
         && let Err(error) = system.tear_down(&cluster.nodes).await
     {
-        findings.push(finding("clean-up", Verdict::Unknown, error.to_string()));
+        collected.add(finding("clean-up", Verdict::Unknown, error.to_string()));
     }
-    let driven = ran?;
-    findings.extend(driven.findings);
+    let Driven { elapsed, findings } = driven?;
+    collected.elapsed = elapsed;
+    findings.into_iter().for_each(|finding| collected.add(finding));
+    Ok(())
+}
 
-    reporter(RunEvent::Phase("judging"));
+/// Reads the history back and runs the checks. Their findings come before those of the run.
+fn judge(checks: &[CheckSpec], dir: &RunDir, collected: &mut Collected<'_>) -> Result<History, RunError> {
+    collected.events.phase(Phase::Checking);
     let history = dir.read_history()?;
-    let mut judged = judge::judge(&history, &workload.checks())?;
-    judged.append(&mut findings);
-    let run = Run {
-        facts: Facts { duration_ms: driven.elapsed.as_millis() as u64, ..facts },
-        plan: plan.text()?,
+    let judged = judge::judge(&history, checks)?;
+    for finding in &judged {
+        collected.events.emit(RunEvent::FindingReported { finding: finding.clone() });
+    }
+    collected.findings.splice(0..0, judged);
+    Ok(history)
+}
+
+/// Writes what a run left into its directory. A failed run keeps its findings, with the error as one more.
+fn conclude(
+    dir: RunDir,
+    facts: Facts,
+    plan: String,
+    mut collected: Collected<'_>,
+    judged: Result<History, RunError>,
+) -> Result<(RunDir, JudgedRun), Box<RunFailure>> {
+    let (history, error) = match judged {
+        Ok(history) => (history, None),
+        Err(error) => {
+            collected.add(finding("run", Verdict::Unknown, format!("the run failed: {error}")));
+            (dir.read_history().unwrap_or_default(), Some(error))
+        }
+    };
+    let events = collected.events.clone();
+    let run = JudgedRun {
+        facts: Facts { duration_ms: collected.elapsed.as_millis() as u64, ..facts },
+        plan,
         history,
-        clocks: crate::clocks::read(&dir.clocks()),
-        findings: judged,
+        clocks: read_clock_log(&dir.clocks()),
+        findings: collected.findings,
     };
-    run.write(&dir)?;
-    Ok((dir, run))
-}
-
-/// Why clients were driven no longer.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Ending {
-    /// The time was over.
-    InTime,
-    /// A violation was certain.
-    Violation,
-    /// Somebody asked for it, or nothing could be recorded any more.
-    Interrupted,
-}
-
-/// What driving the clients left to judge.
-struct Driven {
-    elapsed: Duration,
-    findings: Vec<Finding>,
-}
-
-/// What a run is made of.
-struct Stage<'a> {
-    plan: &'a Resolved,
-    seed: Seed,
-    cluster: &'a Cluster,
-    workload: Arc<dyn elenchus_core::Workload>,
-    client: Arc<dyn elenchus_core::Client>,
-    dir: &'a RunDir,
-}
-
-/// Starts the system, drives the clients and the nemesis, and heals.
-async fn drive(stage: Stage<'_>, ledger: &Ledger, interrupt: &Interrupt, reporter: Reporter<'_>) -> Result<Driven, RunError> {
-    let Stage { plan, seed, cluster, workload, client, dir } = stage;
-    if let Some(system) = &cluster.system {
-        reporter(RunEvent::Phase("starting the system"));
-        tokio::select! {
-            up = system.set_up(&cluster.nodes) => up?,
-            () = interrupt.wait() => return Err(RunError::Interrupted),
+    let written = run.write(&dir);
+    let error = error.or_else(|| written.err().map(RunError::from));
+    match error {
+        None => {
+            events.emit(RunEvent::RunFinished { verdict: run.verdict() });
+            Ok((dir, run))
+        }
+        Some(error) => {
+            events.emit(RunEvent::RunFailed { error: error.to_string() });
+            Err(Box::new(RunFailure { error, partial: Some((dir, run)) }))
         }
     }
-    let endpoints = cluster.nodes.iter().map(|node| Endpoint { node: node.name.clone(), address: node.address.clone() }).collect();
-    let setup = RunSetup::single(client, Deployment { timeout: plan.timeout.0, ..Deployment::to(endpoints) }, plan.concurrency);
-    let Phases { main, last, .. } = workload.phases(seed);
-    let (watcher, sighting) = look_out(plan, workload.as_ref())?;
-    let conductor = Conductor::new(setup, Recorder::watched(&dir.history(), &cluster.roster.nodes, watcher)?);
-
-    reporter(RunEvent::Phase("driving clients"));
-    let (stop, stopped) = watch::channel(false);
-    let record = |kind, fault, said: elenchus_core::FaultEvent, error| conductor.record_fault(kind, fault, &said, error);
-    let nemesis = async {
-        if plan.nemesis.is_empty() {
-            return Ok(elenchus_nemesis::Outcome::default());
-        }
-        elenchus_nemesis::run(cluster, plan.campaign(seed), ledger, &record, &|| conductor.tally().completed(), stopped).await
-    };
-    let clients = async {
-        let ending = tokio::select! {
-            () = conductor.run(main_phase(plan, main, seed)) => Ending::InTime,
-            () = sighting.wait() => Ending::Violation,
-            () = interrupt.wait() => Ending::Interrupted,
-            // The reason is known when the recording is finished.
-            () = show(&conductor, plan.duration.0, reporter) => Ending::Interrupted,
-        };
-        conductor.stop();
-        reporter(RunEvent::Phase("healing"));
-        let _ = stop.send(true);
-        ending
-    };
-    let (over, is_over) = watch::channel(false);
-    let all = async {
-        let both = tokio::join!(clients, nemesis);
-        let _ = over.send(true);
-        both
-    };
-    let (path, now) = (dir.clocks(), || conductor.now());
-    let ((ending, outcome), clocks) = tokio::join!(all, clocks::keep_reading(&cluster.nodes, &path, &now, is_over));
-    let outcome = outcome?;
-    clocks?;
-    let elapsed = Duration::from(conductor.now());
-    if let (Ending::InTime, Some(last)) = (ending, last) {
-        reporter(RunEvent::Phase("reading what is left"));
-        conductor.run(last).await;
-    }
-    conductor.finish().await?;
-    Ok(Driven { elapsed, findings: faults::findings(&outcome, ending, elapsed, !plan.nemesis.is_empty()) })
 }
 
-/// Who looks out for the first violation, where the run is to end there; and what they see.
-fn look_out(plan: &Resolved, workload: &dyn elenchus_core::Workload) -> Result<(Option<Watcher>, Sighting), RunError> {
-    if !plan.stops_on_violation {
-        return Ok((None, Sighting::default()));
-    }
-    let mut watches = Vec::new();
-    for check in workload.checks() {
-        watches.extend(elenchus_checkers::build(&check)?.watch());
-    }
-    if watches.is_empty() {
-        return Err(RunError::Mismatch(format!(
-            "`stop_on: violation` needs a check that can be made while the run goes on, and the workload {} has none; remove it",
-            plan.workload.name()
-        )));
-    }
-    let (watcher, sighting) = Watcher::start(watches).map_err(RecorderError::Io)?;
-    Ok((Some(watcher), sighting))
-}
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
 
-fn main_phase(plan: &Resolved, operations: Box<dyn Generator>, seed: Seed) -> Box<dyn Generator> {
-    let limit = plan.duration.0;
-    match plan.rate_hz {
-        Some(rate) => Box::new(TimeLimit::new(limit, Stagger::new(rate, seed.stream("rate"), operations))),
-        None => Box::new(TimeLimit::new(limit, operations)),
-    }
-}
+    use parking_lot::Mutex;
 
-/// Shows progress, for as long as the history can be recorded.
-async fn show(conductor: &Conductor, duration: Duration, reporter: Reporter<'_>) {
-    let mut ticks = tokio::time::interval(Duration::from_millis(200));
-    while conductor.is_recording() {
-        ticks.tick().await;
-        let elapsed = Duration::from(conductor.now().since(Nanos::ZERO));
-        reporter(RunEvent::Progress { tally: conductor.tally(), elapsed, duration, faults: conductor.faults_in_force() });
-    }
-}
+    use super::*;
+    use crate::events::TimedEvent;
 
-/// Fetches every node's logs, and says what in them means trouble.
-async fn logs(system: &System, nodes: &[Node], dir: &RunDir) -> Vec<Finding> {
-    let folder = dir.logs();
-    let fetched = at_once(nodes, |node| system.fetch_logs(node, &folder)).await;
-    let mut findings: Vec<Finding> = fetched
-        .err()
-        .map(|error| finding("node-logs", Verdict::Unknown, format!("not all logs could be fetched: {error}")))
-        .into_iter()
-        .collect();
-    match Troubles::new(system.definition()).and_then(|troubles| troubles.search(&folder)) {
-        Err(error) => findings.push(finding("node-logs", Verdict::Unknown, error.to_string())),
-        Ok(found) if found.is_empty() => {
-            findings.push(finding("node-logs", Verdict::Valid, "nothing in the nodes' logs means trouble".to_owned()))
-        }
-        Ok(found) => {
-            let mut trouble = finding("node-logs", Verdict::Invalid, format!("{} lines of the nodes' logs mean trouble", found.len()));
-            trouble.anomalies = found
-                .iter()
-                .map(|line| Anomaly {
-                    name: line.name.clone(),
-                    description: format!("{} ({}:{}): {}", line.node, line.file.display(), line.line, line.text),
-                    ..Anomaly::default()
-                })
-                .collect();
-            findings.push(trouble);
-        }
+    #[test]
+    fn findings_before_a_failure_are_kept_and_written() {
+        let store = tempfile::tempdir().unwrap();
+        let dir = RunDir::create(store.path(), "broken", SystemTime::now()).unwrap();
+        let events = Events::new();
+        let emitted: Arc<Mutex<Vec<String>>> = Arc::default();
+        let kept = emitted.clone();
+        events
+            .listen(move |event: &TimedEvent| kept.lock().push(serde_json::to_value(event).unwrap()["event"].as_str().unwrap().to_owned()))
+            .unwrap();
+        let mut collected = Collected::new(&events);
+        collected.add(finding("clean-up", Verdict::Unknown, "n1 still runs it".to_owned()));
+        let failed = Err(RunError::Usage("etcd did not start".to_owned()));
+        let failure = *conclude(dir.clone(), Facts::default(), "name: broken\n".to_owned(), collected, failed).unwrap_err();
+        assert_eq!(failure.error.to_string(), "etcd did not start");
+        let results: serde_json::Value = serde_json::from_slice(&std::fs::read(dir.path().join("results.json")).unwrap()).unwrap();
+        assert_eq!(results["verdict"], "unknown");
+        let summaries: Vec<&str> = results["findings"].as_array().unwrap().iter().map(|one| one["summary"].as_str().unwrap()).collect();
+        assert_eq!(summaries, ["n1 still runs it", "the run failed: etcd did not start"]);
+        let (_, partial) = failure.partial.expect("it had a directory");
+        assert_eq!(partial.findings.len(), 2);
+        events.close();
+        assert_eq!(*emitted.lock(), ["finding_reported", "finding_reported", "run_failed"]);
     }
-    findings
-}
-
-/// A finding without anomalies.
-fn finding(checker: &str, verdict: Verdict, summary: String) -> Finding {
-    Finding { checker: checker.to_owned(), verdict, summary, anomalies: Vec::new(), details: serde_json::Value::Null }
 }

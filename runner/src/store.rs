@@ -1,4 +1,4 @@
-//! Where a run leaves what it recorded: `store/<name>/<time>/`, and a link `latest` to the newest.
+//! The store: the directory `store/<name>/<time>/` of each run, and a link `latest` to the newest.
 
 use std::fs;
 use std::io;
@@ -12,12 +12,12 @@ use thiserror::Error;
 /// Why the store could not be used.
 #[derive(Debug, Error)]
 pub enum StoreError {
-    /// The operating system refused.
-    #[error("{path}: {source}; the store must be a directory that this user may write to (`--store DIR` names another)")]
+    /// An I/O error.
+    #[error("{path}: {source}; the store must be a directory that you can write to (`--store DIR` selects another)")]
     Io {
-        /// What was to be made, written or read.
+        /// The file or directory.
         path: PathBuf,
-        /// What it said.
+        /// The operating system's error.
         source: io::Error,
     },
 }
@@ -29,17 +29,17 @@ pub struct RunDir {
 }
 
 impl RunDir {
-    /// Makes the directory of a new run, and points `latest` to it.
+    /// Creates the directory of a new run, and points `latest` to it.
     ///
     /// # Errors
-    /// When it cannot be made.
+    /// When it cannot be created.
     pub fn create(store: &Path, name: &str, started: SystemTime) -> Result<RunDir, StoreError> {
         let runs = store.join(file_name(name));
         let stamp = humantime::format_rfc3339_millis(started).to_string().replace(':', "");
         let path = runs.join(&stamp);
         fs::create_dir_all(&path).map_err(at(&path))?;
         let latest = runs.join("latest");
-        // The link is replaced in one step, so that a reader never finds none.
+        // The link is replaced atomically, so that it always exists.
         let fresh = runs.join(format!(".latest-{}", std::process::id()));
         let _ = fs::remove_file(&fresh);
         std::os::unix::fs::symlink(&stamp, &fresh).map_err(at(&fresh))?;
@@ -47,24 +47,24 @@ impl RunDir {
         Ok(RunDir { path })
     }
 
-    /// The directory of a run that is over.
+    /// The directory of an existing run.
     pub fn open(path: &Path) -> RunDir {
         RunDir { path: path.to_owned() }
     }
 
-    /// All runs of a plan of this name, in order of time.
+    /// All runs of plans of this name, in order of time.
     pub fn all_of(store: &Path, name: &str) -> Vec<RunDir> {
         RunDir::all_in(&store.join(file_name(name)))
     }
 
-    /// The runs in a directory: itself, if it is one; else all in it, as in a plan's, and in the directories in it, as in a store. In order of name, which is that of
-    /// time.
+    /// The runs in a directory: the directory itself, if it is a run's; else those one level below (a plan's) and two levels below (a store's). In order of
+    /// name, which is the order of time.
     pub fn all_in(directory: &Path) -> Vec<RunDir> {
         let holds_run = |path: &Path| [RunDir::open(path).plan(), RunDir::open(path).facts()].iter().all(|file| file.is_file());
         if holds_run(directory) {
             return vec![RunDir::open(directory)];
         }
-        // The newest is there by another name too.
+        // `latest` is a second name of a run.
         let is_run = |path: &PathBuf| !path.is_symlink() && holds_run(path);
         let inside = |path: &Path| -> Vec<PathBuf> {
             let mut inside: Vec<PathBuf> = fs::read_dir(path).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
@@ -85,27 +85,27 @@ impl RunDir {
         self.path.join("history.journal")
     }
 
-    /// The plan as it was resolved.
+    /// The plan as it was run, without secrets.
     pub fn plan(&self) -> PathBuf {
         self.path.join("plan.yaml")
     }
 
-    /// Facts about the run that the report repeats: seed, versions, command.
+    /// The run's facts: seed, versions, command.
     pub fn facts(&self) -> PathBuf {
         self.path.join("run.json")
     }
 
-    /// The ledger of injected faults.
+    /// The ledger of faults.
     pub fn ledger(&self) -> PathBuf {
         self.path.join("faults.jsonl")
     }
 
-    /// What the nodes' clocks showed, a line of JSON for each reading.
+    /// The nodes' clock samples, as JSON lines.
     pub fn clocks(&self) -> PathBuf {
         self.path.join("clocks.jsonl")
     }
 
-    /// The nodes' log files, one directory a node.
+    /// The nodes' log files, one directory for each node.
     pub fn logs(&self) -> PathBuf {
         self.path.join("logs")
     }
@@ -118,10 +118,10 @@ impl RunDir {
         fs::write(file, content).map_err(at(file))
     }
 
-    /// Reads the history back, up to the last event that reached the disk.
+    /// Reads the history, up to the last event on disk.
     ///
     /// # Errors
-    /// When there is none, or it is damaged.
+    /// When it does not exist, or is damaged.
     pub fn read_history(&self) -> Result<History, ReadError> {
         exchange::read(&self.history())
     }
@@ -131,7 +131,7 @@ fn at(path: &Path) -> impl FnOnce(io::Error) -> StoreError + '_ {
     move |source| StoreError::Io { path: path.to_owned(), source }
 }
 
-/// A plan's name as one harmless path component.
+/// A plan's name as one safe path component.
 fn file_name(name: &str) -> String {
     let safe: String = name.chars().map(|c| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '-' }).collect();
     let safe = safe.trim_matches('.').to_owned();
@@ -152,7 +152,7 @@ mod tests {
         assert_eq!(latest, fs::canonicalize(second.path()).unwrap());
         for dir in [&first, &second] {
             dir.write(&dir.plan(), "").unwrap();
-            assert!(RunDir::all_in(dir.path()).is_empty(), "a plan alone is no run");
+            assert!(RunDir::all_in(dir.path()).is_empty(), "a plan alone is not a run");
             dir.write(&dir.facts(), "").unwrap();
         }
         let paths = |runs: Vec<RunDir>| runs.into_iter().map(|run| run.path).collect::<Vec<PathBuf>>();

@@ -1,4 +1,4 @@
-//! The folders stand on each other as ARCHITECTURE.md says.
+//! The dependencies between crates are those of ARCHITECTURE.md.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -6,8 +6,8 @@ use std::process::Command;
 
 use serde_json::Value as Json;
 
-/// Each crate, and those of the workspace that it may stand on.
-const MAY_STAND_ON: &[(&str, &[&str])] = &[
+/// Each crate, and the crates of the workspace that it may depend on.
+const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
     ("core", &[]),
     ("checkers", &["core"]),
     ("clients", &["core"]),
@@ -16,11 +16,12 @@ const MAY_STAND_ON: &[(&str, &[&str])] = &[
     ("agent", &[]),
     ("nemesis", &["core", "control", "agent"]),
     ("specimen", &[]),
-    ("runner", &["core", "checkers", "clients", "workloads", "control", "nemesis", "specimen"]),
+    ("systems", &[]),
+    ("runner", &["core", "checkers", "clients", "workloads", "control", "nemesis", "specimen", "systems"]),
 ];
 
-/// Words that only these places may say, so that what they name can be replaced there.
-const NAMED_ONLY_IN: &[(&str, &[&str])] = &[
+/// Libraries that only these places may use, so that they can be replaced there.
+const USED_ONLY_IN: &[(&str, &[&str])] = &[
     ("russh", &["control/src/ssh.rs", "control/src/sshd"]),
     ("serde_yaml", &["runner/src/plan", "control/src/system"]),
     ("plotters", &["runner/src/report"]),
@@ -39,7 +40,7 @@ fn metadata() -> Json {
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
-/// The dependencies of each crate of the workspace: those it is built with, by name.
+/// The dependencies of each crate of the workspace by name, without dev-dependencies.
 fn dependencies(metadata: &Json) -> BTreeMap<String, BTreeSet<String>> {
     let crates = metadata["packages"].as_array().unwrap().iter();
     let name = |json: &Json| json["name"].as_str().unwrap().to_owned();
@@ -57,46 +58,46 @@ fn dependencies_point_one_way() {
     let called = |name: &str| format!("elenchus-{name}");
     assert_eq!(
         dependencies.keys().cloned().collect::<BTreeSet<_>>(),
-        MAY_STAND_ON.iter().map(|(name, _)| called(name)).collect(),
-        "every crate has its place in the table"
+        MAY_DEPEND_ON.iter().map(|(name, _)| called(name)).collect(),
+        "every crate is in the table"
     );
-    for (name, allowed) in MAY_STAND_ON {
+    for (name, allowed) in MAY_DEPEND_ON {
         let ours = dependencies[&called(name)].iter().filter(|dependency| dependency.starts_with("elenchus-"));
         let too_many: Vec<&String> = ours.filter(|dependency| !allowed.iter().any(|allowed| **dependency == called(allowed))).collect();
-        assert!(too_many.is_empty(), "{name} stands on {too_many:?}");
+        assert!(too_many.is_empty(), "{name} depends on {too_many:?}");
     }
 }
 
 #[test]
-fn the_ground_and_the_checkers_do_nothing() {
+fn core_and_checkers_do_no_io() {
     let dependencies = dependencies(&metadata());
     for name in ["elenchus-core", "elenchus-checkers"] {
-        for acting in ["tokio", "reqwest", "russh", "serde_yaml"] {
-            assert!(!dependencies[name].contains(acting), "{name} depends on {acting}");
+        for library in ["tokio", "reqwest", "russh", "serde_yaml"] {
+            assert!(!dependencies[name].contains(library), "{name} depends on {library}");
         }
     }
 }
 
 #[test]
-fn names_stay_in_their_places() {
+fn libraries_are_used_only_where_they_may_be() {
     let root = root();
-    for (name, places) in NAMED_ONLY_IN {
+    for (name, places) in USED_ONLY_IN {
         for file in sources(&root) {
             let path = file.strip_prefix(&root).unwrap().to_string_lossy().into_owned();
             let text = std::fs::read_to_string(&file).unwrap();
             let without_tests = text.split("#[cfg(test)]").next().unwrap_or_default();
-            let names_it = without_tests.lines().any(|line| {
+            let uses_it = without_tests.lines().any(|line| {
                 let code = line.split("//").next().unwrap_or_default();
                 [format!("{name}::"), format!("use {name};")].iter().any(|use_of_it| code.contains(use_of_it))
             });
-            assert!(!names_it || places.iter().any(|place| path.starts_with(place)), "{path} names {name}");
+            assert!(!uses_it || places.iter().any(|place| path.starts_with(place)), "{path} uses {name}");
         }
     }
 }
 
 /// The Rust files of the crates' `src` folders, but for those of tests.
 fn sources(root: &Path) -> Vec<PathBuf> {
-    let crates = MAY_STAND_ON.iter().map(|(name, _)| match *name {
+    let crates = MAY_DEPEND_ON.iter().map(|(name, _)| match *name {
         "specimen" => "examples/specimen",
         "agent" => "nemesis/agent",
         name => name,

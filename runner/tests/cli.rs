@@ -1,4 +1,4 @@
-//! The program as its user meets it: what it prints, and how it exits.
+//! The command line: what it prints, and its exit statuses.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -14,7 +14,7 @@ const STALE: &str = r#"{:process 0, :type :invoke, :f :write, :value 1, :time 10
 {:process 1, :type :ok, :f :read, :value nil, :time 4000000}
 "#;
 
-/// A directory of its own for each test, and the program in it.
+/// A working directory for a test, in which the program runs.
 struct Desk(TempDir);
 
 impl Desk {
@@ -50,8 +50,8 @@ fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// Both streams and the status, as one text.
-fn told(output: &Output) -> String {
+/// Exit status and both streams, as one text.
+fn transcript(output: &Output) -> String {
     format!("status {:?}\n--- stdout\n{}--- stderr\n{}", output.status.code(), stdout(output), stderr(output))
 }
 
@@ -62,18 +62,18 @@ fn snapshot(name: &str, text: &str) {
 }
 
 #[test]
-fn a_stale_read_is_shown_and_gates() {
+fn a_stale_read_is_shown_and_sets_the_exit_status() {
     let desk = Desk::new();
     desk.write("stale.edn", STALE);
-    snapshot("check-invalid", &told(&desk.run(&["check", "stale.edn"])));
-    snapshot("check-invalid-annotated", &told(&desk.run(&["check", "stale.edn", "--annotations", "github", "--junit", "junit.xml"])));
+    snapshot("check-invalid", &transcript(&desk.run(&["check", "stale.edn"])));
+    snapshot("check-invalid-annotated", &transcript(&desk.run(&["check", "stale.edn", "--annotations", "github", "--junit", "junit.xml"])));
     snapshot("check-invalid-junit", &desk.read("junit.xml"));
-    snapshot("check-quiet", &told(&desk.run(&["check", "stale.edn", "--quiet"])));
+    snapshot("check-quiet", &transcript(&desk.run(&["check", "stale.edn", "--quiet"])));
 }
 
-/// As `elenchus check … | true` has it.
+/// As in `elenchus check … | true`.
 #[test]
-fn a_reader_who_has_seen_enough_changes_no_exit_status() {
+fn a_closed_stdout_does_not_change_the_exit_status() {
     let desk = Desk::new();
     desk.write("stale.edn", STALE);
     let (reader, writer) = std::io::pipe().unwrap();
@@ -84,10 +84,10 @@ fn a_reader_who_has_seen_enough_changes_no_exit_status() {
 }
 
 #[test]
-fn machines_read_one_object() {
+fn json_output_is_one_object() {
     let desk = Desk::new();
     let output = desk.write("stale.edn", STALE).run(&["check", "stale.edn", "--json"]);
-    assert_eq!(output.status.code(), Some(1), "{}", told(&output));
+    assert_eq!(output.status.code(), Some(1), "{}", transcript(&output));
     let results: Json = serde_json::from_slice(&output.stdout).expect("one object and nothing else");
     for (field, value) in [
         ("verdict", Json::from("invalid")),
@@ -111,7 +111,7 @@ fn machines_read_one_object() {
     assert_eq!(results["findings"][0]["anomalies"][0]["operations"], serde_json::json!([0, 2]));
 }
 
-/// Every field is documented, and nothing else is.
+/// docs/results.md lists exactly the fields that are printed.
 #[test]
 fn results_are_documented() {
     let desk = Desk::new();
@@ -123,7 +123,7 @@ fn results_are_documented() {
     };
     let printed: BTreeSet<String> = fields(&["check", "stale.edn", "--json"])
         .into_iter()
-        .chain(fields(&["check", "skew.edn", "--workload", "list-append", "--isolation", "serializable", "--json"]))
+        .chain(fields(&["check", "skew.edn", "--checker", "list-append", "--isolation", "serializable", "--json"]))
         .chain(["witness".to_owned()])
         .collect();
     let page = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/results.md")).unwrap();
@@ -141,17 +141,17 @@ const SKEW: &str = r#"{:process 0, :type :invoke, :f :txn, :value [[:r :x nil] [
 "#;
 
 #[test]
-fn transactions_are_judged_by_level() {
+fn transactions_are_checked_by_isolation_level() {
     let desk = Desk::new();
     desk.write("skew.edn", SKEW);
-    let check = |isolation| desk.run(&["check", "skew.edn", "--workload", "list-append", "--isolation", isolation]);
-    snapshot("check-skew-serializable", &told(&check("serializable")));
-    assert_eq!(check("snapshot-isolation").status.code(), Some(0), "{}", told(&check("snapshot-isolation")));
-    snapshot("check-skew-unknown-level", &told(&check("serialisable")));
-    let words = ["check", "skew.edn", "--workload", "list-append", "--explain"];
+    let check = |isolation| desk.run(&["check", "skew.edn", "--checker", "list-append", "--isolation", isolation]);
+    snapshot("check-skew-serializable", &transcript(&check("serializable")));
+    assert_eq!(check("snapshot-isolation").status.code(), Some(0), "{}", transcript(&check("snapshot-isolation")));
+    snapshot("check-skew-unknown-level", &transcript(&check("serialisable")));
+    let words = ["check", "skew.edn", "--checker", "list-append", "--explain"];
     let explain = |anomaly| desk.run(&[words.as_slice(), &[anomaly]].concat());
-    snapshot("check-skew-explained", &told(&explain("G2-item")));
-    snapshot("check-skew-other", &told(&explain("G0")));
+    snapshot("check-skew-explained", &transcript(&explain("G2-item")));
+    snapshot("check-skew-other", &transcript(&explain("G0")));
     let output = desk.run(&[words[..4].as_ref(), &["--json"]].concat());
     let results: Json = serde_json::from_slice(&output.stdout).expect("one object and nothing else");
     assert_eq!((&results["verdict"], &results["isolation"]), (&"invalid".into(), &"strict-serializable".into()));
@@ -162,29 +162,33 @@ fn transactions_are_judged_by_level() {
 }
 
 #[test]
-fn any_checker_judges_a_history() {
+fn any_checker_can_be_selected() {
     let desk = Desk::new();
     let bank = |sum: i64| {
         let read = |value: &str| format!("{{:process 0, :type :{value}}}\n");
         read("invoke, :f :read, :value nil") + &read(&format!("ok, :f :read, :value {{0 40, 1 {}}}", sum - 40))
     };
     desk.write("good.edn", &bank(100)).write("bad.edn", &bank(101));
-    let check = |name, option| desk.run(&["check", name, "--workload", "bank", "--option", option]);
-    assert_eq!(check("good.edn", "total=100").status.code(), Some(0), "{}", told(&check("good.edn", "total=100")));
-    snapshot("check-bank", &told(&check("bad.edn", "total=100")));
-    snapshot("usage-option", &told(&check("bad.edn", "totl=100")));
-    snapshot("usage-option-form", &told(&check("bad.edn", "total")));
-    snapshot("usage-workload", &told(&desk.run(&["check", "bad.edn", "--workload", "bnak"])));
-    snapshot("checkers", &told(&desk.run(&["checkers"])));
+    let check = |name, option| desk.run(&["check", name, "--checker", "bank", "--option", option]);
+    assert_eq!(check("good.edn", "total=100").status.code(), Some(0), "{}", transcript(&check("good.edn", "total=100")));
+    snapshot("check-bank", &transcript(&check("bad.edn", "total=100")));
+    snapshot("usage-option", &transcript(&check("bad.edn", "totl=100")));
+    snapshot("usage-option-form", &transcript(&check("bad.edn", "total")));
+    let unknown = desk.run(&["check", "bad.edn", "--checker", "bnak"]);
+    snapshot("usage-checker", &transcript(&unknown));
+    // The former name of the flag.
+    let alias = desk.run(&["check", "bad.edn", "--workload", "bnak"]);
+    assert_eq!(transcript(&alias), transcript(&unknown));
+    snapshot("checkers", &transcript(&desk.run(&["checkers"])));
 }
 
 #[test]
-fn weaker_models_have_names_too() {
+fn weaker_consistency_models_can_be_selected() {
     let desk = Desk::new();
     desk.write("stale.edn", STALE);
     let check = |model| desk.run(&["check", "stale.edn", "--model", model]);
-    assert_eq!(check("sequential").status.code(), Some(0), "{}", told(&check("sequential")));
-    snapshot("check-strongest", &told(&check("strongest")));
+    assert_eq!(check("sequential").status.code(), Some(0), "{}", transcript(&check("sequential")));
+    snapshot("check-strongest", &transcript(&check("strongest")));
 }
 
 #[test]
@@ -192,41 +196,41 @@ fn a_valid_history_has_a_witness() {
     let desk = Desk::new();
     let fine = STALE.replace(":value nil, :time 4000000", ":value 1, :time 4000000");
     let output = desk.write("fine.edn", &fine).run(&["check", "fine.edn", "--model", "register", "--witness", "order.json"]);
-    assert_eq!(output.status.code(), Some(0), "{}", told(&output));
+    assert_eq!(output.status.code(), Some(0), "{}", transcript(&output));
     let witness: Json = serde_json::from_str(&desk.read("order.json")).unwrap();
     let order = serde_json::json!([{ "operation": 0, "state": "1" }, { "operation": 2, "state": "1" }]);
     assert_eq!(witness, serde_json::json!([{ "key": null, "order": order }]));
 }
 
 #[test]
-fn lenient_reading_counts_what_it_leaves_out() {
+fn lenient_reading_counts_the_lines_it_skips() {
     let desk = Desk::new();
     desk.write("gaps.edn", &STALE.replace(":value 1, :time 1000000}", ":value 1, :time 1000000}\n{:process 0, :type :what}\n?!"));
-    snapshot("check-lenient", &told(&desk.run(&["check", "gaps.edn", "--lenient"])));
-    snapshot("check-not-lenient", &told(&desk.run(&["check", "gaps.edn"])));
+    snapshot("check-lenient", &transcript(&desk.run(&["check", "gaps.edn", "--lenient"])));
+    snapshot("check-not-lenient", &transcript(&desk.run(&["check", "gaps.edn"])));
 }
 
 #[test]
-fn a_report_of_any_history_is_written_where_asked() {
+fn a_report_of_a_history_is_written_to_a_directory() {
     let desk = Desk::new();
     let output = desk.write("stale.edn", STALE).run(&["check", "stale.edn", "--report", "out"]);
-    assert_eq!(output.status.code(), Some(1), "{}", told(&output));
+    assert_eq!(output.status.code(), Some(1), "{}", transcript(&output));
     assert!(desk.read("out/report.html").contains("<svg") && desk.read("out/counterexample-1.svg").contains("read → nil"));
     let results: Json = serde_json::from_str(&desk.read("out/results.json")).unwrap();
     assert_eq!(results["verdict"], "invalid");
 }
 
 #[test]
-fn the_same_history_is_good_to_another_model() {
+fn a_valid_history_and_an_empty_one() {
     let desk = Desk::new();
     let fine = STALE.replace(":value nil, :time 4000000", ":value 1, :time 4000000");
     desk.write("fine.edn", &fine).write("empty.edn", "");
-    snapshot("check-valid", &told(&desk.run(&["check", "fine.edn", "--model", "register"])));
-    snapshot("check-empty", &told(&desk.run(&["check", "empty.edn"])));
+    snapshot("check-valid", &transcript(&desk.run(&["check", "fine.edn", "--model", "register"])));
+    snapshot("check-empty", &transcript(&desk.run(&["check", "empty.edn"])));
 }
 
 #[test]
-fn what_cannot_be_judged_is_explained() {
+fn errors_are_explained() {
     let desk = Desk::new();
     desk.write("kind.edn", &STALE.replacen(":invoke", ":invokee", 1));
     desk.write("torn.edn", &STALE[..STALE.len() - 20]);
@@ -252,7 +256,7 @@ fn what_cannot_be_judged_is_explained() {
         ("lab-status-not-up", &["lab", "status"]),
         ("heal-no-store", &["heal", "nowhere"]),
     ] {
-        snapshot(name, &told(&desk.run(words)));
+        snapshot(name, &transcript(&desk.run(words)));
     }
 }
 
@@ -272,16 +276,16 @@ fn the_schema_is_a_schema_of_every_example() {
 fn completions_are_printed_for_every_shell() {
     for shell in ["bash", "zsh", "fish"] {
         let output = Desk::new().run(&["completions", shell]);
-        assert!(output.status.success() && stdout(&output).contains("elenchus"), "{}", told(&output));
+        assert!(output.status.success() && stdout(&output).contains("elenchus"), "{}", transcript(&output));
     }
 }
 
-/// The example's plan, resolved: what would be done is decided by the seed alone.
+/// The steps depend on the plan and the seed alone.
 #[test]
-fn a_dry_run_says_what_would_be_done() {
+fn a_dry_run_lists_every_step() {
     let plan = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/quickstart.yaml");
     let words = ["run", plan.to_str().unwrap(), "--dry-run", "--seed", "7"];
-    snapshot("dry-run", &told(&Desk::new().run(&words)));
+    snapshot("dry-run", &transcript(&Desk::new().run(&words)));
 }
 
 #[test]
@@ -292,18 +296,18 @@ fn a_lab_stays_up_until_it_is_taken_down() {
         println!("skipped: {}", stderr(&up));
         return;
     }
-    assert!(up.status.success(), "{}", told(&up));
+    assert!(up.status.success(), "{}", transcript(&up));
     let status = desk.run(&["lab", "status"]);
-    assert!(stdout(&status).contains("n3    10.77.0.3"), "{}", told(&status));
+    assert!(stdout(&status).contains("n3    10.77.0.3"), "{}", transcript(&status));
     assert_eq!(desk.run(&["lab", "up"]).status.code(), Some(3), "one lab at a time");
     let shell = desk.run(&["lab", "shell", "n2", "--", "sh", "-c", "hostname; hostname >/var/mark; exit 7"]);
-    assert_eq!((shell.status.code(), stdout(&shell).trim()), (Some(7), "n2"), "{}", told(&shell));
+    assert_eq!((shell.status.code(), stdout(&shell).trim()), (Some(7), "n2"), "{}", transcript(&shell));
     let unknown = desk.run(&["lab", "shell", "n22"]);
-    snapshot("lab-shell-unknown", &told(&unknown));
+    snapshot("lab-shell-unknown", &transcript(&unknown));
     let down = desk.run(&["lab", "down"]);
-    assert!(down.status.success(), "{}", told(&down));
+    assert!(down.status.success(), "{}", transcript(&down));
     assert_eq!(desk.run(&["lab", "status"]).status.code(), Some(3));
-    assert!(!Path::new("/var/mark").exists(), "the node's files were its own");
+    assert!(!Path::new("/var/mark").exists(), "the node has its own file system");
 }
 
 #[test]
@@ -314,5 +318,5 @@ fn the_doctor_finds_the_example_healthy() {
         println!("skipped: {}", stderr(&output));
         return;
     }
-    snapshot("doctor-quickstart", &told(&output));
+    snapshot("doctor-quickstart", &transcript(&output));
 }

@@ -1,18 +1,18 @@
-//! What a user is told of a broken plan: one file in `plans/` each, and beside it the message, whole.
+//! The error messages of invalid plans: a file in `plans/` for each, and beside it the whole message.
 
 use std::path::{Path, PathBuf};
 
 use elenchus_runner::plan::Plan;
 
-/// Every environment variable is unset, so that no test depends on where it runs.
+/// An environment without variables, so that no test depends on where it runs.
 fn no_environment(_: &str) -> Option<String> {
     None
 }
 
-/// What a user sees of a plan; none when nothing is wrong with it.
-fn complaint(path: &Path, overrides: &[&str]) -> Option<String> {
+/// The error message of a plan; none for a valid one.
+fn message(path: &Path, overrides: &[&str]) -> Option<String> {
     let overrides: Vec<String> = overrides.iter().map(|change| (*change).to_owned()).collect();
-    let resolved = Plan::load(path, &overrides).and_then(|loaded| loaded.resolve(&no_environment));
+    let resolved = Plan::load(path, &overrides).and_then(|source| source.resolve(&no_environment));
     resolved.err().map(|error| error.render(false))
 }
 
@@ -23,30 +23,30 @@ fn matches(name: &str, message: &str) {
 }
 
 #[test]
-fn every_broken_plan_is_explained() {
+fn the_error_of_every_invalid_plan_is_shown() {
     let mut plans: Vec<PathBuf> = std::fs::read_dir("tests/plans").unwrap().map(|entry| entry.unwrap().path()).collect();
     plans.retain(|path| path.extension().is_some_and(|extension| extension == "yaml"));
     plans.sort();
-    assert!(plans.len() >= 80, "only {} broken plans were found", plans.len());
+    assert!(plans.len() >= 80, "only {} invalid plans were found", plans.len());
     let mut wrong = Vec::new();
     for path in plans {
         let name = path.file_stem().unwrap().to_string_lossy().into_owned();
-        let Some(message) = complaint(&path, &[]) else {
-            wrong.push(format!("{name} was taken for a good plan"));
+        let Some(shown) = message(&path, &[]) else {
+            wrong.push(format!("{name} was accepted"));
             continue;
         };
-        // All differences are told at once, rather than one a run.
-        if std::panic::catch_unwind(|| matches(&name, &message)).is_err() {
-            wrong.push(format!("{name} is explained otherwise"));
+        // All differences are reported at once.
+        if std::panic::catch_unwind(|| matches(&name, &shown)).is_err() {
+            wrong.push(format!("{name} has another message"));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]
-fn a_file_that_is_not_there() {
-    matches("file-missing", &complaint(Path::new("tests/plans/nowhere.yml"), &[]).unwrap());
-    matches("file-is-a-folder", &complaint(Path::new("tests/plans"), &[]).unwrap());
+fn files_that_cannot_be_read() {
+    matches("file-missing", &message(Path::new("tests/plans/nowhere.yml"), &[]).unwrap());
+    matches("file-is-a-folder", &message(Path::new("tests/plans"), &[]).unwrap());
 }
 
 /// Changes by `--set` to the quick start.
@@ -73,15 +73,15 @@ const CHANGES: &[(&str, &[&str])] = &[
 ];
 
 #[test]
-fn changes_are_explained() {
+fn the_error_of_every_invalid_change_is_shown() {
     for (name, changes) in CHANGES {
-        let message = complaint(Path::new("../examples/quickstart.yaml"), changes);
-        matches(name, &message.unwrap_or_else(|| panic!("{name} was taken for good")));
+        let shown = message(Path::new("../examples/quickstart.yaml"), changes);
+        matches(name, &shown.unwrap_or_else(|| panic!("{name} was accepted")));
     }
 }
 
 #[test]
-fn good_changes_are_made() {
+fn valid_changes_are_applied() {
     let load = |changes: &[&str]| {
         let changes: Vec<String> = changes.iter().map(|change| (*change).to_owned()).collect();
         Plan::load(Path::new("../examples/quickstart.yaml"), &changes).unwrap().resolve(&no_environment).unwrap()
@@ -89,26 +89,40 @@ fn good_changes_are_made() {
     let resolved = load(&["load.rate=200", "load.timeout=1m 30s", "nemesis=[]", "seed=7"]);
     assert_eq!((resolved.rate_hz, resolved.seed, resolved.nemesis.len()), (Some(200.0), Some(7), 0));
     assert_eq!(resolved.timeout.to_string(), "1m 30s");
-    // What was written short is lengthened.
+    // A short form is replaced by the long one.
     let resolved = load(&["system=etcd", "system.options.heartbeat=50", "client=etcd", "client.etcd.reads=serializable"]);
-    assert_eq!(resolved.system.unwrap().options.get("heartbeat").map(String::as_str), Some("50"));
+    let system = resolved.system.unwrap();
+    assert!(system.on("n1").unwrap().daemon.command.contains("--heartbeat-interval 50"));
 }
 
 #[test]
-fn secrets_are_neither_shown_nor_kept() {
+fn secrets_are_neither_shown_nor_stored() {
     let plan = "name: a\nnodes: [10.0.0.1]\nclient: noop\nworkload: {register: {}}\nssh:\n  password: hunter2\n  jump: {address: b, ssh: {password: 12345}}\n";
-    let loaded = Plan::parse(plan, "plan.yaml", &[]).unwrap();
-    let kept = loaded.without_secrets().unwrap();
+    let source = Plan::parse(plan, "plan.yaml", &[]).unwrap();
+    let kept = source.without_secrets().unwrap();
     assert!(!kept.contains("hunter2") && !kept.contains("12345") && kept.matches("***").count() == 2, "{kept}");
-    // What was kept says so when it is read again.
+    // A stored plan that is read again says why its password is missing.
     let again = Plan::parse(&kept, "plan.yaml", &[]).unwrap().resolve(&no_environment).unwrap_err();
-    assert!(again.to_string().contains("was not kept"), "{again}");
+    assert!(again.to_string().contains("are not stored"), "{again}");
     for broken in [plan.replace("  jump", "  sudo: of\n  jump"), format!("{plan}  sudo: [\n")] {
         let error = Plan::parse(&broken, "plan.yaml", &[]).unwrap_err().render(false);
         assert!(!error.contains("hunter2") && !error.contains("12345"), "{error}");
     }
     let unset = plan.replace("hunter2", "${env:A}");
-    let loaded = Plan::parse(&unset, "plan.yaml", &[]).unwrap();
-    assert!(loaded.without_secrets().unwrap().contains("${env:A}"));
-    assert!(loaded.resolve(&|name| (name == "A").then(|| "x".to_owned())).is_ok());
+    let source = Plan::parse(&unset, "plan.yaml", &[]).unwrap();
+    assert!(source.without_secrets().unwrap().contains("${env:A}"));
+    assert!(source.resolve(&|name| (name == "A").then(|| "x".to_owned())).is_ok());
+}
+
+#[test]
+fn words_in_either_spelling_are_accepted_with_a_hint() {
+    let text = "name: a\nnodes: [{address: 10.0.0.1, ssh-address: b}]\nstop-on: never\nssh: {host-key: accept-new}\nclient: noop\nworkload: {register: {ops-per-key: 5}}\n";
+    let source = Plan::parse(text, "plan.yaml", &["load.timeout=1s".to_owned(), "ssh.connect-timeout=3s".to_owned()]).unwrap();
+    assert_eq!(source.hints.first().map(String::as_str), Some("plan.yaml:2:28: `ssh-address` is accepted; plans spell it `ssh_address`"));
+    assert_eq!(source.hints.len(), 5, "{:#?}", source.hints);
+    let kept = source.without_secrets().unwrap();
+    assert!(kept.contains("host_key: accept_new") && kept.contains("connect_timeout: 3s") && kept.contains("ops_per_key: 5"), "{kept}");
+    // An error after a respelled word is shown at its place in the user's text.
+    let error = Plan::parse(&text.replace("accept-new", "acept-new"), "plan.yaml", &[]).unwrap_err().render(false);
+    assert!(error.contains("plan.yaml:4:17") && error.contains("host-key: acept-new"), "{error}");
 }

@@ -1,18 +1,18 @@
-//! The report in a real browser: it fits a phone and a desk, in light and dark, and on paper.
+//! The report in a real browser: on small and large screens, in light and dark, and printed.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use tempfile::TempDir;
 
-/// Two processes each read what the other then overwrote, and a third read it all: a picture of transactions.
+/// Write skew: a picture of transactions.
 const SKEW: &str = r#"{:process 0, :type :invoke, :f :txn, :value [[:r :x nil] [:append :y 1]], :time 1000000}
 {:process 1, :type :invoke, :f :txn, :value [[:r :y nil] [:append :x 1]], :time 2000000}
 {:process 0, :type :ok, :f :txn, :value [[:r :x []] [:append :y 1]], :time 3000000}
 {:process 1, :type :ok, :f :txn, :value [[:r :y []] [:append :x 1]], :time 4000000}
 "#;
 
-/// A read of what was overwritten, after writes that overlap: a picture of lanes.
+/// A stale read after overlapping writes: a picture of lanes.
 const STALE: &str = r#"{:process 0, :type :invoke, :f :write, :value 1, :time 1000000}
 {:process 0, :type :ok, :f :write, :value 1, :time 2000000}
 {:process 1, :type :invoke, :f :write, :value 2, :time 3000000}
@@ -23,8 +23,8 @@ const STALE: &str = r#"{:process 0, :type :invoke, :f :write, :value 1, :time 10
 {:process 3, :type :ok, :f :read, :value 1, :time 8000000}
 "#;
 
-/// What the page says of itself once it is laid out: whether it is wider than the window, how many pictures it has and how many of them nobody can
-/// see, and the contrast of its text.
+/// A script that measures the page when it is laid out: by how much it is wider than the window, the numbers of pictures and of invisible ones, the contrast
+/// of its text, and whether it is dark.
 const MEASURE: &str = r#"<script>addEventListener('load', () => {
   const channels = color => color.match(/[\d.]+/g).slice(0, 3).map(Number);
   const luminance = color => channels(color).map(c => c / 255).map(c => c <= .03928 ? c / 12.92 : ((c + .055) / 1.055) ** 2.4)
@@ -56,7 +56,7 @@ fn report(history: &str, words: &[&str]) -> TempDir {
     let output = command.current_dir(desk.path()).args(["check", "history.edn", "--report", "."]).args(words).output().unwrap();
     assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
     let page = std::fs::read_to_string(desk.path().join("report.html")).unwrap();
-    assert!(!page.contains("<script"), "the page itself runs nothing");
+    assert!(!page.contains("<script"), "the page has no script of its own");
     std::fs::write(desk.path().join("measured.html"), page.replace("</body>", &format!("{MEASURE}</body>"))).unwrap();
     desk
 }
@@ -70,7 +70,7 @@ fn browse(browser: &Path, desk: &Path, words: &[&str]) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-/// The words that the page put into its title.
+/// What the script measured.
 fn measured(browser: &Path, desk: &Path, words: &[&str]) -> Vec<String> {
     let page = browse(browser, desk, &[&["--dump-dom"], words].concat());
     let title = page.split_once("<title>").and_then(|(_, rest)| rest.split_once("</title>")).map(|(title, _)| title.to_owned());
@@ -78,9 +78,9 @@ fn measured(browser: &Path, desk: &Path, words: &[&str]) -> Vec<String> {
 }
 
 #[test]
-fn it_fits_and_can_be_read_wherever_it_is_opened() {
+fn it_fits_every_screen_and_is_legible() {
     let Some(browser) = chromium() else { return };
-    for (history, words) in [(SKEW, ["--workload", "list-append"]), (STALE, ["--model", "register"])] {
+    for (history, words) in [(SKEW, ["--checker", "list-append"]), (STALE, ["--model", "register"])] {
         let desk = report(history, &words);
         for (size, is_dark) in [("--window-size=1280,900", false), ("--window-size=1280,900", true), ("--window-size=500,900", false)] {
             let scheme = if is_dark { "--blink-settings=preferredColorScheme=0" } else { "--blink-settings=preferredColorScheme=1" };

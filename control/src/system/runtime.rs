@@ -32,6 +32,7 @@ pub struct Node {
 #[derive(Clone, Debug)]
 pub struct System {
     pub(super) definition: Definition,
+    options: BTreeMap<String, String>,
     folder: PathBuf,
     pub(super) rendered: BTreeMap<String, Rendered>,
     pub(super) names_by_address: BTreeMap<String, String>,
@@ -59,12 +60,17 @@ impl System {
             rendered.insert(place.name.clone(), Rendered::new(&definition, &templates)?);
         }
         let names_by_address = nodes.iter().map(|(name, address)| (address.clone(), name.clone())).collect();
-        Ok(System { definition, folder: folder.to_owned(), rendered, names_by_address })
+        Ok(System { definition, options, folder: folder.to_owned(), rendered, names_by_address })
     }
 
     /// What it was made from.
     pub fn definition(&self) -> &Definition {
         &self.definition
+    }
+
+    /// The options: the definition's, with those that the plan sets.
+    pub fn options(&self) -> &BTreeMap<String, String> {
+        &self.options
     }
 
     /// What is to be done on a node.

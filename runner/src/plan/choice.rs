@@ -1,10 +1,9 @@
-//! Values that may be written short (`etcd`) or long (`{etcd: {reads: serializable}}`).
+//! Values with a short form (`etcd`) and a long one (`{etcd: {reads: serializable}}`).
 //!
-//! Serde's untagged enums would do it and lose the place of every error; these visitors keep it.
+//! Serde's untagged enums would lose the place of every error; these visitors keep it.
 
 use std::fmt;
 
-use elenchus_clients::ClientSpec;
 use elenchus_workloads::WorkloadSpec;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::value::{MapAccessDeserializer, MapDeserializer};
@@ -13,20 +12,11 @@ use serde::{Deserialize, Deserializer};
 
 use super::{SshSettings, SystemOptions};
 
-/// A client: a name, or a name with settings.
-#[derive(Clone, Debug)]
-pub enum ClientChoice {
-    /// By name, with its default settings.
-    Named(String),
-    /// With settings.
-    Set(ClientSpec),
-}
-
-/// A system: a name or file, or either with options.
+/// A system: a name or a file, or a map with options.
 #[derive(Clone, Debug, JsonSchema)]
 #[schemars(untagged)]
 pub enum SystemChoice {
-    /// By name or file, with its default options.
+    /// A name or a file, with default options.
     Named(String),
     /// With options.
     Set(SystemSettings),
@@ -36,9 +26,9 @@ pub enum SystemChoice {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SystemSettings {
-    /// Its name, or the file that defines it.
+    /// A system's name, or the file that defines one.
     pub name: String,
-    /// Options that its definition has, and their values here.
+    /// Values for the options of its definition.
     #[serde(default)]
     pub options: SystemOptions,
 }
@@ -53,35 +43,35 @@ impl SystemChoice {
     }
 }
 
-/// A node: an address, or an address with more.
+/// A node: an address, or a map with an address.
 #[derive(Clone, Debug, JsonSchema)]
 #[schemars(untagged)]
 pub enum NodeEntry {
-    /// An address, which is its name too.
+    /// An address, which is also the node's name.
     Address(String),
-    /// With a name or a login of its own.
+    /// With its own name or login settings.
     Set(Box<NodeSettings>),
 }
 
-/// A node with a name or a login of its own.
+/// A node with its own name or login settings.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NodeSettings {
-    /// Its name in the test; its address when absent.
+    /// The node's name in the test; by default its address.
     #[serde(default)]
     pub name: Option<String>,
-    /// The address by which the other nodes and the clients reach it.
+    /// The address by which the other nodes and the clients reach the node.
     pub address: String,
-    /// The address by which the control node reaches it, where that is another.
+    /// The address by which the control node reaches the node; by default `address`.
     #[serde(default)]
     pub ssh_address: Option<String>,
-    /// How to log in, where it differs from the plan's `ssh`.
+    /// Login settings that differ from the plan's `ssh`.
     #[serde(default)]
     pub ssh: Option<SshSettings>,
 }
 
 impl NodeEntry {
-    /// All that was said, in full.
+    /// The long form.
     pub fn settings(&self) -> NodeSettings {
         match self {
             NodeEntry::Address(address) => NodeSettings { name: None, address: address.clone(), ssh_address: None, ssh: None },
@@ -90,7 +80,7 @@ impl NodeEntry {
     }
 }
 
-/// Reads a text as one thing and a map as another.
+/// Reads a string as the short form and a map as the long one.
 struct TextOr<T> {
     expecting: &'static str,
     text: fn(&str) -> T,
@@ -133,7 +123,6 @@ macro_rules! text_or_map {
     };
 }
 
-text_or_map!(ClientChoice, "a client's name, or its name with settings", |text| ClientChoice::Named(text.to_owned()), ClientSpec => ClientChoice::Set);
 text_or_map!(SystemChoice, "a system's name or file, or a map with `name` and `options`", |text| SystemChoice::Named(text.to_owned()), SystemSettings => SystemChoice::Set);
 text_or_map!(NodeEntry, "a node's address, or a map with `name` and `address`", |text| NodeEntry::Address(text.to_owned()), NodeSettings => |set| NodeEntry::Set(Box::new(set)));
 
@@ -141,12 +130,6 @@ text_or_map!(NodeEntry, "a node's address, or a map with `name` and `address`", 
 pub(super) fn workload_schema(generator: &mut SchemaGenerator) -> Schema {
     let names: Vec<&str> = elenchus_workloads::ALL.iter().map(|entry| entry.name).collect();
     json_schema!({ "anyOf": [{ "type": "string", "enum": names }, generator.subschema_for::<WorkloadSpec>()] })
-}
-
-/// The schema of a client, with the names that may stand alone.
-pub(super) fn client_schema(generator: &mut SchemaGenerator) -> Schema {
-    let names: Vec<&str> = elenchus_clients::ALL.iter().map(|entry| entry.name).collect();
-    json_schema!({ "anyOf": [{ "type": "string", "enum": names }, generator.subschema_for::<ClientSpec>(), { "type": "null" }] })
 }
 
 /// Reads a workload; a name alone is that with no settings.

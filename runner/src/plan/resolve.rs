@@ -1,59 +1,67 @@
-//! From names to things: what a plan means, with every name in it found.
+//! From a plan to what can be run: every name looked up, every value checked.
 
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use elenchus_clients::ClientSpec;
 use elenchus_control::config::HostConfig;
-use elenchus_control::lab::{LabOptions, MAX_NODES, NodeSshd};
-use elenchus_control::system::Definition;
+use elenchus_control::lab::{CONTROLLER, LabOptions, MAX_NODES, NodeSshd};
+use elenchus_control::system::System;
 use elenchus_core::generator::MAX_WORKERS;
-use elenchus_core::{Seed, Span};
+use elenchus_core::{CheckSpec, Seed, Span, Workload};
 use elenchus_nemesis::{Campaign, Roster, Safety, Scheduled};
-use elenchus_workloads::WorkloadSpec;
 
-use super::load::Loaded;
+use super::clients::{self, ResolvedClients};
 use super::ssh::{Env, secret};
-use super::{Control, DURATION_MAX, LabSshd, PlanError, StopOn, SystemOptions};
+use super::{Control, DURATION_MAX, LabSshd, Plan, PlanError, PlanSource, SshSettings, StopOn};
 
-/// A plan in which every name was found and every value makes sense.
-#[derive(Clone, Debug)]
+/// A plan whose names all exist and whose values are all valid.
+#[derive(Debug)]
 pub struct Resolved {
     /// The test's name.
     pub name: String,
-    /// The lab to make, if it is to be one.
+    /// The lab to start, if any.
     pub lab: Option<LabOptions>,
-    /// The nodes; those of a lab are not there yet.
+    /// The nodes. A lab's are started later, at these addresses.
     pub nodes: Vec<ResolvedNode>,
-    /// Whether the nodes are reached at all.
+    /// Whether the control node connects to the nodes.
     pub is_controlled: bool,
-    /// The system to install and start.
-    pub system: Option<ResolvedSystem>,
-    /// How it is spoken to.
-    pub client: ClientSpec,
-    /// What is done to it.
-    pub workload: WorkloadSpec,
-    /// How many clients.
+    /// The system to install and start, with every template filled in.
+    pub system: Option<System>,
+    /// The clients, and which requests each carries out.
+    pub clients: ResolvedClients,
+    /// The workload's name.
+    pub workload_name: &'static str,
+    /// The workload.
+    pub workload: Arc<dyn Workload>,
+    /// The checks that the history must pass: the workload's, with the plan's options, and the plan's own.
+    pub checks: Vec<CheckSpec>,
+    /// How many clients run at once.
     pub concurrency: usize,
-    /// Operations a second.
+    /// Operations per second of all clients; unlimited when absent.
     pub rate_hz: Option<f64>,
-    /// How long clients are driven.
+    /// How long clients run.
     pub duration: Span,
-    /// How long an operation may take.
+    /// The time-out of an operation.
     pub timeout: Span,
-    /// What is broken, and when.
+    /// The faults.
     pub nemesis: Vec<Scheduled>,
-    /// How far all that together may go.
+    /// The limits for all faults together.
     pub safety: Safety,
     /// The nodes' names and zones.
     pub roster: Roster,
     /// Whether the run ends at the first violation.
     pub stops_on_violation: bool,
-    /// The seed, where the plan fixes it.
+    /// The seed, where the plan sets it.
     pub seed: Option<u64>,
-    /// Where runs are kept.
+    /// The directory in which runs are kept.
     pub store: PathBuf,
-    /// What the plan says of logging in, to amend how a lab's nodes are reached.
-    loaded: Loaded,
+    /// The plan's text for the store: as it is run, without secrets.
+    pub text: String,
+    /// Advice about accepted spellings, a line each.
+    pub hints: Vec<String>,
+    /// The plan's login settings, which also apply to a lab's nodes.
+    pub(crate) ssh: SshSettings,
 }
 
 /// A node of a resolved plan.
@@ -61,68 +69,65 @@ pub struct Resolved {
 pub struct ResolvedNode {
     /// Its name.
     pub name: String,
-    /// The address by which nodes and clients reach it; a lab gives it later.
-    pub address: Option<String>,
-    /// How the control node reaches it; a lab gives it later.
+    /// The address by which nodes and clients reach it.
+    pub address: String,
+    /// How the control node reaches it; absent for a lab's node, which is not started yet.
     pub host: Option<HostConfig>,
 }
 
-/// A system of a resolved plan.
-#[derive(Clone, Debug)]
-pub struct ResolvedSystem {
-    /// Its definition.
-    pub definition: Definition,
-    /// The options that the plan sets.
-    pub options: SystemOptions,
-    /// Where its definition is from.
-    pub folder: PathBuf,
-}
-
-impl Loaded {
-    /// Finds what every name means, and checks what no type can.
+impl PlanSource {
+    /// Looks up every name and checks what types cannot express.
     ///
     /// # Errors
-    /// At the first thing that makes no sense, with its place.
-    pub fn resolve(&self, env: Env<'_>) -> Result<Resolved, PlanError> {
-        let plan = &self.plan;
-        self.must(!plan.name.trim().is_empty(), "name", || "`name` is empty; runs are kept under it".into())?;
+    /// At the first invalid value, with its place.
+    pub fn resolve(self, env: Env<'_>) -> Result<Resolved, PlanError> {
+        self.must(!self.plan.name.trim().is_empty(), "name", || {
+            "`name` is empty; runs are stored under it, so give the test a name".into()
+        })?;
         self.control()?;
         let lab = self.lab()?;
         self.secrets(env)?;
         let nodes = self.nodes(env)?;
         let system = self.system(&nodes)?;
-        let client = self.client(system.as_ref())?;
-        self.workload(&client)?;
+        let workload = self.workload()?;
+        let checks = self.checks(workload.as_ref())?;
         self.load()?;
         let roster = self.nemesis(&nodes, system.as_ref())?;
-        let load = &plan.load;
+        let clients = self.clients(system.as_ref(), workload.as_ref(), &roster, env)?;
+        let text = self.without_secrets()?;
+        let PlanSource { plan, hints, .. } = self;
+        let Plan { name, control, ssh, workload: spec, load, nemesis, safety, stop_on, seed, store, .. } = plan;
         Ok(Resolved {
-            name: plan.name.clone(),
+            name,
             lab,
             nodes,
-            is_controlled: plan.control == Control::Ssh,
+            is_controlled: control == Control::Ssh,
             system,
-            client,
-            workload: plan.workload.clone(),
+            clients,
+            workload_name: spec.name(),
+            workload,
+            checks,
             concurrency: load.concurrency,
             rate_hz: load.rate,
             duration: load.duration,
             timeout: load.timeout,
-            nemesis: plan.nemesis.clone(),
-            safety: plan.safety.clone(),
+            nemesis,
+            safety,
             roster,
-            stops_on_violation: plan.stop_on == StopOn::Violation,
-            seed: plan.seed,
-            store: plan.store.clone(),
-            loaded: self.clone(),
+            stops_on_violation: stop_on == StopOn::Violation,
+            seed,
+            store,
+            text,
+            hints,
+            ssh,
         })
     }
 
-    /// The nodes that outlive a run, of which a lab has none. Nothing else of the plan is looked at: what it names may be elsewhere by now.
+    /// The nodes that still exist after a run: none for a lab. The rest of the plan is not checked, as what it names may have moved since.
     ///
     /// # Errors
     /// When a secret is missing.
-    pub fn outliving(&self, env: Env<'_>) -> Result<Vec<ResolvedNode>, PlanError> {
+    pub fn remaining_nodes(&self, env: Env<'_>) -> Result<Vec<ResolvedNode>, PlanError> {
         if self.plan.lab.is_some() {
             return Ok(Vec::new());
         }
@@ -134,7 +139,7 @@ impl Loaded {
         if holds { Ok(()) } else { Err(self.origin.error(path, message())) }
     }
 
-    /// What needs nodes that are reached.
+    /// Checks that `control: none` is not combined with anything that needs a connection to the nodes.
     fn control(&self) -> Result<(), PlanError> {
         let plan = &self.plan;
         if plan.control == Control::Ssh {
@@ -142,17 +147,17 @@ impl Loaded {
         }
         self.must(plan.lab.is_none(), "lab", || "a lab is reached over SSH; remove `control: none`".into())?;
         self.must(plan.system.is_none(), "system", || {
-            "with `control: none` no system can be started; remove it, and name the `client`".into()
+            "with `control: none` no system can be started; remove `system`, and name the `client`".into()
         })?;
         self.must(plan.nemesis.is_empty(), "nemesis", || {
-            "with `control: none` nothing can be broken; remove the faults, or reach the nodes over SSH".into()
+            "with `control: none` no fault can be injected; remove the faults, or reach the nodes over SSH".into()
         })
     }
 
     fn lab(&self) -> Result<Option<LabOptions>, PlanError> {
         let Some(lab) = &self.plan.lab else { return Ok(None) };
         self.must(self.plan.nodes.is_empty(), "nodes", || "a plan has a `lab` or `nodes`, not both; remove one".into())?;
-        self.must((1..=MAX_NODES).contains(&lab.nodes), "lab.nodes", || format!("a lab has from 1 to {MAX_NODES} nodes"))?;
+        self.must((1..=MAX_NODES).contains(&lab.nodes), "lab.nodes", || format!("a lab has 1 to {MAX_NODES} nodes"))?;
         let sshd = match lab.sshd {
             LabSshd::Embedded => NodeSshd::Embedded,
             LabSshd::Openssh => NodeSshd::OpenSsh,
@@ -162,7 +167,10 @@ impl Loaded {
 
     fn nodes(&self, env: Env<'_>) -> Result<Vec<ResolvedNode>, PlanError> {
         if let Some(lab) = &self.plan.lab {
-            return Ok((1..=lab.nodes).map(|number| ResolvedNode { name: format!("n{number}"), address: None, host: None }).collect());
+            let [a, b, c, _] = CONTROLLER.octets();
+            let node =
+                |number| ResolvedNode { name: format!("n{number}"), address: Ipv4Addr::new(a, b, c, number as u8).to_string(), host: None };
+            return Ok((1..=lab.nodes).map(node).collect());
         }
         if self.plan.nodes.is_empty() {
             let error = self.origin.error("nodes", "the plan has no nodes");
@@ -173,40 +181,34 @@ impl Loaded {
             let path = format!("nodes.{at}");
             let settings = entry.settings();
             let name = settings.name.unwrap_or_else(|| settings.address.clone());
-            self.must(!settings.address.trim().is_empty(), &path, || "a node needs an address".into())?;
-            self.must(!name.trim().is_empty(), &path, || "the node's `name` is empty; leave it out, and its address is its name".into())?;
+            self.must(!settings.address.trim().is_empty(), &path, || {
+                "the node's address is empty; write a host name or an IP address".into()
+            })?;
+            self.must(!name.trim().is_empty(), &path, || "the node's `name` is empty; remove it to use its address as its name".into())?;
             if nodes.iter().any(|node| node.name == name) {
-                return Err(self.origin.error_at_word(&path, format!("two nodes are called `{name}`; give one another `name`")));
+                return Err(self.origin.error_at_word(&path, format!("two nodes are named `{name}`; give one of them another `name`")));
             }
             let login = settings.ssh.unwrap_or_default();
             let host = login
                 .host_config(&self.plan.ssh, settings.ssh_address.as_deref().unwrap_or(&settings.address), env)
                 .map_err(|why| self.origin.error(&path, why))?;
-            nodes.push(ResolvedNode { name, address: Some(settings.address), host: Some(host) });
+            nodes.push(ResolvedNode { name, address: settings.address, host: Some(host) });
         }
         Ok(nodes)
     }
 
-    /// Every secret can be had.
+    /// Checks that every secret is available.
     fn secrets(&self, env: Env<'_>) -> Result<(), PlanError> {
         let of_nodes = self.plan.nodes.iter().enumerate().filter_map(|(at, node)| Some((format!("nodes.{at}.ssh"), node.settings().ssh?)));
         let mut found = self.plan.ssh.secrets("ssh");
         found.extend(of_nodes.flat_map(|(path, ssh)| ssh.secrets(&path)));
+        found.extend(clients::secrets(self.plan.client.as_ref(), &self.plan.clients));
         found.iter().try_for_each(|(path, text)| secret(text, env).map(drop).map_err(|why| self.origin.error(path, why)))
     }
 
-    fn workload(&self, client: &ClientSpec) -> Result<(), PlanError> {
+    fn workload(&self) -> Result<Arc<dyn Workload>, PlanError> {
         let spec = &self.plan.workload;
-        let path = format!("workload.{}", spec.name());
-        let workload = spec.build().map_err(|why| self.origin.error_at_word(&path, why))?;
-        let offers = client.build().offers();
-        workload.needs().iter().try_for_each(|need| {
-            need.met_by(&offers).map_err(|lack| {
-                let message =
-                    format!("the workload `{}` needs {lack}, which the client `{}` does not offer", spec.name(), client.entry().name);
-                self.origin.error("workload", message)
-            })
-        })
+        spec.build().map_err(|why| self.origin.error_at_word(&format!("workload.{}", spec.name()), why))
     }
 
     fn load(&self) -> Result<(), PlanError> {
@@ -215,18 +217,19 @@ impl Loaded {
             format!("`concurrency` must be from 1 to {MAX_WORKERS}")
         })?;
         self.must(load.rate.is_none_or(|rate| rate.is_finite() && rate > 0.0), "load.rate", || {
-            "`rate` must be more than 0 operations a second; leave it out for as many as can be".into()
+            "`rate` must be greater than zero; remove it for an unlimited rate".into()
         })?;
-        self.must(!load.duration.0.is_zero() && load.duration.0 <= DURATION_MAX, "load.duration", || {
-            "`duration` must be longer than nothing and at most a week".into()
-        })?;
-        self.must(!load.timeout.0.is_zero() && load.timeout.0 <= DURATION_MAX, "load.timeout", || {
-            "`timeout` must be longer than nothing and at most a week".into()
-        })
+        for (path, span) in [("load.duration", load.duration), ("load.timeout", load.timeout)] {
+            let field = path.trim_start_matches("load.");
+            self.must(!span.0.is_zero() && span.0 <= DURATION_MAX, path, || {
+                format!("`{field}` must be greater than zero and at most 7 days")
+            })?;
+        }
+        Ok(())
     }
 
-    /// The nodes that the faults may strike, when every fault makes sense for them.
-    fn nemesis(&self, nodes: &[ResolvedNode], system: Option<&ResolvedSystem>) -> Result<Roster, PlanError> {
+    /// The nodes as the faults' targets, when every fault can be injected into them.
+    fn nemesis(&self, nodes: &[ResolvedNode], system: Option<&System>) -> Result<Roster, PlanError> {
         let plan = &self.plan;
         let names: Vec<String> = nodes.iter().map(|node| node.name.clone()).collect();
         let roster = Roster::new(names, &plan.zones).map_err(|why| self.origin.error_at_word("zones", why))?;
@@ -235,19 +238,19 @@ impl Loaded {
             let path = line.map_or("safety".to_owned(), |line| format!("nemesis.{line}"));
             self.origin.error_at_word(&path, why)
         })?;
-        let has_primary = system.is_some_and(|system| system.definition.primary.is_some());
+        let has_primary = system.is_some_and(|system| system.definition().primary.is_some());
+        let has_membership = system.is_some_and(|system| system.definition().membership.is_some());
         let faults = plan.nemesis.iter().enumerate().flat_map(|(at, line)| line.faults().into_iter().map(move |(fault, _)| (at, fault)));
         for (at, fault) in faults {
             let path = format!("nemesis.{at}.{}", fault.name());
             self.must(system.is_some() || !fault.needs_system(), &path, || {
-                format!("`{}` needs to know the processes; name the `system` that runs there", fault.name())
+                format!("`{}` acts on the system's processes, so the plan needs a `system`", fault.name())
             })?;
             self.must(has_primary || !fault.needs_primary(), &path, || {
-                format!("this `{}` strikes the primary, and no `system` says how to find it", fault.name())
+                format!("`{}` targets the primary, so the system's definition needs a `primary` command", fault.name())
             })?;
-            let has_membership = system.is_some_and(|system| system.definition.membership.is_some());
             self.must(has_membership || !fault.needs_membership(), &path, || {
-                format!("`{}` takes members out and in, and no `system` says by which commands (`membership`)", fault.name())
+                format!("`{}` changes the members, so the system's definition needs `membership` commands", fault.name())
             })?;
         }
         Ok(roster)
@@ -255,24 +258,8 @@ impl Loaded {
 }
 
 impl Resolved {
-    /// The plan's text for the store, without secrets.
-    ///
-    /// # Errors
-    /// When it cannot be written as YAML.
-    pub fn text(&self) -> Result<String, PlanError> {
-        self.loaded.without_secrets()
-    }
-
-    /// Its faults, decided by a seed.
+    /// The faults of a run with this seed.
     pub fn campaign(&self, seed: Seed) -> Campaign<'_> {
         Campaign { lines: &self.nemesis, safety: &self.safety, seed, duration: self.duration.0 }
-    }
-
-    /// Applies what the plan says of logging in to how a lab's node is reached: another user, sudo.
-    ///
-    /// # Errors
-    /// When an environment variable is missing.
-    pub fn amend(&self, config: &mut HostConfig, env: Env<'_>) -> Result<(), PlanError> {
-        self.loaded.plan.ssh.amend(config, env).map_err(PlanError::plain)
     }
 }

@@ -1,4 +1,4 @@
-//! The JSON Schema of plans: for editors, and for what error messages say of a field.
+//! The JSON Schema of plans: for editors, for the descriptions in error messages, and for the spelling of words.
 
 use std::sync::LazyLock;
 
@@ -10,26 +10,31 @@ const MAP: &str = "a map";
 
 static SCHEMA: LazyLock<Json> = LazyLock::new(|| schemars::schema_for!(Plan).to_value());
 
-/// The JSON Schema of plans.
+/// The JSON Schema of plans, as text.
 pub fn schema() -> String {
     serde_json::to_string_pretty(&*SCHEMA).unwrap_or_default()
 }
 
-/// What the field at a path is for.
+/// The schema of a whole plan.
+pub(super) fn root() -> &'static Json {
+    &SCHEMA
+}
+
+/// The description of the field at a path.
 pub(super) fn purpose(path: &str) -> Option<&'static str> {
     let field = field(path)?;
     let text = |node: &'static Json| node.get("description").and_then(Json::as_str);
     text(field).or_else(|| text(target(field)))
 }
 
-/// What may stand at a path, in words: `a whole number from 1 to 200`.
+/// The values that are allowed at a path, in words: `a whole number from 1 to 200`.
 pub(super) fn expected(path: &str) -> Option<String> {
     let mut kinds: Vec<String> = Vec::new();
     for node in alternatives(field(path)?) {
         for kind in kinds_of(node) {
             // One example of a map is enough.
-            let is_told = |told: &String| *told == kind || (told.starts_with(MAP) && kind.starts_with(MAP));
-            if !kinds.iter().any(is_told) {
+            let is_listed = |listed: &String| *listed == kind || (listed.starts_with(MAP) && kind.starts_with(MAP));
+            if !kinds.iter().any(is_listed) {
                 kinds.push(kind);
             }
         }
@@ -48,14 +53,14 @@ fn field(path: &str) -> Option<&'static Json> {
     })
 }
 
-/// What a reference stands for.
+/// The schema that a reference points to.
 fn target(node: &'static Json) -> &'static Json {
     let name = node.get("$ref").and_then(Json::as_str).and_then(|reference| reference.strip_prefix("#/$defs/"));
     name.and_then(|name| SCHEMA.get("$defs")?.get(name)).unwrap_or(node)
 }
 
-/// The node, or what it may be instead, with references followed.
-fn alternatives(node: &'static Json) -> Vec<&'static Json> {
+/// The schemas that a value may match, with references followed.
+pub(super) fn alternatives(node: &'static Json) -> Vec<&'static Json> {
     let node = target(node);
     let choices = ["anyOf", "oneOf"].iter().find_map(|word| node.get(word)).and_then(Json::as_array);
     choices.map_or_else(|| vec![node], |choices| choices.iter().flat_map(alternatives).collect())
@@ -78,7 +83,7 @@ fn kinds_of(node: &Json) -> Vec<String> {
         .filter_map(|kind| match kind {
             "integer" => Some(format!("a whole number{}", bounds(node))),
             "number" => Some("a number".to_owned()),
-            "string" => Some("text".to_owned()),
+            "string" => Some("a string".to_owned()),
             "boolean" => Some("`true` or `false`".to_owned()),
             "array" => Some("a list (lines that begin with `- `)".to_owned()),
             "object" => Some(example(node).map_or(MAP.to_owned(), |field| format!("{MAP} like `{{{field}: …}}`"))),
@@ -87,7 +92,7 @@ fn kinds_of(node: &Json) -> Vec<String> {
         .collect()
 }
 
-/// A field of a map, one that it needs rather than another.
+/// A field of a map: a required one if there is any.
 fn example(node: &Json) -> Option<&str> {
     let needed = node.get("required").and_then(Json::as_array).and_then(|fields| fields.first()?.as_str());
     needed.or_else(|| node.get("properties")?.as_object()?.keys().next().map(String::as_str))
@@ -107,12 +112,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tells_what_may_stand_where() {
+    fn what_is_allowed_is_described() {
         assert_eq!(expected("lab.nodes").as_deref(), Some("a whole number from 1 to 200"));
         assert_eq!(expected("nemesis").as_deref(), Some("a list (lines that begin with `- `)"));
         assert_eq!(expected("nemesis.3.interval").as_deref(), Some("`random` or `fixed`"));
         assert_eq!(expected("client").as_deref(), Some("`etcd` or `specimen` or `noop` or a map like `{etcd: …}`"));
         assert_eq!(expected("nowhere.at.all"), None);
-        assert_eq!(purpose("lab.nodes"), Some("How many nodes: n1, n2 …"));
+        assert_eq!(purpose("lab.nodes"), Some("The number of nodes, named n1, n2 …"));
     }
 }

@@ -1,4 +1,4 @@
-//! How a plan says to log in.
+//! The login settings of a plan.
 
 use std::path::PathBuf;
 
@@ -9,29 +9,29 @@ use serde::Deserialize;
 
 use super::load::HIDDEN;
 
-/// How to log in to a node. What a node does not say, the plan's `ssh` says; what that does not say has a default.
+/// How to log in to a node. A node's settings take precedence over the plan's `ssh`.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct SshSettings {
-    /// The user; `root` when absent.
+    /// The user; by default `root`.
     pub user: Option<String>,
-    /// The port; 22 when absent.
+    /// The port; by default 22.
     pub port: Option<u16>,
     /// A file with a private key.
     pub key: Option<PathBuf>,
-    /// Whether the keys of the agent at SSH_AUTH_SOCK are tried.
+    /// Whether to try the keys of the SSH agent at `SSH_AUTH_SOCK`; by default only where no key and no password is set.
     pub agent: Option<bool>,
-    /// A password. Write `${env:NAME}` to take it from the environment.
+    /// The password. `${env:NAME}` takes it from the environment.
     pub password: Option<String>,
-    /// How commands become root's; needed where the user is not root.
+    /// How commands are run as root; needed where the user is not root.
     pub sudo: Option<SudoSettings>,
-    /// How the host proves who it is; `strict` when absent.
+    /// How the host's key is checked; by default `strict`.
     pub host_key: Option<HostKeys>,
-    /// A file of known hosts, instead of OpenSSH's own.
+    /// A known_hosts file, in place of OpenSSH's.
     pub known_hosts: Option<PathBuf>,
-    /// The host through which the connection goes.
+    /// The jump host of the connection.
     pub jump: Option<Box<JumpSettings>>,
-    /// How long connecting may take; 10s when absent.
+    /// The time-out for connecting; by default 10s.
     #[schemars(with = "Option<String>")]
     pub connect_timeout: Option<Span>,
 }
@@ -40,43 +40,43 @@ pub struct SshSettings {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct JumpSettings {
-    /// Its address.
+    /// The jump host's address.
     pub address: String,
     /// How to log in to it.
     #[serde(default)]
     pub ssh: SshSettings,
 }
 
-/// How commands become root's.
+/// How commands are run as root.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "snake_case")]
 pub enum SudoSettings {
-    /// They are run as they are.
+    /// Without sudo.
     None,
-    /// By `sudo` that asks for no password.
+    /// With sudo that asks for no password.
     Passwordless,
-    /// By `sudo` with this password. Write `${env:NAME}` to take it from the environment.
+    /// With sudo and this password. `${env:NAME}` takes it from the environment.
     Password(String),
 }
 
-/// How hosts prove who they are.
+/// How host keys are checked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "snake_case")]
 pub enum HostKeys {
-    /// By a key that is known already.
+    /// The key must be in a known_hosts file.
     #[default]
     Strict,
-    /// A host that is not known yet is believed once, and remembered.
+    /// The key of an unknown host is accepted and stored.
     AcceptNew,
-    /// Not at all.
+    /// They are not checked.
     Off,
 }
 
-/// Looks up environment variables.
+/// Looks up an environment variable.
 pub(super) type Env<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 impl SshSettings {
-    /// These settings, completed by others.
+    /// These settings, with others as defaults.
     fn or(&self, other: &SshSettings) -> SshSettings {
         SshSettings {
             user: self.user.clone().or_else(|| other.user.clone()),
@@ -92,7 +92,7 @@ impl SshSettings {
         }
     }
 
-    /// Every secret as it is written, with its path.
+    /// Every secret as written, with its path.
     pub(super) fn secrets(&self, path: &str) -> Vec<(String, String)> {
         let mut found = Vec::new();
         found.extend(self.password.clone().map(|text| (format!("{path}.password"), text)));
@@ -105,7 +105,7 @@ impl SshSettings {
         found
     }
 
-    /// How the host at an address is reached.
+    /// The connection settings for the host at an address.
     ///
     /// # Errors
     /// When an environment variable is missing.
@@ -116,9 +116,9 @@ impl SshSettings {
         config.port = all.port.unwrap_or(config.port);
         config.auth.password = all.password.map(|text| secret(&text, env)).transpose()?;
         config.auth.key = all.key.map(|path| Key::File(home(path, env)));
-        // With nothing said at all, do as `ssh` does.
-        let nothing_said = config.auth.key.is_none() && config.auth.password.is_none();
-        config.auth.agent = all.agent.unwrap_or(nothing_said);
+        // Without any setting, do as `ssh` does.
+        let is_unset = config.auth.key.is_none() && config.auth.password.is_none();
+        config.auth.agent = all.agent.unwrap_or(is_unset);
         config.sudo = match all.sudo {
             None | Some(SudoSettings::None) => Sudo::None,
             Some(SudoSettings::Passwordless) => Sudo::Passwordless,
@@ -137,8 +137,11 @@ impl SshSettings {
         Ok(config)
     }
 
-    /// Applies what a plan may change of how a lab's node is reached.
-    pub(super) fn amend(&self, config: &mut HostConfig, env: Env<'_>) -> Result<(), String> {
+    /// Applies the settings that also concern a lab's nodes: user and sudo.
+    ///
+    /// # Errors
+    /// When an environment variable is missing.
+    pub(crate) fn amend(&self, config: &mut HostConfig, env: Env<'_>) -> Result<(), String> {
         if let Some(user) = &self.user {
             config.user.clone_from(user);
         }
@@ -151,13 +154,15 @@ impl SshSettings {
     }
 }
 
-/// `${env:NAME}` from the environment, anything else as it stands.
+/// The value of `${env:NAME}`, or the text itself.
 pub(super) fn secret(text: &str, env: Env<'_>) -> Result<Secret, String> {
     if text == HIDDEN {
-        return Err("this password was not kept with the run; write `${env:NAME}` in its place and set NAME in the environment".to_owned());
+        return Err("passwords are not stored with a run; write `${env:NAME}` here and set NAME in the environment".to_owned());
     }
     let Some(name) = text.strip_prefix("${env:").and_then(|rest| rest.strip_suffix('}')) else { return Ok(Secret::new(text)) };
-    env(name).map(Secret::new).ok_or_else(|| format!("the environment variable `{name}` is not set; the plan takes a secret from it"))
+    env(name)
+        .map(Secret::new)
+        .ok_or_else(|| format!("the environment variable `{name}`, which holds a secret of the plan, is not set; set it and run again"))
 }
 
 fn home(path: PathBuf, env: Env<'_>) -> PathBuf {

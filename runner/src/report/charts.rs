@@ -1,19 +1,19 @@
-//! Charts over time, as SVG that follows the page's colours.
+//! Charts over time, as SVG in the page's colours.
 
 use elenchus_core::{FaultWindow, Symbol};
 use plotters::prelude::*;
 
 use super::figures::{self, Slice};
-use super::{ReportError, Run, counterexample, timeline};
-use crate::clocks::Moment;
+use super::{JudgedRun, ReportError, counterexample, timeline};
+use crate::run::ClockSample;
 
 /// A drawing.
 pub(super) struct Chart {
-    /// The name of its file, without `.svg`.
+    /// The file name without `.svg`.
     pub(super) name: String,
-    /// What it shows.
+    /// The title.
     pub(super) title: String,
-    /// What its colours mean: a CSS colour and a word for each.
+    /// The legend: CSS colours with their meaning.
     pub(super) legend: Vec<(&'static str, String)>,
     pub(super) svg: String,
 }
@@ -21,16 +21,16 @@ pub(super) struct Chart {
 const WIDTH: u32 = 960;
 const HEIGHT: u32 = 260;
 
-/// Blue, orange, vermilion and purple of a palette that colour-blind readers can tell apart (Okabe & Ito).
+/// Colours of a palette for colour-blind readers (Okabe & Ito).
 const BLUE: RGBColor = RGBColor(0, 114, 178);
 const ORANGE: RGBColor = RGBColor(230, 159, 0);
 const VERMILION: RGBColor = RGBColor(213, 94, 0);
 const PURPLE: RGBColor = RGBColor(204, 121, 167);
 
-/// A grey that is read on white and on black, which the page replaces by its own ink.
+/// A grey that is legible on white and black, which the page replaces by its text colour.
 const INK: RGBColor = RGBColor(118, 118, 119);
 
-/// Axes and grid alike in all charts; a macro, because the types of the axes differ.
+/// The same axes and grid for all charts; a macro, because the types of the axes differ.
 macro_rules! mesh {
     ($chart:ident) => {
         $chart
@@ -45,7 +45,7 @@ macro_rules! mesh {
 }
 
 /// All charts of a run.
-pub(super) fn draw(run: &Run) -> Result<Vec<Chart>, ReportError> {
+pub(super) fn draw(run: &JudgedRun) -> Result<Vec<Chart>, ReportError> {
     let Ok(operations) = run.history.operations() else { return Ok(Vec::new()) };
     let slices = figures::slices(&run.history, &operations);
     let windows = run.history.fault_windows();
@@ -54,20 +54,20 @@ pub(super) fn draw(run: &Run) -> Result<Vec<Chart>, ReportError> {
     let shades = legend(&windows);
     let with_shades =
         |lines: &[(&'static str, &str)]| lines.iter().map(|(color, name)| (*color, (*name).to_owned())).chain(shades.clone()).collect();
-    let made = |error: Box<dyn std::error::Error>| ReportError::Made(error.to_string());
+    let made = |error: Box<dyn std::error::Error>| ReportError::Render(error.to_string());
     let latency = latency(&slices, &windows, end_s).map_err(made)?;
     charts.push(Chart {
         name: "latency".to_owned(),
         title: "Latency of successful operations, in milliseconds".to_owned(),
-        legend: with_shades(&[("#0072b2", "median"), ("#e69f00", "95 %"), ("#d55e00", "99 %"), ("#cc79a7", "longest")]),
+        legend: with_shades(&[("#0072b2", "median"), ("#e69f00", "95 %"), ("#d55e00", "99 %"), ("#cc79a7", "maximum")]),
         svg: latency,
     });
     let rate = rate(&slices, &windows, end_s).map_err(made)?;
     let [ok, fail, info] = timeline::OUTCOMES;
-    let outcomes = [(ok, "ok"), (fail, "fail"), (info, "in doubt")];
+    let outcomes = [(ok, "ok"), (fail, "fail"), (info, "info (unknown outcome)")];
     charts.push(Chart {
         name: "rate".to_owned(),
-        title: "Operations a second, by how they ended".to_owned(),
+        title: "Operations per second, by outcome".to_owned(),
         legend: with_shades(&outcomes),
         svg: rate,
     });
@@ -75,7 +75,7 @@ pub(super) fn draw(run: &Run) -> Result<Vec<Chart>, ReportError> {
         let lines: Vec<(&'static str, &str)> = NODES.iter().cycle().zip(&nodes).map(|((_, css), node)| (*css, node.as_str())).collect();
         charts.push(Chart {
             name: "clocks".to_owned(),
-            title: "How far each node's clock was ahead of the control node's, as its system saw it, in seconds".to_owned(),
+            title: "Clock skew of each node against the control node, as its system saw it, in seconds".to_owned(),
             legend: with_shades(&lines),
             svg,
         });
@@ -84,7 +84,7 @@ pub(super) fn draw(run: &Run) -> Result<Vec<Chart>, ReportError> {
     let more = if hidden == 0 { String::new() } else { format!("; {hidden} more are not shown") };
     charts.push(Chart {
         name: "timeline".to_owned(),
-        title: format!("Every process' operations, one lane a worker{more}"),
+        title: format!("Operations of every process, one lane per worker{more}"),
         legend: outcomes.map(|(color, name)| (color, name.to_owned())).to_vec(),
         svg,
     });
@@ -107,10 +107,10 @@ fn latency(slices: &[Slice], windows: &[FaultWindow], end_s: f64) -> Result<Stri
         mesh!(chart);
         for (quantile, color) in [(3, PURPLE), (2, VERMILION), (1, ORANGE), (0, BLUE)] {
             let style = color.stroke_width(if quantile == 0 { 2 } else { 1 });
-            // Where nothing succeeded there is no latency, and no line.
-            for stretch in slices.chunk_by(|a, b| a.latency_ms.is_some() && b.latency_ms.is_some()) {
+            // No line where no operation succeeded.
+            for period in slices.chunk_by(|a, b| a.latency_ms.is_some() && b.latency_ms.is_some()) {
                 let points: Vec<(f64, f64)> =
-                    stretch.iter().filter_map(|slice| Some((slice.at_s, slice.latency_ms?[quantile].max(bottom)))).collect();
+                    period.iter().filter_map(|slice| Some((slice.at_s, slice.latency_ms?[quantile].max(bottom)))).collect();
                 match points.as_slice() {
                     [] => {}
                     [alone] => drop(chart.draw_series([Circle::new(*alone, 2, color.filled())])?),
@@ -140,7 +140,7 @@ fn rate(slices: &[Slice], windows: &[FaultWindow], end_s: f64) -> Result<String,
     Ok(follow_page(&svg))
 }
 
-/// Colours of nodes, by turns.
+/// The colours of nodes, in turn.
 const NODES: [(RGBColor, &str); 6] = [
     (BLUE, "#0072b2"),
     (ORANGE, "#e69f00"),
@@ -150,23 +150,23 @@ const NODES: [(RGBColor, &str); 6] = [
     (RGBColor(86, 180, 233), "#56b4e9"),
 ];
 
-/// Clocks that are no further off than this, and than can be told, are right: nothing is to be seen of them.
-const RIGHT_NS: u64 = 10_000_000;
+/// The largest skew that counts as none, beyond the error of measurement, in nanoseconds.
+const SKEW_MIN_NS: u64 = 10_000_000;
 
 /// The nodes, and the drawing with a line for each.
 type Clocks = (Vec<String>, String);
 
-/// What the nodes' clocks showed; none where all were right.
-fn clocks(moments: &[Moment], windows: &[FaultWindow], end_s: f64) -> Result<Option<Clocks>, Box<dyn std::error::Error>> {
-    let is_wrong = |moment: &Moment| moment.reading.shown_ns().unsigned_abs() > moment.reading.within_ns.saturating_add(RIGHT_NS);
-    if !moments.iter().any(is_wrong) {
+/// The skew of the nodes' clocks; none where no clock was skewed.
+fn clocks(samples: &[ClockSample], windows: &[FaultWindow], end_s: f64) -> Result<Option<Clocks>, Box<dyn std::error::Error>> {
+    let is_skewed = |sample: &ClockSample| sample.reading.shown_ns().unsigned_abs() > sample.reading.within_ns.saturating_add(SKEW_MIN_NS);
+    if !samples.iter().any(is_skewed) {
         return Ok(None);
     }
-    let mut nodes: Vec<String> = moments.iter().map(|moment| moment.node.clone()).collect();
+    let mut nodes: Vec<String> = samples.iter().map(|sample| sample.node.clone()).collect();
     nodes.sort_unstable();
     nodes.dedup();
-    let shown_s = |moment: &Moment| moment.reading.shown_ns() as f64 / 1e9;
-    let (low, high) = moments.iter().map(shown_s).fold((0.0, 0.0), |(low, high): (f64, f64), s| (low.min(s), high.max(s)));
+    let shown_s = |sample: &ClockSample| sample.reading.shown_ns() as f64 / 1e9;
+    let (low, high) = samples.iter().map(shown_s).fold((0.0, 0.0), |(low, high): (f64, f64), s| (low.min(s), high.max(s)));
     let (bottom, top) = (low - (high - low) * 0.1, high + (high - low) * 0.1);
     let mut svg = String::new();
     {
@@ -176,15 +176,15 @@ fn clocks(moments: &[Moment], windows: &[FaultWindow], end_s: f64) -> Result<Opt
         chart.draw_series(shades(windows, end_s, bottom, top))?;
         mesh!(chart);
         for (node, (color, _)) in nodes.iter().zip(NODES.iter().cycle()) {
-            let own = moments.iter().filter(|moment| moment.node == *node);
-            chart.draw_series(LineSeries::new(own.map(|moment| (moment.time.as_secs_f64(), shown_s(moment))), color.stroke_width(2)))?;
+            let own = samples.iter().filter(|sample| sample.node == *node);
+            chart.draw_series(LineSeries::new(own.map(|sample| (sample.time.as_secs_f64(), shown_s(sample))), color.stroke_width(2)))?;
         }
         area.present()?;
     }
     Ok(Some((nodes, follow_page(&svg))))
 }
 
-/// Colours of the kinds of fault, by name: as the charts need them, and as the page does.
+/// The colours of kinds of fault, for the charts and for the page.
 const SHADES: [(RGBColor, &str); 6] = [
     (VERMILION, "#d55e0044"),
     (BLUE, "#0072b244"),
@@ -194,7 +194,7 @@ const SHADES: [(RGBColor, &str); 6] = [
     (INK, "#76767744"),
 ];
 
-/// The kinds of fault of a run, in order of name.
+/// The kinds of fault of a run, by name.
 fn kinds(windows: &[FaultWindow]) -> Vec<Symbol> {
     let mut kinds: Vec<Symbol> = windows.iter().map(|window| window.fault).collect();
     kinds.sort_unstable_by_key(|kind| kind.as_str());
@@ -217,7 +217,7 @@ fn shades(windows: &[FaultWindow], end_s: f64, bottom: f64, top: f64) -> Vec<Rec
     windows.iter().map(shade).collect()
 }
 
-/// Lets the page decide the ink and the size.
+/// Takes text colour and size from the page.
 fn follow_page(svg: &str) -> String {
     svg.replace("#767677", "currentColor").replacen(&format!("width=\"{WIDTH}\" height=\"{HEIGHT}\""), "width=\"100%\" role=\"img\"", 1)
 }
@@ -230,15 +230,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn clocks_are_drawn_where_one_was_wrong() {
-        let moment = |s: u64, node: &str, process_ns: Option<i64>| Moment {
+    fn clocks_are_drawn_where_one_was_skewed() {
+        let sample = |s: u64, node: &str, process_ns: Option<i64>| ClockSample {
             time: Nanos(s * 1_000_000_000),
             node: node.to_owned(),
             reading: Reading { machine_ns: 2_000_000, process_ns, within_ns: 3_000_000 },
         };
-        let right = [moment(0, "n2", None), moment(0, "n1", None), moment(1, "n2", None)];
+        let right = [sample(0, "n2", None), sample(0, "n1", None), sample(1, "n2", None)];
         assert!(clocks(&right, &[], 2.0).unwrap().is_none());
-        let wrong = [&right[..], &[moment(2, "n2", Some(-60_000_000_000))]].concat();
+        let wrong = [&right[..], &[sample(2, "n2", Some(-60_000_000_000))]].concat();
         let (nodes, svg) = clocks(&wrong, &[], 2.0).unwrap().expect("drawn");
         assert_eq!(nodes, ["n1", "n2"]);
         assert!(svg.contains("-60.0") && svg.matches("<polyline").count() >= 1, "{svg}");

@@ -3,13 +3,13 @@
 use elenchus_core::Verdict;
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
-use super::{ReportError, Run};
+use super::{JudgedRun, ReportError};
 
-/// The findings as JUnit: a test case each; `invalid` is a failure, `unknown` an error.
+/// The findings as JUnit test cases: `invalid` is a failure, `unknown` an error.
 ///
 /// # Errors
 /// When the XML cannot be written.
-pub fn junit(run: &Run) -> Result<String, ReportError> {
+pub fn junit(run: &JudgedRun) -> Result<String, ReportError> {
     let mut suite = TestSuite::new(run.facts.name.as_str());
     for finding in &run.findings {
         let mut status = match finding.verdict {
@@ -26,11 +26,11 @@ pub fn junit(run: &Run) -> Result<String, ReportError> {
     }
     let mut report = Report::new("elenchus");
     report.add_test_suite(suite);
-    report.to_string().map_err(|error| ReportError::Made(error.to_string()))
+    report.to_string().map_err(|error| ReportError::Render(error.to_string()))
 }
 
-/// GitHub Actions' workflow commands: an error or a warning for each finding that is not valid.
-pub fn annotations(run: &Run) -> String {
+/// The findings as GitHub Actions' workflow commands: an error for `invalid`, a warning for `unknown`.
+pub fn annotations(run: &JudgedRun) -> String {
     let escape = |text: &str| text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
     let line = |finding: &elenchus_core::Finding| {
         let level = if finding.verdict == Verdict::Invalid { "error" } else { "warning" };

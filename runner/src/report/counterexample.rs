@@ -1,17 +1,17 @@
-//! The operations of an anomaly, and its picture.
+//! The operations of an anomaly, and its drawing.
 
 use elenchus_checkers::picture::Lanes;
 use elenchus_core::{Anomaly, EventIndex, Operation};
 
-use super::Run;
+use super::JudgedRun;
 use super::charts::Chart;
 
-/// How many anomalies a report shows of each finding, and how many operations of each.
+/// The largest number of anomalies shown for a finding, and of operations for an anomaly.
 pub(super) const PICTURES: usize = 5;
 const OPERATIONS: usize = 60;
 
-/// A picture of each anomaly that has one, or names its operations: those are then drawn as they are.
-pub(super) fn draw(run: &Run, operations: &[Operation<'_>]) -> Vec<Chart> {
+/// A drawing of each anomaly that has one or lists operations, which are then drawn as lanes.
+pub(super) fn draw(run: &JudgedRun, operations: &[Operation<'_>]) -> Vec<Chart> {
     let anomalies = run.findings.iter().flat_map(|finding| finding.anomalies.iter().take(PICTURES));
     let pictures = anomalies.filter(|anomaly| is_drawn(anomaly)).enumerate().map(|(number, anomaly)| Chart {
         name: format!("counterexample-{}", number + 1),
@@ -25,7 +25,7 @@ pub(super) fn draw(run: &Run, operations: &[Operation<'_>]) -> Vec<Chart> {
     pictures.collect()
 }
 
-/// Whether an anomaly has a picture.
+/// Whether an anomaly has a drawing.
 pub(super) fn is_drawn(anomaly: &Anomaly) -> bool {
     anomaly.picture.is_some() || !anomaly.operations.is_empty()
 }

@@ -1,23 +1,23 @@
-//! Numbers from a history: latencies, rates, errors.
+//! Latencies, rates and errors of a history.
 
 use std::collections::BTreeMap;
 
 use elenchus_core::{History, Kind, Operation};
 use hdrhistogram::Histogram;
 
-/// How many slices of time the charts have at most.
+/// The largest number of time slices of a chart.
 const SLICES: u64 = 120;
 
-/// The longest latency that is told apart: an hour, in microseconds.
+/// The longest latency that histograms resolve, in microseconds: one hour.
 const LATENCY_MAX_US: u64 = 3_600_000_000;
 
-/// What happened in one slice of time.
+/// The figures of one slice of time.
 pub(super) struct Slice {
-    /// Its middle, in seconds.
+    /// The middle of the slice, in seconds.
     pub(super) at_s: f64,
-    /// Operations a second that ended in ok, fail and info.
+    /// Operations per second that ended in ok, fail and info.
     pub(super) rates: [f64; 3],
-    /// Latencies of ok operations in milliseconds: half, 95 % and 99 % are below, and the longest; none where there were none.
+    /// Latency of ok operations in milliseconds: median, 95th and 99th percentile, maximum; none without ok operations.
     pub(super) latency_ms: Option<[f64; 4]>,
 }
 
@@ -55,7 +55,7 @@ pub(super) fn histogram() -> Histogram<u64> {
     }
 }
 
-/// Of a histogram of microseconds, in milliseconds: what half, 95 % and 99 % are below, and the longest.
+/// Median, 95th and 99th percentile and maximum of a histogram of microseconds, in milliseconds.
 pub(super) fn quantiles(histogram: &Histogram<u64>) -> [f64; 4] {
     [histogram.value_at_quantile(0.5), histogram.value_at_quantile(0.95), histogram.value_at_quantile(0.99), histogram.max()]
         .map(|us| us as f64 / 1000.0)
@@ -70,7 +70,7 @@ fn outcome(kind: Kind) -> usize {
     }
 }
 
-/// The commonest reasons why operations did not succeed, with how often and what became of them.
+/// The most frequent errors of operations, with their outcome and count.
 pub(super) fn errors(history: &History) -> Vec<(String, &'static str, u64)> {
     let mut counts: BTreeMap<(&str, &'static str), u64> = BTreeMap::new();
     for event in history.events.iter().filter(|event| event.process != elenchus_core::Process::Nemesis) {

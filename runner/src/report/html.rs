@@ -1,20 +1,20 @@
-//! The page.
+//! The report page.
 
 use askama::Template;
 use elenchus_checkers::picture::told;
-use elenchus_core::{Finding, Kind, Verdict};
+use elenchus_core::{Finding, Kind};
 
 use super::availability::{Availability, availability};
 use super::charts::Chart;
-use super::{ReportError, Run, counterexample, figures};
+use super::{JudgedRun, ReportError, counterexample, figures};
 
-/// How many injections the page lists.
+/// The largest number of injections listed.
 const FAULTS: usize = 500;
 
 #[derive(Template)]
 #[template(path = "report.html")]
 struct Page<'a> {
-    run: &'a Run,
+    run: &'a JudgedRun,
     verdict: &'static str,
     headline: String,
     findings: Vec<FindingView<'a>>,
@@ -26,7 +26,7 @@ struct Page<'a> {
 
 struct FindingView<'a> {
     finding: &'a Finding,
-    /// How many anomalies are not shown.
+    /// The number of anomalies that are not shown.
     more: usize,
     anomalies: Vec<AnomalyView<'a>>,
 }
@@ -41,7 +41,7 @@ struct AnomalyView<'a> {
 }
 
 impl AnomalyView<'_> {
-    /// Whether the picture is of operations in lanes, whose colours are explained.
+    /// Whether the drawing shows operations in lanes, whose colours need a legend.
     fn has_lanes(&self) -> bool {
         self.picture.is_some_and(|svg| svg.contains("class=\"lanes\""))
     }
@@ -54,11 +54,11 @@ struct FaultRow {
     what: String,
     injected: &'static str,
     healed: &'static str,
-    doubt: String,
+    error: String,
 }
 
-/// The whole page, which needs nothing else.
-pub(super) fn page(run: &Run, charts: &[Chart]) -> Result<String, ReportError> {
+/// The whole page, self-contained.
+pub(super) fn page(run: &JudgedRun, charts: &[Chart]) -> Result<String, ReportError> {
     let operations = run.history.operations().unwrap_or_default();
     let windows = run.history.fault_windows();
     let mut pictures = charts.iter().filter(|chart| chart.name.starts_with("counterexample"));
@@ -103,18 +103,18 @@ pub(super) fn page(run: &Run, charts: &[Chart]) -> Result<String, ReportError> {
                 to: window.to.map_or("–".to_owned(), |to| format!("{:.1}", to.as_secs_f64())),
                 fault: window.fault.as_str(),
                 what: window.what.clone(),
-                injected: proved(window.injected),
-                healed: proved(window.healed),
-                doubt: window.doubt.as_deref().unwrap_or_default().to_owned(),
+                injected: verification(window.injected),
+                healed: verification(window.healed),
+                error: window.doubt.as_deref().unwrap_or_default().to_owned(),
             })
             .collect(),
         availability: availability(&run.history, &operations, &windows),
         errors: figures::errors(&run.history),
     };
-    page.render().map_err(|error| ReportError::Made(error.to_string()))
+    page.render().map_err(|error| ReportError::Render(error.to_string()))
 }
 
-fn proved(kind: Option<Kind>) -> &'static str {
+fn verification(kind: Option<Kind>) -> &'static str {
     match kind {
         Some(Kind::Ok) => "verified",
         Some(Kind::Info) => "not verified",
@@ -123,13 +123,9 @@ fn proved(kind: Option<Kind>) -> &'static str {
     }
 }
 
-/// The verdict in words.
-pub(super) fn headline(run: &Run) -> String {
-    let gravest = run.findings.iter().find(|finding| finding.verdict == run.verdict());
-    let summary = gravest.map_or("nothing was checked", |finding| finding.summary.trim_end_matches('.'));
-    match run.verdict() {
-        Verdict::Valid => format!("Every promise that was checked held: {summary}."),
-        Verdict::Unknown => format!("Nothing was decided: {summary}."),
-        Verdict::Invalid => format!("A promise was broken: {summary}."),
-    }
+/// The summary of the finding that decides the verdict.
+pub(super) fn headline(run: &JudgedRun) -> String {
+    let verdict = run.verdict();
+    let decisive = run.findings.iter().find(|finding| finding.verdict == verdict);
+    decisive.map_or_else(|| "nothing was checked".to_owned(), |finding| finding.summary.trim_end_matches('.').to_owned())
 }

@@ -1,4 +1,4 @@
-//! The verdict for machines: `results.json` of a run, and what `elenchus check --json` prints. Fields are added, never renamed or removed.
+//! Results for machines: `results.json` of a run, and the output of `elenchus check --json`. Fields are added, never renamed or removed.
 
 use std::time::Duration;
 
@@ -7,21 +7,21 @@ use elenchus_core::{Finding, Kind, Verdict};
 use serde::Serialize;
 use serde_json::{Map, Value as Json, json};
 
-use super::{Facts, Run};
+use super::{Facts, JudgedRun};
 use crate::judge::Outcomes;
 
-/// What `elenchus run --json` prints and the store keeps.
+/// The results of a run, as `elenchus run --json` prints them and `results.json` stores them.
 #[derive(Clone, Debug, Serialize)]
 pub struct Results {
-    /// The gravest verdict of all findings.
+    /// The worst verdict of all findings.
     pub verdict: Verdict,
-    /// What every checker found.
+    /// The findings of the checkers and of the run itself.
     pub findings: Vec<Finding>,
-    /// Operations of clients, by outcome.
+    /// Client operations by outcome.
     pub operations: Outcomes,
-    /// Faults injected, and how many of them were verified to have taken effect.
+    /// Faults injected, and how many of them were verified.
     pub faults: Faults,
-    /// What must be known to run it again.
+    /// The run's facts.
     pub run: Facts,
 }
 
@@ -30,15 +30,15 @@ pub struct Results {
 pub struct Faults {
     /// Injected, verified or not.
     pub injected: usize,
-    /// Seen to have taken effect.
+    /// Verified to be in force.
     pub verified: usize,
-    /// Seen to be gone.
+    /// Verified to be undone.
     pub healed: usize,
 }
 
 impl Results {
     /// The results of a run.
-    pub fn of(run: &Run) -> Results {
+    pub fn of(run: &JudgedRun) -> Results {
         let windows = run.history.fault_windows();
         Results {
             verdict: run.verdict(),
@@ -59,26 +59,26 @@ impl Results {
     }
 }
 
-/// What `elenchus check --json` prints: what the checker found, its own figures beside the common ones.
+/// The results of `elenchus check --json`: common fields, and those of the checker.
 ///
 /// | field | meaning |
 /// | --- | --- |
 /// | `verdict` | `valid`, `invalid` or `unknown` |
-/// | `checker`, `summary` | who decided, and what, in a sentence |
+/// | `checker`, `summary` | the checker, and its summary in a sentence |
 /// | `outcomes` | how many operations ended in `ok`, `fail` and `info` |
-/// | `skipped` | how many lines `--lenient` left out |
-/// | `elapsed_ms` | reading and judging, in milliseconds |
-/// | `peak_bytes` | the most memory that the process held, in bytes |
-/// | `findings` | every finding whole, with its anomalies |
-/// | for models: `model`, `algorithm`, `operations`, `keys`, `failures` … | what decided, and each object that failed: `key`, `operation`, `prefix`, `counterexample` |
-/// | for transactions: `isolation`, `anomalies`, `refuted`, `also_refuted`, `possible` … | by name how many with examples, and the levels |
+/// | `skipped` | how many malformed lines `--lenient` skipped |
+/// | `elapsed_ms` | the time for reading and checking, in milliseconds |
+/// | `peak_bytes` | the process' peak memory, in bytes |
+/// | `findings` | all findings, with their anomalies |
+/// | for models: `model`, `algorithm`, `operations`, `keys`, `failures` … | the algorithm that decided, and each object that violates the model: `key`, `operation`, `prefix`, `counterexample` |
+/// | for transactions: `isolation`, `anomalies`, `refuted`, `also_refuted`, `possible` … | the anomalies by name, with count and examples, and the isolation levels |
 #[derive(Clone, Debug, Serialize)]
 #[serde(transparent)]
 pub struct CheckResults(Map<String, Json>);
 
 impl CheckResults {
-    /// The results of a check that took so long.
-    pub fn of(run: &Run, outcomes: Outcomes, skipped: &Skipped, elapsed: Duration) -> CheckResults {
+    /// The results of a check, with the time it took.
+    pub fn of(run: &JudgedRun, outcomes: Outcomes, skipped: &Skipped, elapsed: Duration) -> CheckResults {
         let first = run.findings.first();
         let mut fields = match first.map(|finding| &finding.details) {
             Some(Json::Object(details)) => details.clone(),
@@ -102,7 +102,7 @@ impl CheckResults {
     }
 }
 
-/// The most memory that this process held so far, in bytes; none where the kernel does not say.
+/// The peak memory of this process, in bytes; none where the kernel does not report it.
 fn peak_bytes() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;

@@ -1,4 +1,4 @@
-//! The end of a run, for a terminal.
+//! The summary on a terminal.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -6,9 +6,9 @@ use std::path::Path;
 use elenchus_checkers::picture::told;
 use elenchus_core::{Anomaly, EventIndex, History, Nanos, Operation, Verdict};
 
-use super::{Run, counterexample, html};
+use super::{JudgedRun, counterexample, html};
 
-/// How many anomalies of a finding are printed, how many operations of each, and how many steps of its argument.
+/// The largest numbers of anomalies printed for a finding, and of operations and steps of the argument for an anomaly.
 const SHOWN: Shown = Shown { anomalies: 3, operations: 20, steps: 6 };
 
 struct Shown {
@@ -17,8 +17,8 @@ struct Shown {
     steps: usize,
 }
 
-/// The verdict in words, the operations that prove it, and where the rest is.
-pub fn summary(run: &Run, dir: Option<&Path>) -> String {
+/// The verdict, the counterexamples, the other findings, and the path of the report.
+pub fn summary(run: &JudgedRun, dir: Option<&Path>) -> String {
     let mut text = format!("{}  {}\n", run.verdict().as_str().to_uppercase(), html::headline(run));
     let operations = run.history.operations().unwrap_or_default();
     for finding in run.findings.iter().filter(|finding| finding.verdict == Verdict::Invalid) {
@@ -35,8 +35,8 @@ pub fn summary(run: &Run, dir: Option<&Path>) -> String {
     text
 }
 
-/// All about the anomalies of one name.
-pub fn explanation(run: &Run, name: &str) -> String {
+/// All anomalies of one name, in full.
+pub fn explanation(run: &JudgedRun, name: &str) -> String {
     let all = Shown { anomalies: usize::MAX, operations: usize::MAX, steps: usize::MAX };
     let operations = run.history.operations().unwrap_or_default();
     let anomalies = || run.findings.iter().flat_map(|finding| &finding.anomalies);
@@ -46,12 +46,13 @@ pub fn explanation(run: &Run, name: &str) -> String {
         let mut found: Vec<&str> = anomalies().map(|anomaly| anomaly.name.as_str()).collect();
         found.sort_unstable();
         found.dedup();
-        let _ = writeln!(text, "there is no {name}; found: {}", if found.is_empty() { "nothing".to_owned() } else { found.join(", ") });
+        let _ =
+            writeln!(text, "no anomaly `{name}` was found; found: {}", if found.is_empty() { "none".to_owned() } else { found.join(", ") });
     }
     text
 }
 
-fn show(text: &mut String, run: &Run, operations: &[Operation<'_>], anomaly: &Anomaly, shown: &Shown) {
+fn show(text: &mut String, run: &JudgedRun, operations: &[Operation<'_>], anomaly: &Anomaly, shown: &Shown) {
     let _ = writeln!(text, "\n  {}: {}", anomaly.name, anomaly.description);
     let is_timed = run.history.events.iter().any(|event| event.time != Nanos::ZERO);
     for operation in counterexample::shown(anomaly, operations).iter().take(shown.operations) {
@@ -69,7 +70,7 @@ fn show(text: &mut String, run: &Run, operations: &[Operation<'_>], anomaly: &An
     }
 }
 
-/// An operation of a counterexample: when (in seconds, or by events where no times were recorded), who, and what.
+/// An operation of a counterexample: its interval (in seconds, or as event numbers where no times were recorded), process, node and operation.
 fn line(history: &History, operation: &Operation<'_>, is_timed: bool) -> String {
     let seconds = |at: EventIndex| format!("{:.6}", history.event(at).time.as_secs_f64());
     let when = match (is_timed, operation.completed) {

@@ -1,50 +1,50 @@
-//! What every process did, from the first moment to the last: one lane for each that speaks at the same time.
+//! The operations of all processes over time: one lane for each worker.
 
 use std::fmt::Write as _;
 
 use elenchus_core::{History, Kind, Operation, Process};
 use rustc_hash::FxHashMap;
 
-/// How many slots a lane is divided into, and how many lanes are drawn.
+/// The number of time slots of a lane, and the largest number of lanes drawn.
 const SLOTS: usize = 480;
 const LANES: usize = 64;
 
 const SLOT: usize = 2;
 const LANE: usize = 9;
 
-/// Colours of operations that succeeded, failed, and ended in doubt: Okabe & Ito's blue, orange and vermilion.
+/// The colours of ok, fail and info: Okabe & Ito's blue, orange and vermilion.
 pub(super) const OUTCOMES: [&str; 3] = ["#0072b2", "#e69f00", "#d55e00"];
 
-/// The picture, and how many lanes it leaves out.
+/// The drawing, and the number of lanes that it leaves out.
 ///
-/// In each slot a lane shows the gravest outcome of the operations that were open in it: in doubt, then failed, then successful. Lanes are the
-/// workers' where they can be told: a process that was retired hands its lane to the next that begins. Linear in the history; the picture's size is bounded.
+/// A slot shows the worst outcome of the operations that were open in it: info, then fail, then ok. A process that begins takes the lane of one that ended
+/// in info before, so that lanes are workers. Linear in the history; the size of the drawing is bounded.
 pub(super) fn draw(history: &History, operations: &[Operation<'_>]) -> (String, usize) {
     let end = history.events.last().map_or(1, |event| event.time.0).max(1);
     let slot = |time: u64| (time.saturating_mul(SLOTS as u64) / end).min(SLOTS as u64 - 1) as usize;
     let mut lanes: Vec<[u8; SLOTS]> = Vec::new();
-    let mut seated: FxHashMap<Process, usize> = FxHashMap::default();
-    let mut left: std::collections::BTreeMap<(u64, usize), ()> = std::collections::BTreeMap::new();
+    let mut lane_of: FxHashMap<Process, usize> = FxHashMap::default();
+    let mut retired: std::collections::BTreeMap<(u64, usize), ()> = std::collections::BTreeMap::new();
     for operation in operations {
         let from = history.event(operation.invoked).time.0;
-        let lane = *seated.entry(operation.process).or_insert_with(|| {
-            let free = left.first_entry().filter(|entry| entry.key().0 <= from).map(|entry| entry.remove_entry().0.1);
+        let lane = *lane_of.entry(operation.process).or_insert_with(|| {
+            let free = retired.first_entry().filter(|entry| entry.key().0 <= from).map(|entry| entry.remove_entry().0.1);
             free.unwrap_or_else(|| {
                 lanes.push([0; SLOTS]);
                 lanes.len() - 1
             })
         });
         let to = operation.completed.map_or(end, |completed| history.event(completed).time.0);
-        let grave = match operation.kind {
+        let severity = match operation.kind {
             Kind::Ok => 1,
             Kind::Fail => 2,
             _ => 3,
         };
         for cell in &mut lanes[lane][slot(from)..=slot(to)] {
-            *cell = grave.max(*cell);
+            *cell = severity.max(*cell);
         }
         if operation.kind == Kind::Info {
-            left.insert((to, lane), ());
+            retired.insert((to, lane), ());
         }
     }
     let hidden = lanes.len().saturating_sub(LANES);

@@ -1,35 +1,38 @@
-//! Ctrl-C, and the order to terminate.
+//! SIGINT and SIGTERM: the first ends the run in order, the second at once.
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
-/// Whether the user wants the run to end. The first signal asks for an orderly end; the second ends the process at once.
+/// The exit status after a second signal: 128 + SIGINT.
+const ABORTED: i32 = 130;
+
+/// Whether the user has interrupted the run.
 pub(super) struct Interrupt {
-    wanted: watch::Receiver<bool>,
+    requested: watch::Receiver<bool>,
 }
 
 impl Interrupt {
-    /// Listens from now on.
+    /// Handles both signals from now on. The second one ends the process at once.
     pub(super) fn listen() -> Interrupt {
-        let (want, wanted) = watch::channel(false);
+        let (request, requested) = watch::channel(false);
         tokio::spawn(async move {
             let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) else {
-                // Keeps the channel open, so that nobody takes its end for a wish.
-                return want.closed().await;
+                // Keeps the channel open: `wait` must not take its end for a request.
+                return request.closed().await;
             };
             either(&mut interrupt, &mut terminate).await;
-            eprintln!("elenchus: ending the run; again to end at once, without healing");
-            let _ = want.send(true);
+            eprintln!("elenchus: ending the run; interrupt again to exit at once, without healing");
+            let _ = request.send(true);
             either(&mut interrupt, &mut terminate).await;
-            std::process::exit(130);
+            std::process::exit(ABORTED);
         });
-        Interrupt { wanted }
+        Interrupt { requested }
     }
 
-    /// Waits until the run shall end.
+    /// Waits until the run is to end.
     pub(super) async fn wait(&self) {
-        let mut wanted = self.wanted.clone();
-        if wanted.wait_for(|wanted| *wanted).await.is_err() {
+        let mut requested = self.requested.clone();
+        if requested.wait_for(|requested| *requested).await.is_err() {
             std::future::pending().await
         }
     }

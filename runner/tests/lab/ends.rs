@@ -1,85 +1,88 @@
-//! Runs that do not end by themselves.
+//! Runs that do not end on time: killed, interrupted, failed.
 
 use std::path::Path;
-use std::process::{Child, Command};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use crate::trial::{Trial, assert_status, elenchus, number};
+use crate::trial::{Running, Trial, assert_status, elenchus, number, steps, successful};
 
 const QUICKSTART: &str = "examples/quickstart.yaml";
 
-/// Waits until a phase of the run is announced.
-fn await_phase(trial: &Trial, run: &mut Child, phase: &str) {
-    loop {
-        let told = std::fs::read_to_string(trial.store().join("told")).unwrap_or_default();
-        if told.contains(phase) {
-            return;
-        }
-        assert!(run.try_wait().unwrap().is_none(), "it ended before `{phase}`: {told}");
-        std::thread::sleep(Duration::from_millis(50));
-    }
-}
+/// How long the processes of a killed run may take to end.
+const GONE_WITHIN: Duration = Duration::from_secs(10);
 
-fn await_store(trial: &Trial, run: &mut Child) {
-    while std::fs::read_dir(trial.store()).unwrap().flatten().all(|entry| !entry.path().join("latest").exists()) {
-        assert!(run.try_wait().unwrap().is_none(), "it ended before it began");
-        std::thread::sleep(Duration::from_millis(50));
-    }
-}
-
-/// Starts a run and lets its clients work for a while.
-fn begun(trial: &Trial) -> Child {
+/// Starts a run, and waits until a partition is in force and clients have worked under it.
+fn start_partitioned(trial: &Trial) -> Running<'_> {
     let mut run = trial.start();
-    await_store(trial, &mut run);
-    await_phase(trial, &mut run, "driving clients");
-    std::thread::sleep(Duration::from_secs(5));
+    run.await_events("a partition", |events| steps(events, "partition", "injected") > 0);
+    let before = successful(&run.events());
+    run.await_events("operations under the partition", |events| successful(events) > before + 400);
     run
 }
 
-/// The command lines of processes that name the store of this trial.
-fn left_behind(store: &Path) -> Vec<String> {
+/// The command lines of processes that name a store.
+fn remaining(store: &Path) -> Vec<String> {
     let store = store.to_string_lossy().into_owned();
     let processes = std::fs::read_dir("/proc").unwrap().flatten();
     let lines = processes.filter_map(|entry| std::fs::read(entry.path().join("cmdline")).ok());
     lines.map(|line| String::from_utf8_lossy(&line).replace('\0', " ")).filter(|line| line.contains(&store)).collect()
 }
 
-fn await_nothing_left(store: &Path) {
-    // The kernel ends a pid namespace's processes within moments, but not at once.
-    for _ in 0..200 {
-        if left_behind(store).is_empty() {
-            return;
-        }
+fn await_all_gone(store: &Path) {
+    // The kernel ends the processes of a PID namespace soon, but not at once.
+    let began = Instant::now();
+    while !remaining(store).is_empty() {
+        assert!(began.elapsed() < GONE_WITHIN, "still running: {:#?}", remaining(store));
         std::thread::sleep(Duration::from_millis(50));
     }
-    panic!("left behind: {:#?}", left_behind(store));
 }
 
 #[test]
-fn a_run_that_is_killed_leaves_a_history_to_judge_and_nothing_else() {
+fn a_run_that_is_killed_leaves_a_history_to_check_and_nothing_else() {
     let Some(trial) = Trial::of(QUICKSTART) else { return };
-    let mut run = begun(&trial);
-    run.kill().unwrap();
-    run.wait().unwrap();
-    await_nothing_left(trial.store());
+    let mut run = start_partitioned(&trial);
+    run.child.kill().unwrap();
+    run.child.wait().unwrap();
+    await_all_gone(trial.store());
     assert!(!trial.dir().join("results.json").exists());
-    let judged = elenchus(["check", &trial.dir().to_string_lossy(), "--json"]).output().unwrap();
-    assert_status(&judged, 1);
-    let results: serde_json::Value = serde_json::from_slice(&judged.stdout).unwrap();
+    let checked = elenchus(["check", &trial.dir().to_string_lossy(), "--json"]).output().unwrap();
+    assert_status(&checked, 1);
+    let results: serde_json::Value = serde_json::from_slice(&checked.stdout).unwrap();
     assert!(number(&results, "/outcomes/ok") > 100, "{results:#}");
 }
 
 #[test]
-fn a_run_that_is_interrupted_heals_and_is_judged() {
+fn a_run_that_is_interrupted_heals_and_is_checked() {
     let Some(trial) = Trial::of(QUICKSTART) else { return };
     let trial = trial.with(&["--set=system.options.defect=none"]);
-    let mut run = begun(&trial);
-    let interrupted = Command::new("kill").args(["-INT", &run.id().to_string()]).status().unwrap();
-    assert!(interrupted.success());
-    // Nothing was refuted, but not all that was asked for was tried.
-    assert_eq!(run.wait().unwrap().code(), Some(2), "{}", std::fs::read_to_string(trial.store().join("told")).unwrap());
-    await_nothing_left(trial.store());
+    let mut run = start_partitioned(&trial);
+    // No violation was found, but the plan was not carried out in full.
+    assert_eq!(run.interrupt(), Some(2), "{}", run.output());
+    await_all_gone(trial.store());
     let results = trial.results();
     assert_eq!(number(&results, "/faults/healed"), number(&results, "/faults/injected"), "{results:#}");
     assert!(trial.report().contains("the run was interrupted"));
+    let events = run.events();
+    assert!(steps(&events, "partition", "healed") > 0, "the heal is an event: {events:#?}");
+    assert_eq!(events.last().map(|event| event["event"].clone()), Some("run_finished".into()));
+}
+
+/// A system that ends at once: the run fails, and its log says why.
+#[test]
+fn a_run_that_fails_keeps_its_findings() {
+    let Some(trial) = Trial::of("runner/tests/lab/failing.yaml") else { return };
+    let junit = trial.store().join("junit.xml");
+    let trial = trial.with(&["--junit", &junit.to_string_lossy()]);
+    let output = trial.run();
+    assert_status(&output, 3);
+    let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(stdout.contains("panic: no disk"), "{stdout}\n{stderr}");
+    let results = trial.results();
+    let findings = results["findings"].as_array().unwrap();
+    let of =
+        |checker: &str| findings.iter().find(|finding| finding["checker"] == checker).unwrap_or_else(|| panic!("{checker} in {results:#}"));
+    assert_eq!(of("node-logs")["verdict"], "invalid", "{results:#}");
+    assert_eq!(of("node-logs")["anomalies"][0]["name"], "panic", "{results:#}");
+    assert!(of("run")["summary"].as_str().unwrap().contains("the run failed: "), "{results:#}");
+    let junit = std::fs::read_to_string(junit).unwrap();
+    assert!(junit.contains("<failure") && junit.contains("<error"), "{junit}");
 }

@@ -1,4 +1,4 @@
-//! Whole runs, through the binary, in the lab: the specimen with its defects and without, a real etcd, and runs that are cut off.
+//! Whole runs of the binary in the lab: the specimen with and without defects, a real etcd, runs that do not end on time, and healing.
 
 mod ends;
 mod etcd;

@@ -1,4 +1,4 @@
-//! The quick start: the specimen, with defects and without.
+//! The specimen, with and without defects.
 
 use crate::trial::{Trial, assert_status, lacks_fuse, number};
 
@@ -10,9 +10,9 @@ fn a_stale_read_is_found_and_shown() {
     let trial = trial.with(&["--duration=10s"]);
     let output = trial.run();
     assert_status(&output, 1);
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert!(said.starts_with("INVALID"), "{said}");
-    assert!(said.contains("read →"), "the operations are shown: {said}");
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    assert!(stdout.starts_with("INVALID"), "{stdout}");
+    assert!(stdout.contains("read →"), "the operations are shown: {stdout}");
     let results = trial.results();
     assert!(number(&results, "/operations/ok") > 100, "{results:#}");
     assert!(number(&results, "/faults/verified") > 0, "{results:#}");
@@ -25,7 +25,7 @@ fn a_stale_read_is_found_and_shown() {
 }
 
 #[test]
-fn without_a_defect_every_promise_holds() {
+fn without_a_defect_the_history_is_valid() {
     let Some(trial) = Trial::of(QUICKSTART) else { return };
     let trial = trial.with(&["--duration=15s", "--set=system.options.defect=none"]);
     assert_status(&trial.run(), 0);
@@ -36,30 +36,30 @@ fn without_a_defect_every_promise_holds() {
 }
 
 #[test]
-fn what_was_not_on_disk_is_missed_after_all_are_killed() {
+fn writes_that_were_not_on_disk_are_lost_when_all_nodes_are_killed() {
     let Some(trial) = Trial::of(QUICKSTART) else { return };
     let killing = "--set=nemesis=[{kill: {targets: all}, every: 6s, for: 2s, interval: fixed}]";
-    // Keys that outlast a kill: on fresh ones nothing is missed.
+    // Keys that are still in use after a kill: a loss on an old key is never read.
     let keys = "--set=workload.register.ops_per_key=4000";
-    // As long as a slow machine takes to miss something.
+    // Long enough for a slow machine; the run ends at the first violation.
     let trial = trial.with(&["--duration=5m", "--set=stop_on=violation", "--set=system.options.defect=lost-fsync", killing, keys]);
     assert_status(&trial.run(), 1);
 }
 
 #[test]
-fn a_run_ends_at_the_first_violation_if_asked_to() {
+fn a_run_ends_at_the_first_violation_if_the_plan_says_so() {
     let Some(trial) = Trial::of(QUICKSTART) else { return };
     let trial = trial.with(&["--duration=10m", "--set=stop_on=violation"]);
     assert_status(&trial.run(), 1);
     let results = trial.results();
     assert!(number(&results, "/run/duration_ms") < 300_000, "{results:#}");
-    assert!(trial.report().contains("at the first violation, as the plan asks"));
+    assert!(trial.report().contains("the run stopped at the first violation"));
 }
 
 const POWER_FAILURE: &str = "examples/power-failure.yaml";
 
 #[test]
-fn what_was_never_synced_is_missed_after_a_power_failure() {
+fn writes_that_were_not_synced_are_lost_in_a_power_failure() {
     let Some(trial) = Trial::of(POWER_FAILURE) else { return };
     let output = trial.run();
     if lacks_fuse(&output) {
@@ -72,7 +72,7 @@ fn what_was_never_synced_is_missed_after_a_power_failure() {
 }
 
 #[test]
-fn a_kill_alone_does_not_show_that_nothing_is_synced() {
+fn a_kill_does_not_lose_writes_that_were_not_synced() {
     let Some(trial) = Trial::of(POWER_FAILURE) else { return };
     let killing = "--set=nemesis=[{kill: {targets: all}, every: 6s, for: 2s, interval: fixed}]";
     let trial = trial.with(&[killing]);
@@ -80,7 +80,7 @@ fn a_kill_alone_does_not_show_that_nothing_is_synced() {
 }
 
 #[test]
-fn what_was_synced_survives_power_failures() {
+fn synced_writes_survive_power_failures() {
     let Some(trial) = Trial::of(POWER_FAILURE) else { return };
     let directory = "directory: /var/lib/elenchus/specimen";
     let faults = format!(

@@ -1,24 +1,24 @@
-//! Where a plan is from: its file and the command line's changes, in which errors show their place.
+//! The source of a plan: its text and the command line's changes, where errors show their place.
 
 use std::ops::Range;
 
-use super::PlanError;
 use super::changes::Change;
-use super::outline::{Node, Outline, Shape};
+use super::spans::{Node, Shape, Spans};
+use super::{PlanError, spelling};
 
-/// A text of YAML with the place of everything in it.
+/// A YAML text with the byte range of every value.
 #[derive(Clone, Debug)]
-pub(super) struct Origin {
+pub(crate) struct Origin {
     pub(super) name: String,
-    /// What the text is of, for messages: `the plan`.
+    /// The kind of text, for messages: `the plan`.
     pub(super) what: &'static str,
-    /// The text as errors show it, secrets hidden.
+    /// The text as errors show it, without secrets.
     pub(super) shown: String,
-    outline: Outline,
-    pub(super) changes: Vec<Change>,
+    spans: Spans,
+    pub(crate) changes: Vec<Change>,
 }
 
-/// What stands at a path.
+/// The value of the text at a path.
 pub(super) enum Found<'a> {
     Node(&'a Node),
     Changed,
@@ -26,50 +26,73 @@ pub(super) enum Found<'a> {
 }
 
 impl Origin {
+    /// Reads a text. `what` names it in messages.
+    ///
     /// # Errors
-    /// When the text is no YAML.
-    pub(super) fn read(name: &str, text: &str, what: &'static str) -> Result<Origin, PlanError> {
-        match Outline::read(text) {
-            Ok(outline) => {
-                let shown = hide(text, &outline);
-                Ok(Origin { name: name.to_owned(), what, shown, outline, changes: Vec::new() })
+    /// When the text is not YAML.
+    pub(crate) fn read(name: &str, text: &str, what: &'static str) -> Result<Origin, PlanError> {
+        match Spans::read(text) {
+            Ok(spans) => {
+                let shown = hide(text, &spans);
+                Ok(Origin { name: name.to_owned(), what, shown, spans, changes: Vec::new() })
             }
             Err(error) => Err(super::explain::syntax(&hide_lines(text), name, what, &error)),
         }
     }
 
-    /// An error at the value of a path like `nemesis.0.every`, or at what is nearest above it.
-    pub(super) fn error(&self, path: &str, message: impl Into<String>) -> PlanError {
+    /// Reads a plan. Returns its text with every word spelled as in the schema, and hints about those that were not.
+    ///
+    /// # Errors
+    /// When the text is not YAML.
+    pub(crate) fn of_plan(name: &str, text: &str) -> Result<(Origin, String, Vec<String>), PlanError> {
+        let mut origin = Origin::read(name, text, "the plan")?;
+        let (normalised, respelled) = spelling::normalise(text, &origin.spans);
+        let place = |at: usize| {
+            let line = text[..at].matches('\n').count() + 1;
+            let column = text[text[..at].rfind('\n').map_or(0, |end| end + 1)..at].chars().count() + 1;
+            format!("{name}:{line}:{column}")
+        };
+        let hints = respelled.iter().map(|word| format!("{}: {}", place(word.start), word.hint())).collect();
+        if !respelled.is_empty() {
+            // Paths in messages have the schema's spelling; the text that they show keeps the user's.
+            origin.spans =
+                Spans::read(&normalised).map_err(|error| super::explain::syntax(&hide_lines(text), name, origin.what, &error))?;
+        }
+        Ok((origin, normalised, hints))
+    }
+
+    /// An error at the value of a path such as `nemesis.0.every`, or at its nearest ancestor in the text.
+    pub(crate) fn error(&self, path: &str, message: impl Into<String>) -> PlanError {
         let message = message.into();
         if let Some(change) = self.change(path) {
             return change.error(message);
         }
-        let (node, is_it) = self.outline.nearest(path);
+        let (node, is_it) = self.spans.nearest(path);
         let place = match &node.shape {
             Shape::Scalar(_) | Shape::Nothing => node.value.clone(),
-            // Lists and maps are shown by their names.
+            // Lists and maps are underlined at their keys.
             Shape::List(_) | Shape::Map(_) => node.key.clone().unwrap_or_else(|| head(node)),
         };
-        // The message may be about what the file does not say.
+        // The message may be about a value that only the command line has.
         let changed = self.changes.iter().find(|change| change.is_below(path)).map(|change| format!("after --set {}", change.shown()));
         if is_it || node.key.is_some() {
             return self.error_in(place, message).label(changed);
         }
-        // Of what is missing altogether there is nothing to underline but the beginning.
+        // A missing value has no place but the beginning of the text.
         self.error_in(head(node), message).label(changed.or_else(|| Some(format!("{} begins here", self.what))))
     }
 
     /// An error at the key of a path.
-    pub(super) fn error_at_key(&self, path: &str, message: String) -> PlanError {
-        match (self.change(path), self.outline.nearest(path)) {
+    pub(crate) fn error_at_key(&self, path: &str, message: String) -> PlanError {
+        match (self.change(path), self.spans.nearest(path)) {
             (Some(change), _) => change.error_at_key(path, message),
             (None, (Node { key: Some(key), .. }, true)) => self.error_in(key.clone(), message),
             _ => self.error(path, message),
         }
     }
 
-    /// An error at the word that the message quotes first, where it stands below a path, and else at the path.
-    pub(super) fn error_at_word(&self, path: &str, message: impl Into<String>) -> PlanError {
+    /// An error at the first word that the message quotes, if it is below a path, and else at the path.
+    pub(crate) fn error_at_word(&self, path: &str, message: impl Into<String>) -> PlanError {
         let message = message.into();
         let Some(word) = message.split('`').nth(1).map(|word| word.split(": ").next().unwrap_or(word).to_owned()) else {
             return self.error(path, message);
@@ -77,7 +100,7 @@ impl Origin {
         if let Some(change) = self.changes.iter().find(|change| change.is_below(path) && change.says(&word)) {
             return change.error(message);
         }
-        let (node, is_it) = self.outline.nearest(path);
+        let (node, is_it) = self.spans.nearest(path);
         match node.find(&word) {
             Some(place) if is_it && !self.changes.iter().any(|change| change.is_below(path) || change.decides(path)) => {
                 self.error_in(place, message)
@@ -86,33 +109,33 @@ impl Origin {
         }
     }
 
-    pub(super) fn error_in(&self, place: Range<usize>, message: String) -> PlanError {
+    pub(crate) fn error_in(&self, place: Range<usize>, message: String) -> PlanError {
         PlanError::at(&self.shown, &self.name, place, message)
     }
 
-    /// Whether it describes a plan, which the schema describes.
+    /// Whether the text is a plan, and so described by the schema.
     pub(super) fn is_plan(&self) -> bool {
         self.what == "the plan"
     }
 
-    /// What stands at a path.
+    /// The value of the text at a path.
     pub(super) fn found(&self, path: &str) -> Found<'_> {
         if self.changes.iter().any(|change| change.decides(path) || change.is_below(path)) {
             return Found::Changed;
         }
-        match self.outline.nearest(path) {
+        match self.spans.nearest(path) {
             (node, true) => Found::Node(node),
             _ => Found::Nothing,
         }
     }
 
-    /// The last change of the command line that decided what stands at a path.
+    /// The last change of the command line that sets the value at a path.
     fn change(&self, path: &str) -> Option<&Change> {
         self.changes.iter().rev().find(|change| change.decides(path))
     }
 }
 
-/// Where a list or a map begins: its first key or item.
+/// The first key or item of a list or a map.
 fn head(node: &Node) -> Range<usize> {
     match &node.shape {
         Shape::Map(entries) => entries.first().and_then(|(_, first)| first.key.clone()).unwrap_or_else(|| node.value.clone()),
@@ -121,10 +144,10 @@ fn head(node: &Node) -> Range<usize> {
     }
 }
 
-/// The text with its passwords starred out, every byte else in its place.
-fn hide(text: &str, outline: &Outline) -> String {
+/// The text with asterisks for its passwords. Every other byte keeps its place.
+fn hide(text: &str, spans: &Spans) -> String {
     let mut shown = text.to_owned();
-    for (key, node) in outline.scalars() {
+    for (key, node) in spans.scalars() {
         let Shape::Scalar(value) = &node.shape else { continue };
         if is_secret(key, value) && text.get(node.value.clone()).is_some() {
             let stars = text[node.value.clone()].bytes().map(|byte| if byte == b'\n' { '\n' } else { '*' }).collect::<String>();
@@ -134,7 +157,7 @@ fn hide(text: &str, outline: &Outline) -> String {
     shown
 }
 
-/// The same for a text that cannot be read: what follows `password:` in a line.
+/// The same for a text that cannot be parsed: hides what follows `password:` in a line.
 fn hide_lines(text: &str) -> String {
     text.split_inclusive('\n')
         .map(|line| match line.split_once("password:") {
@@ -147,7 +170,7 @@ fn hide_lines(text: &str) -> String {
         .collect()
 }
 
-/// Whether a value must not be shown or kept.
-pub(super) fn is_secret(key: &str, value: &str) -> bool {
+/// Whether a value must neither be shown nor stored.
+pub(crate) fn is_secret(key: &str, value: &str) -> bool {
     key == "password" && !value.starts_with("${env:")
 }

@@ -1,4 +1,4 @@
-//! Where each value stands in a text of YAML.
+//! The byte range of every key and value of a YAML text.
 
 use std::fmt;
 use std::ops::Range;
@@ -7,18 +7,18 @@ use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_yaml::{Location, Spanned};
 
-/// The values of a text as a tree, each with its place.
+/// The values of a text as a tree, each with its byte range.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Outline {
+pub(super) struct Spans {
     root: Node,
 }
 
-/// A value, and where it and its key stand, in bytes.
+/// A value, with the byte ranges of it and its key.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Node {
-    /// The key under which it stands in a map.
+    /// Its key, where it is in a map.
     pub(super) key: Option<Range<usize>>,
-    /// Itself; of a list or a map in lines, where it begins.
+    /// The value; for a block list or map, where it begins.
     pub(super) value: Range<usize>,
     pub(super) shape: Shape,
 }
@@ -27,20 +27,28 @@ pub(super) struct Node {
 pub(super) enum Shape {
     #[default]
     Nothing,
-    /// A text, number or truth value, as text.
+    /// A string, number or boolean, as text.
     Scalar(String),
     List(Vec<Node>),
     Map(Vec<(String, Node)>),
 }
 
-impl Outline {
-    /// Reads the outline of a text.
-    pub(super) fn read(text: &str) -> Result<Outline, serde_yaml::Error> {
+impl Spans {
+    /// Reads the spans of a text.
+    ///
+    /// # Errors
+    /// When it is not YAML.
+    pub(super) fn read(text: &str) -> Result<Spans, serde_yaml::Error> {
         let tree: Spanned<Tree> = serde_yaml::from_str(text)?;
-        Ok(Outline { root: node(text, None, tree) })
+        Ok(Spans { root: node(text, None, tree) })
     }
 
-    /// The node at a path like `nemesis.0.every`, or the nearest one above it that is there, and whether it is the one itself.
+    /// The value of the whole text.
+    pub(super) fn root(&self) -> &Node {
+        &self.root
+    }
+
+    /// The node at a path such as `nemesis.0.every`, or else its nearest ancestor; and whether it is the node itself.
     pub(super) fn nearest(&self, path: &str) -> (&Node, bool) {
         let mut here = &self.root;
         for step in path.split('.').filter(|step| !step.is_empty()) {
@@ -52,7 +60,7 @@ impl Outline {
         (here, true)
     }
 
-    /// Every scalar, with the key it stands under.
+    /// Every scalar, with its key.
     pub(super) fn scalars(&self) -> Vec<(&str, &Node)> {
         fn walk<'a>(key: &'a str, node: &'a Node, found: &mut Vec<(&'a str, &'a Node)>) {
             match &node.shape {
@@ -77,7 +85,7 @@ impl Node {
         }
     }
 
-    /// Where a word stands below this node, as a value or as a key.
+    /// The place of a word at or below this node, as a value or as a key.
     pub(super) fn find(&self, word: &str) -> Option<Range<usize>> {
         match &self.shape {
             Shape::Nothing => None,
@@ -91,7 +99,7 @@ impl Node {
     }
 }
 
-/// The bytes of a location; empty at the text's end where it names none.
+/// The byte range of a location; empty at the end of the text for an unknown one.
 pub(super) fn range(text: &str, location: Location) -> Range<usize> {
     let start: usize = text.split_inclusive('\n').take((location.line() as usize).saturating_sub(1)).map(str::len).sum();
     let rest = text.get(start..).unwrap_or_default();
@@ -200,17 +208,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn finds_keys_and_values() {
+    fn keys_and_values_are_found() {
         let text = "name: größer\nlist:\n  - {a: 1, b: [x, \"y z\"]}\n";
-        let outline = Outline::read(text).unwrap();
+        let spans = Spans::read(text).unwrap();
         let at = |path| {
-            let (node, _) = outline.nearest(path);
+            let (node, _) = spans.nearest(path);
             (node.key.clone().map(|key| &text[key]), &text[node.value.clone()])
         };
         assert_eq!(at("name"), (Some("name"), "größer"));
         assert_eq!(at("list.0.b.1"), (None, "\"y z\""));
         assert_eq!(at("list.0.a"), (Some("a"), "1"));
-        assert!(!outline.nearest("list.0.c").1 && outline.nearest("list.0").1);
-        assert_eq!(outline.nearest("list").0.find("y z").map(|place| &text[place]), Some("\"y z\""));
+        assert!(!spans.nearest("list.0.c").1 && spans.nearest("list.0").1);
+        assert_eq!(spans.nearest("list").0.find("y z").map(|place| &text[place]), Some("\"y z\""));
     }
 }

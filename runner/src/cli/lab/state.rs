@@ -1,4 +1,4 @@
-//! Where it is written down which lab is up.
+//! The state of the lab that is up, in a directory of this user.
 
 use std::fs::{self, File};
 use std::io;
@@ -9,25 +9,25 @@ use elenchus_control::lab::HeldLab;
 
 use super::LabCommandError;
 
-/// A directory of this user, with one file about the lab that is up and one of what its holder says.
+/// The state directory, with a file about the lab and the holder's log.
 pub(super) struct State {
     dir: PathBuf,
-    /// The directory itself, locked, so that no two commands change it at once.
+    /// The directory itself, locked against other commands that change it.
     lock: Option<File>,
 }
 
 impl State {
-    /// To look only.
+    /// Opens it for reading.
     pub(super) fn open() -> Result<State, LabCommandError> {
         Ok(State { dir: dir()?, lock: None })
     }
 
-    /// To change it: waits for other commands, and keeps further ones waiting.
+    /// Locks it for changes: waits for other commands, and makes later ones wait.
     pub(super) fn lock() -> Result<State, LabCommandError> {
         let dir = dir()?;
         loop {
             let lock = lock(&dir).map_err(failed(&dir))?;
-            // Another command may have removed it meanwhile.
+            // Another command may have removed and recreated it meanwhile.
             let same = fs::metadata(&dir).ok().zip(lock.metadata().ok()).is_some_and(|(there, here)| there.ino() == here.ino());
             if same {
                 return Ok(State { dir, lock: Some(lock) });
@@ -41,41 +41,41 @@ impl State {
         lab.is_up().then_some(lab)
     }
 
-    /// Writes down that a lab is up.
-    pub(super) fn keep(&mut self, lab: &HeldLab) -> Result<(), LabCommandError> {
+    /// Stores the lab that is up.
+    pub(super) fn store(&mut self, lab: &HeldLab) -> Result<(), LabCommandError> {
         let path = self.file();
         let text = serde_json::to_vec(lab).map_err(|error| failed(&path)(error.into()))?;
         fs::write(&path, text).map_err(failed(&path))
     }
 
-    /// A new file for what the holder says.
+    /// A new log file for the holder.
     pub(super) fn log(&self) -> Result<File, LabCommandError> {
         let path = self.dir.join("lab.log");
         File::create(&path).map_err(failed(&path))
     }
 
-    /// What the holder of a lab that did not come up said; nothing is kept of it.
-    pub(super) fn last_words(&mut self) -> String {
-        let said = fs::read_to_string(self.dir.join("lab.log")).unwrap_or_default();
+    /// The error that the holder of a lab that did not come up printed. Removes the state.
+    pub(super) fn holder_error(&mut self) -> String {
+        let printed = fs::read_to_string(self.dir.join("lab.log")).unwrap_or_default();
         self.forget();
-        let said = said.trim().trim_start_matches("elenchus: ");
-        if said.is_empty() { "the lab ended before its nodes were up, and did not say why".to_owned() } else { said.to_owned() }
+        let printed = printed.trim().trim_start_matches("elenchus: ");
+        if printed.is_empty() { "the lab ended before its nodes were up, without an error message".to_owned() } else { printed.to_owned() }
     }
 
-    /// Removes all that is written down.
+    /// Removes the state.
     pub(super) fn forget(&mut self) {
         for name in ["lab.json", "lab.log"] {
             let _ = fs::remove_file(self.dir.join(name));
         }
-        // It stays if it holds something else.
+        // Fails, and is kept, if it has other files.
         let _ = fs::remove_dir(&self.dir);
         self.lock = None;
     }
 
-    /// Removes what is written down of the lab that this process held.
+    /// Removes the state of the lab that this process holds.
     pub(super) fn forget_own() -> Result<(), LabCommandError> {
         let mut state = State::open()?;
-        // Unlocked: who ends the lab holds the lock, and waits for this process.
+        // Without the lock: the command that stops the lab holds it while it waits for this process.
         let is_own = state.lab().is_some_and(|lab| lab.holder_pid() == std::process::id());
         if is_own {
             state.forget();
@@ -100,7 +100,7 @@ fn failed(path: &Path) -> impl FnOnce(io::Error) -> LabCommandError + use<> {
     move |source| LabCommandError::State { path, source }
 }
 
-/// The state directory of this user: as the system says, root's, or below the home.
+/// The state directory: in XDG_RUNTIME_DIR, in /run for root, in XDG_STATE_HOME, or in the home directory.
 fn dir() -> Result<PathBuf, LabCommandError> {
     let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let is_root = fs::metadata("/proc/self").is_ok_and(|metadata| metadata.uid() == 0);

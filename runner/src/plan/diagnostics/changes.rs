@@ -1,13 +1,14 @@
-//! The command line's changes to a plan: `--set path=value`.
+//! The command line's changes to a plan: `--set PATH=VALUE`.
 
 use serde_json::{Map, Value as Json};
 
-use super::PlanError;
 use super::origin::is_secret;
+use super::{PlanError, spelling};
 
-/// One `path=value`.
+/// One `PATH=VALUE`.
 #[derive(Clone, Debug)]
-pub(super) struct Change {
+pub(crate) struct Change {
+    /// As the schema spells it; as long as in `text`.
     path: String,
     text: String,
 }
@@ -16,26 +17,26 @@ impl Change {
     /// Applies a change to a plan's tree.
     ///
     /// # Errors
-    /// When it is not `path=value`, or there is no such path.
-    pub(super) fn apply(tree: &mut Json, text: &str) -> Result<Change, PlanError> {
+    /// When it is not `PATH=VALUE`, or the tree has no such path.
+    pub(crate) fn apply(tree: &mut Json, text: &str) -> Result<Change, PlanError> {
         let (path, value) = text.split_once('=').unwrap_or((text, ""));
-        let change = Change { path: path.to_owned(), text: text.to_owned() };
+        let change = Change { path: spelling::normalise_path(path), text: text.to_owned() };
         let refuse = |message: String| change.error_in(0..path.len(), message).help("write a path and a value, like `--set load.rate=200`");
         if path.len() == text.len() {
             return Err(refuse("`--set` needs a `=` between path and value".to_owned()));
         }
         if change.path.split('.').any(|step| step.trim() != step || step.is_empty()) {
-            return Err(refuse("the path has an empty step or a space".to_owned()));
+            return Err(refuse("the path contains an empty step or a space".to_owned()));
         }
         let value: Json = serde_yaml::from_str_with_options(value, super::explain::yaml()).map_err(|error| {
-            let message = super::explain::words(&error);
-            change.error(format!("the value is not YAML: {message}")).help("put it in quotes: `--set 'name=\"a: b\"'`")
+            let message = super::explain::reported(&error);
+            change.error(format!("the value is not YAML: {message}")).help("quote it: `--set 'name=\"a: b\"'`")
         })?;
         *find(tree, &change.path).map_err(refuse)? = value;
         Ok(change)
     }
 
-    /// Whether it sets what stands at a path.
+    /// Whether it sets the value at a path.
     pub(super) fn decides(&self, path: &str) -> bool {
         path.strip_prefix(self.path.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
     }
@@ -45,7 +46,7 @@ impl Change {
         self.path.strip_prefix(path).is_some_and(|rest| rest.starts_with('.'))
     }
 
-    /// Whether it is about a word.
+    /// Whether its text contains a word.
     pub(super) fn says(&self, word: &str) -> bool {
         self.text.split(|c: char| !c.is_alphanumeric() && c != '_' && c != '-').any(|said| said == word)
     }
@@ -55,7 +56,7 @@ impl Change {
         self.error_in(self.value_start()..self.text.len(), message)
     }
 
-    /// An error in the name of what it sets, where the path is just that.
+    /// An error at the last step of its path, where that is the path it sets.
     pub(super) fn error_at_key(&self, path: &str, message: String) -> PlanError {
         if path != self.path {
             return self.error(message);
@@ -64,7 +65,7 @@ impl Change {
         self.error_in(key..self.path.len(), message)
     }
 
-    /// Its text, secrets hidden.
+    /// Its text without secrets.
     pub(super) fn shown(&self) -> String {
         let value = self.value_start();
         let is_hidden = is_secret(self.path.rsplit('.').next().unwrap_or_default(), &self.text[value..]);
@@ -80,7 +81,7 @@ impl Change {
     }
 }
 
-/// The place of a path in a tree, made where it is absent.
+/// The value at a path of a tree, added as null where it is absent.
 fn find<'a>(tree: &'a mut Json, path: &str) -> Result<&'a mut Json, String> {
     let mut place = tree;
     let mut passed: Vec<&str> = Vec::new();
@@ -90,9 +91,11 @@ fn find<'a>(tree: &'a mut Json, path: &str) -> Result<&'a mut Json, String> {
                 let length = items.len();
                 items
                     .get_mut(index)
-                    .ok_or_else(|| format!("`{}` has {length} items, from 0; there is no item {index}", passed.join(".")))?
+                    .ok_or_else(|| format!("`{}` has {length} items, numbered from 0; it has no item {index}", passed.join(".")))?
             }
-            (Err(_), Json::Array(_)) => return Err(format!("`{}` is a list; after it comes a number from 0", passed.join("."))),
+            (Err(_), Json::Array(_)) => {
+                return Err(format!("`{}` is a list; continue the path with the number of an item, from 0", passed.join(".")));
+            }
             (_, Json::Object(fields)) => fields.entry(step).or_insert(Json::Null),
             (_, other) => {
                 *other = Json::Object(lengthen(&passed, other));
@@ -105,7 +108,7 @@ fn find<'a>(tree: &'a mut Json, path: &str) -> Result<&'a mut Json, String> {
     Ok(place)
 }
 
-/// What was absent becomes an empty map; what was written short (`system: etcd`) a map that says the same.
+/// The map that replaces a value when a path leads through it: empty for an absent value, the long form of a short one (`system: etcd`).
 fn lengthen(path: &[&str], short: &Json) -> Map<String, Json> {
     let key = match path {
         ["system"] => "name",

@@ -1,11 +1,11 @@
-//! What is wrong with a plan, shown where it is wrong.
+//! An error of a plan, shown at its place in the text.
 
 use std::ops::Range;
 
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode};
 use thiserror::Error;
 
-/// Lines longer than this are not shown: they would bury the message.
+/// The longest line that is shown, in bytes: a longer one would bury the message.
 const LINE_MAX: usize = 300;
 
 /// An error of a plan, with the place in its text.
@@ -15,34 +15,34 @@ pub struct PlanError {
     message: String,
     help: Option<String>,
     source_text: Option<NamedSource<String>>,
-    /// What is said at which bytes of the text.
+    /// Labels at byte ranges of the text.
     labels: Vec<(Range<usize>, Option<String>)>,
 }
 
 impl PlanError {
-    /// An error of no place in the text.
+    /// An error without a place.
     pub fn plain(message: impl Into<String>) -> PlanError {
         PlanError { message: message.into(), help: None, source_text: None, labels: Vec::new() }
     }
 
-    /// The same, with advice.
+    /// Adds advice.
     pub fn help(mut self, help: impl Into<String>) -> PlanError {
         self.help = Some(help.into());
         self
     }
 
-    /// The same, saying so where it points to.
-    pub(super) fn label(mut self, label: Option<String>) -> PlanError {
+    /// Sets the label at the place.
+    pub(crate) fn label(mut self, label: Option<String>) -> PlanError {
         if let Some((_, said)) = self.labels.first_mut() {
             *said = label;
         }
         self
     }
 
-    /// An error at a place of a text. A place in a line too long to be shown is told in the message.
-    pub(super) fn at(text: &str, name: &str, place: Range<usize>, message: impl Into<String>) -> PlanError {
+    /// An error at a place of a text. Where the line is too long to be shown, the message names the place.
+    pub(crate) fn at(text: &str, name: &str, place: Range<usize>, message: impl Into<String>) -> PlanError {
         let mut start = place.start.min(text.len());
-        // At the text's end, show the last line that says something.
+        // At the end of the text, show the last line that is not blank.
         if text[start..].trim().is_empty() {
             start = text.trim_end().len();
         }
@@ -55,12 +55,12 @@ impl PlanError {
         PlanError {
             message: message.into(),
             help: None,
-            source_text: Some(NamedSource::new(name, harmless(text)).with_language("yaml")),
+            source_text: Some(NamedSource::new(name, without_control_characters(text)).with_language("yaml")),
             labels: vec![(start..place.end.clamp(start, line.end), None)],
         }
     }
 
-    /// As a person reads it: `file:line:column`, the excerpt, what was expected.
+    /// The message with `file:line:column`, the excerpt and the advice.
     pub fn render(&self, color: bool) -> String {
         let theme = if color { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
         let mut rendered = String::new();
@@ -72,8 +72,8 @@ impl PlanError {
     }
 }
 
-/// The text without characters that would do something to a terminal, every byte else in its place.
-fn harmless(text: &str) -> String {
+/// The text with control characters, which a terminal would obey, as spaces. Every other byte keeps its place.
+fn without_control_characters(text: &str) -> String {
     text.chars().map(|c| if c.is_ascii_control() && c != '\n' && c != '\t' { ' ' } else { c }).collect()
 }
 
