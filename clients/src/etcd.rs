@@ -56,7 +56,7 @@ impl Settings for EtcdSettings {
 
 /// What a read of etcd asks for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "snake_case")]
 pub enum EtcdReads {
     /// The newest value, confirmed by a quorum.
     #[default]

@@ -22,7 +22,7 @@ pub struct MemorySettings {
 
 /// What is wrong with the store inside the control node.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "snake_case")]
 pub enum MemoryDefect {
     /// Nothing.
     #[default]
@@ -40,7 +40,7 @@ const ONE_IN: u64 = 20;
 const BEHIND: usize = 50;
 
 impl Settings for MemorySettings {
-    const EXAMPLE: &'static str = "{memory: {defect: stale-reads}}";
+    const EXAMPLE: &'static str = "{memory: {defect: stale_reads}}";
     const TEST_SERVER: TestServer = TestServer::InProcess;
 
     fn build(&self) -> Arc<dyn Client> {

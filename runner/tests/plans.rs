@@ -118,7 +118,7 @@ fn secrets_are_neither_shown_nor_stored() {
 fn words_in_either_spelling_are_accepted_with_a_hint() {
     let text = "name: a\nnodes: [{address: 10.0.0.1, ssh-address: b}]\nstop-on: never\nssh: {host-key: accept-new}\nclient: noop\nworkload: {register: {ops-per-key: 5}}\n";
     let source = Plan::parse(text, "plan.yaml", &["load.timeout=1s".to_owned(), "ssh.connect-timeout=3s".to_owned()]).unwrap();
-    assert_eq!(source.hints.first().map(String::as_str), Some("plan.yaml:2:28: `ssh-address` is accepted; plans spell it `ssh_address`"));
+    assert_eq!(source.hints.first().map(String::as_str), Some("plan.yaml:2:29: `ssh-address` is accepted; plans spell it `ssh_address`"));
     assert_eq!(source.hints.len(), 5, "{:#?}", source.hints);
     let kept = source.without_secrets().unwrap();
     assert!(kept.contains("host_key: accept_new") && kept.contains("connect_timeout: 3s") && kept.contains("ops_per_key: 5"), "{kept}");

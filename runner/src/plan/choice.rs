@@ -129,7 +129,7 @@ text_or_map!(NodeEntry, "a node's address, or a map with `name` and `address`", 
 /// The schema of a workload, with the names that may stand alone.
 pub(super) fn workload_schema(generator: &mut SchemaGenerator) -> Schema {
     let names: Vec<&str> = elenchus_workloads::ALL.iter().map(|entry| entry.name).collect();
-    json_schema!({ "anyOf": [{ "type": "string", "enum": names }, generator.subschema_for::<WorkloadSpec>()] })
+    json_schema!({ "x-list": "`elenchus workloads` lists all workloads", "anyOf": [{ "type": "string", "enum": names, "title": "the name of a workload" }, generator.subschema_for::<WorkloadSpec>()] })
 }
 
 /// Reads a workload; a name alone is that with no settings.

@@ -170,7 +170,7 @@ impl JsonSchema for ClientChoice {
         let (placement, credentials) = (generator.subschema_for::<PlacementChoice>(), generator.subschema_for::<CredentialSettings>());
         properties.insert("placement".into(), described(placement, "The nodes that its processes connect to; `round_robin` when absent."));
         properties.insert("credentials".into(), described(credentials, "How it logs in."));
-        json_schema!({ "anyOf": [{ "type": "string", "enum": names }, { "type": "object", "properties": properties, "additionalProperties": false }] })
+        json_schema!({ "x-list": "`elenchus clients` lists all clients", "anyOf": [{ "type": "string", "enum": names, "title": "the name of a client" }, { "type": "object", "properties": properties, "additionalProperties": false, "examples": [{ "etcd": {} }] }] })
     }
 }
 

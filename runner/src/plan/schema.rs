@@ -27,6 +27,12 @@ pub(super) fn purpose(path: &str) -> Option<&'static str> {
     text(field).or_else(|| text(target(field)))
 }
 
+/// Where the words that are allowed at a path are listed, if there are too many for a message.
+pub(super) fn list(path: &str) -> Option<&'static str> {
+    let field = field(path)?;
+    [field, target(field)].iter().chain(&alternatives(field)).find_map(|node| node.get("x-list")).and_then(Json::as_str)
+}
+
 /// The values that are allowed at a path, in words: `a whole number from 1 to 200`.
 pub(super) fn expected(path: &str) -> Option<String> {
     let mut kinds: Vec<String> = Vec::new();
@@ -70,6 +76,9 @@ fn kinds_of(node: &Json) -> Vec<String> {
     if let Some(word) = node.get("const").and_then(Json::as_str) {
         return vec![format!("`{word}`")];
     }
+    if let (Some(title), Some(_)) = (node.get("title").and_then(Json::as_str), node.get("enum")) {
+        return vec![title.to_owned()];
+    }
     if let Some(words) = node.get("enum").and_then(Json::as_array) {
         return words.iter().filter_map(Json::as_str).map(|word| format!("`{word}`")).collect();
     }
@@ -92,8 +101,11 @@ fn kinds_of(node: &Json) -> Vec<String> {
         .collect()
 }
 
-/// A field of a map: a required one if there is any.
+/// A field of a map: that of its example or a required one if there is any.
 fn example(node: &Json) -> Option<&str> {
+    if let Some(example) = node.get("examples").and_then(|examples| examples.get(0)?.as_object()) {
+        return example.keys().next().map(String::as_str);
+    }
     let needed = node.get("required").and_then(Json::as_array).and_then(|fields| fields.first()?.as_str());
     needed.or_else(|| node.get("properties")?.as_object()?.keys().next().map(String::as_str))
 }
@@ -116,7 +128,10 @@ mod tests {
         assert_eq!(expected("lab.nodes").as_deref(), Some("a whole number from 1 to 200"));
         assert_eq!(expected("nemesis").as_deref(), Some("a list (lines that begin with `- `)"));
         assert_eq!(expected("nemesis.3.interval").as_deref(), Some("`random` or `fixed`"));
-        assert_eq!(expected("client").as_deref(), Some("`etcd` or `specimen` or `noop` or a map like `{etcd: …}`"));
+        let client = expected("client").unwrap();
+        assert_eq!(client, "the name of a client or a map like `{etcd: …}`");
+        assert_eq!(list("client"), Some("`elenchus clients` lists all clients"));
+        assert_eq!(list("workload"), Some("`elenchus workloads` lists all workloads"));
         assert_eq!(expected("nowhere.at.all"), None);
         assert_eq!(purpose("lab.nodes"), Some("The number of nodes, named n1, n2 …"));
     }

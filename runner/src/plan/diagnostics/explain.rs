@@ -55,7 +55,8 @@ fn explain(origin: &Origin, path: &str, error: &Error) -> PlanError {
                 Found::Node(node) if node.key.is_some() => origin.error_at_key(&format!("{path}.{variant}"), not_allowed(path, variant)),
                 _ => origin.error(path, not_allowed(path, variant)),
             };
-            error.label(did_you_mean(variant, expected.iter().copied())).help(choices(expected))
+            let help = schema::list(path).map_or_else(|| choices(expected), str::to_owned);
+            error.label(did_you_mean(variant, expected.iter().copied())).help(help)
         }
         Error::SerdeMissingField { field, .. } => missing_field(origin, path, field),
         Error::ExpectedMappingEndAfterEnumVariantValue { location } => {
