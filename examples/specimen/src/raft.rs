@@ -1,4 +1,4 @@
-//! The types that openraft is used with.
+//! The type parameters of openraft.
 
 use std::io::Cursor;
 
@@ -6,14 +6,14 @@ use openraft::EmptyNode;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-/// What is replicated: one change of one key.
+/// A replicated change of one key.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Change {
     Put { key: String, value: Json },
     CompareAndSet { key: String, expect: Json, value: Json },
 }
 
-/// What applying a change (or an entry without one) did.
+/// The result of applying a log entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Applied {
     /// Whether the value was set: false only for a compare-and-set that found another value.

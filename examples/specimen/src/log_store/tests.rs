@@ -28,7 +28,7 @@ fn entry(term: u64, index: u64) -> Entry {
     Entry { log_id: LogId::new(openraft::CommittedLeaderId::new(term, 1), index), payload: openraft::EntryPayload::Normal(change) }
 }
 
-/// Openraft's own tests of a storage, but for those that purge, take snapshots or have a state that is ahead of the log.
+/// Openraft's own storage tests, except those that purge, take snapshots, or need a state that is ahead of the log.
 #[test]
 fn it_is_what_openraft_asks_for() {
     macro_rules! hold {
@@ -83,7 +83,7 @@ fn what_is_committed_but_lost_is_not_taken_for_committed() {
     assert_eq!(log.held.read().committed, None);
 }
 
-/// What a leader had not synced others may have committed: it must not lead on with what is left.
+/// Others may have committed what a leader had not synced: it must not lead with the rest.
 #[tokio::test]
 async fn who_led_must_be_elected_again() {
     let directory = tempfile::tempdir().unwrap();
