@@ -9,7 +9,8 @@ use tokio::io::AsyncWriteExt;
 use crate::command::{Command, Output, quote};
 use crate::config::{HostConfig, Sudo};
 use crate::error::{ControlError, short};
-use crate::transport::{Exec, Sink, Source, SshTransport, Transport};
+use crate::ssh::SshTransport;
+use crate::transport::{Exec, Sink, Source, Transport};
 
 /// A node on which commands run and to which files are copied. Clones share the connection.
 ///

@@ -5,7 +5,7 @@
 //! | [`command`] | [`Command`] and [`Output`]: commands for a node's shell, with arguments quoted |
 //! | [`config`] | [`config::HostConfig`]: address, user, keys, jump host, sudo, host key policy |
 //! | [`host`] | [`Host`]: runs commands on a node and copies files |
-//! | [`transport`] | [`Transport`]: the means by which a `Host` is reached; SSH is the one implementation |
+//! | [`transport`] | [`Transport`]: the means by which a `Host` is reached; [`SshTransport`] is the one implementation |
 //! | [`lab`] | local nodes made of Linux namespaces |
 //! | [`sshd`] | the SSH server of the lab's nodes |
 //! | [`system`] | system definitions: installing, starting and stopping the system under test |
@@ -59,4 +59,5 @@ pub mod transport;
 pub use command::{Command, Exit, Output};
 pub use error::ControlError;
 pub use host::Host;
+pub use ssh::SshTransport;
 pub use transport::Transport;

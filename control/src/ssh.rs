@@ -1,5 +1,7 @@
 //! One SSH connection to a host. The only file that uses russh's client.
 
+mod transport;
+
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -18,6 +20,7 @@ use crate::command::{Exit, Output};
 use crate::config::{HostConfig, HostKeyPolicy, Key};
 use crate::error::ControlError;
 use crate::transport::{Exec, Progress, Sink, Source};
+pub use transport::SshTransport;
 
 /// The interval between keep-alive requests on an idle connection. After three without an answer it is closed.
 const KEEPALIVE: Duration = Duration::from_secs(5);

@@ -45,9 +45,10 @@ mod processes;
 mod rendered;
 mod runtime;
 mod template;
+mod troubles;
 
 pub use definition::{Definition, File, Install, LogPattern, Membership, Process, Ready, Requires, Start, Stop, Upload};
 pub use error::SystemError;
-pub use logs::{Trouble, Troubles};
 pub use rendered::Rendered;
 pub use runtime::{Node, System, at_once};
+pub use troubles::{Trouble, Troubles};

@@ -1,9 +1,7 @@
 //! The transport to a node: SSH, or another one.
 //!
-//! [`Host`](crate::Host) decides what to run on a node: quoting, sudo, and atomic replacement of files. A [`Transport`] only carries it there. [`SshTransport`] is
+//! [`Host`](crate::Host) decides what to run on a node: quoting, sudo, and atomic replacement of files. A [`Transport`] only carries it there. [`SshTransport`](crate::SshTransport) is
 //! the one in use. Another backend, for example for Kubernetes pods, implements this trait and is passed to [`Host::with_transport`](crate::Host::with_transport).
-
-mod ssh;
 
 use std::time::Duration;
 
@@ -12,7 +10,6 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::command::Output;
 use crate::error::ControlError;
-pub use ssh::SshTransport;
 
 /// A command as a transport receives it.
 #[derive(Clone, Copy, Debug)]

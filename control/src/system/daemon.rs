@@ -14,7 +14,7 @@ use elenchus_core::Span;
 use super::Stop;
 use crate::command::quote;
 pub use script::{AGENT, LOOK, SWITCHES};
-use script::{DEADLY, LOCK, until_none};
+use script::{DEADLY, LOCK, until_none, with_members};
 
 /// The process of a system on one node, with all templates rendered.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -169,6 +169,10 @@ impl Daemon {
     /// The time-out for the script of [`Daemon::stop`].
     pub fn stop_limit(stop: &Stop) -> Span {
         Span(stop.grace.0.saturating_mul(3) + Duration::from_secs(30))
+    }
+
+    fn script(&self, verb: &str, tail: &str) -> String {
+        with_members(verb, &self.name, &self.pidfile(), self.pattern.as_deref(), tail)
     }
 }
 

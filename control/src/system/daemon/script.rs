@@ -1,6 +1,5 @@
 //! Pieces of shell that all scripts of a daemon share.
 
-use super::Daemon;
 use crate::command::quote;
 
 /// A word in every script, by which scripts exclude themselves and each other from the processes whose command line matches the pattern.
@@ -40,39 +39,38 @@ pub(super) fn until_none(list: &str, act: &str, polls: u32) -> String {
     )
 }
 
-impl Daemon {
-    /// A script that defines `members` and then runs `tail`. Its first line contains `verb`: error messages show that line.
-    pub(super) fn script(&self, verb: &str, tail: &str) -> String {
-        let by_pattern = match &self.pattern {
-            None => String::new(),
-            Some(pattern) => format!(
-                "  for pid in $(pgrep -f -- {pattern}); do\n\
-                 \x20   look \"$pid\" || continue\n\
-                 \x20   [ $state = X ] && continue\n\
-                 \x20   if [ -n \"$leader\" ] && [ \"$session\" = \"$leader\" ]; then continue; fi\n\
-                 \x20   if grep -aqs -e {MARK} -e {AGENT} -e {SWITCHES} \"/proc/$pid/cmdline\" || grep -qsx pgrep \"/proc/$pid/comm\"; then continue; fi\n\
-                 \x20   echo \"$pid $state\"\n\
-                 \x20 done\n",
-                pattern = quote(pattern)
-            ),
-        };
-        let (pidfile, name) = (quote(&self.pidfile()), quote(&self.name));
-        format!(
-            ": {MARK} {verb} {name}\n{LOOK}\
-             members() {{\n\
-             \x20 leader= since=\n\
-             \x20 if [ -r {pidfile} ]; then read -r leader since < {pidfile}; fi\n\
-             \x20 if [ -n \"$leader\" ] && look \"$leader\" && [ \"$born\" != \"$since\" ]; then leader=; fi\n\
-             \x20 if [ -n \"$leader\" ]; then\n\
-             \x20   for stat in /proc/[0-9]*/stat; do\n\
-             \x20     pid=${{stat#/proc/}}; pid=${{pid%/stat}}\n\
-             \x20     look \"$pid\" && [ \"$session\" = \"$leader\" ] || continue\n\
-             \x20     [ $state = X ] || echo \"$pid $state\"\n\
-             \x20   done\n\
-             \x20 fi\n\
-             {by_pattern}\
-             \x20 :\n\
-             }}\n{tail}"
-        )
-    }
+/// A script that defines the function `members`, which prints `pid state` for each process of the daemon, and then runs `tail`. Its first line contains
+/// `verb`: error messages show that line.
+pub(super) fn with_members(verb: &str, name: &str, pidfile: &str, pattern: Option<&str>, tail: &str) -> String {
+    let by_pattern = match pattern {
+        None => String::new(),
+        Some(pattern) => format!(
+            "  for pid in $(pgrep -f -- {pattern}); do\n\
+             \x20   look \"$pid\" || continue\n\
+             \x20   [ $state = X ] && continue\n\
+             \x20   if [ -n \"$leader\" ] && [ \"$session\" = \"$leader\" ]; then continue; fi\n\
+             \x20   if grep -aqs -e {MARK} -e {AGENT} -e {SWITCHES} \"/proc/$pid/cmdline\" || grep -qsx pgrep \"/proc/$pid/comm\"; then continue; fi\n\
+             \x20   echo \"$pid $state\"\n\
+             \x20 done\n",
+            pattern = quote(pattern)
+        ),
+    };
+    let (pidfile, name) = (quote(pidfile), quote(name));
+    format!(
+        ": {MARK} {verb} {name}\n{LOOK}\
+         members() {{\n\
+         \x20 leader= since=\n\
+         \x20 if [ -r {pidfile} ]; then read -r leader since < {pidfile}; fi\n\
+         \x20 if [ -n \"$leader\" ] && look \"$leader\" && [ \"$born\" != \"$since\" ]; then leader=; fi\n\
+         \x20 if [ -n \"$leader\" ]; then\n\
+         \x20   for stat in /proc/[0-9]*/stat; do\n\
+         \x20     pid=${{stat#/proc/}}; pid=${{pid%/stat}}\n\
+         \x20     look \"$pid\" && [ \"$session\" = \"$leader\" ] || continue\n\
+         \x20     [ $state = X ] || echo \"$pid $state\"\n\
+         \x20   done\n\
+         \x20 fi\n\
+         {by_pattern}\
+         \x20 :\n\
+         }}\n{tail}"
+    )
 }

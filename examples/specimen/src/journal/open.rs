@@ -1,4 +1,4 @@
-//! Opening a node's file at its start.
+//! Opening the journal when a node starts.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;

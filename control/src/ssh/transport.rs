@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use tokio::sync::{Mutex, Semaphore};
 
-use super::{BoxFuture, Exec, Progress, Sink, Source, Transport};
+use super::{Channel, Connection};
 use crate::command::Output;
 use crate::config::HostConfig;
 use crate::error::ControlError;
-use crate::ssh::{Channel, Connection};
+use crate::transport::{BoxFuture, Exec, Progress, Sink, Source, Transport};
 
 /// The number of concurrent commands on one connection. OpenSSH's default `MaxSessions` is 10; two are left for copying.
 const SESSIONS: usize = 8;
