@@ -115,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn compare_and_set_sets_where_it_finds_what_it_expects() {
+    fn compare_and_set_sets_only_if_the_value_matches() {
         let mut values = Values::default();
         let mut cas = |expect, value| values.apply(Change::CompareAndSet { key: "x".into(), expect, value }).swapped;
         assert!(!cas(json!(1), json!(2)));
