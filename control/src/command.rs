@@ -1,11 +1,11 @@
-//! What is to be run on a node, and what came of it.
+//! Commands for a node, and their output.
 
 use std::time::Duration;
 
-/// How long a command may take unless it says otherwise.
+/// The default time-out of a command.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// A command for a node's shell, in which no argument can be anything but an argument.
+/// A command for a node's shell. Arguments are quoted: they reach the program unchanged.
 ///
 /// ```
 /// use elenchus_control::Command;
@@ -25,7 +25,7 @@ pub struct Command {
 }
 
 impl Command {
-    /// A program, found by the node's PATH.
+    /// A program, looked up in the node's PATH.
     pub fn new(program: &str) -> Command {
         Command {
             text: quote(program),
@@ -38,13 +38,13 @@ impl Command {
         }
     }
 
-    /// A script for `sh`, as it stands.
+    /// A script for `sh`, passed on unchanged.
     pub fn sh(script: &str) -> Command {
         Command { text: script.to_owned(), is_script: true, ..Command::new("sh") }
     }
 
-    /// Adds an argument. It reaches the program unchanged, whatever it contains; a zero byte, which no argument can contain, is dropped. Of a
-    /// script, it becomes a word at the end.
+    /// Adds an argument. It reaches the program unchanged, except that NUL bytes are dropped, which no argument can contain. For a script, it is appended as
+    /// a quoted word.
     pub fn arg(mut self, arg: impl AsRef<str>) -> Command {
         self.text.push(' ');
         self.text.push_str(&quote(arg.as_ref()));
@@ -62,35 +62,35 @@ impl Command {
         self
     }
 
-    /// Runs in this directory.
+    /// Sets the working directory.
     pub fn dir(mut self, dir: &str) -> Command {
         self.dir = Some(dir.to_owned());
         self
     }
 
-    /// Feeds these bytes to standard input, which is empty otherwise.
+    /// Sets the content of standard input, which is empty by default.
     pub fn stdin(mut self, bytes: impl Into<Vec<u8>>) -> Command {
         self.stdin = bytes.into();
         self
     }
 
-    /// Bounds the time it may take; [`DEFAULT_TIMEOUT`] otherwise.
+    /// Sets the time-out; [`DEFAULT_TIMEOUT`] by default.
     pub fn timeout(mut self, timeout: Duration) -> Command {
         self.timeout = timeout;
         self
     }
 
-    /// Whether it needs root, which is so unless said otherwise.
+    /// Sets whether it runs as root; true by default.
     pub fn sudo(mut self, privileged: bool) -> Command {
         self.privileged = privileged;
         self
     }
 
-    /// The line that a POSIX shell is given.
+    /// The line for a POSIX shell.
     pub fn render(&self) -> String {
         let mut line = String::new();
         if let Some(dir) = &self.dir {
-            // A script has many commands: none of them must run elsewhere.
+            // A script has several commands: after a failed `cd`, none of them may run.
             line.push_str(&format!("cd {} || exit; ", quote(dir)));
         }
         for (name, value) in &self.env {
@@ -104,7 +104,7 @@ impl Command {
     }
 }
 
-/// A word that a POSIX shell takes for exactly this text.
+/// Quotes a text as one word of a POSIX shell.
 pub fn quote(text: &str) -> String {
     let text = text.replace('\0', "");
     shlex::try_quote(&text).map_or_else(|_| "''".to_owned(), |quoted| quoted.into_owned())
@@ -113,14 +113,14 @@ pub fn quote(text: &str) -> String {
 /// How a command ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Exit {
-    /// By itself, with this status; 0 is success.
+    /// It exited with this status; 0 is success.
     Code(u32),
-    /// By a signal, named without `SIG`.
+    /// A signal killed it, named without `SIG`.
     Signal(String),
 }
 
 impl Exit {
-    /// Whether it is success.
+    /// Whether the exit status is 0.
     pub fn is_success(&self) -> bool {
         *self == Exit::Code(0)
     }
@@ -135,7 +135,7 @@ impl std::fmt::Display for Exit {
     }
 }
 
-/// What a command left behind.
+/// The result of a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Output {
     /// Standard output.
@@ -147,15 +147,15 @@ pub struct Output {
 }
 
 impl Output {
-    /// Standard output as text, without blanks at its ends.
+    /// Standard output as text, trimmed.
     pub fn stdout_text(&self) -> String {
         String::from_utf8_lossy(&self.stdout).trim().to_owned()
     }
 
-    /// The last lines of what it said, standard error before standard output, at most about a thousand characters.
+    /// The end of its output, at most about 1000 characters: of standard error, or of standard output if standard error is blank.
     pub fn last_words(&self) -> String {
-        let said = if self.stderr.iter().any(|byte| !byte.is_ascii_whitespace()) { &self.stderr } else { &self.stdout };
-        let text = String::from_utf8_lossy(said);
+        let stream = if self.stderr.iter().any(|byte| !byte.is_ascii_whitespace()) { &self.stderr } else { &self.stdout };
+        let text = String::from_utf8_lossy(stream);
         let text = text.trim();
         let skipped = text.char_indices().rev().nth(1000).map_or(0, |(at, _)| at);
         text[skipped..].to_owned()
@@ -171,7 +171,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
         #[test]
-        fn a_shell_gives_every_argument_back(args in prop::collection::vec("\\PC{0,12}|[ '\"$`\\\\\n!*;&|<>(){}#~]{0,12}", 1..5)) {
+        fn a_shell_passes_every_argument_unchanged(args in prop::collection::vec("\\PC{0,12}|[ '\"$`\\\\\n!*;&|<>(){}#~]{0,12}", 1..5)) {
             let command = Command::new("printf").arg("%s\\0").args(&args);
             let out = std::process::Command::new("/bin/sh").arg("-c").arg(command.render()).output().unwrap();
             let expected: String = args.iter().map(|arg| format!("{arg}\0")).collect();

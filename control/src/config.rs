@@ -1,4 +1,4 @@
-//! How a host is reached.
+//! The configuration of a host.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,79 +8,79 @@ pub use elenchus_core::Secret;
 /// A private key.
 #[derive(Clone, Debug)]
 pub enum Key {
-    /// In a file, as OpenSSH writes it.
+    /// In a file, in OpenSSH's format.
     File(PathBuf),
-    /// In memory, as OpenSSH writes it.
+    /// In memory, in OpenSSH's format.
     Text(Secret),
 }
 
-/// How the control node proves who it is. Tried in the order of the fields.
+/// The credentials for logging in. They are tried in the order of the fields.
 #[derive(Clone, Debug, Default)]
 pub struct Auth {
-    /// With a key.
+    /// A private key.
     pub key: Option<Key>,
-    /// With the keys of the agent at `SSH_AUTH_SOCK`.
+    /// Whether to try the keys of the SSH agent at `SSH_AUTH_SOCK`.
     pub agent: bool,
-    /// With a password.
+    /// A password.
     pub password: Option<Secret>,
 }
 
-/// How commands become root's.
+/// How commands run as root.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Sudo {
-    /// They are not changed: the user is root, or nothing needs root.
+    /// Unchanged: the user is root, or no command needs root.
     #[default]
     None,
-    /// By `sudo` that asks for no password.
+    /// By `sudo` without a password.
     Passwordless,
     /// By `sudo` with this password.
     Password(Secret),
 }
 
-/// How the host proves who it is.
+/// How the host's key is checked.
 #[derive(Clone, Debug)]
 pub enum HostKeyPolicy {
-    /// By a key that one of these files knows.
+    /// It must be in one of these files.
     Strict {
         /// Files in OpenSSH's `known_hosts` format.
         known_hosts: Vec<PathBuf>,
     },
-    /// As strict, but a host that is not known yet is believed once, and remembered in the first file.
+    /// As strict, but the key of an unknown host is accepted and added to the first file.
     AcceptNew {
         /// Files in OpenSSH's `known_hosts` format.
         known_hosts: Vec<PathBuf>,
     },
-    /// By exactly this public key, as OpenSSH writes it.
+    /// It must be this public key, in OpenSSH's format.
     Pinned(String),
-    /// Not at all: whoever answers is believed.
+    /// Not at all: any key is accepted.
     Off,
 }
 
-/// Everything needed to reach a host.
+/// The configuration of a host.
 #[derive(Clone, Debug)]
 pub struct HostConfig {
-    /// Name or IP address.
+    /// Host name or IP address.
     pub address: String,
     /// Port of the SSH server.
     pub port: u16,
     /// User to log in as.
     pub user: String,
-    /// How to log in.
+    /// The credentials.
     pub auth: Auth,
-    /// The host through which the connection goes.
+    /// The jump host, if the connection goes through one.
     pub jump: Option<Box<HostConfig>>,
-    /// How commands become root's.
+    /// How commands run as root.
     pub sudo: Sudo,
-    /// How the host proves who it is.
+    /// How the host's key is checked.
     pub host_key: HostKeyPolicy,
-    /// How long connecting and logging in may take.
+    /// The time-out for connecting and logging in.
     pub connect_timeout: Duration,
-    /// What switches the host on when it is off, where that is known: a command for `sh` on the control node, which does no harm when the host is on.
+    /// A command for `sh` on the control node that powers the host on. Must do no harm when the host is on.
     pub power_on: Option<String>,
 }
 
 impl HostConfig {
-    /// A host with the usual settings: port 22, root, no way to log in yet, strict about host keys, ten seconds to connect.
+    /// A host with defaults: port 22, user root, no credentials, strict host key checking, 10 seconds to connect.
     pub fn new(address: impl Into<String>) -> HostConfig {
         HostConfig {
             address: address.into(),
@@ -96,7 +96,7 @@ impl HostConfig {
     }
 }
 
-/// OpenSSH's own files of known hosts.
+/// OpenSSH's `known_hosts` files of the user and the machine.
 pub fn known_hosts() -> Vec<PathBuf> {
     let of_user = std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".ssh/known_hosts"));
     of_user.into_iter().chain([PathBuf::from("/etc/ssh/ssh_known_hosts")]).collect()

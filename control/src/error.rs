@@ -1,4 +1,4 @@
-//! What can go wrong between the control node and a host.
+//! Errors of commands and copies on a host.
 
 use std::time::Duration;
 
@@ -6,65 +6,65 @@ use thiserror::Error;
 
 use crate::command::Exit;
 
-/// Why something could not be done on a host. Every message names the host, and says what to do where that is known.
+/// The reason why a command or a copy failed. Every message names the host, and a remedy where one is known.
 #[derive(Debug, Error)]
 pub enum ControlError {
-    /// The SSH server could not be reached.
+    /// The host could not be reached. Nothing was run.
     #[error("{host}: cannot connect to {address}: {reason}")]
     Connect {
         /// The host's name.
         host: String,
-        /// Where it was looked for.
+        /// Its address and port.
         address: String,
-        /// What happened.
+        /// The reason.
         reason: String,
     },
-    /// The host did not prove who it is.
+    /// The host's key was not accepted. Nothing was run.
     #[error("{host}: {reason}")]
     HostKey {
         /// The host's name.
         host: String,
-        /// What is wrong with its key, and what to do.
+        /// What is wrong with the key, and what to do.
         reason: String,
     },
-    /// The host refused the login.
+    /// The host refused the login. Nothing was run.
     #[error("{host}: user `{user}` was refused: {reason}")]
     Auth {
         /// The host's name.
         host: String,
-        /// Who tried to log in.
+        /// The user.
         user: String,
         /// What was tried, and what to do.
         reason: String,
     },
-    /// The connection broke while a command ran or a file was copied.
+    /// The connection was lost while a command ran. The command may have taken effect.
     #[error("{host}: the connection was lost during `{command}`; whether it took effect is unknown")]
     ConnectionLost {
         /// The host's name.
         host: String,
-        /// What was being done.
+        /// The command.
         command: String,
     },
-    /// A command took too long. It may still be running.
+    /// A command exceeded its time-out. It may still be running.
     #[error("{host}: `{command}` took longer than {limit:?}")]
     Timeout {
         /// The host's name.
         host: String,
         /// The command.
         command: String,
-        /// Its limit.
+        /// The time-out.
         limit: Duration,
     },
-    /// A command ended without success.
+    /// A command ended with a failure.
     #[error("{host}: `{command}` ended with {status}{}{output}", if .output.is_empty() { "" } else { ": " })]
     Failed {
         /// The host's name.
         host: String,
         /// The command.
         command: String,
-        /// How it ended.
+        /// Its exit status.
         status: Exit,
-        /// Its last words.
+        /// The end of its output.
         output: String,
     },
     /// A file could not be copied.
@@ -72,14 +72,14 @@ pub enum ControlError {
     Copy {
         /// The host's name.
         host: String,
-        /// From or to where on the host.
+        /// The file's path, on the host or the control node.
         file: String,
-        /// What happened.
+        /// The reason.
         reason: String,
     },
 }
 
-/// The first line of a command, short enough for a message.
+/// The first line of a command, shortened for a message.
 pub(crate) fn short(command: &str) -> String {
     let mut line: String = command.lines().next().unwrap_or_default().chars().take(120).collect();
     if line.len() < command.len() {

@@ -4,30 +4,33 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use russh_sftp::client::SftpSession;
-use russh_sftp::protocol::OpenFlags;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::sync::{Mutex, Semaphore};
+use tokio::io::AsyncWriteExt;
 
 use crate::command::{Command, Output, quote};
 use crate::config::{HostConfig, Sudo};
 use crate::error::{ControlError, short};
-use crate::ssh::{Channel, Connection};
+use crate::ssh::SshTransport;
+use crate::transport::{Exec, Sink, Source, Transport};
 
-/// How many commands run at once on one connection. OpenSSH allows ten sessions unless told otherwise; two are left for copying.
-const SESSIONS: usize = 8;
-
-/// How often connecting is tried, with a pause that doubles each time from [`FIRST_PAUSE`].
-const CONNECT_TRIES: u32 = 4;
-
-/// The pause after the first failure to connect.
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
-
-/// The piece in which files are copied: 256 KiB.
-const PIECE: usize = 256 * 1024;
-
-/// A host, reached over one SSH connection that is opened when first needed, kept alive, and opened again when it broke. Cheap to clone; all clones
-/// share the connection.
+/// A node on which commands run and to which files are copied. Clones share the connection.
+///
+/// ```no_run
+/// use elenchus_control::config::{HostConfig, Key, Sudo};
+/// use elenchus_control::{Command, Host};
+///
+/// # async fn example() -> Result<(), elenchus_control::ControlError> {
+/// let mut config = HostConfig::new("10.0.0.1");
+/// config.user = "admin".to_owned();
+/// config.auth.key = Some(Key::File("/home/me/.ssh/id_ed25519".into()));
+/// config.sudo = Sudo::Passwordless;
+/// let host = Host::new("n1", config);
+///
+/// let kernel = host.run(Command::new("uname").arg("-r")).await?.stdout_text();
+/// host.write(b"heartbeat = 100\n", "/etc/my-store.conf", 0o644).await?;
+/// let log = host.read("/var/log/my-store.log").await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Host {
     shared: Arc<Shared>,
@@ -36,15 +39,21 @@ pub struct Host {
 struct Shared {
     name: String,
     config: HostConfig,
-    connection: Mutex<Option<Arc<Connection>>>,
-    sessions: Semaphore,
+    transport: Arc<dyn Transport>,
 }
 
 impl Host {
-    /// A host of this name. Nothing is connected yet.
+    /// Creates a host that is reached over SSH. The connection is opened when first needed, kept alive, and replaced when it breaks.
     pub fn new(name: impl Into<String>, config: HostConfig) -> Host {
-        let shared = Shared { name: name.into(), config, connection: Mutex::new(None), sessions: Semaphore::new(SESSIONS) };
-        Host { shared: Arc::new(shared) }
+        let name = name.into();
+        let transport = Arc::new(SshTransport::new(name.clone(), config.clone()));
+        Host::with_transport(name, config, transport)
+    }
+
+    /// Creates a host that is reached by another transport. Of the configuration, `Host` itself uses the address, the port, the user, `sudo` and
+    /// `power_on`; the rest concerns SSH only.
+    pub fn with_transport(name: impl Into<String>, config: HostConfig, transport: Arc<dyn Transport>) -> Host {
+        Host { shared: Arc::new(Shared { name: name.into(), config, transport }) }
     }
 
     /// Its name in the plan.
@@ -57,33 +66,29 @@ impl Host {
         &self.shared.config.address
     }
 
-    /// The port of its SSH server, as it is connected to.
+    /// The port of its SSH server.
     pub fn port(&self) -> u16 {
         self.shared.config.port
     }
 
-    /// What switches it on when it is off, where that is known: a command for `sh` on this machine.
+    /// The command, for `sh` on the control node, that powers it on; `None` if the configuration has none.
     pub fn power_on(&self) -> Option<&str> {
         self.shared.config.power_on.as_deref()
     }
 
-    /// Connects anew, once, whatever connection there was: that of a host that went down without a word seems to live on for a while. Commands that run on the
-    /// old one are left alone. It takes no longer than `limit`, nor than connecting may take to this host.
+    /// Replaces the connection by a new one. The connection to a host that lost power can appear alive for some time. Connects once, within `limit` and
+    /// the configured time-out. Commands that run on the old connection are not interrupted.
     ///
     /// # Errors
-    /// When the host cannot be reached or logged in to.
+    /// When the host cannot be reached or refuses the login.
     pub async fn reconnect(&self, limit: Duration) -> Result<(), ControlError> {
-        *self.shared.connection.lock().await = None;
-        let config = HostConfig { connect_timeout: limit.min(self.shared.config.connect_timeout), ..self.shared.config.clone() };
-        let opened = Connection::open(self.name(), &config).await?;
-        *self.shared.connection.lock().await = Some(Arc::new(opened));
-        Ok(())
+        self.shared.transport.reconnect(limit).await
     }
 
     /// Runs a command that must succeed.
     ///
     /// # Errors
-    /// As [`Host::output`], and when it ends with anything but exit status 0.
+    /// As [`Host::output`], and when the exit status is not 0.
     pub async fn run(&self, command: Command) -> Result<Output, ControlError> {
         let line = command.render();
         let output = self.output(command).await?;
@@ -98,21 +103,20 @@ impl Host {
         })
     }
 
-    /// Runs a command, however it ends.
+    /// Runs a command and returns its output, whatever its exit status.
     ///
     /// # Errors
-    /// When the host cannot be reached (nothing was run), the connection breaks meanwhile, or the command takes too long (it may have taken effect).
+    /// When the host cannot be reached (nothing was run), the connection is lost while the command runs, or the command takes too long (in both cases it may
+    /// have taken effect).
     pub async fn output(&self, command: Command) -> Result<Output, ControlError> {
-        let _session = self.shared.sessions.acquire().await;
-        let (line, stdin) = self.privileged(&command);
-        tracing::trace!(host = self.name(), command = %command.render(), "run");
-        let channel = self.channel().await?;
-        tokio::time::timeout(command.timeout, channel.exec(&line, &stdin)).await.unwrap_or_else(|_| {
-            Err(ControlError::Timeout { host: self.name().to_owned(), command: short(&command.render()), limit: command.timeout })
-        })
+        let rendered = command.render();
+        tracing::trace!(host = self.name(), command = %rendered, "run");
+        let (line, stdin) = self.privileged(&command, &rendered);
+        let exec = Exec { line: &line, stdin: &stdin, timeout: command.timeout, label: &short(&rendered) };
+        self.shared.transport.exec(exec).await
     }
 
-    /// As [`Host::run`], but connecting is within the command's time as well: for who had rather ask again than wait for a host that may be down.
+    /// As [`Host::run`], but the command's time-out includes connecting: for callers that would rather ask again than wait for a host that may be down.
     ///
     /// # Errors
     /// As [`Host::run`].
@@ -122,37 +126,44 @@ impl Host {
         tokio::time::timeout(limit, self.run(command)).await.unwrap_or_else(late)
     }
 
-    /// Copies a local file to the host, with these permissions. `progress` is told the bytes done and the bytes in all.
+    /// Copies a local file to the host, with these permissions. `progress` receives the bytes copied and the size.
     ///
     /// # Errors
-    /// When either file cannot be used, or the connection breaks.
-    pub async fn upload(&self, local: &Path, remote: &str, mode: u32, progress: impl FnMut(u64, u64)) -> Result<(), ControlError> {
-        let failed = |reason: String| self.copy_error(&local.display().to_string(), reason);
-        let file = tokio::fs::File::open(local).await.map_err(|error| failed(error.to_string()))?;
-        let size = file.metadata().await.map_err(|error| failed(error.to_string()))?.len();
-        self.put(file, size, remote, mode, progress).await
+    /// When a file cannot be read or written, or the connection is lost.
+    pub async fn upload(
+        &self,
+        local: &Path,
+        remote: &str,
+        mode: u32,
+        mut progress: impl FnMut(u64, u64) + Send,
+    ) -> Result<(), ControlError> {
+        let failed = |error: std::io::Error| self.copy_error(local, &error);
+        let mut file = tokio::fs::File::open(local).await.map_err(failed)?;
+        let size = file.metadata().await.map_err(failed)?.len();
+        self.put(&mut file, remote, mode, |done| progress(done, size)).await
     }
 
-    /// Writes bytes to a file on the host, with these permissions. The file appears at once and whole.
+    /// Writes bytes to a file on the host, with these permissions. The file is replaced atomically.
     ///
     /// # Errors
     /// As [`Host::upload`].
     pub async fn write(&self, bytes: &[u8], remote: &str, mode: u32) -> Result<(), ControlError> {
-        self.put(bytes, bytes.len() as u64, remote, mode, |_, _| {}).await
+        let mut source = bytes;
+        self.put(&mut source, remote, mode, |_| {}).await
     }
 
-    /// Copies a file from the host. `progress` is told the bytes done and the bytes in all.
+    /// Copies a file from the host. `progress` receives the bytes copied and the size.
     ///
     /// # Errors
     /// As [`Host::upload`].
-    pub async fn download(&self, remote: &str, local: &Path, progress: impl FnMut(u64, u64)) -> Result<(), ControlError> {
-        let mut file =
-            tokio::fs::File::create(local).await.map_err(|error| self.copy_error(&local.display().to_string(), error.to_string()))?;
+    pub async fn download(&self, remote: &str, local: &Path, progress: impl FnMut(u64, u64) + Send) -> Result<(), ControlError> {
+        let failed = |error: std::io::Error| self.copy_error(local, &error);
+        let mut file = tokio::fs::File::create(local).await.map_err(failed)?;
         self.get(remote, &mut file, progress).await?;
-        file.flush().await.map_err(|error| self.copy_error(&local.display().to_string(), error.to_string()))
+        file.flush().await.map_err(failed)
     }
 
-    /// The content of a file on the host.
+    /// Returns the content of a file on the host.
     ///
     /// # Errors
     /// As [`Host::upload`].
@@ -162,96 +173,28 @@ impl Host {
         Ok(bytes)
     }
 
-    /// Ends the connection, if there is one.
+    /// Closes the connection, if there is one.
     pub async fn close(&self) {
-        if let Some(connection) = self.shared.connection.lock().await.take() {
-            connection.close().await;
-        }
+        self.shared.transport.close().await;
     }
 
-    /// The line to run and its input, so that it runs as root where it must.
-    fn privileged(&self, command: &Command) -> (String, Vec<u8>) {
-        let line = command.render();
+    /// The line to run and its input; as root, where the command needs that and the user is another.
+    fn privileged(&self, command: &Command, line: &str) -> (String, Vec<u8>) {
         match &self.shared.config.sudo {
-            Sudo::Passwordless if command.privileged => (format!("exec sudo -n -- sh -c {}", quote(&line)), command.stdin.clone()),
+            Sudo::Passwordless if command.privileged => (format!("exec sudo -n -- sh -c {}", quote(line)), command.stdin.clone()),
             Sudo::Password(password) if command.privileged => {
                 let mut stdin = format!("{}\n", password.reveal()).into_bytes();
                 stdin.extend_from_slice(&command.stdin);
-                // `-k` has sudo ask each time, so that the password is always what it reads first.
-                (format!("exec sudo -k -S -p '' -- sh -c {}", quote(&line)), stdin)
+                // With `-k`, sudo always asks: the first line of the input is then always the password.
+                (format!("exec sudo -k -S -p '' -- sh -c {}", quote(line)), stdin)
             }
-            _ => (line, command.stdin.clone()),
+            _ => (line.to_owned(), command.stdin.clone()),
         }
     }
 
-    /// A channel on a living connection. As nothing was asked yet, a dead connection may be replaced.
-    async fn channel(&self) -> Result<Channel, ControlError> {
-        let connection = self.connection().await?;
-        match connection.channel().await {
-            Ok(channel) => Ok(channel),
-            Err(_) => {
-                self.forget(&connection).await;
-                self.connection().await?.channel().await
-            }
-        }
-    }
-
-    async fn connection(&self) -> Result<Arc<Connection>, ControlError> {
-        let mut current = self.shared.connection.lock().await;
-        if let Some(connection) = current.as_ref().filter(|connection| !connection.is_closed()) {
-            return Ok(connection.clone());
-        }
-        let mut pause = FIRST_PAUSE;
-        for attempt in 1.. {
-            match Connection::open(self.name(), &self.shared.config).await {
-                Ok(opened) => return Ok(current.insert(Arc::new(opened)).clone()),
-                Err(error @ ControlError::Connect { .. }) if attempt < CONNECT_TRIES => {
-                    tracing::debug!(host = self.name(), %error, "connecting failed; trying again");
-                    tokio::time::sleep(pause).await;
-                    pause *= 2;
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        unreachable!("the loop returns")
-    }
-
-    async fn forget(&self, dead: &Arc<Connection>) {
-        let mut current = self.shared.connection.lock().await;
-        if current.as_ref().is_some_and(|connection| Arc::ptr_eq(connection, dead)) {
-            *current = None;
-        }
-    }
-
-    async fn sftp(&self) -> Result<SftpSession, ControlError> {
-        self.channel().await?.sftp().await
-    }
-
-    async fn put(
-        &self,
-        mut source: impl tokio::io::AsyncRead + Unpin,
-        size: u64,
-        remote: &str,
-        mode: u32,
-        mut progress: impl FnMut(u64, u64),
-    ) -> Result<(), ControlError> {
-        let failed = |reason: String| self.copy_error(remote, reason);
-        let staged = self.staging();
-        let sftp = self.sftp().await?;
-        let flags = OpenFlags::CREATE | OpenFlags::TRUNCATE | OpenFlags::WRITE;
-        let mut file = sftp.open_with_flags(&staged, flags).await.map_err(|error| failed(error.to_string()))?;
-        let (mut piece, mut done) = (vec![0; PIECE], 0);
-        loop {
-            let length = source.read(&mut piece).await.map_err(|error| failed(error.to_string()))?;
-            if length == 0 {
-                break;
-            }
-            file.write_all(&piece[..length]).await.map_err(|error| failed(error.to_string()))?;
-            done += length as u64;
-            progress(done, size);
-        }
-        file.shutdown().await.map_err(|error| failed(error.to_string()))?;
-        let _ = sftp.close().await;
+    async fn put(&self, source: Source<'_>, remote: &str, mode: u32, mut progress: impl FnMut(u64) + Send) -> Result<(), ControlError> {
+        let staged = staging_path();
+        self.shared.transport.upload(source, &staged, &mut |done, _| progress(done)).await.map_err(|error| about(error, remote))?;
         let place = format!(
             "mkdir -p \"$(dirname {to})\" && chmod {mode:o} {from} && mv -f {from} {to}",
             to = quote(remote),
@@ -261,55 +204,45 @@ impl Host {
         self.run(Command::sh(&owned)).await.map(drop)
     }
 
-    async fn get(
-        &self,
-        remote: &str,
-        target: &mut (impl tokio::io::AsyncWrite + Unpin),
-        mut progress: impl FnMut(u64, u64),
-    ) -> Result<(), ControlError> {
-        let failed = |reason: String| self.copy_error(remote, reason);
-        // A file that only root may read is copied to where this user may.
+    async fn get(&self, remote: &str, sink: Sink<'_>, mut progress: impl FnMut(u64, u64) + Send) -> Result<(), ControlError> {
+        // A file that may be readable by root only is first copied to a place where this user can read it.
         let staged = match self.shared.config.sudo {
             Sudo::None => None,
             _ => {
-                let staged = self.staging();
+                let staged = staging_path();
                 let user = quote(&self.shared.config.user);
                 let copy = format!("umask 077 && cat {} > {to} && chown {user} {to}", quote(remote), to = quote(&staged));
                 self.run(Command::sh(&copy)).await?;
                 Some(staged)
             }
         };
-        let sftp = self.sftp().await?;
         let path = staged.as_deref().unwrap_or(remote);
-        let size = sftp.metadata(path).await.map_err(|error| failed(error.to_string()))?.size.unwrap_or(0);
-        let mut file = sftp.open(path).await.map_err(|error| failed(error.to_string()))?;
-        let (mut piece, mut done) = (vec![0; PIECE], 0);
-        loop {
-            let length = file.read(&mut piece).await.map_err(|error| failed(error.to_string()))?;
-            if length == 0 {
-                break;
-            }
-            target.write_all(&piece[..length]).await.map_err(|error| failed(error.to_string()))?;
-            done += length as u64;
-            progress(done, size);
-        }
-        let _ = sftp.close().await;
+        let mut progress = |done, size: Option<u64>| progress(done, size.unwrap_or(0));
+        self.shared.transport.download(path, sink, &mut progress).await.map_err(|error| about(error, remote))?;
         match staged {
             Some(staged) => self.run(Command::new("rm").args(["-f", &staged])).await.map(drop),
             None => Ok(()),
         }
     }
 
-    /// A path on the host that no other copy uses.
-    fn staging(&self) -> String {
-        static COUNTER: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
-        let number = COUNTER.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        format!("/tmp/.elenchus-{}-{number}", std::process::id())
+    fn copy_error(&self, file: &Path, error: &std::io::Error) -> ControlError {
+        ControlError::Copy { host: self.name().to_owned(), file: file.display().to_string(), reason: error.to_string() }
     }
+}
 
-    fn copy_error(&self, file: &str, reason: String) -> ControlError {
-        ControlError::Copy { host: self.name().to_owned(), file: file.to_owned(), reason }
+/// Names in a copy error the file that the caller knows, not the one it is staged in.
+fn about(error: ControlError, remote: &str) -> ControlError {
+    match error {
+        ControlError::Copy { host, reason, .. } => ControlError::Copy { host, file: remote.to_owned(), reason },
+        other => other,
     }
+}
+
+/// A path on the host that no other copy uses.
+fn staging_path() -> String {
+    static COUNTER: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
+    let number = COUNTER.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    format!("/tmp/.elenchus-{}-{number}", std::process::id())
 }
 
 impl std::fmt::Debug for Host {

@@ -1,142 +1,71 @@
-//! Nodes on this machine: Linux namespaces, each with its own network, processes, hostname and files, reached over SSH like any other host.
+//! Local nodes: Linux namespaces on this machine, each with its own network, processes, host name and files, reached over SSH like any other host.
 //!
 //! ```text
-//! host            elenchus run plan.yaml     "outer": unshares, waits, forwards signals
+//! host            elenchus run plan.yaml     outer process: unshares, waits, forwards signals
 //! ── namespaces ─────────────────────────────────────────────────────────────────────────────
-//! lab             init (pid 1)               ends the lab when the outer process dies, however it dies
-//!                 └ elenchus run plan.yaml   "inner": the same command, with 10.77.0.254 on a bridge
-//!   node n1         ├ keeper                 has the node's disk, unshares again whenever the node is started, waits
-//!                   │ └ init (pid 1)         builds the node's root, reaps
-//!                   │   └ sshd               runs commands: the system under test lives here
+//! lab             init (pid 1)               ends the lab when the outer process dies, even by SIGKILL
+//!                 └ elenchus run plan.yaml   inner process: the same command, with 10.77.0.254 on a bridge
+//!   node n1         ├ supervisor             holds the node's disk; creates new namespaces at every start of the node
+//!                   │ └ init (pid 1)         builds the node's root, reaps children
+//!                   │   └ sshd               runs commands; the system under test runs below it
 //!   node n2 …       └ …
 //! ```
 //!
-//! A node can be restarted and switched off, by `reboot(2)` like any machine: the kernel ends its processes, and its keeper starts it anew, at once or when its
-//! power button is pressed, with the same files, name and address, and with nothing that was in memory: no processes, no mounts, no rules of a firewall.
+//! The test itself runs in the lab's network namespace. SSH and the clients therefore reach the nodes by plain TCP, and the host's network is neither used
+//! nor changed. All processes are below the outer process in one tree of pid namespaces: when the outer process ends, the kernel kills the tree and
+//! removes its namespaces, mounts and links. Cgroups made by faults have no such owner; the outer process deletes them.
 //!
-//! The test itself runs inside the lab's network namespace, so that SSH and the clients reach the nodes by plain TCP, and nothing of the host's network is ever
-//! touched or needed. All processes are in one tree of pid namespaces below the outer process: when it goes, the kernel kills them all, and with them
-//! go every namespace, mount and link; what cgroups faults have made in the nodes, the outer process deletes. As root, a node's root is an overlay over the host's, so that a node may even install packages; otherwise, in a user
-//! namespace, it is composed of read-only binds and a copied `/etc`.
+//! As root, a node's root file system is an overlay over the host's, and packages can be installed in it. Without root, in a user namespace, it consists
+//! of read-only bind mounts and a copy of `/etc`.
+//!
+//! A node reboots and powers off by `reboot(2)`, like a machine: the kernel kills its processes, and the supervisor starts the node again, at once or when it
+//! receives SIGUSR1 ([`HostConfig::power_on`](crate::config::HostConfig::power_on)). Files, name and address survive; processes, mounts and firewall rules do not.
+//!
+//! # Example
+//!
+//! The lab executes the program again in other roles. [`main_hook`] must therefore be the first call in `main`, and [`enter`] must come before any thread.
+//!
+//! ```no_run
+//! use elenchus_control::lab::{self, Entered, LabOptions};
+//! use elenchus_control::{Command, Host};
+//!
+//! fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     lab::main_hook();
+//!     let network = match lab::enter()? {
+//!         Entered::Outer(status) => std::process::exit(status),
+//!         Entered::Inner(network) => network,
+//!     };
+//!     let lab = network.start(&LabOptions { nodes: 3, ..LabOptions::default() })?;
+//!     tokio::runtime::Runtime::new()?.block_on(async {
+//!         for node in &lab.nodes {
+//!             let host = Host::new(&node.name, node.host.clone());
+//!             println!("{}", host.run(Command::new("hostname")).await?.stdout_text());
+//!         }
+//!         Ok(())
+//!     })
+//! }
+//! ```
 
+mod background;
 mod cgroups;
+mod cluster;
 mod enter;
-mod held;
+mod environment;
+mod error;
+mod hook;
 mod join;
 mod netlink;
+mod network;
 mod node;
-mod openssh;
+mod options;
 mod procfs;
-mod root;
-mod supervise;
+mod signals;
 
-use std::net::{IpAddr, Ipv4Addr};
-use std::time::Duration;
-
-use thiserror::Error;
-
-pub use enter::{Entered, LabNet, enter, is_inside, main_hook};
-pub use held::{HeldLab, HeldNode, enter_detached};
-pub use node::{Lab, LabNode};
-
-use crate::config::{HostConfig, HostKeyPolicy, Key, Secret};
-
-/// The most nodes that a lab can have.
-pub const MAX_NODES: u16 = 200;
-
-/// The address of the control node in the lab's network.
-pub const CONTROLLER: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 254);
-
-/// The length of the lab network's prefix.
-const PREFIX: u8 = 24;
-
-/// How long a node may take until its SSH server answers.
-const START_LIMIT: Duration = Duration::from_secs(20);
-
-/// Which SSH server a node runs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum NodeSshd {
-    /// Elenchus' own.
-    #[default]
-    Embedded,
-    /// The host's installed OpenSSH; it needs root.
-    OpenSsh,
-}
-
-/// What a lab is to be like.
-#[derive(Clone, Copy, Debug)]
-pub struct LabOptions {
-    /// How many nodes: n1, n2 …
-    pub nodes: u16,
-    /// The SSH server of each.
-    pub sshd: NodeSshd,
-}
-
-impl Default for LabOptions {
-    fn default() -> LabOptions {
-        LabOptions { nodes: 5, sshd: NodeSshd::Embedded }
-    }
-}
-
-/// Why there is no lab.
-#[derive(Debug, Error)]
-pub enum LabError {
-    /// The kernel refuses namespaces.
-    #[error("this machine lets no lab be made: {what}: {source}. {advice}")]
-    Namespaces {
-        /// What was tried.
-        what: &'static str,
-        /// What the kernel said.
-        source: std::io::Error,
-        /// How to get it.
-        advice: &'static str,
-    },
-    /// A step that should work inside the lab did not.
-    #[error("the lab could not be set up: {what}: {source}")]
-    Setup {
-        /// The step.
-        what: String,
-        /// What the kernel said.
-        source: std::io::Error,
-    },
-    /// A node did not come up.
-    #[error("the lab's node {node} did not come up: {reason}")]
-    Node {
-        /// Which.
-        node: String,
-        /// Why.
-        reason: String,
-    },
-    /// A node that is up cannot be entered.
-    #[error("cannot enter the lab's node {node}: {reason}")]
-    Join {
-        /// Which.
-        node: String,
-        /// Why.
-        reason: String,
-    },
-    /// What was asked for cannot be.
-    #[error("{0}")]
-    Options(String),
-}
-
-impl LabError {
-    fn setup(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> LabError {
-        let what = what.into();
-        move |source| LabError::Setup { what, source }
-    }
-}
-
-/// The address of a node, counted from 1.
-fn address(number: u16) -> IpAddr {
-    IpAddr::V4(Ipv4Addr::new(10, 77, 0, number as u8))
-}
-
-/// How a node of the lab is reached.
-fn host_config(address: IpAddr, private_key: &str, host_key: &str, keeper_pid: u32) -> HostConfig {
-    let mut config = HostConfig::new(address.to_string());
-    config.auth.key = Some(Key::Text(Secret::new(private_key)));
-    config.host_key = HostKeyPolicy::Pinned(host_key.to_owned());
-    config.power_on = Some(format!("kill -USR1 {keeper_pid}"));
-    config
-}
+pub use background::{HeldLab, HeldNode, enter_detached};
+pub use cluster::{Lab, LabNode};
+pub use enter::{Entered, enter};
+pub use environment::is_inside;
+pub use error::LabError;
+pub use hook::main_hook;
+pub use network::{CONTROLLER, LabNet};
+pub use options::{LabOptions, MAX_NODES, NodeSshd};

@@ -1,6 +1,6 @@
-//! An SSH server for the nodes of the lab, so that they need no installed one. The only file that names russh's server.
+//! An SSH server for the nodes of the lab, where none need be installed. The only file that uses russh's server.
 //!
-//! It runs commands as the user it runs as, copies files over SFTP, and forwards TCP connections so that it can be a jump host. One key may log in.
+//! It runs commands as its own user, copies files over SFTP, and forwards TCP connections, so that it can be a jump host. One key may log in.
 
 mod files;
 
@@ -20,32 +20,32 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::process::{Child, ChildStdin, Command};
 
-/// Who the server is, and who may log in.
+/// The server's key, and the key that may log in.
 #[derive(Clone)]
 pub struct SshdConfig {
-    /// Its private key, as OpenSSH writes it.
+    /// Its private key, in OpenSSH's format.
     pub host_key: String,
-    /// The public key that may log in, as OpenSSH writes it.
+    /// The public key that may log in, in OpenSSH's format.
     pub authorized_key: String,
 }
 
-/// Why the server cannot run.
+/// The reason why the server cannot run.
 #[derive(Debug, Error)]
 pub enum SshdError {
-    /// A key is none.
-    #[error("the {which} key of the lab's SSH server cannot be used: {reason}")]
+    /// A key cannot be created or read.
+    #[error("cannot use the {which} key of the lab's SSH server: {reason}")]
     Key {
-        /// Which one.
+        /// `host`, `authorized` or `new`.
         which: &'static str,
-        /// What is wrong.
+        /// The reason.
         reason: String,
     },
-    /// Connections can no longer be accepted.
+    /// The listener failed.
     #[error("the lab's SSH server cannot accept connections: {0}")]
     Accept(#[from] std::io::Error),
 }
 
-/// An Ed25519 key, as OpenSSH writes it.
+/// An Ed25519 key pair, in OpenSSH's format.
 #[derive(Clone)]
 pub struct KeyPair {
     /// The private key.
@@ -54,10 +54,10 @@ pub struct KeyPair {
     pub public_openssh: String,
 }
 
-/// Makes a new key from the operating system's randomness.
+/// Generates a key from the operating system's randomness.
 ///
 /// # Errors
-/// When there is no randomness, or the key cannot be written as text.
+/// When the key cannot be generated or encoded.
 pub fn generate_key() -> Result<KeyPair, SshdError> {
     let failed = |error: russh::keys::ssh_key::Error| SshdError::Key { which: "new", reason: error.to_string() };
     let key = PrivateKey::random(&mut UnwrapErr(getrandom::SysRng), Algorithm::Ed25519).map_err(failed)?;
@@ -67,10 +67,10 @@ pub fn generate_key() -> Result<KeyPair, SshdError> {
     })
 }
 
-/// Serves connections for ever.
+/// Serves connections until the listener fails.
 ///
 /// # Errors
-/// When a key cannot be used, or the listener breaks.
+/// When a key cannot be read, or the listener fails.
 pub async fn serve(listener: TcpListener, config: SshdConfig) -> Result<std::convert::Infallible, SshdError> {
     let host_key =
         decode_secret_key(&config.host_key, None).map_err(|error| SshdError::Key { which: "host", reason: error.to_string() })?;
@@ -88,7 +88,7 @@ pub async fn serve(listener: TcpListener, config: SshdConfig) -> Result<std::con
         let settings = settings.clone();
         let login = Login { authorized: authorized.clone(), opened: HashMap::new(), env: HashMap::new() };
         tokio::spawn(async move {
-            // A broken connection is the client's to notice.
+            // Errors of a connection are reported by the client.
             if let Ok(session) = server::run_stream(settings, stream, login).await {
                 let _ = session.await;
             }
@@ -99,7 +99,7 @@ pub async fn serve(listener: TcpListener, config: SshdConfig) -> Result<std::con
 /// One connection.
 struct Login {
     authorized: PublicKey,
-    /// Channels on which nothing was asked yet.
+    /// Channels on which nothing was requested yet.
     opened: HashMap<ChannelId, Channel<Msg>>,
     env: HashMap<ChannelId, Vec<(String, String)>>,
 }
@@ -154,7 +154,7 @@ impl server::Handler for Login {
         match start(&line, env) {
             Ok(child) => {
                 session.channel_success(id)?;
-                tokio::spawn(attend(child, channel, session.handle()));
+                tokio::spawn(supervise(child, channel, session.handle()));
                 Ok(())
             }
             Err(_) => session.channel_failure(id),
@@ -173,7 +173,7 @@ impl server::Handler for Login {
     }
 }
 
-/// What a command inherits of the server's own environment: no more than of OpenSSH, which starts each in a clean one.
+/// The variables of the server's environment that commands inherit. OpenSSH, too, starts each command in a clean environment.
 const INHERITED: [&str; 4] = ["PATH", "HOME", "LANG", "TMPDIR"];
 
 fn start(line: &str, env: Vec<(String, String)>) -> std::io::Result<Child> {
@@ -191,15 +191,15 @@ fn start(line: &str, env: Vec<(String, String)>) -> std::io::Result<Child> {
         .spawn()
 }
 
-/// Carries a command's input, output and end.
-async fn attend(mut child: Child, channel: Channel<Msg>, session: Handle) {
+/// Forwards a command's input, output and exit status.
+async fn supervise(mut child: Child, channel: Channel<Msg>, session: Handle) {
     let (stdout, stderr, stdin) = (child.stdout.take(), child.stderr.take(), child.stdin.take());
-    let (answers, said) = channel.split();
-    let gone = feed(answers, stdin);
-    // Daemons that a command leaves behind may hold its output open: once the command ended, only what is already there is sent.
+    let (receiver, sender) = channel.split();
+    let gone = feed(receiver, stdin);
+    // A daemon started by the command may keep its output open: after the command has ended, only what is already in the pipe is sent.
     let (ended_out, ended_err) = (tokio::sync::watch::channel(false), tokio::sync::watch::channel(false));
-    let out = pump(stdout, said.make_writer(), ended_out.1);
-    let err = pump(stderr, said.make_writer_ext(Some(1)), ended_err.1);
+    let out = pump(stdout, sender.make_writer(), ended_out.1);
+    let err = pump(stderr, sender.make_writer_ext(Some(1)), ended_err.1);
     let wait = async {
         let status = child.wait().await;
         let _ = ended_out.0.send(true);
@@ -209,10 +209,10 @@ async fn attend(mut child: Child, channel: Channel<Msg>, session: Handle) {
     let run = async { tokio::join!(wait, out, err).0 };
     let status = tokio::select! {
         status = run => status,
-        // The client went away: dropping the child kills it. What it left in sessions of their own lives on.
+        // The client disconnected: dropping the child kills it. Processes in sessions of their own survive.
         () = gone => return,
     };
-    let id = said.id();
+    let id = sender.id();
     let status = status.ok();
     let _ = match status.map(|status| (status.code(), status.signal())) {
         Some((_, Some(signal))) => {
@@ -225,9 +225,9 @@ async fn attend(mut child: Child, channel: Channel<Msg>, session: Handle) {
     let _ = session.close(id).await;
 }
 
-/// Passes the client's input on, and returns when the client is gone.
-async fn feed(mut answers: ChannelReadHalf, mut stdin: Option<ChildStdin>) {
-    while let Some(message) = answers.wait().await {
+/// Forwards the client's input, and returns when the channel is closed.
+async fn feed(mut receiver: ChannelReadHalf, mut stdin: Option<ChildStdin>) {
+    while let Some(message) = receiver.wait().await {
         match message {
             ChannelMsg::Data { data } => {
                 if let Some(input) = &mut stdin
@@ -243,6 +243,7 @@ async fn feed(mut answers: ChannelReadHalf, mut stdin: Option<ChildStdin>) {
     }
 }
 
+/// Copies output until its end, or, after the command has ended, until the pipe is empty.
 async fn pump(
     source: Option<impl AsyncRead + Unpin>,
     mut sink: impl tokio::io::AsyncWrite + Unpin,
@@ -254,7 +255,7 @@ async fn pump(
         let last = *ended.borrow();
         let read = async {
             if last {
-                // What the command wrote before it ended is in the pipe already.
+                // Everything the command wrote before it ended is already in the pipe.
                 tokio::time::timeout(Duration::from_millis(20), source.read(&mut piece)).await.unwrap_or(Ok(0))
             } else {
                 source.read(&mut piece).await

@@ -1,40 +1,37 @@
-//! The cgroups that faults make in a lab's nodes.
+//! The cgroups that faults create in a lab's nodes.
 //!
-//! They are the one thing that the kernel does not end with a lab: it has no namespace of cgroups that could die. So those of a lab are named for it, and its outer
-//! process deletes them when the lab is over. What a lab left whose outer process was killed, the next one deletes. They are empty then, and limit nobody.
+//! The kernel does not remove cgroups with the lab's namespaces. Their names therefore contain the lab's tag, and the lab's outer process deletes them at the end.
+//! If the outer process was killed, the next lab deletes them; until then they are empty and limit no process.
 
 use std::fs;
 use std::path::PathBuf;
 
 use super::procfs::ProcessId;
 
-/// Where a node says which lab's it is, and which node: faults put it into the names of cgroups.
-pub(super) const TAG_FILE: &str = "/run/elenchus/lab";
-
-/// What the names of all cgroups begin with that faults make in labs.
+/// The common prefix of the names of cgroups that faults create in labs.
 const PREFIX: &str = "elenchus-lab.";
 
-/// Those of the lab below one process.
+/// The cgroups of the lab of one outer process.
 pub(super) struct Cgroups {
     outer: ProcessId,
     hierarchies: Vec<PathBuf>,
 }
 
 impl Cgroups {
-    /// Before the lab begins, whose `/proc` covers the host's: looks where there may be any, and deletes those of labs whose outer process has ended.
-    pub(super) fn before(outer: ProcessId) -> Cgroups {
+    /// Finds the mounted hierarchies, and deletes the cgroups of labs whose outer process has ended. To be called before the lab mounts its own `/proc`.
+    pub(super) fn prepare(outer: ProcessId) -> Cgroups {
         let cgroups = Cgroups { outer, hierarchies: hierarchies() };
-        cgroups.delete(|other| !other.is_alive());
+        cgroups.delete(|outer| !outer.is_alive());
         cgroups
     }
 
-    /// The tag of the lab.
+    /// The lab's tag.
     pub(super) fn tag(&self) -> String {
         format!("lab.{}.{}", self.outer.pid, self.outer.started)
     }
 
-    /// When the lab is over: deletes its own.
-    pub(super) fn end(&self) {
+    /// Deletes this lab's cgroups.
+    pub(super) fn delete_own(&self) {
         self.delete(|outer| outer == self.outer);
     }
 
@@ -47,19 +44,19 @@ impl Cgroups {
     }
 }
 
-/// The outer process of the lab whose cgroup has this name.
+/// The outer process of the lab to which a cgroup of this name belongs.
 fn outer_of(name: &str) -> Option<ProcessId> {
     let mut numbers = name.strip_prefix(PREFIX)?.split('.');
     Some(ProcessId { pid: numbers.next()?.parse().ok()?, started: numbers.next()?.parse().ok()? })
 }
 
-/// Where the hierarchies of cgroups are mounted.
+/// The mount points of the cgroup hierarchies.
 fn hierarchies() -> Vec<PathBuf> {
     let mounts = fs::read_to_string("/proc/mounts").unwrap_or_default();
     let mounts = mounts.lines().filter_map(|line| {
         let mut fields = line.split(' ').skip(1);
-        let (place, kind) = (fields.next()?, fields.next()?);
-        matches!(kind, "cgroup" | "cgroup2").then(|| PathBuf::from(place))
+        let (mount_point, kind) = (fields.next()?, fields.next()?);
+        matches!(kind, "cgroup" | "cgroup2").then(|| PathBuf::from(mount_point))
     });
     mounts.collect()
 }
@@ -69,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cgroup_is_known_by_the_tag_of_its_lab() {
+    fn a_cgroup_name_gives_its_labs_outer_process() {
         let us = ProcessId::of(std::process::id()).unwrap();
         let cgroups = Cgroups { outer: us, hierarchies: Vec::new() };
         assert_eq!(outer_of(&format!("elenchus-{}.n1.etcd", cgroups.tag())), Some(us));
@@ -78,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn those_of_labs_that_are_over_are_deleted() {
+    fn cgroups_of_ended_labs_are_deleted() {
         let hierarchy = tempfile::tempdir().unwrap();
         let us = ProcessId::of(std::process::id()).unwrap();
         let cgroups = Cgroups { outer: us, hierarchies: vec![hierarchy.path().to_owned()] };
@@ -91,9 +88,9 @@ mod tests {
             fs::create_dir(hierarchy.path().join(name)).unwrap();
         }
         let left = || names.iter().map(|name| hierarchy.path().join(name).exists()).collect::<Vec<bool>>();
-        cgroups.delete(|other| !other.is_alive());
+        cgroups.delete(|outer| !outer.is_alive());
         assert_eq!(left(), [true, false, true]);
-        cgroups.end();
+        cgroups.delete_own();
         assert_eq!(left(), [false, false, true]);
     }
 }

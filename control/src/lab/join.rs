@@ -1,12 +1,12 @@
-//! From the host into the namespaces of a process.
+//! Joining the namespaces of a process from the host.
 
 use std::fs::{self, File};
 use std::io;
 
 use nix::sched::{CloneFlags, setns};
 
-/// The kinds, in the order in which they are joined: the one of users first, as it gives the right to join the others, and that of mounts last, as the paths of the others are
-/// the host's.
+/// The kinds of namespaces in the order of joining: user first, because it gives the right to join the others; mount last, because the paths of the others are
+/// paths of the host.
 const KINDS: [(&str, CloneFlags); 7] = [
     ("user", CloneFlags::CLONE_NEWUSER),
     ("cgroup", CloneFlags::CLONE_NEWCGROUP),
@@ -17,18 +17,18 @@ const KINDS: [(&str, CloneFlags); 7] = [
     ("mnt", CloneFlags::CLONE_NEWNS),
 ];
 
-/// Joins all namespaces of a process that are not this one's already. This process must have no other thread; of processes, only its children are in the namespace
-/// joined.
+/// Joins all namespaces of a process in which this process is not already. This process must have one thread only. The pid namespace applies to its children,
+/// not to itself.
 pub(super) fn join(pid: u32) -> io::Result<()> {
-    let mut doors = Vec::new();
+    let mut namespaces = Vec::new();
     for (kind, flag) in KINDS {
         let (there, here) = (format!("/proc/{pid}/ns/{kind}"), format!("/proc/self/ns/{kind}"));
         if fs::read_link(&there)? != fs::read_link(&here)? {
-            doors.push((kind, flag, File::open(&there)?));
+            namespaces.push((kind, flag, File::open(&there)?));
         }
     }
-    for (kind, flag, door) in &doors {
-        setns(door, *flag).map_err(|error| io::Error::other(format!("its {kind} namespace cannot be joined: {error}")))?;
+    for (kind, flag, namespace) in &namespaces {
+        setns(namespace, *flag).map_err(|error| io::Error::other(format!("cannot join its {kind} namespace: {error}")))?;
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
-//! Links and addresses by rtnetlink, so that the lab needs no `ip` command.
+//! Links and addresses by rtnetlink: the lab does not need the `ip` command.
 //!
-//! Requests are built as `linux/rtnetlink.h` lays them out: a header, a body, and attributes that may nest. Each is answered by an error number, 0 for success.
+//! A request has the layout of `linux/rtnetlink.h`: a header, a body, and attributes that may nest. The answer to each is an error number, 0 for success.
 
 use std::io;
 use std::net::IpAddr;
@@ -28,7 +28,7 @@ const IFA_ADDRESS: u16 = 1;
 const IFA_LOCAL: u16 = 2;
 const IFF_UP: u32 = 1;
 
-/// A conversation with the kernel about the network namespace in which it was opened.
+/// A netlink socket. It concerns the network namespace in which it was opened.
 pub(super) struct Netlink {
     socket: OwnedFd,
     sequence: u32,
@@ -40,16 +40,16 @@ impl Netlink {
         Ok(Netlink { socket, sequence: 0 })
     }
 
-    /// Makes a bridge.
+    /// Creates a bridge.
     pub(super) fn add_bridge(&mut self, name: &str) -> io::Result<()> {
         let mut request = Request::link(NLM_F_CREATE | NLM_F_EXCL, 0, 0);
         request.text(IFLA_IFNAME, name);
         request.nest(IFLA_LINKINFO, |info| info.text(IFLA_INFO_KIND, "bridge"));
-        self.ask(request)
+        self.send(request)
     }
 
-    /// Makes a pair of links, one here, switched on and plugged into the bridge of this index, and one, named `peer` and with this hardware address, in
-    /// the network namespace of a process.
+    /// Creates a veth pair: one end here, up and attached to the bridge of this index; the other, named `peer` and with this hardware address, in the
+    /// network namespace of a process.
     pub(super) fn add_veth(&mut self, name: &str, bridge: u32, peer: &str, hardware: [u8; 6], peer_pid: u32) -> io::Result<()> {
         let mut request = Request::link(NLM_F_CREATE | NLM_F_EXCL, 0, IFF_UP);
         request.text(IFLA_IFNAME, name);
@@ -65,26 +65,26 @@ impl Netlink {
                 });
             });
         });
-        self.ask(request)
+        self.send(request)
     }
 
-    /// Takes a link away, and the other end of its pair. That it is gone already is as good.
+    /// Deletes a link, and the other end of its pair. Succeeds if the link does not exist.
     pub(super) fn delete(&mut self, name: &str) -> io::Result<()> {
         let mut request = Request::new(RTM_DELLINK, 0);
         request.bytes.extend_from_slice(&link_body(0, 0));
         request.text(IFLA_IFNAME, name);
-        match self.ask(request) {
+        match self.send(request) {
             Err(error) if error.raw_os_error() == Some(nix::libc::ENODEV) => Ok(()),
             done => done,
         }
     }
 
-    /// Switches a link on.
+    /// Brings a link up.
     pub(super) fn set_up(&mut self, name: &str) -> io::Result<()> {
-        self.ask(Request::link(0, index(name)?, IFF_UP))
+        self.send(Request::link(0, index(name)?, IFF_UP))
     }
 
-    /// Gives a link an address.
+    /// Adds an address to a link.
     pub(super) fn add_address(&mut self, name: &str, address: IpAddr, prefix: u8) -> io::Result<()> {
         let (family, octets) = match address {
             IpAddr::V4(v4) => (2u8, v4.octets().to_vec()),
@@ -95,10 +95,10 @@ impl Netlink {
         request.bytes.extend_from_slice(&index(name)?.to_ne_bytes());
         request.attribute(IFA_LOCAL, &octets);
         request.attribute(IFA_ADDRESS, &octets);
-        self.ask(request)
+        self.send(request)
     }
 
-    fn ask(&mut self, request: Request) -> io::Result<()> {
+    fn send(&mut self, request: Request) -> io::Result<()> {
         self.sequence += 1;
         let message = request.finish(self.sequence);
         sendto(self.socket.as_raw_fd(), &message, &NetlinkAddr::new(0, 0), MsgFlags::empty())?;
@@ -109,17 +109,17 @@ impl Netlink {
         match (kind, field(16)) {
             (Some(NLMSG_ERROR), Some(0)) => Ok(()),
             (Some(NLMSG_ERROR), Some(number)) => Err(io::Error::from_raw_os_error(-number)),
-            _ => Err(io::Error::other("the kernel's answer is no acknowledgement")),
+            _ => Err(io::Error::other("the kernel's answer is not an acknowledgement")),
         }
     }
 }
 
-/// The number of a link in the network namespace in which this is asked.
+/// The index of a link in this process' network namespace.
 pub(super) fn index(name: &str) -> io::Result<u32> {
     Ok(nix::net::if_::if_nametoindex(name)?)
 }
 
-/// `struct ifinfomsg`: which link, and the flags to set.
+/// `struct ifinfomsg`: the link's index, and the flags to set.
 fn link_body(index: u32, flags: u32) -> [u8; 16] {
     let mut body = [0; 16];
     body[4..8].copy_from_slice(&index.to_ne_bytes());
@@ -163,7 +163,7 @@ impl Request {
         fill(self);
         let length = (self.bytes.len() - start) as u16;
         self.bytes[start..start + 2].copy_from_slice(&length.to_ne_bytes());
-        // Attributes begin at multiples of four.
+        // Attributes are aligned to four bytes.
         self.bytes.resize(self.bytes.len().next_multiple_of(4), 0);
     }
 

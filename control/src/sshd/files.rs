@@ -1,4 +1,4 @@
-//! The SFTP of the lab's SSH server: what copying files needs.
+//! The SFTP subsystem of the lab's SSH server: the operations that copying files needs.
 
 use std::collections::HashMap;
 use std::fs;
@@ -8,7 +8,7 @@ use std::os::unix::fs::{FileExt, PermissionsExt};
 use russh_sftp::protocol::{Attrs, Data, File, FileAttributes, Handle, Name, OpenFlags, Status, StatusCode};
 use russh_sftp::server::Handler;
 
-/// The most that one read returns: 255 KiB, as OpenSSH allows.
+/// The largest read, in bytes: 255 KiB, as in OpenSSH.
 const READ_MAX: u32 = 255 * 1024;
 
 /// One client's open files and directories.

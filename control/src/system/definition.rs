@@ -1,4 +1,4 @@
-//! What a system's YAML file may say.
+//! The format of a system definition.
 
 use std::collections::BTreeMap;
 
@@ -6,78 +6,78 @@ use elenchus_core::Span;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// How to install, configure, start, stop and look into a system. One YAML file each.
+/// The definition of a system: how to install, configure, start, stop and query it. One YAML file each.
 ///
 /// Texts marked *template* may use `{{ node.name }}`, `{{ node.address }}`, `{{ node.index }}` (from 0), `{{ system }}`, `{{ options.… }}`, and loop over
 /// `nodes` (all of them) and `peers` (all but this one): `{% for peer in peers %}…{% endfor %}`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Definition {
-    /// Its name: lower-case letters, digits and `-`. Pidfile and log are named for it.
+    /// The system's name: lower-case letters, digits and `-`. The pidfile and the log have this name.
     pub name: String,
-    /// What it is, in a sentence.
+    /// A description in one sentence.
     #[serde(default)]
     pub summary: String,
-    /// The client that speaks to it, unless the plan names another.
+    /// The client to use, unless the plan names another.
     #[serde(default)]
     pub client: Option<String>,
-    /// Settings a plan may change, with their defaults. Templates see them as `options.<name>`.
+    /// Options that a plan can set, with their defaults. Templates see them as `options.<name>`.
     #[serde(default)]
     pub options: BTreeMap<String, String>,
-    /// What must be on the node before it can start.
+    /// How to install it.
     #[serde(default)]
     pub install: Install,
-    /// Files uploaded from the control node.
+    /// Files to upload from the control node.
     #[serde(default)]
     pub upload: Vec<Upload>,
-    /// System users to create. They stay when the run is over.
+    /// System users to create. They are kept after the run.
     #[serde(default)]
     pub users: Vec<String>,
-    /// Directories to create before the start (templates); removed when the run is over.
+    /// Directories to create before the start (templates); removed after the run.
     #[serde(default)]
     pub directories: Vec<String>,
-    /// Files written from templates; removed when the run is over.
+    /// Files to write from templates; removed after the run.
     #[serde(default)]
     pub files: Vec<File>,
-    /// How it is started.
+    /// How to start it.
     pub start: Start,
-    /// How it is stopped.
+    /// How to stop it.
     #[serde(default)]
     pub stop: Stop,
-    /// How to tell that it serves.
+    /// How to check that it is ready.
     #[serde(default)]
     pub ready: Option<Ready>,
-    /// Which processes are its own, beside those it was started with.
+    /// How to find its processes outside the session that it was started in.
     #[serde(default)]
     pub process: Process,
-    /// Directories whose content is its data (templates): emptied before and after a run.
+    /// Data directories (templates): their content is deleted before and after a run.
     #[serde(default)]
     pub data: Vec<String>,
-    /// A command (template, run by `sh` on a node) that prints the name or the address of the primary as that node sees it, or nothing.
+    /// A command (template, run by `sh` on a node) that prints the name or the address of the primary as this node sees it, or nothing.
     #[serde(default)]
     pub primary: Option<String>,
-    /// How its members are changed while it runs.
+    /// How to change its membership while it runs.
     #[serde(default)]
     pub membership: Option<Membership>,
-    /// Log files to fetch after a run, beside what it printed (templates; shell wildcards allowed).
+    /// Log files to fetch after a run, besides its output (templates; shell wildcards are allowed).
     #[serde(default)]
     pub logs: Vec<String>,
-    /// What in its logs means trouble.
+    /// Patterns of log lines that are reported as findings.
     #[serde(default)]
     pub troubles: Vec<LogPattern>,
-    /// What it needs of a node.
+    /// What it requires of a node.
     #[serde(default)]
     pub requires: Requires,
 }
 
-/// What must be on the node before the system can start.
+/// How to install the system.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Install {
-    /// A command (template): when it succeeds, nothing is installed.
+    /// A command (template): if it succeeds, nothing is installed.
     #[serde(default)]
     pub unless: Option<String>,
-    /// Debian packages to install with apt-get. They stay when the run is over.
+    /// Debian packages to install with apt-get. They are kept after the run.
     #[serde(default)]
     pub packages: Vec<String>,
     /// Commands (templates) to run after the packages.
@@ -85,54 +85,54 @@ pub struct Install {
     pub commands: Vec<String>,
 }
 
-/// A file uploaded from the control node.
+/// A file to upload from the control node.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Upload {
-    /// Where it is on the control node (template). A relative path is looked for beside the system's definition, then beside the `elenchus` binary,
-    /// and a bare name on the PATH at last.
+    /// Its path on the control node (template). A relative path is looked up beside the system's definition, then beside the `elenchus` binary, and
+    /// a bare name finally on the PATH.
     pub from: String,
-    /// Where it goes (template, absolute).
+    /// Its path on the node (template, absolute).
     pub to: String,
     /// Its mode, in octal.
-    #[serde(default = "executable")]
+    #[serde(default = "executable_mode")]
     pub mode: String,
 }
 
-/// A file written from a template.
+/// A file to write from a template.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct File {
-    /// Where it goes (template, absolute).
+    /// Its path on the node (template, absolute).
     pub path: String,
     /// Its mode, in octal.
-    #[serde(default = "readable")]
+    #[serde(default = "readable_mode")]
     pub mode: String,
-    /// What is in it (template).
+    /// Its content (template).
     pub content: String,
 }
 
-/// How the system is started.
+/// How to start the system.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Start {
-    /// The command line (template, run by `sh`) that stays in the foreground; Elenchus puts it in the background.
+    /// The command line (template, run by `sh`), which must stay in the foreground; Elenchus runs it in the background.
     pub command: String,
-    /// Its environment (values are templates).
+    /// Environment variables (the values are templates).
     #[serde(default)]
     pub environment: BTreeMap<String, String>,
-    /// The user it runs as; root when absent.
+    /// The user it runs as; root by default.
     #[serde(default)]
     pub user: Option<String>,
 }
 
-/// How the system is stopped.
+/// How to stop the system.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Stop {
-    /// The signal that asks it to end.
+    /// The signal that requests the stop, without `SIG`.
     pub signal: String,
-    /// How long it may take before it is killed.
+    /// How long the stop may take before the system is killed.
     #[schemars(with = "String")]
     pub grace: Span,
 }
@@ -143,66 +143,66 @@ impl Default for Stop {
     }
 }
 
-/// How to tell that a node serves.
+/// How to check that a node is ready.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Ready {
-    /// A command (template, run by `sh` on the node) that succeeds when it does.
+    /// A command (template, run by `sh` on the node) that succeeds when the node is ready.
     pub command: String,
-    /// How long to try.
-    #[serde(default = "half_a_minute")]
+    /// How long to repeat the check.
+    #[serde(default = "ready_limit")]
     #[schemars(with = "String")]
     pub within: Span,
-    /// How long to wait between two tries.
-    #[serde(default = "a_moment")]
+    /// The interval between two checks.
+    #[serde(default = "ready_interval")]
     #[schemars(with = "String")]
     pub every: Span,
 }
 
-/// Which processes belong to the system, beside those of the session it was started in.
+/// How to find processes of the system outside the session that it was started in.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Process {
-    /// An extended regular expression over full command lines (template), as `pgrep -f` takes it.
+    /// An extended regular expression over full command lines (template), as for `pgrep -f`.
     #[serde(default)]
     pub pattern: Option<String>,
 }
 
-/// How the system's members are changed while it runs. Each command is a template, run by `sh` on the node that is to be in or out, and finds in `$of` the
-/// address of a node.
+/// How to change the membership while the system runs. Each command is a template, run by `sh` on the node that is to be removed or added; `$of` is the
+/// address of another node.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Membership {
-    /// Prints the names or the addresses of the members as the node `$of` sees them, a line each, and fails where that node does not answer.
+    /// Prints the names or the addresses of the members as the node `$of` sees them, one per line, and fails if that node does not answer.
     pub view: String,
-    /// Has the node `$of`, a member, take this node out.
+    /// Asks the node `$of`, a member, to remove this node.
     pub remove: String,
-    /// Has the node `$of`, a member, take this node in, and prepares this node's next start, which is with empty data.
+    /// Asks the node `$of`, a member, to add this node, and prepares this node's next start, which is with empty data.
     pub add: String,
-    /// Has this node, which is primary, give that up in favour of the node `$of`.
+    /// Makes this node, the primary, hand over to the node `$of`.
     #[serde(default)]
     pub demote: Option<String>,
-    /// How long all nodes' views may take to agree.
-    #[serde(default = "a_while")]
+    /// How long it may take until the views of all nodes agree.
+    #[serde(default = "agreement_limit")]
     #[schemars(with = "String")]
     pub within: Span,
 }
 
-/// A line of a log that means trouble.
+/// A pattern of log lines to report.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LogPattern {
-    /// What it means, in a few words: `panic`, `data loss`.
+    /// What a matching line means, in a few words: `panic`, `data loss`.
     pub name: String,
-    /// A regular expression that such a line matches.
+    /// A regular expression.
     pub pattern: String,
 }
 
-/// What a system needs of a node.
+/// What a system requires of a node.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Requires {
-    /// Commands that must be there.
+    /// Commands that must be installed.
     #[serde(default)]
     pub commands: Vec<String>,
     /// TCP ports that must be free before the start.
@@ -210,22 +210,22 @@ pub struct Requires {
     pub ports: Vec<u16>,
 }
 
-fn executable() -> String {
+fn executable_mode() -> String {
     "0755".into()
 }
 
-fn readable() -> String {
+fn readable_mode() -> String {
     "0644".into()
 }
 
-fn a_while() -> Span {
+fn agreement_limit() -> Span {
     Span::secs(20)
 }
 
-fn half_a_minute() -> Span {
+fn ready_limit() -> Span {
     Span::secs(30)
 }
 
-fn a_moment() -> Span {
+fn ready_interval() -> Span {
     Span::millis(200)
 }

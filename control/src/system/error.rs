@@ -1,4 +1,4 @@
-//! What can go wrong with a system, in words.
+//! Errors of a system definition and of carrying it out.
 
 use std::path::PathBuf;
 
@@ -6,22 +6,22 @@ use thiserror::Error;
 
 use crate::ControlError;
 
-/// Why a system could not be read, installed, started or looked into.
+/// The reason why a definition is invalid, or why a step on the nodes failed.
 #[derive(Debug, Error)]
 pub enum SystemError {
-    /// A template does not hold.
+    /// A template cannot be rendered.
     #[error("system `{system}`: {field}, line {line}: {message}")]
     Template {
         /// The system's name.
         system: String,
-        /// Which text of the definition.
+        /// The field of the definition.
         field: String,
-        /// The line within that text, from 1.
+        /// The line within the template, from 1.
         line: usize,
-        /// What is wrong with it.
+        /// The error.
         message: String,
     },
-    /// The definition says something it must not.
+    /// The definition is invalid.
     #[error("system `{system}`: {message}")]
     Definition {
         /// The system's name.
@@ -29,62 +29,62 @@ pub enum SystemError {
         /// What is wrong and what was expected.
         message: String,
     },
-    /// A file to upload is not there.
+    /// A file to upload was not found.
     #[error("system `{system}`: cannot upload `{from}`: {message}")]
     Upload {
         /// The system's name.
         system: String,
-        /// What the definition names.
+        /// The path in the definition.
         from: String,
-        /// Where it was looked for, or why it could not be read.
+        /// Where it was searched.
         message: String,
     },
     /// A step failed on a node.
     #[error("cannot {step} on {node}: {source}")]
     Step {
-        /// What was being done, as in “cannot …”.
+        /// The step, as in “cannot …”.
         step: String,
-        /// On which node.
+        /// The node.
         node: String,
-        /// Command, exit status and output.
+        /// The command, its exit status and output.
         source: Box<ControlError>,
     },
-    /// A node did not become ready.
+    /// A node did not become ready in time.
     #[error("{node}: `{system}` was not ready within {within}; {details}")]
     NotReady {
         /// The node.
         node: String,
         /// The system's name.
         system: String,
-        /// The time it was given.
+        /// The time-out.
         within: String,
-        /// The check, what it last said, and the last lines that the system printed.
+        /// The check, its last output, and the end of the system's log.
         details: String,
     },
-    /// The system still runs.
-    #[error("{node}: `{system}` still runs after it was killed: {processes}")]
+    /// The system is still running after it was killed.
+    #[error("{node}: `{system}` is still running after it was killed: processes {processes}")]
     StillRunning {
         /// The node.
         node: String,
         /// The system's name.
         system: String,
-        /// The processes left.
+        /// Its processes.
         processes: String,
     },
-    /// A node that is not one of the system's.
-    #[error("system `{system}` was not made for a node `{node}`")]
+    /// The system has no node of this name.
+    #[error("system `{system}` has no node `{node}`")]
     UnknownNode {
         /// The system's name.
         system: String,
         /// The node.
         node: String,
     },
-    /// A file on the control node could not be written or read.
+    /// A file on the control node could not be read or written.
     #[error("{}: {source}", path.display())]
     Io {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         source: std::io::Error,
     },
     /// Several nodes failed.

@@ -1,4 +1,4 @@
-//! A definition with every template filled in for one node.
+//! A definition with all templates filled in for one node.
 
 use std::collections::BTreeMap;
 
@@ -6,15 +6,15 @@ use super::daemon::Daemon;
 use super::template::Templates;
 use super::{Definition, File, Membership, SystemError, Upload};
 
-/// Where pidfiles go on the nodes. It is gone after a reboot, as the processes are.
+/// The directory of pidfiles on the nodes. A reboot clears it.
 const RUN_DIRECTORY: &str = "/run/elenchus";
-/// Where what the system prints goes on the nodes.
+/// The directory of the system's output on the nodes.
 const LOG_DIRECTORY: &str = "/var/log/elenchus";
 
-/// What is to be done on one node, ready to be sent.
+/// A definition rendered for one node.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rendered {
-    /// When this command succeeds, nothing is installed.
+    /// If this command succeeds, nothing is installed.
     pub install_unless: Option<String>,
     /// Commands to run after the packages are installed.
     pub install_commands: Vec<String>,
@@ -24,17 +24,17 @@ pub struct Rendered {
     pub directories: Vec<String>,
     /// Files to write.
     pub files: Vec<File>,
-    /// Directories to empty.
+    /// Directories whose content is deleted.
     pub data: Vec<String>,
     /// Log files to fetch.
     pub logs: Vec<String>,
-    /// The check that it serves.
+    /// The command that succeeds when the system is ready.
     pub ready: Option<String>,
-    /// What prints the primary.
+    /// The command that prints the primary.
     pub primary: Option<String>,
-    /// How its members are changed.
+    /// The commands that change the membership.
     pub membership: Option<Membership>,
-    /// How it runs.
+    /// The process to run.
     pub daemon: Daemon,
 }
 
@@ -110,17 +110,17 @@ fn membership_of(templates: &Templates<'_>, membership: &Membership) -> Result<M
 
 type PathOf<'a> = &'a dyn Fn(&str, &String) -> Result<String, SystemError>;
 
-/// These paths are deleted as root: an option that came out empty must not turn `/data/{{ options.x }}` into something dear.
+/// Checks a path that will be deleted as root: with an empty option, `/data/{{ options.x }}` must not become `/data/`.
 fn safe_path(definition: &Definition, field: &str, path: String) -> Result<String, SystemError> {
     let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
-    let plain = path.starts_with('/') && parts.len() >= 2 && !parts.contains(&"..") && !parts.contains(&".");
-    if plain && !path.contains(['\n', '\0']) {
+    let is_safe = path.starts_with('/') && parts.len() >= 2 && !parts.contains(&"..") && !parts.contains(&".");
+    if is_safe && !path.contains(['\n', '\0']) {
         return Ok(path);
     }
     Err(SystemError::Definition {
         system: definition.name.clone(),
         message: format!(
-            "{field} is `{path}`; an absolute path at least two folders deep, without `.` and `..`, was expected, because it is deleted after the run"
+            "{field} is `{path}`; expected an absolute path at least two folders deep, without `.` and `..`, because it is deleted after the run"
         ),
     })
 }

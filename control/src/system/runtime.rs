@@ -1,4 +1,4 @@
-//! Doing on the nodes what a definition says.
+//! Carrying out a definition on the nodes.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 
-use super::template::{Place, Templates};
+use super::template::{Templates, Variables};
 use super::{Definition, Rendered, SystemError, Upload, checks};
 use crate::command::{Command, Output, quote};
 use crate::{ControlError, Host};
 
-/// A package may have to come from far away.
+/// The time-out for installing: packages may have to be downloaded.
 const INSTALL_LIMIT: Duration = Duration::from_secs(600);
-/// Nothing else may take longer on a node.
+/// The time-out for every other step.
 const STEP_LIMIT: Duration = Duration::from_secs(30);
 
 /// A node of the cluster under test.
@@ -22,13 +22,13 @@ const STEP_LIMIT: Duration = Duration::from_secs(30);
 pub struct Node {
     /// Its name in the plan.
     pub name: String,
-    /// The address by which the other nodes and the clients reach it.
+    /// The address at which the other nodes and the clients reach it.
     pub address: String,
-    /// How the control node reaches it.
+    /// The host on which commands run.
     pub host: Host,
 }
 
-/// A system on its nodes.
+/// A system and its nodes.
 #[derive(Clone, Debug)]
 pub struct System {
     pub(super) definition: Definition,
@@ -39,8 +39,8 @@ pub struct System {
 }
 
 impl System {
-    /// Fills in every template for every node, so that what is wrong is known before anything is touched. `options` are those the plan sets; `folder` is
-    /// where the definition was read from. `nodes` are pairs of name and address.
+    /// Renders all templates for all nodes, so that errors are found before any node is changed. `options` are those that the plan sets, `folder` contains
+    /// the definition's file, and `nodes` are pairs of name and address.
     pub fn new(
         definition: Definition,
         options: &BTreeMap<String, String>,
@@ -49,21 +49,21 @@ impl System {
     ) -> Result<System, SystemError> {
         let options = checks::options(&definition, options)?;
         checks::definition(&definition)?;
-        let places: Vec<Place> = nodes
+        let variables: Vec<Variables> = nodes
             .iter()
             .enumerate()
-            .map(|(index, (name, address))| Place { name: name.clone(), address: address.clone(), index })
+            .map(|(index, (name, address))| Variables { name: name.clone(), address: address.clone(), index })
             .collect();
         let mut rendered = BTreeMap::new();
-        for place in &places {
-            let templates = Templates::new(&definition.name, &options, &places, place);
-            rendered.insert(place.name.clone(), Rendered::new(&definition, &templates)?);
+        for of_node in &variables {
+            let templates = Templates::new(&definition.name, &options, &variables, of_node);
+            rendered.insert(of_node.name.clone(), Rendered::new(&definition, &templates)?);
         }
         let names_by_address = nodes.iter().map(|(name, address)| (address.clone(), name.clone())).collect();
         Ok(System { definition, options, folder: folder.to_owned(), rendered, names_by_address })
     }
 
-    /// What it was made from.
+    /// The definition.
     pub fn definition(&self) -> &Definition {
         &self.definition
     }
@@ -73,7 +73,7 @@ impl System {
         &self.options
     }
 
-    /// What is to be done on a node.
+    /// The definition rendered for a node.
     pub fn on(&self, node: &str) -> Result<&Rendered, SystemError> {
         self.rendered.get(node).ok_or_else(|| SystemError::UnknownNode { system: self.definition.name.clone(), node: node.to_owned() })
     }
@@ -97,8 +97,8 @@ impl System {
 
     async fn install_packages(&self, node: &Node, rendered: &Rendered) -> Result<(), SystemError> {
         if let Some(unless) = &rendered.install_unless {
-            let there = node.host.output(Command::sh(unless).timeout(STEP_LIMIT)).await;
-            if there.map_err(failed(node, "look for what is installed"))?.status.is_success() {
+            let check = node.host.output(Command::sh(unless).timeout(STEP_LIMIT)).await;
+            if check.map_err(failed(node, "check what is installed"))?.status.is_success() {
                 return Ok(());
             }
         }
@@ -106,7 +106,7 @@ impl System {
             let packages: Vec<String> = self.definition.install.packages.iter().map(|package| quote(package)).collect();
             let install =
                 format!("DEBIAN_FRONTEND=noninteractive apt-get install --yes --quiet --no-install-recommends {}", packages.join(" "));
-            // Package lists may be old or absent: refreshed only when the first try fails.
+            // Package lists may be outdated or missing: they are updated only when the first attempt fails.
             let script = format!("{install} >&2 || {{ apt-get update --quiet >&2 && {install} >&2; }}");
             self.step(node, "install packages", Command::sh(&script).timeout(INSTALL_LIMIT)).await?;
         }
@@ -126,7 +126,7 @@ impl System {
             .map_err(failed(node, &format!("upload `{}` to {}", upload.from, upload.to)))
     }
 
-    /// The file on the control node that an upload means.
+    /// The path, on the control node, of a file to upload.
     fn find_upload(&self, from: &str) -> Result<PathBuf, SystemError> {
         let beside_us = std::env::current_exe().ok().and_then(|exe| Some(exe.parent()?.join(from)));
         let mut places = vec![self.folder.join(from)];
@@ -137,11 +137,11 @@ impl System {
         if let Some(found) = places.iter().find(|place| place.is_file()) {
             return Ok(found.clone());
         }
-        let looked: Vec<String> = places.iter().take(2).map(|place| place.display().to_string()).collect();
+        let searched: Vec<String> = places.iter().take(2).map(|place| place.display().to_string()).collect();
         Err(SystemError::Upload {
             system: self.definition.name.clone(),
             from: from.to_owned(),
-            message: format!("it is neither at {} nor on the PATH; build it, or set the option that names it", looked.join(" nor at ")),
+            message: format!("not found at {} or on the PATH; build it, or set the option that names it", searched.join(", ")),
         })
     }
 
@@ -169,30 +169,33 @@ impl System {
         self.step(node, &format!("create {parent}"), Command::sh(&format!("mkdir -p {}", quote(parent)))).await.map(drop)
     }
 
-    /// Starts it unless it runs, and returns at once.
+    /// Starts the system unless it runs, and returns without waiting until it is ready.
     pub async fn start(&self, node: &Node) -> Result<(), SystemError> {
         let script = self.on(&node.name)?.daemon.start();
         self.step(node, &format!("start `{}`", self.definition.name), Command::sh(&script)).await.map(drop)
     }
 
-    /// Waits until the ready check succeeds, or says what it last printed and what the system did. One that has ended is not waited for.
+    /// Waits until the ready check succeeds. Fails at once when the system has ended, with the check's last output and the end of the system's log.
     pub async fn await_ready(&self, node: &Node) -> Result<(), SystemError> {
         let (Some(ready), Some(command)) = (&self.definition.ready, &self.on(&node.name)?.ready) else { return Ok(()) };
         let began = Instant::now();
         loop {
-            let said = match node.host.output(Command::sh(command).timeout(STEP_LIMIT)).await {
+            let last_output = match node.host.output(Command::sh(command).timeout(STEP_LIMIT)).await {
                 Ok(output) if output.status.is_success() => return Ok(()),
                 Ok(output) => last_words(&output),
                 Err(error) => error.to_string(),
             };
             let has_ended = !self.is_running(node).await?;
             if has_ended || began.elapsed() > ready.within.0 {
-                let end = if has_ended { "it has ended; " } else { "" };
+                let end = if has_ended { "the system has ended; " } else { "" };
                 return Err(SystemError::NotReady {
                     node: node.name.clone(),
                     system: self.definition.name.clone(),
                     within: ready.within.to_string(),
-                    details: format!("{end}the check `{command}` last said: {said}\nthe end of its own log:\n{}", self.tail(node).await),
+                    details: format!(
+                        "{end}last output of the check `{command}`: {last_output}\nend of the system's log:\n{}",
+                        self.tail(node).await
+                    ),
                 });
             }
             tokio::time::sleep(ready.every.0).await;
@@ -204,11 +207,11 @@ impl System {
         let script = format!("tail -n 20 {}", quote(&rendered.daemon.log()));
         match node.host.output(Command::sh(&script).timeout(STEP_LIMIT)).await {
             Ok(output) => output.stdout_text(),
-            Err(error) => format!("(it cannot be read: {error})"),
+            Err(error) => format!("(cannot be read: {error})"),
         }
     }
 
-    /// Brings a clean system up on all nodes at once: whatever was there is wiped first.
+    /// Installs, wipes, configures and starts the system on all nodes in parallel, and waits until it is ready.
     pub async fn set_up(&self, nodes: &[Node]) -> Result<(), SystemError> {
         at_once(nodes, |node| async move {
             self.install(node).await?;
@@ -221,7 +224,7 @@ impl System {
         Ok(())
     }
 
-    /// Kills it on all nodes at once and leaves them clean: its data is deleted, so there is nothing to end gracefully. Fetch the logs before.
+    /// Kills the system on all nodes in parallel and removes it. Its data is deleted, so an orderly stop is unnecessary. Fetch the logs before.
     pub async fn tear_down(&self, nodes: &[Node]) -> Result<(), SystemError> {
         at_once(nodes, |node| async move {
             self.remove(node).await?;
@@ -241,7 +244,7 @@ impl System {
     }
 }
 
-/// Does something on all nodes at once. All are waited for; when several fail, the error names each.
+/// Runs an action on all nodes in parallel and waits for all of them. If several fail, the error contains each.
 pub async fn at_once<'a, T, Doing>(nodes: &'a [Node], act: impl Fn(&'a Node) -> Doing) -> Result<Vec<T>, SystemError>
 where
     Doing: Future<Output = Result<T, SystemError>>,
@@ -267,7 +270,7 @@ pub(super) fn failed(node: &Node, step: &str) -> impl FnOnce(ControlError) -> Sy
 
 fn last_words(output: &Output) -> String {
     match output.last_words() {
-        said if said.is_empty() => format!("nothing ({})", output.status),
-        said => said,
+        text if text.is_empty() => format!("nothing ({})", output.status),
+        text => text,
     }
 }

@@ -1,4 +1,4 @@
-//! Templates over a node and its peers. A name that does not exist is an error, never an empty text.
+//! Templates that see a node and its peers. An undefined name is an error, not an empty text.
 
 use std::collections::BTreeMap;
 
@@ -7,9 +7,9 @@ use serde::Serialize;
 
 use super::SystemError;
 
-/// What templates see of a node.
+/// The variables of a node in templates.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub(super) struct Place {
+pub(super) struct Variables {
     pub(super) name: String,
     pub(super) address: String,
     pub(super) index: usize,
@@ -18,20 +18,20 @@ pub(super) struct Place {
 #[derive(Serialize)]
 struct Scope<'a> {
     system: &'a str,
-    node: &'a Place,
-    nodes: &'a [Place],
-    peers: Vec<&'a Place>,
+    node: &'a Variables,
+    nodes: &'a [Variables],
+    peers: Vec<&'a Variables>,
     options: &'a BTreeMap<String, String>,
 }
 
-/// Renders the texts of one system for one of its nodes.
+/// Renders the templates of one system for one of its nodes.
 pub(super) struct Templates<'a> {
     environment: Environment<'static>,
     scope: Scope<'a>,
 }
 
 impl<'a> Templates<'a> {
-    pub(super) fn new(system: &'a str, options: &'a BTreeMap<String, String>, nodes: &'a [Place], node: &'a Place) -> Self {
+    pub(super) fn new(system: &'a str, options: &'a BTreeMap<String, String>, nodes: &'a [Variables], node: &'a Variables) -> Self {
         let mut environment = Environment::new();
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         environment.set_keep_trailing_newline(true);
@@ -39,7 +39,7 @@ impl<'a> Templates<'a> {
         Templates { environment, scope: Scope { system, node, nodes, peers, options } }
     }
 
-    /// Renders `text`; `field` says in errors which text of the definition it is.
+    /// Renders `text`; `field` names it in error messages.
     pub(super) fn render(&self, field: &str, text: &str) -> Result<String, SystemError> {
         self.environment.render_named_str(field, text, &self.scope).map_err(|error| SystemError::Template {
             system: self.scope.system.to_owned(),
@@ -60,7 +60,7 @@ impl<'a> Templates<'a> {
         }
         let options: Vec<&str> = self.scope.options.keys().map(String::as_str).collect();
         format!(
-            "{what}{excerpt}; templates know node, nodes, peers (each with name, address, index), system, and options: {}",
+            "{what}{excerpt}; available: node, nodes, peers (each with name, address, index), system, and options: {}",
             options.join(", ")
         )
     }
@@ -70,22 +70,22 @@ impl<'a> Templates<'a> {
 mod tests {
     use super::*;
 
-    fn places() -> Vec<Place> {
-        (0..3).map(|index| Place { name: format!("n{}", index + 1), address: format!("10.0.0.{}", index + 1), index }).collect()
+    fn variables() -> Vec<Variables> {
+        (0..3).map(|index| Variables { name: format!("n{}", index + 1), address: format!("10.0.0.{}", index + 1), index }).collect()
     }
 
     #[test]
-    fn loops_over_nodes_and_peers() {
-        let (places, options) = (places(), BTreeMap::new());
-        let templates = Templates::new("s", &options, &places, &places[1]);
+    fn templates_can_loop_over_nodes_and_peers() {
+        let (nodes, options) = (variables(), BTreeMap::new());
+        let templates = Templates::new("s", &options, &nodes, &nodes[1]);
         let text = "{{ node.name }}:{% for peer in peers %} {{ peer.name }}={{ peer.address }}{% endfor %} of {{ nodes|length }}\n";
         assert_eq!(templates.render("start.command", text).unwrap(), "n2: n1=10.0.0.1 n3=10.0.0.3 of 3\n");
     }
 
     #[test]
-    fn unknown_names_are_told_with_field_and_line() {
-        let (places, options) = (places(), BTreeMap::from([("defect".to_owned(), "none".to_owned())]));
-        let templates = Templates::new("s", &options, &places, &places[0]);
+    fn undefined_names_are_reported_with_field_and_line() {
+        let (nodes, options) = (variables(), BTreeMap::from([("defect".to_owned(), "none".to_owned())]));
+        let templates = Templates::new("s", &options, &nodes, &nodes[0]);
         let error = templates.render("files[0].content", "a\n{{ options.defct }}\n").unwrap_err().to_string();
         assert!(error.starts_with("system `s`: files[0].content, line 2: "), "{error}");
         assert!(error.contains("options: defect"), "{error}");

@@ -1,4 +1,4 @@
-//! The ways to log in to OpenSSH and to become root there, in a node of a lab: its users and its sudo can be changed as needed.
+//! Logging in to OpenSSH and becoming root, on a lab node whose users and sudo can be changed freely.
 
 use std::path::Path;
 use std::process::{Command as Process, Stdio};
@@ -6,16 +6,16 @@ use std::process::{Command as Process, Stdio};
 use elenchus_control::config::{Auth, HostConfig, Key, Secret, Sudo};
 use elenchus_control::{Command, Host};
 
-/// The user of every lab node that is not root.
+/// The ordinary user of every lab node.
 const USER: &str = "elenchus";
 
 const PASSWORD: &str = "correct horse 'battery' $taple";
 
-/// Where a second server of the node listens, which takes passwords.
+/// The port of a second SSH server on the node, which accepts passwords.
 const PORT: u16 = 2222;
 
-/// Logs in to a node, whose root this is, in every way.
-pub(super) async fn examine(root: &HostConfig) {
+/// Tests all ways to log in to a node; `root` is the configuration for root.
+pub(super) async fn check(root: &HostConfig) {
     let user = HostConfig { user: USER.to_owned(), ..root.clone() };
     assert_eq!(whoami(&user, false).await.unwrap(), USER);
     by_agent(&user).await;
@@ -23,7 +23,7 @@ pub(super) async fn examine(root: &HostConfig) {
     if Path::new("/usr/bin/sudo").exists() {
         as_root(root, &user).await;
     } else {
-        println!("skipped: sudo is not installed");
+        println!("skipped: sudo is not installed (package sudo)");
     }
 }
 
@@ -43,17 +43,17 @@ async fn by_password(root: &HostConfig, user: &HostConfig) {
     assert_eq!(whoami(&with(PASSWORD), false).await.unwrap(), USER);
     let refused = whoami(&with("guess"), false).await.unwrap_err();
     assert!(refused.starts_with("n1: user `elenchus` was refused: tried the password"), "{refused}");
-    // A key that is refused is no reason not to try the password.
-    let stranger = Key::Text(Secret::new(elenchus_control::sshd::generate_key().unwrap().private_openssh));
-    let both = HostConfig { auth: Auth { key: Some(stranger), ..auth(PASSWORD) }, ..with(PASSWORD) };
+    // After a refused key, the password is tried.
+    let unknown_key = Key::Text(Secret::new(elenchus_control::sshd::generate_key().unwrap().private_openssh));
+    let both = HostConfig { auth: Auth { key: Some(unknown_key), ..auth(PASSWORD) }, ..with(PASSWORD) };
     assert_eq!(whoami(&both, false).await.unwrap(), USER);
 }
 
-/// With the keys of an agent at `SSH_AUTH_SOCK`, which whoever starts this process has chosen.
+/// Tests the keys of the SSH agent at `SSH_AUTH_SOCK`, which the outer process sets.
 async fn by_agent(user: &HostConfig) {
     let config = HostConfig { auth: Auth { agent: true, ..Auth::default() }, ..user.clone() };
     let refused = whoami(&config, false).await.unwrap_err();
-    assert!(refused.contains("the agent (not reachable at SSH_AUTH_SOCK"), "{refused}");
+    assert!(refused.contains("the SSH agent (not reachable at SSH_AUTH_SOCK"), "{refused}");
     let Some(Key::Text(key)) = &user.auth.key else { panic!("a lab's key is in memory") };
     let socket = std::env::var("SSH_AUTH_SOCK").unwrap();
     let agent = Process::new("ssh-agent").args(["-D", "-a", &socket]).stdout(Stdio::null()).spawn();
@@ -65,7 +65,7 @@ async fn by_agent(user: &HostConfig) {
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     }
     let refused = whoami(&config, false).await.unwrap_err();
-    assert!(refused.contains("tried the agent's keys"), "an agent without the key: {refused}");
+    assert!(refused.contains("tried the keys of the SSH agent"), "an agent without the key: {refused}");
     let mut add = Process::new("ssh-add").args(["-q", "-"]).stdin(Stdio::piped()).spawn().unwrap();
     std::io::Write::write_all(&mut add.stdin.take().unwrap(), key.reveal().as_bytes()).unwrap();
     assert!(add.wait().unwrap().success());
@@ -88,7 +88,7 @@ async fn as_root(root: &HostConfig, user: &HostConfig) {
     assert!(!refused.contains("guess") && refused.contains("whoami"), "{refused}");
 }
 
-/// Commands, their input, and files that only root may touch.
+/// Tests commands, their input, and files that only root can access.
 async fn copies_as_root(host: &Host) {
     assert_eq!(host.run(Command::new("whoami")).await.unwrap().stdout_text(), "root");
     assert_eq!(host.run(Command::new("cat").stdin("fed")).await.unwrap().stdout, b"fed");

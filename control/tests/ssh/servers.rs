@@ -1,9 +1,12 @@
-//! The servers: OpenSSH on a port of its own, and the lab's.
+//! The servers: OpenSSH on its own port, and the lab's.
 
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 use elenchus_control::Host;
 use elenchus_control::config::{HostConfig, HostKeyPolicy, Key, Secret};
@@ -11,7 +14,7 @@ use elenchus_control::sshd::{self, KeyPair, SshdConfig};
 
 const SSHD: &str = "/usr/sbin/sshd";
 
-/// A server on loopback that lets root in with one key.
+/// A server on loopback that accepts one key.
 pub(crate) struct Server {
     port: u16,
     key: KeyPair,
@@ -32,11 +35,12 @@ impl Server {
         Host::new("here", self.config())
     }
 
-    /// Ends an OpenSSH server and its connections.
+    /// Kills an OpenSSH server and the processes of its connections.
     pub(crate) fn stop(&mut self) {
         if let Some(mut process) = self.process.take() {
-            let children = Command::new("pkill").args(["-KILL", "-P", &process.id().to_string()]).status();
-            assert!(children.is_ok());
+            for child in children(process.id()) {
+                let _ = kill(Pid::from_raw(child), Signal::SIGKILL);
+            }
             let _ = process.kill();
             let _ = process.wait();
         }
@@ -63,6 +67,18 @@ impl Drop for Server {
     }
 }
 
+/// The child processes of a process.
+fn children(parent: u32) -> Vec<i32> {
+    let processes = std::fs::read_dir("/proc").unwrap().flatten();
+    let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let parent_of = |pid: i32| {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        // After the command's name in brackets: the state, then the parent.
+        stat.rsplit_once(") ")?.1.split_whitespace().nth(1)?.parse::<u32>().ok()
+    };
+    pids.filter(|&pid| parent_of(pid) == Some(parent)).collect()
+}
+
 /// Runs a test on the lab's server, and on OpenSSH where it is installed.
 pub(crate) async fn each_server(test: impl AsyncFn(&Server)) {
     test(&embedded().await).await;
@@ -80,7 +96,7 @@ async fn embedded() -> Server {
     Server { port, key, dir: tempfile::tempdir().unwrap(), process: None }
 }
 
-/// OpenSSH with a configuration of its own; none, and said so, where it cannot run.
+/// OpenSSH with its own configuration; where it cannot run, prints the reason and returns `None`.
 pub(crate) fn openssh() -> Option<Server> {
     if !Path::new(SSHD).exists() {
         println!("skipped: OpenSSH's server is not installed (package openssh-server)");

@@ -1,8 +1,7 @@
-//! How a new cluster comes to be.
+//! Creating a new cluster.
 //!
-//! The member with the smallest name makes it, once it knows that a majority, itself included, has neither a vote nor a log: where a majority has
-//! nothing, nothing was ever acknowledged. When it has lost its own data and the others have theirs, it waits for the leader to bring it up to date.
-//! After that it is Raft alone that decides.
+//! The member with the smallest name creates it, after a majority, itself included, has reported neither a vote nor a log: then no write was ever
+//! acknowledged. A member that lost its data while the others kept theirs waits for the leader's entries. After the creation, Raft alone decides.
 
 use std::time::Duration;
 
@@ -13,15 +12,15 @@ use crate::status::status;
 
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Makes the cluster if it is this node's part to do so. Returns once the node belongs to one.
+/// Creates the cluster if this node is the one to do so. Returns once the node belongs to a cluster.
 pub(crate) async fn bootstrap(service: &Service) {
     let first = service.members.ids().first() == Some(&service.id);
     while first && !service.raft.is_initialized().await.unwrap_or(true) {
         if majority_is_new(service).await {
             match service.raft.initialize(service.members.ids()).await {
-                Ok(()) => tracing::info!("made a new cluster of {}", service.members.names().collect::<Vec<_>>().join(", ")),
+                Ok(()) => tracing::info!("created a cluster of {}", service.members.names().collect::<Vec<_>>().join(", ")),
                 Err(RaftError::APIError(InitializeError::NotAllowed(_))) => {}
-                Err(error) => tracing::error!(%error, "cannot make the cluster"),
+                Err(error) => tracing::error!(%error, "cannot create the cluster"),
             }
         }
         tokio::time::sleep(PAUSE).await;

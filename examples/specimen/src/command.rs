@@ -16,52 +16,52 @@ use crate::network::http;
 use crate::node::{Settings, serve};
 use crate::status::status;
 
-/// What the specimen can be told to do.
+/// The commands of the specimen.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Command {
     /// Run one node until SIGTERM or SIGINT.
     Serve(Serve),
     /// Print how a node sees the cluster, as JSON.
     Status(Query),
-    /// List the defects that can be switched on.
+    /// List the defects that can be enabled.
     Defects,
 }
 
-/// One node.
+/// The arguments of `serve`.
 #[derive(Args, Clone, Debug)]
 pub struct Serve {
-    /// The node's name, one of those in --peers
+    /// Name of the node, one of those in --peers
     #[arg(long)]
     pub name: String,
-    /// Where to listen, as in 0.0.0.0:7000
+    /// Address to listen on, such as 0.0.0.0:7000
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub listen: SocketAddr,
-    /// Every node, this one too: name=host:port, separated by commas; the same list on every node
+    /// All nodes, including this one, as name=host:port separated by commas; the same list on every node
     #[arg(long, value_name = "LIST")]
     pub peers: Members,
-    /// The directory for the node's data; made when it is not there
+    /// Directory for the node's data; created if it does not exist
     #[arg(long, value_name = "DIRECTORY")]
     pub data: PathBuf,
-    /// The defect to switch on
+    /// Defect to enable
     #[arg(long, value_enum)]
     pub defect: Option<Defect>,
-    /// How often the leader tells that it leads; elections begin after four to eight times this
+    /// Interval of the leader's heartbeats; a follower starts an election after 4 to 8 intervals without one
     #[arg(long, value_name = "DURATION", default_value = "100ms", value_parser = humantime::parse_duration)]
     pub heartbeat: Duration,
 }
 
-/// Which node to ask, and for what.
+/// The arguments of `status`.
 #[derive(Args, Clone, Debug)]
 pub struct Query {
-    /// The node to ask
+    /// Node to ask
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:7000")]
     pub of: String,
-    /// Print only the leader's name; fail when the node knows of none
+    /// Print only the leader's name; fail if the node knows no leader
     #[arg(long)]
     pub leader: bool,
 }
 
-/// Does what the command says, on a runtime of its own. Errors are told on stderr; the exit code is 1 for them.
+/// Runs a command on a new runtime. Errors go to stderr, with exit code 1.
 pub fn run(command: Command) -> ExitCode {
     match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime.block_on(async {
@@ -76,7 +76,7 @@ pub fn run(command: Command) -> ExitCode {
 }
 
 fn fail(error: impl std::fmt::Display) -> ExitCode {
-    // Nobody is left to be told of a closed stderr.
+    // If stderr is closed, there is nowhere to report that.
     drop(writeln!(io::stderr(), "error: {error}"));
     ExitCode::FAILURE
 }
@@ -90,7 +90,7 @@ fn print(text: &str) -> ExitCode {
 
 async fn run_serve(arguments: Serve) -> ExitCode {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,openraft=error"));
-    // The program that embeds this may have set up its own.
+    // Fails if the embedding program has installed a subscriber, which is then used.
     drop(tracing_subscriber::fmt().with_writer(io::stderr).with_ansi(false).with_env_filter(filter).try_init());
     let Serve { name, listen, peers, data, defect, heartbeat } = arguments;
     let (mut term, mut interrupt) = match (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) {
@@ -115,7 +115,7 @@ async fn run_status(query: &Query) -> ExitCode {
         Err(error) => Err(error),
     };
     match answer {
-        Err(error) => fail(format!("{} does not answer as a specimen does: {error}", query.of)),
+        Err(error) => fail(format!("no valid status from {}: {error}", query.of)),
         Ok(status) if query.leader => status.leader.map_or(ExitCode::FAILURE, |leader| print(&leader)),
         Ok(status) => serde_json::to_string(&status).map_or_else(fail, |text| print(&text)),
     }

@@ -1,18 +1,18 @@
-//! The defects that can be switched on.
+//! The defects that can be enabled.
 
 use clap::ValueEnum;
 
-/// A way in which the specimen can be wrong. Without one it is linearizable and loses nothing that it acknowledged.
+/// A defect of the specimen. Without one, the specimen is linearizable and loses no acknowledged write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Defect {
-    /// Any node answers a read from what it holds itself, without asking a quorum: it may be old.
+    /// Every node answers reads from its own state without asking a quorum; the result may be stale.
     StaleReads,
-    /// The leader acknowledges a write before any other node has it: when the leader is cut off or killed, acknowledged writes vanish.
+    /// The leader acknowledges a write before any other node has it. Acknowledged writes are lost when the leader is partitioned or killed.
     EarlyAck,
-    /// A node acknowledges what it has not made durable and writes it half a second later: the last half second is lost when it is killed. Others
-    /// may have it still, so that it shows when a majority is killed at once.
+    /// A node acknowledges records before they are durable and writes them half a second later. A kill loses the last half second of this node's log; acknowledged
+    /// writes are lost only when a majority is killed at the same time.
     LostFsync,
-    /// A node acknowledges what it has written and never syncs it: a kill loses nothing, and a power failure all since the file was begun.
+    /// A node acknowledges records after writing them and never syncs. A kill loses nothing; a power failure loses everything since the file was created.
     NoFsync,
 }
 
@@ -20,7 +20,7 @@ impl Defect {
     /// Every defect.
     pub const ALL: [Defect; 4] = [Defect::StaleReads, Defect::EarlyAck, Defect::LostFsync, Defect::NoFsync];
 
-    /// The name it is switched on by.
+    /// Its name on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Defect::StaleReads => "stale-reads",
@@ -30,19 +30,17 @@ impl Defect {
         }
     }
 
-    /// What it does, and when it shows, in one line.
+    /// Its effect and the faults that reveal it, in one line.
     pub fn summary(self) -> &'static str {
         match self {
-            Defect::StaleReads => {
-                "any node answers reads from what it holds itself, without a quorum; shows under partitions and slow links"
-            }
+            Defect::StaleReads => "every node answers reads from its own state without a quorum; revealed by partitions and slow links",
             Defect::EarlyAck => {
-                "the leader acknowledges writes before any other node has them, and reads what it has; they vanish when it is cut off or killed"
+                "the leader acknowledges and serves writes before any other node has them; they are lost when it is partitioned or killed"
             }
             Defect::LostFsync => {
-                "writes are acknowledged before they are durable; the last half second is lost when nodes are killed at once"
+                "writes are acknowledged before they are durable; the last half second is lost when a majority is killed at once"
             }
-            Defect::NoFsync => "writes are acknowledged when they are written and never synced; a kill loses nothing, a power failure does",
+            Defect::NoFsync => "writes are acknowledged without fsync; a kill loses nothing, a power failure does",
         }
     }
 }
@@ -52,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_those_of_the_command_line() {
+    fn names_match_the_command_line() {
         for defect in Defect::ALL {
             assert_eq!(Defect::from_str(defect.name(), false), Ok(defect));
         }

@@ -1,7 +1,7 @@
-//! The one file in which a node keeps everything that must survive: votes, log entries, and what of the log is committed.
+//! The file in which a node keeps everything that must survive a crash: votes, log entries, and the committed index.
 //!
-//! It is only ever appended to, and nothing is removed from it: the whole history of the cluster stays on disk and in memory, which a service that
-//! lives for a test can afford and which makes snapshots needless. The state of the keys is rebuilt from it at every start.
+//! It is append-only and never compacted: the cluster's whole log stays on disk and in memory. For a service that lives as long as a test this is affordable, and
+//! it makes snapshots unnecessary. The values are rebuilt from the file at every start.
 
 mod frame;
 mod open;
@@ -15,17 +15,17 @@ pub use open::JournalError;
 pub(crate) use open::open;
 pub(crate) use writer::{Durability, Writer};
 
-/// One thing that is remembered.
+/// One record of the file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Record {
-    /// Whose file it is: the first record.
+    /// The node and members to which the file belongs: the first record.
     Owner { name: String, members: Vec<String> },
-    /// The last of these holds.
+    /// A vote. The last one counts.
     Vote(Vote),
-    /// Entries that follow those before.
+    /// Log entries that follow the ones before.
     Entries(Vec<Entry>),
-    /// The entries from this index on are void.
+    /// The deletion of the entries from this index on.
     Truncate { since: u64 },
-    /// What is known to be committed. Only saves time at the start; it is not waited for.
+    /// The last entry known to be committed. It only shortens recovery, so it is not synced.
     Committed(LogId),
 }

@@ -1,7 +1,7 @@
-//! The specimen: a small replicated key-value service to try Elenchus on, with defects that are switched on by name.
+//! The specimen: a small replicated key-value service for trying Elenchus, with defects that are enabled by name.
 //!
-//! Every node holds all keys. One of them leads; Raft (by openraft) replicates what it is told, and an operation is acknowledged when a majority has
-//! it on disk. Reads are confirmed by a majority too, so that without a [`Defect`] the service is linearizable.
+//! Every node holds all keys. Raft (openraft) replicates every change, and an operation is acknowledged when a majority has it on disk. Reads are
+//! confirmed by a majority, too. Without a [`Defect`], the service is linearizable.
 //!
 //! ```text
 //! client ──HTTP──> routes ─> service ──(not the leader)──> the leader's service
@@ -22,7 +22,7 @@
 //! | `POST /v1/transactions` with `{"steps": [["append", "x", 1], ["r", "x", null]]}` | `{"reads": [[1]]}`: what each `r` found; other words are `w`, `add`, `inc` |
 //! | `GET /v1/status` | the node's own view, a [`Status`] |
 //!
-//! What cannot be done is answered with a status of 4xx or 503 and `{"error": "…", "effect": "none"}`, or `"unknown"` where it may still happen.
+//! A failed request is answered with status 4xx or 503 and `{"error": "…", "effect": "none"}`, or `"unknown"` where the change may still be applied.
 
 mod bootstrap;
 mod command;

@@ -1,4 +1,4 @@
-//! Raft's log: in memory for reading, in the journal for keeping.
+//! Raft's log: cached in memory, stored in the journal.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -40,17 +40,17 @@ impl Held {
 }
 
 impl LogStore {
-    /// The log that these records of the journal make.
+    /// Builds the log from the journal's records.
     pub(crate) fn new(records: Vec<Record>, writer: Writer) -> LogStore {
         let mut held = Held::default();
         records.into_iter().for_each(|record| held.replay(record));
-        // The note on what is committed may be of entries that a defect has lost.
+        // The committed index may refer to entries that a defect has lost.
         let last = held.entries.last_key_value().map(|(&index, _)| index);
         held.committed = held.committed.filter(|committed| Some(committed.index) <= last);
         LogStore { held: Arc::new(RwLock::new(held)), writer }
     }
 
-    /// Changes what is held in memory as replaying the record will, and gives the record back.
+    /// Applies the record in memory, as replaying it would, and returns it.
     fn remember(&self, record: Record) -> Record {
         self.held.write().replay(record.clone());
         record
@@ -88,8 +88,8 @@ impl RaftLogStorage<Types> for LogStore {
     }
 
     async fn read_vote(&mut self) -> Result<Option<Vote>, StorageError> {
-        // Openraft has a node that led go on leading when it starts again, with the log that it finds. But others may have committed what it had not synced
-        // itself when its power failed: it must be elected again, by those who know.
+        // After a restart, openraft lets a former leader continue to lead with the log that it finds. But a power failure may have lost entries that this node had not
+        // synced and that others committed. Clearing `committed` makes the node win an election first.
         Ok(self.held.read().vote.map(|vote| Vote { committed: false, ..vote }))
     }
 
@@ -119,7 +119,7 @@ impl RaftLogStorage<Types> for LogStore {
         self.writer.store(&record).await.map_err(|error| write_error(&error))
     }
 
-    /// Keeps everything: see [`crate::journal`].
+    /// Purges nothing: see [`crate::journal`].
     async fn purge(&mut self, _: LogId) -> Result<(), StorageError> {
         Ok(())
     }

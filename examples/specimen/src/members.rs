@@ -1,22 +1,22 @@
-//! Who belongs to the cluster.
+//! The members of the cluster.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 
 use thiserror::Error;
 
-/// The members of the cluster, the same on every node. A member's Raft identity is its place, from 1, among the sorted names.
+/// The members of the cluster, the same on every node. A member's Raft id is its position, from 1, in the sorted list of names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Members(BTreeMap<String, String>);
 
-/// Why a list of members is refused.
+/// The reason why a list of members is rejected.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum MembersError {
-    /// An item is not `name=host:port`.
-    #[error("the peer `{0}` is not of the form name=host:port, as in n1=10.0.0.1:7000")]
+    /// An item is not of the form `name=host:port`.
+    #[error("peer `{0}` is not of the form name=host:port, such as n1=10.0.0.1:7000")]
     Malformed(String),
-    /// A name is there twice.
-    #[error("the peer `{0}` is named twice; every node needs a name of its own")]
+    /// A name occurs twice.
+    #[error("peer `{0}` occurs twice; names must be unique")]
     Twice(String),
 }
 
@@ -41,7 +41,7 @@ impl FromStr for Members {
 }
 
 impl Members {
-    /// The identity of the member of this name.
+    /// The id of the member with this name.
     pub(crate) fn id(&self, name: &str) -> Option<u64> {
         self.0.keys().position(|member| member == name).map(|place| place as u64 + 1)
     }
@@ -54,7 +54,7 @@ impl Members {
         self.member(id).map(|(name, _)| name.as_str())
     }
 
-    /// Where the member listens, as `host:port`.
+    /// The member's address, as `host:port`.
     pub(crate) fn address(&self, id: u64) -> Option<&str> {
         self.member(id).map(|(_, address)| address.as_str())
     }
@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn identities_do_not_depend_on_the_order_given() {
+    fn ids_do_not_depend_on_the_order_given() {
         let members: Members = "n2=b:2, n1=a:1,n3=[::1]:3".parse().unwrap();
         assert_eq!(members.id("n1"), Some(1));
         assert_eq!(members.name(2), Some("n2"));
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_list_of_members_is_refused() {
+    fn malformed_lists_of_members_are_rejected() {
         for text in ["", "n1", "n1=", "n1=a", "n1=a:x", "=a:1", "n1=:1"] {
             assert!(matches!(text.parse::<Members>(), Err(MembersError::Malformed(_))), "{text}");
         }

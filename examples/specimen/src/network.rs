@@ -1,4 +1,4 @@
-//! Raft's messages from node to node, as JSON over HTTP.
+//! Raft messages between nodes, as JSON over HTTP.
 
 use std::time::Duration;
 
@@ -14,30 +14,30 @@ use serde::{Serialize, de::DeserializeOwned};
 use crate::members::Members;
 use crate::raft::Types;
 
-/// Where a node takes Raft's messages.
+/// The path for append-entries requests.
 pub(crate) const APPEND: &str = "/raft/append";
-/// Where a node takes requests for its vote.
+/// The path for vote requests.
 pub(crate) const VOTE: &str = "/raft/vote";
 
-/// How long to leave alone a node that refused a connection: shorter than any election time-out, so that a healed link is used before one is called.
+/// The pause after a node refused a connection. Shorter than any election time-out, so that a healed link is used before an election starts.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// How long to wait for a connection. What has none was never sent, which proves more than a request that was not answered.
+/// The time-out for connecting. A request without a connection was certainly not sent; one without an answer may have been processed.
 const CONNECT: Duration = Duration::from_secs(1);
 
-/// The HTTP client between nodes: one attempt, no proxy, nothing followed.
+/// The HTTP client between nodes: one attempt, without proxies and redirects.
 pub(crate) fn http() -> reqwest::Result<reqwest::Client> {
     let builder = reqwest::Client::builder().no_proxy().redirect(Policy::none()).retry(reqwest::retry::never());
     builder.tcp_nodelay(true).connect_timeout(CONNECT).build()
 }
 
-/// Makes the connections to the other members.
+/// Creates the connections to the other members.
 pub(crate) struct Network {
     pub(crate) http: reqwest::Client,
     pub(crate) members: Members,
 }
 
-/// The way to one other member.
+/// The connection to one other member.
 pub(crate) struct Link {
     http: reqwest::Client,
     target: u64,

@@ -25,32 +25,32 @@ use crate::routes::routes;
 use crate::service::Service;
 use crate::state::State;
 
-/// What a node is started with.
+/// The settings of a node.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Its name: one of the members'.
+    /// Its name, which must be a member's.
     pub name: String,
-    /// Where it listens.
+    /// The address it listens on.
     pub listen: SocketAddr,
-    /// Who belongs to the cluster.
+    /// The members of the cluster.
     pub members: Members,
-    /// Where it keeps its data.
+    /// The directory for its data.
     pub data: PathBuf,
-    /// What is wrong with it.
+    /// The enabled defect.
     pub defect: Option<Defect>,
-    /// How often the leader tells that it leads. Elections begin after four to eight times this.
+    /// The interval of the leader's heartbeats. A follower starts an election after 4 to 8 intervals without one.
     pub heartbeat: Duration,
 }
 
-/// Why a node ended or did not start.
+/// The reason why a node ended or did not start.
 #[derive(Debug, Error)]
 pub enum NodeError {
     /// It is not among the members.
     #[error("the node's name `{name}` is not among the peers ({members}); --peers lists every node, this one too")]
     Stranger {
-        /// Its name.
+        /// The node's name.
         name: String,
-        /// Theirs.
+        /// The members' names.
         members: String,
     },
     /// Its data cannot be used.
@@ -59,26 +59,26 @@ pub enum NodeError {
     /// It cannot listen.
     #[error("cannot listen on {address}: {source}")]
     Listen {
-        /// Where.
+        /// The address.
         address: SocketAddr,
-        /// What the system said.
+        /// The operating system's error.
         source: io::Error,
     },
-    /// The heartbeat is no sensible one.
+    /// The heartbeat is too short or too long.
     #[error("a heartbeat of {0:?} makes no cluster: it must be between 1ms and 1min")]
     Heartbeat(Duration),
-    /// The HTTP client could not be made.
+    /// The HTTP client cannot be created.
     #[error("cannot make an HTTP client: {0}")]
     Http(#[from] reqwest::Error),
-    /// Raft gave up: the log could not be written or read, or it panicked.
+    /// Raft stopped: the log could not be written or read, or a task panicked.
     #[error("the Raft node has stopped: {0}")]
     Raft(#[from] Fatal<u64>),
-    /// The log could not be written when the node was asked to stop.
+    /// The log could not be written at shutdown.
     #[error("the last of the log could not be written: {0}")]
     Flush(io::Error),
 }
 
-/// Runs a node until `stop` ends or something makes it impossible to go on.
+/// Runs a node until `stop` completes or the node cannot continue.
 ///
 /// # Errors
 /// See [`NodeError`].
@@ -137,7 +137,7 @@ fn config(heartbeat: Duration) -> Result<Arc<Config>, NodeError> {
     }))
 }
 
-/// Waits until Raft has ended by itself.
+/// Waits until Raft stops by itself.
 async fn ended(raft: &Raft) -> Fatal<u64> {
     let mut metrics = raft.metrics();
     loop {

@@ -1,4 +1,4 @@
-//! The types that openraft is used with.
+//! The type parameters of openraft.
 
 use std::io::Cursor;
 
@@ -6,7 +6,7 @@ use openraft::EmptyNode;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-/// What is replicated: one change of one key, or of several at once.
+/// A replicated change of one key, or of several at once.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Change {
     Put {
@@ -49,7 +49,7 @@ pub(crate) enum Word {
     Inc,
 }
 
-/// What applying a change (or an entry without one) did.
+/// The result of applying a log entry.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Applied {
     /// Whether the value was set: false only for a compare-and-set that found another value.

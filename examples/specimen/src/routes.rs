@@ -1,4 +1,4 @@
-//! The node's HTTP: what clients ask, what the other nodes ask, and Raft's own messages.
+//! The node's HTTP routes: for clients, for other nodes, and for Raft.
 
 use std::sync::Arc;
 
@@ -30,7 +30,7 @@ pub(crate) fn routes(service: Arc<Service>) -> Router {
         .route(FORWARD, post(forwarded))
         .route(APPEND, post(append))
         .route(VOTE, post(vote))
-        // A node that was away is sent hundreds of entries at once.
+        // A node that was down receives hundreds of entries in one request.
         .layer(DefaultBodyLimit::disable())
         .with_state(service)
 }

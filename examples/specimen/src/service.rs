@@ -1,7 +1,7 @@
-//! What a node does with an operation: perform it when it leads, hand it to the leader when it does not.
+//! A node's handling of operations: the leader performs them, any other node forwards them to the leader.
 //!
-//! A refusal says whether the operation may have had an effect. `none` is said only where the change was never given to Raft; a change that was given
-//! to it may be committed at any later time, whatever this node was told meanwhile.
+//! A refusal says whether the operation may have had an effect. The effect is `none` only where the change was never passed to Raft. A change that was passed to
+//! Raft may be committed at any later time, whatever error Raft reported meanwhile.
 
 use std::time::Duration;
 
@@ -17,22 +17,22 @@ use crate::raft::{Applied, Change, Raft, Vote};
 use crate::state::State;
 use crate::status::Status;
 
-/// Where a node takes operations from nodes that do not lead.
+/// The path for operations forwarded by other nodes.
 pub(crate) const FORWARD: &str = "/peer/operation";
 
 /// How long the leader waits for a quorum.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// How long another node waits for the leader: longer, so that the leader's own words arrive.
+/// How long another node waits for the leader: longer, so that the leader's own error arrives.
 const FORWARD_PATIENCE: Duration = Duration::from_secs(4);
 
-/// What a client asks for.
+/// A client's request.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) enum Operation {
     Read { key: String },
     Change(Change),
 }
 
-/// What it gets.
+/// The answer to a client's request.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Answer {
     Value(Json),
@@ -45,11 +45,11 @@ pub(crate) enum Answer {
 pub(crate) enum Effect {
     /// It had none and will have none.
     None,
-    /// Nobody knows.
+    /// It may have had one, or may still have one.
     Unknown,
 }
 
-/// Why an operation was not performed, as the client sees it.
+/// A refused operation, as the client sees it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Refusal {
     pub(crate) error: String,
@@ -66,7 +66,7 @@ impl Refusal {
     }
 }
 
-/// One node's part in the service.
+/// The service of one node.
 pub(crate) struct Service {
     pub(crate) id: u64,
     pub(crate) members: Members,
@@ -78,7 +78,7 @@ pub(crate) struct Service {
 }
 
 impl Service {
-    /// Performs an operation for a client, here or at the leader.
+    /// Performs an operation for a client, on this node or through the leader.
     pub(crate) async fn perform(&self, operation: Operation) -> Result<Answer, Refusal> {
         if self.defect == Some(Defect::StaleReads)
             && let Some(answer) = self.read_locally(&operation)
@@ -93,7 +93,7 @@ impl Service {
         }
     }
 
-    /// What this node itself holds, for an operation that only reads.
+    /// The answer from this node's own state, for an operation that only reads.
     fn read_locally(&self, operation: &Operation) -> Option<Answer> {
         match operation {
             Operation::Read { key } => Some(Answer::Value(self.state.get(key))),
@@ -104,7 +104,7 @@ impl Service {
         }
     }
 
-    /// Performs an operation as the leader, and refuses it when this node does not lead.
+    /// Performs an operation as the leader; refuses it when this node is not the leader.
     pub(crate) async fn perform_here(&self, operation: Operation) -> Result<Answer, Refusal> {
         if self.raft.metrics().borrow().state != ServerState::Leader {
             return Err(Refusal::none(format!("{} does not lead", self.name())));
@@ -123,7 +123,7 @@ impl Service {
         Ok(self.state.get(key))
     }
 
-    /// Waits until a quorum has confirmed that this node leads, and everything committed before is applied.
+    /// Waits until a quorum has confirmed that this node is the leader, and all entries committed before are applied.
     pub(crate) async fn confirm(&self) -> Result<(), Refusal> {
         match timeout(PATIENCE, self.raft.ensure_linearizable()).await {
             Ok(confirmed) => confirmed.map(drop).map_err(Refusal::none),
@@ -134,7 +134,7 @@ impl Service {
     async fn change(&self, change: Change) -> Result<Answer, Refusal> {
         match timeout(PATIENCE, self.raft.client_write(change)).await {
             Ok(Ok(written)) => Ok(Answer::Changed(written.data)),
-            // Raft refuses what it cannot take and gives up what it had taken with the same error.
+            // Raft reports the same error for a change that it did not accept and for one that it accepted and abandoned.
             Ok(Err(error)) => Err(Refusal::unknown(error)),
             Err(_) => Err(Refusal::unknown(format!("no quorum took the write within {PATIENCE:?}"))),
         }
@@ -159,7 +159,7 @@ impl Service {
         self.raft.metrics().borrow().current_term
     }
 
-    /// How this node sees the cluster and itself. Does not wait for Raft, which may be waiting for the disk.
+    /// The node's view of itself and the cluster. Does not wait for Raft, which may be waiting for the disk.
     pub(crate) fn status(&self) -> Status {
         let metrics = self.raft.metrics().borrow().clone();
         Status {
@@ -175,7 +175,7 @@ impl Service {
     }
 }
 
-/// The innermost cause, which says what happened rather than where in the library.
+/// The innermost cause: it says what happened, the outer ones say where in the library.
 fn innermost(error: &reqwest::Error) -> String {
     let mut cause: &dyn std::error::Error = error;
     while let Some(inner) = cause.source() {

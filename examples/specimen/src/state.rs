@@ -1,4 +1,4 @@
-//! The keys and their values, and how Raft drives them.
+//! The state machine: the keys and their values.
 
 use std::collections::HashMap;
 use std::io::Cursor;
@@ -16,7 +16,7 @@ use crate::raft::{Applied, Change, Entry, LogId, Step, StorageError, Types, Word
 pub(crate) struct Values(HashMap<String, Json>);
 
 impl Values {
-    /// The value of the key, null where it was never set.
+    /// The value of the key; null if it was never set.
     pub(crate) fn get(&self, key: &str) -> Json {
         self.0.get(key).cloned().unwrap_or(Json::Null)
     }
@@ -67,7 +67,7 @@ struct Held {
     membership: StoredMembership<u64, EmptyNode>,
 }
 
-/// The state that follows from the committed entries. Clones share it.
+/// The state that results from the committed entries. Clones share it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct State(Arc<RwLock<Held>>);
 
@@ -138,7 +138,7 @@ impl RaftSnapshotBuilder<Types> for State {
     }
 }
 
-/// Nobody asks for a snapshot: the policy is never to make one, and no log is ever purged, so that every node can be brought up to date by entries.
+/// Never requested: the snapshot policy is `Never` and the log is never purged, so every node can catch up by log entries.
 fn no_snapshots() -> StorageError {
     StorageIOError::read_snapshot(None, AnyError::error("the specimen keeps its whole log and makes no snapshots")).into()
 }
@@ -150,7 +150,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn compare_and_set_sets_where_it_finds_what_it_expects() {
+    fn compare_and_set_sets_only_if_the_value_matches() {
         let mut values = Values::default();
         let mut cas = |expect, value| values.apply(Change::CompareAndSet { key: "x".into(), expect, value }).swapped;
         assert!(!cas(json!(1), json!(2)));

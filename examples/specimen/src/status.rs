@@ -1,19 +1,19 @@
-//! What a node tells of itself.
+//! A node's status.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// A node's own view.
+/// A node's view of itself and the cluster.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Status {
     /// Its name.
     pub name: String,
-    /// Who leads, as far as it knows.
+    /// The leader, as far as the node knows.
     pub leader: Option<String>,
     /// Its Raft term.
     pub term: u64,
-    /// `leader`, `follower`, `candidate` or `learner` (which every node is until it has heard of the cluster).
+    /// `leader`, `follower`, `candidate`, or `learner`, which every node is until it has heard from the cluster.
     pub role: String,
     /// Whether it has a vote or a log.
     pub initialized: bool,
@@ -21,14 +21,14 @@ pub struct Status {
     pub last: Option<u64>,
     /// The index of the last entry it has applied.
     pub applied: Option<u64>,
-    /// The defect that is switched on.
+    /// The enabled defect.
     pub defect: Option<String>,
 }
 
-/// Asks the node at this address (`host:port`) for its view.
+/// Requests the status of the node at this address (`host:port`).
 ///
 /// # Errors
-/// When it does not answer within two seconds, or not as a specimen does.
+/// When no valid status arrives within two seconds.
 pub(crate) async fn status(http: &reqwest::Client, address: &str) -> reqwest::Result<Status> {
     let answer = http.get(format!("http://{address}/v1/status")).timeout(Duration::from_secs(2)).send().await?;
     answer.error_for_status()?.json().await

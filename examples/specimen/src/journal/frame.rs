@@ -1,32 +1,32 @@
-//! How records lie in the file: a magic word, then frames of `length, crc32(length), crc32(payload), payload`, integers little-endian.
+//! The file's format: a magic number, then frames of `length, crc32(length), crc32(payload), payload`, with little-endian integers.
 //!
-//! The length has a checksum of its own, so that damage to it cannot pass for a frame that was cut off: whatever single byte is damaged is
-//! noticed, unless a zero is all that a sector has of a frame, and only a file that really ends too early or lacks sectors is taken for the trace of a crash.
+//! The length has its own checksum, so that a damaged length is not mistaken for a truncated frame. Damage to any single byte is detected, except where a zero
+//! byte is all that a sector contains of a frame. Only a file that ends early, or lacks whole sectors, is treated as torn by a crash.
 
 use super::Record;
 
 pub(super) const MAGIC: &[u8; 8] = b"specimen";
 const HEADER: usize = 12;
 
-/// What a disk writes whole or not at all, in bytes.
+/// The unit in which a disk writes atomically, in bytes.
 const SECTOR: usize = 512;
 
-/// What a file holds.
+/// The content of a file.
 #[derive(Debug, PartialEq)]
 pub(super) struct Contents {
     pub(super) records: Vec<Record>,
-    /// How many bytes of the file are whole. What is beyond was cut off by a crash before anything relied on it.
+    /// The length of the valid prefix, in bytes. The rest was torn by a crash before it was acknowledged.
     pub(super) whole: usize,
 }
 
-/// Where a file is damaged, and how.
+/// The position and the kind of a file's damage.
 #[derive(Debug, PartialEq)]
 pub(super) struct Damage {
     pub(super) offset: usize,
     pub(super) what: &'static str,
 }
 
-/// Appends the record's frame.
+/// Appends a record as a frame.
 pub(super) fn encode(record: &Record, bytes: &mut Vec<u8>) -> serde_json::Result<()> {
     let payload = serde_json::to_vec(record)?;
     let length = u32::try_from(payload.len()).map_err(serde::ser::Error::custom)?.to_le_bytes();
@@ -37,13 +37,13 @@ pub(super) fn encode(record: &Record, bytes: &mut Vec<u8>) -> serde_json::Result
     Ok(())
 }
 
-/// Reads a whole file.
+/// Decodes a whole file.
 pub(super) fn decode(file: &[u8]) -> Result<Contents, Damage> {
     if file.len() < MAGIC.len() && MAGIC.starts_with(file) {
         return Ok(Contents { records: Vec::new(), whole: 0 });
     }
     if !file.starts_with(MAGIC) {
-        return Err(Damage { offset: 0, what: "it does not begin as a specimen's log does" });
+        return Err(Damage { offset: 0, what: "it does not start with the specimen's magic number" });
     }
     let mut records = Vec::new();
     let mut offset = MAGIC.len();
@@ -53,7 +53,7 @@ pub(super) fn decode(file: &[u8]) -> Result<Contents, Damage> {
                 records.push(record);
                 offset += length;
             }
-            // What is behind a record that was torn was written with it or after it, and no more relied upon.
+            // Records after a torn one were written with it or later, and were not acknowledged either.
             Ok(None) => return Ok(Contents { records, whole: offset }),
             Err(_) if is_torn(file, offset) => return Ok(Contents { records, whole: offset }),
             Err(what) => return Err(Damage { offset, what }),
@@ -61,20 +61,20 @@ pub(super) fn decode(file: &[u8]) -> Result<Contents, Damage> {
     }
 }
 
-/// Whether a sector that the frame has a part in was never written, while another that follows was: there are zeros from where the frame begins in it to its end.
+/// Whether a sector that contains part of the frame was never written, while a later one was: the frame's part of it is all zeros.
 fn is_torn(file: &[u8], offset: usize) -> bool {
     let length = file[offset..].first_chunk().map_or(0, |length| u32::from_le_bytes(*length) as usize);
-    // A length that is not to be trusted ends with its header.
+    // Without a valid length, only the header is known to belong to the frame.
     let is_length = file[offset..].get(..8).is_some_and(|words| crc32fast::hash(&words[..4]).to_le_bytes() == words[4..]);
     let end = (offset + HEADER + if is_length { length } else { 0 }).min(file.len());
     let borders = (offset / SECTOR + 1..).map(|sector| sector * SECTOR).take_while(|&border| border < end).chain([end]);
     borders.scan(offset, |from, to| Some(&file[std::mem::replace(from, to)..to])).any(|part| part.iter().all(|&byte| byte == 0))
 }
 
-/// The record that the bytes begin with and the length of its frame; nothing when they end within it.
+/// Decodes the first record and its frame's length; `None` when the bytes end within the frame.
 fn next(bytes: &[u8]) -> Result<Option<(Record, usize)>, &'static str> {
     let Some((header, rest)) = bytes.split_at_checked(HEADER) else { return Ok(None) };
-    // A file system may have made the file longer before it wrote what belongs there.
+    // A file system may extend the file before it writes the data.
     if bytes.iter().all(|&byte| byte == 0) {
         return Ok(None);
     }
@@ -87,7 +87,7 @@ fn next(bytes: &[u8]) -> Result<Option<(Record, usize)>, &'static str> {
     if crc32fast::hash(payload) != word(8) {
         return Err("the checksum of a record does not match");
     }
-    let record = serde_json::from_slice(payload).map_err(|_| "a record is whole but makes no sense to this version")?;
+    let record = serde_json::from_slice(payload).map_err(|_| "a record with a valid checksum cannot be decoded by this version")?;
     Ok(Some((record, HEADER + length)))
 }
 
@@ -114,7 +114,7 @@ mod tests {
         ]
     }
 
-    /// A file, and where each of its frames ends.
+    /// An encoded file, and the end of each of its frames.
     fn file(records: &[Record]) -> (Vec<u8>, Vec<usize>) {
         let mut bytes = MAGIC.to_vec();
         let ends = records
@@ -131,7 +131,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(32))]
 
         #[test]
-        fn a_file_cut_at_any_byte_holds_the_frames_that_are_whole(records in prop::collection::vec(record(), 0..6)) {
+        fn a_truncated_file_keeps_its_complete_frames(records in prop::collection::vec(record(), 0..6)) {
             let (bytes, ends) = file(&records);
             for cut in 0..=bytes.len() {
                 let contents = decode(&bytes[..cut]).unwrap();
@@ -142,18 +142,18 @@ mod tests {
         }
 
         #[test]
-        fn any_damaged_byte_is_noticed(records in prop::collection::vec(record(), 1..5), flip in 1..=255u8) {
+        fn any_damaged_byte_is_detected(records in prop::collection::vec(record(), 1..5), flip in 1..=255u8) {
             let (bytes, _) = file(&records);
             for at in 0..bytes.len() {
                 let mut damaged = bytes.clone();
                 damaged[at] ^= flip;
-                // A zero may be all that a sector has of a frame, and is then what a torn write leaves.
+                // Where a zero byte is all that a sector has of a frame, the damage looks like a torn write.
                 prop_assert!(decode(&damaged).is_err() || damaged[at] == 0, "byte {} of {}", at, bytes.len());
             }
         }
 
         #[test]
-        fn records_whose_sectors_did_not_all_arrive_are_cut_off_with_what_follows(
+        fn records_with_missing_sectors_and_all_later_ones_are_discarded(
             records in prop::collection::vec(record(), 1..40),
             durable in any::<prop::sample::Index>(),
             arrived in prop::collection::vec(any::<bool>(), 64),
@@ -173,7 +173,7 @@ mod tests {
         }
 
         #[test]
-        fn zeros_at_the_end_are_what_was_never_written(records in prop::collection::vec(record(), 0..4), zeros in 0..40usize) {
+        fn trailing_zeros_are_discarded(records in prop::collection::vec(record(), 0..4), zeros in 0..40usize) {
             let (mut bytes, _) = file(&records);
             let whole = bytes.len();
             bytes.resize(whole + zeros, 0);

@@ -1,4 +1,4 @@
-//! Opening the file at the start of a node.
+//! Opening the journal when a node starts.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -10,42 +10,42 @@ use super::{Durability, Record, Writer, frame};
 
 const FILE: &str = "specimen.log";
 
-/// Why a node's data cannot be used.
+/// The reason why a node's data cannot be used.
 #[derive(Debug, Error)]
 pub enum JournalError {
-    /// The system refused.
+    /// An I/O error.
     #[error("cannot {action} {}: {source}", path.display())]
     Io {
-        /// What was tried.
+        /// The action that failed.
         action: &'static str,
-        /// On what.
+        /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The operating system's error.
         source: io::Error,
     },
-    /// The file was altered after it had been written.
-    #[error("{} is corrupt at byte {offset}: {what}. Acknowledged writes may be gone; to rejoin with empty data, move the file away", path.display())]
+    /// The file was damaged after it had been written.
+    #[error("{} is corrupt at byte {offset}: {what}. Acknowledged writes may be lost; to rejoin the cluster with empty data, move the file away", path.display())]
     Corrupt {
         /// The file.
         path: PathBuf,
-        /// Where it is first wrong.
+        /// The offset of the first damaged frame, in bytes.
         offset: usize,
-        /// How.
+        /// The damage.
         what: &'static str,
     },
-    /// The data are another's.
-    #[error("{} belongs to {found}, not to {expected}; give every node a directory of its own, and the same --peers at every start", path.display())]
+    /// The file belongs to another node or cluster.
+    #[error("{} belongs to {found}, not to {expected}; give every node its own directory, and the same --peers at every start", path.display())]
     Foreign {
         /// The file.
         path: PathBuf,
-        /// Whose it is.
+        /// The node and members in the file.
         found: String,
-        /// Who opened it.
+        /// The node and members that opened it.
         expected: String,
     },
 }
 
-/// Opens the file in the directory, or makes both; cuts off what a crash left unfinished; and tells what is remembered, without the owner.
+/// Opens or creates the file in the directory, removes what a crash left incomplete, and returns the records after the owner's.
 pub(crate) fn open(
     directory: &Path,
     name: &str,
@@ -57,7 +57,7 @@ pub(crate) fn open(
         let path = path.clone();
         move |source| JournalError::Io { action, path, source }
     };
-    fs::create_dir_all(directory).map_err(io("create the directory of"))?;
+    fs::create_dir_all(directory).map_err(io("create the directory for"))?;
     let bytes = match fs::read(&path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
         read => read.map_err(io("read"))?,
@@ -69,22 +69,22 @@ pub(crate) fn open(
         tracing::warn!(
             kept = contents.whole,
             cut = bytes.len() - contents.whole,
-            "the log ends within a record that was never acknowledged: cut off"
+            "the log ends with an incomplete record that was never acknowledged; it is cut off"
         );
-        file.set_len(contents.whole as u64).map_err(io("cut the end of"))?;
+        file.set_len(contents.whole as u64).map_err(io("truncate"))?;
     }
     let owner = Record::Owner { name: name.to_owned(), members: members.to_vec() };
     let mut records = contents.records.into_iter();
     match records.next() {
-        None => begin(&mut file, directory, &owner, contents.whole == 0).map_err(io("begin"))?,
+        None => initialize(&mut file, directory, &owner, contents.whole == 0).map_err(io("initialize"))?,
         Some(found) if found == owner => file.sync_data().map_err(io("sync"))?,
         Some(found) => return Err(JournalError::Foreign { path, found: describe(&found), expected: describe(&owner) }),
     }
     Ok((Writer::start(file, durability), records.collect()))
 }
 
-/// Writes what every file begins with, durably, the file's name included.
-fn begin(file: &mut File, directory: &Path, owner: &Record, empty: bool) -> io::Result<()> {
+/// Writes the first record and syncs it, and the directory entry too.
+fn initialize(file: &mut File, directory: &Path, owner: &Record, empty: bool) -> io::Result<()> {
     let mut bytes = if empty { frame::MAGIC.to_vec() } else { Vec::new() };
     frame::encode(owner, &mut bytes)?;
     io::Write::write_all(file, &bytes)?;
@@ -95,6 +95,6 @@ fn begin(file: &mut File, directory: &Path, owner: &Record, empty: bool) -> io::
 fn describe(owner: &Record) -> String {
     match owner {
         Record::Owner { name, members } => format!("{name} of {}", members.join(", ")),
-        _ => "nobody".into(),
+        _ => "an unknown node".into(),
     }
 }

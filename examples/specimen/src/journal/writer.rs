@@ -1,4 +1,4 @@
-//! Appending to the file, on a thread of its own, so that nothing else waits for the disk.
+//! Appending to the file, in a thread of its own: other tasks do not wait for the disk.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -11,17 +11,17 @@ use tokio::sync::oneshot;
 
 use super::{Record, frame};
 
-/// How long the defect `lost-fsync` keeps back what it has acknowledged.
+/// The time for which the defect `lost-fsync` delays writing.
 const DELAY: Duration = Duration::from_millis(500);
 
-/// When a record is reported as stored.
+/// The moment at which a record is reported as stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Durability {
-    /// When it is on the disk.
+    /// After fsync.
     Synced,
-    /// When it is written: nothing is ever synced. A defect.
+    /// After the write: nothing is ever synced. A defect.
     Unsynced,
-    /// At once: it is kept in memory for [`DELAY`] and then written. A defect.
+    /// Immediately: the record is kept in memory for [`DELAY`] and then written. A defect.
     Delayed,
 }
 
@@ -29,12 +29,12 @@ type Done = Box<dyn FnOnce(io::Result<()>) + Send>;
 
 struct Job {
     bytes: Vec<u8>,
-    /// Whether `done` waits for the disk.
+    /// Whether `done` requires an fsync.
     sync: bool,
     done: Done,
 }
 
-/// Appends records in the order given. Clones write to the same file; what is accepted is written even when all of them are dropped.
+/// Appends records in order. Clones write to the same file. Accepted records are written even after all clones are dropped.
 #[derive(Clone)]
 pub(crate) struct Writer {
     jobs: Sender<Job>,
@@ -45,14 +45,14 @@ impl Writer {
         let (jobs, queue) = channel();
         let disk = Disk { file, failed: None };
         thread::spawn(move || match durability {
-            Durability::Synced => at_once(disk, &queue, true),
-            Durability::Unsynced => at_once(disk, &queue, false),
-            Durability::Delayed => delayed(disk, &queue),
+            Durability::Synced => write_at_once(disk, &queue, true),
+            Durability::Unsynced => write_at_once(disk, &queue, false),
+            Durability::Delayed => write_delayed(disk, &queue),
         });
         Writer { jobs }
     }
 
-    /// Appends a record and reports to `done`, from another thread, when it is durable.
+    /// Appends a record and calls `done`, from another thread, when it is durable.
     pub(crate) fn append(&self, record: &Record, done: impl FnOnce(io::Result<()>) + Send + 'static) {
         self.send(record, true, Box::new(done));
     }
@@ -60,7 +60,7 @@ impl Writer {
     /// Appends a record and waits until it is durable.
     ///
     /// # Errors
-    /// The disk's. After one error nothing is written any more, since nobody can know what of it arrived.
+    /// The first error of the disk, now or earlier: after it nothing is written, because it is unknown how much of the failed write reached the file.
     pub(crate) async fn store(&self, record: &Record) -> io::Result<()> {
         let (sender, stored) = oneshot::channel();
         self.append(record, |result| drop(sender.send(result)));
@@ -72,10 +72,10 @@ impl Writer {
         self.send(record, false, Box::new(drop));
     }
 
-    /// Waits until everything accepted so far is on the disk, whatever the defect.
+    /// Waits until all records accepted so far are durable, whatever the defect.
     pub(crate) async fn flush(&self) -> io::Result<()> {
         let (sender, flushed) = oneshot::channel();
-        // No bytes: the sign to write all that is kept back.
+        // A job without bytes requests that all delayed records are written.
         drop(self.jobs.send(Job { bytes: Vec::new(), sync: true, done: Box::new(|result| drop(sender.send(result))) }));
         flushed.await.unwrap_or_else(|_| Err(ended()))
     }
@@ -99,26 +99,26 @@ fn ended() -> io::Error {
 
 struct Disk {
     file: File,
-    /// The first error. What was written after it could be garbage in the middle of the file.
+    /// The first error. Records written after it could follow garbage in the middle of the file.
     failed: Option<String>,
 }
 
 impl Disk {
     fn write(&mut self, bytes: &[u8], sync: bool) -> io::Result<()> {
         if let Some(error) = &self.failed {
-            return Err(io::Error::other(format!("the log could not be written earlier: {error}")));
+            return Err(io::Error::other(format!("an earlier write to the log failed: {error}")));
         }
         let written = self.file.write_all(bytes).and_then(|()| if sync { self.file.sync_data() } else { Ok(()) });
         if let Err(error) = &written {
-            tracing::error!(%error, "the log cannot be written");
+            tracing::error!(%error, "cannot write the log");
             self.failed = Some(error.to_string());
         }
         written
     }
 }
 
-/// Takes all that waits at once, so that one sync, if there is one, serves it all.
-fn at_once(mut disk: Disk, queue: &Receiver<Job>, syncs: bool) {
+/// Writes all queued records together, with one fsync at most.
+fn write_at_once(mut disk: Disk, queue: &Receiver<Job>, syncs: bool) {
     while let Ok(first) = queue.recv() {
         let jobs: Vec<Job> = std::iter::once(first).chain(queue.try_iter()).collect();
         let bytes = jobs.iter().flat_map(|job| &job.bytes).copied().collect::<Vec<u8>>();
@@ -129,8 +129,8 @@ fn at_once(mut disk: Disk, queue: &Receiver<Job>, syncs: bool) {
     }
 }
 
-/// Reports everything as stored at once, and writes it when it is [`DELAY`] old, so that a kill always loses as much.
-fn delayed(mut disk: Disk, queue: &Receiver<Job>) {
+/// Reports every record as stored at once, and writes it after [`DELAY`], so that a kill always loses the same span of time.
+fn write_delayed(mut disk: Disk, queue: &Receiver<Job>) {
     let mut kept: VecDeque<(Instant, Vec<u8>)> = VecDeque::new();
     loop {
         let wait = kept.front().map_or(Duration::MAX, |(due, _)| due.saturating_duration_since(Instant::now()));
@@ -139,16 +139,16 @@ fn delayed(mut disk: Disk, queue: &Receiver<Job>) {
                 kept.push_back((Instant::now() + DELAY, job.bytes));
                 (job.done)(Ok(()));
             }
-            Ok(flush) => (flush.done)(disk.write(&taken(&mut kept, |_| true), true)),
-            // Its error is reported to whoever flushes at the end.
-            Err(RecvTimeoutError::Timeout) => drop(disk.write(&taken(&mut kept, |due| due <= Instant::now()), false)),
-            Err(RecvTimeoutError::Disconnected) => break drop(disk.write(&taken(&mut kept, |_| true), true)),
+            Ok(flush) => (flush.done)(disk.write(&take_due(&mut kept, |_| true), true)),
+            // An error is reported by the flush at the end.
+            Err(RecvTimeoutError::Timeout) => drop(disk.write(&take_due(&mut kept, |due| due <= Instant::now()), false)),
+            Err(RecvTimeoutError::Disconnected) => break drop(disk.write(&take_due(&mut kept, |_| true), true)),
         }
     }
 }
 
-/// Takes away, from the front, what is to be written.
-fn taken(kept: &mut VecDeque<(Instant, Vec<u8>)>, ripe: impl Fn(Instant) -> bool) -> Vec<u8> {
-    let count = kept.partition_point(|(due, _)| ripe(*due));
+/// Removes the records that are due from the front, and returns their bytes.
+fn take_due(kept: &mut VecDeque<(Instant, Vec<u8>)>, is_due: impl Fn(Instant) -> bool) -> Vec<u8> {
+    let count = kept.partition_point(|(due, _)| is_due(*due));
     kept.drain(..count).flat_map(|(_, bytes)| bytes).collect()
 }

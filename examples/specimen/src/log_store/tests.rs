@@ -28,9 +28,9 @@ fn entry(term: u64, index: u64) -> Entry {
     Entry { log_id: LogId::new(openraft::CommittedLeaderId::new(term, 1), index), payload: openraft::EntryPayload::Normal(change) }
 }
 
-/// Openraft's own tests of a storage, but for those that purge, take snapshots or have a state that is ahead of the log.
+/// Openraft's own storage tests, except those that purge, take snapshots, or need a state that is ahead of the log.
 #[test]
-fn it_is_what_openraft_asks_for() {
+fn the_log_store_passes_the_tests_of_openraft() {
     macro_rules! hold {
         ($($test:ident)*) => {
             [$((stringify!($test), {
@@ -55,7 +55,7 @@ fn it_is_what_openraft_asks_for() {
 }
 
 #[tokio::test]
-async fn what_is_stored_is_there_after_a_restart() {
+async fn the_log_is_the_same_after_a_restart() {
     let directory = tempfile::tempdir().unwrap();
     let mut log = reopen(&directory);
     for index in 0..10 {
@@ -76,16 +76,16 @@ async fn what_is_stored_is_there_after_a_restart() {
 }
 
 #[test]
-fn what_is_committed_but_lost_is_not_taken_for_committed() {
+fn a_committed_index_beyond_the_log_is_ignored() {
     let directory = tempfile::tempdir().unwrap();
     let (writer, _) = open(directory.path(), "n1", &["n1".into()], Durability::Synced).unwrap();
     let log = LogStore::new(vec![Record::Entries(vec![entry(1, 0)]), Record::Committed(entry(1, 1).log_id)], writer);
     assert_eq!(log.held.read().committed, None);
 }
 
-/// What a leader had not synced others may have committed: it must not lead on with what is left.
+/// Others may have committed what a leader had not synced: it must not lead with the rest.
 #[tokio::test]
-async fn who_led_must_be_elected_again() {
+async fn a_restarted_leader_must_be_elected_again() {
     let directory = tempfile::tempdir().unwrap();
     reopen(&directory).save_vote(&Vote::new_committed(2, 3)).await.unwrap();
     assert_eq!(reopen(&directory).read_vote().await.unwrap(), Some(Vote::new(2, 3)));

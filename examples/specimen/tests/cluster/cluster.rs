@@ -1,4 +1,4 @@
-//! A cluster of processes, and a client of it.
+//! A cluster of processes, and a client for it.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -17,10 +17,10 @@ use tempfile::TempDir;
 use crate::COMMAND;
 use crate::link::Link;
 
-/// How long to wait for what must happen at last, on a machine that does other things too.
-const AT_LAST: Duration = Duration::from_secs(60);
+/// The time-out for conditions that must become true, on a busy machine.
+const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Nodes `n1`, `n2`, … Ends them when dropped, and sees to it that none has panicked.
+/// Nodes `n1`, `n2`, … When dropped, kills them and asserts that none panicked.
 pub(crate) struct Cluster {
     directory: TempDir,
     defect: Option<&'static str>,
@@ -31,7 +31,7 @@ pub(crate) struct Cluster {
 }
 
 impl Cluster {
-    /// A cluster whose nodes all have this defect, with a leader.
+    /// Starts a cluster whose nodes all have this defect, and waits for a leader.
     pub(crate) async fn start(size: usize, defect: Option<&'static str>) -> Cluster {
         let cluster = Cluster::prepare(size, defect).await;
         cluster.start_all();
@@ -39,11 +39,11 @@ impl Cluster {
         cluster
     }
 
-    /// A cluster of which no node runs.
+    /// A cluster without running nodes.
     pub(crate) async fn prepare(size: usize, defect: Option<&'static str>) -> Cluster {
-        let held: Vec<TcpListener> = (0..size).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
+        let listeners: Vec<TcpListener> = (0..size).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
         let addresses: BTreeMap<String, String> =
-            held.iter().enumerate().map(|(at, port)| (format!("n{}", at + 1), port.local_addr().unwrap().to_string())).collect();
+            listeners.iter().enumerate().map(|(at, port)| (format!("n{}", at + 1), port.local_addr().unwrap().to_string())).collect();
         let mut links = BTreeMap::new();
         for from in addresses.keys() {
             for (to, address) in addresses.iter().filter(|(to, _)| *to != from) {
@@ -74,7 +74,7 @@ impl Cluster {
         let data = self.directory.path().join(name);
         let mut line = vec!["specimen".to_owned(), "serve".into(), "--name".into(), name.into(), "--peers".into(), peers.join(",")];
         line.extend(["--listen".into(), self.addresses[name].clone(), "--data".into(), data.to_str().unwrap().into()]);
-        // Slower than by default, so that a busy machine does not bring about elections that no test asked for.
+        // Slower than the default, so that a busy machine does not cause elections that the test did not ask for.
         line.extend(["--heartbeat".into(), "250ms".into()]);
         line.extend(self.defect.iter().flat_map(|defect| ["--defect".to_owned(), (*defect).into()]));
         let output = File::options().create(true).append(true).open(self.output_path(name)).unwrap();
@@ -88,26 +88,26 @@ impl Cluster {
         self.running.lock().unwrap().insert(name.to_owned(), child);
     }
 
-    /// `kill -9`.
+    /// Kills nodes with SIGKILL.
     pub(crate) fn kill(&self, names: &[&str]) {
-        let mut killed: Vec<Child> = names.iter().map(|name| self.taken(name)).collect();
+        let mut killed: Vec<Child> = names.iter().map(|name| self.take(name)).collect();
         killed.iter_mut().for_each(|child| child.kill().unwrap());
         killed.iter_mut().for_each(|child| assert!(!child.wait().unwrap().success()));
     }
 
-    /// SIGTERM.
+    /// Stops a node with SIGTERM.
     pub(crate) async fn stop(&self, name: &str) -> ExitStatus {
-        let child = self.taken(name);
+        let child = self.take(name);
         kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
         wait(child).await
     }
 
-    /// Waits until the node's process has ended by itself.
+    /// Waits until the node's process exits by itself.
     pub(crate) async fn ended(&self, name: &str) -> ExitStatus {
-        wait(self.taken(name)).await
+        wait(self.take(name)).await
     }
 
-    fn taken(&self, name: &str) -> Child {
+    fn take(&self, name: &str) -> Child {
         self.running.lock().unwrap().remove(name).unwrap()
     }
 
@@ -119,7 +119,7 @@ impl Cluster {
         self.directory.path().join(format!("{name}.output"))
     }
 
-    /// What the node has printed so far.
+    /// The output of the node so far.
     pub(crate) fn output(&self, name: &str) -> String {
         std::fs::read_to_string(self.output_path(name)).unwrap()
     }
@@ -128,12 +128,12 @@ impl Cluster {
         Path::new(self.directory.path()).join(name).join("specimen.log")
     }
 
-    /// Cuts the node off from every other, or heals that.
+    /// Partitions the node from all others, or heals the partition.
     pub(crate) fn isolate(&self, name: &str, cut: bool) {
         self.links.iter().filter(|((from, to), _)| from == name || to == name).for_each(|(_, link)| link.set_cut(cut));
     }
 
-    /// Sends a request to a node. None: it did not answer.
+    /// Sends a request to a node. Returns `None` if there was no valid answer.
     pub(crate) async fn ask(&self, name: &str, method: Method, path: &str, body: Option<Value>) -> Option<(u16, Value)> {
         let request = self.http.request(method, format!("http://{}{path}", self.addresses[name]));
         let request = if let Some(body) = body { request.json(&body) } else { request };
@@ -158,15 +158,15 @@ impl Cluster {
         serde_json::from_value(status).ok()
     }
 
-    /// The leader on which all running nodes agree, once they do.
+    /// Waits until all running nodes agree on a leader, and returns it.
     pub(crate) async fn leader(&self) -> String {
         let running = self.running();
         self.leader_of(&running.iter().map(String::as_str).collect::<Vec<_>>()).await
     }
 
-    /// The leader, one of them, on which these nodes agree, once they do.
+    /// Waits until these nodes agree on a leader among themselves, and returns it.
     pub(crate) async fn leader_of(&self, names: &[&str]) -> String {
-        let agreed = self.at_last("one leader", async || {
+        let agreed = self.eventually("one leader", async || {
             let mut leaders = Vec::new();
             for name in names {
                 leaders.push(self.status(name).await?.leader?);
@@ -177,7 +177,7 @@ impl Cluster {
         agreed.await
     }
 
-    /// Waits until every running node has applied the same entries.
+    /// Waits until all running nodes have applied the same entries.
     pub(crate) async fn settled(&self) {
         let equal = async || {
             let mut applied = Vec::new();
@@ -188,30 +188,30 @@ impl Cluster {
             applied.dedup();
             (applied.len() == 1 && applied[0].0 == applied[0].1).then_some(())
         };
-        self.at_last("agreement on what is applied", equal).await;
+        self.eventually("agreement on the applied entries", equal).await;
     }
 
-    /// Reads until it succeeds.
-    pub(crate) async fn read_at_last(&self, name: &str, key: &str) -> Value {
+    /// Reads until a read succeeds.
+    pub(crate) async fn read_eventually(&self, name: &str, key: &str) -> Value {
         let read = async || self.read(name, key).await.and_then(|(code, body)| (code == 200).then(|| body["value"].clone()));
-        self.at_last("a read", read).await
+        self.eventually("a read", read).await
     }
 
-    /// Writes until it succeeds.
-    pub(crate) async fn write_at_last(&self, name: &str, key: &str, value: Value) {
-        self.at_last("a write", async || self.write(name, key, value.clone()).await.filter(|(code, _)| *code == 200)).await;
+    /// Writes until a write succeeds.
+    pub(crate) async fn write_eventually(&self, name: &str, key: &str, value: Value) {
+        self.eventually("a write", async || self.write(name, key, value.clone()).await.filter(|(code, _)| *code == 200)).await;
     }
 
-    /// Writes, and waits until every running node has applied it, however early it was acknowledged.
+    /// Writes, and waits until every running node has applied the write, even if it was acknowledged earlier.
     pub(crate) async fn write_everywhere(&self, name: &str, key: &str, value: Value) {
-        let before = self.at_last("a status", async || self.status(name).await).await.last;
-        self.write_at_last(name, key, value).await;
-        self.at_last("the write", async || (self.status(name).await?.last > before).then_some(())).await;
+        let before = self.eventually("a status", async || self.status(name).await).await.last;
+        self.write_eventually(name, key, value).await;
+        self.eventually("the write", async || (self.status(name).await?.last > before).then_some(())).await;
         self.settled().await;
     }
 
-    /// Tries until there is something.
-    pub(crate) async fn at_last<T>(&self, what: &str, attempt: impl AsyncFn() -> Option<T>) -> T {
+    /// Repeats the attempt until it returns a value.
+    pub(crate) async fn eventually<T>(&self, what: &str, attempt: impl AsyncFn() -> Option<T>) -> T {
         let tries = async {
             loop {
                 if let Some(result) = attempt().await {
@@ -220,11 +220,11 @@ impl Cluster {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         };
-        match tokio::time::timeout(AT_LAST, tries).await {
+        match tokio::time::timeout(TIMEOUT, tries).await {
             Ok(result) => result,
             Err(_) => {
                 let outputs: Vec<String> = self.names().iter().map(|name| format!("--- {name}\n{}", self.output(name))).collect();
-                panic!("no {what} in {AT_LAST:?}\n{}", outputs.join("\n"))
+                panic!("no {what} within {TIMEOUT:?}\n{}", outputs.join("\n"))
             }
         }
     }
@@ -237,7 +237,7 @@ async fn wait(mut child: Child) -> ExitStatus {
 impl Drop for Cluster {
     fn drop(&mut self) {
         for child in self.running.get_mut().unwrap().values_mut() {
-            // It may have ended already.
+            // Fails if the process has exited already.
             drop(child.kill());
             drop(child.wait());
         }

@@ -1,11 +1,11 @@
-//! Without a defect.
+//! The specimen without a defect.
 
 use serde_json::{Value, json};
 
 use crate::cluster::Cluster;
 
 #[tokio::test]
-async fn every_node_serves_what_any_node_was_told() {
+async fn every_node_serves_writes_made_on_any_node() {
     let cluster = Cluster::start(3, None).await;
     assert_eq!(cluster.read("n1", "x").await, Some((200, json!({ "value": null }))));
     assert_eq!(cluster.write("n2", "x", json!(1)).await, Some((200, json!({ "done": true }))));
@@ -20,7 +20,7 @@ async fn every_node_serves_what_any_node_was_told() {
 }
 
 #[tokio::test]
-async fn another_node_leads_when_the_leader_is_killed_and_nothing_is_lost() {
+async fn a_new_leader_is_elected_when_the_leader_is_killed_and_no_write_is_lost() {
     let cluster = Cluster::start(3, None).await;
     for round in 0..3 {
         let leader = cluster.leader().await;
@@ -28,17 +28,17 @@ async fn another_node_leads_when_the_leader_is_killed_and_nothing_is_lost() {
         cluster.kill(&[&leader]);
         let next = cluster.leader().await;
         assert_ne!(next, leader);
-        assert_eq!(cluster.read_at_last(&next, "x").await, json!(round));
+        assert_eq!(cluster.read_eventually(&next, "x").await, json!(round));
         cluster.start_node(&leader);
-        assert_eq!(cluster.read_at_last(&leader, "x").await, json!(round));
+        assert_eq!(cluster.read_eventually(&leader, "x").await, json!(round));
     }
 }
 
 #[tokio::test]
-async fn a_cluster_that_was_stopped_has_kept_everything() {
+async fn a_restarted_cluster_has_all_writes() {
     let cluster = Cluster::start(3, None).await;
     for value in 0..10 {
-        cluster.write_at_last("n1", &format!("k{value}"), json!(value)).await;
+        cluster.write_eventually("n1", &format!("k{value}"), json!(value)).await;
     }
     for name in cluster.names() {
         assert!(cluster.stop(&name).await.success(), "{}", cluster.output(&name));
@@ -46,43 +46,43 @@ async fn a_cluster_that_was_stopped_has_kept_everything() {
     cluster.start_all();
     cluster.leader().await;
     for value in 0..10 {
-        assert_eq!(cluster.read_at_last("n2", &format!("k{value}")).await, json!(value));
+        assert_eq!(cluster.read_eventually("n2", &format!("k{value}")).await, json!(value));
     }
 }
 
 #[tokio::test]
-async fn a_minority_refuses_everything_and_says_what_it_cannot_know() {
+async fn a_minority_refuses_operations_and_reports_unknown_effects() {
     let cluster = Cluster::start(3, None).await;
     cluster.kill(&["n1", "n2"]);
     let read = cluster.read("n3", "x").await.unwrap();
     assert_eq!((read.0, &read.1["effect"]), (503, &json!("none")), "{read:?}");
-    let lonely = cluster
-        .at_last("end of the old leader", async || {
+    let isolated = cluster
+        .eventually("end of the old leader", async || {
             cluster.status("n3").await.filter(|status| status.leader.as_deref() != Some("n1") && status.leader.as_deref() != Some("n2"))
         })
         .await;
     let write = cluster.write("n3", "x", json!(1)).await.unwrap();
-    // Without a leader nothing is given to Raft; a leader without followers has given it.
-    let effect = if lonely.leader.is_none() { "none" } else { "unknown" };
+    // Without a leader nothing is passed to Raft; a leader without followers has passed it.
+    let effect = if isolated.leader.is_none() { "none" } else { "unknown" };
     assert_eq!((write.0, &write.1["effect"]), (503, &json!(effect)), "{write:?}");
 }
 
 #[tokio::test]
-async fn a_majority_makes_the_cluster_and_the_rest_joins() {
+async fn a_majority_creates_the_cluster_and_the_others_join() {
     let cluster = Cluster::prepare(3, None).await;
     cluster.start_node("n2");
-    cluster.at_last("an answer", async || cluster.status("n2").await).await;
+    cluster.eventually("an answer", async || cluster.status("n2").await).await;
     let refused = cluster.write("n2", "x", json!(1)).await.unwrap();
     assert_eq!((refused.0, &refused.1["effect"]), (503, &json!("none")), "{refused:?}");
     cluster.start_node("n1");
     let leader = cluster.leader().await;
-    cluster.write_at_last(&leader, "x", json!(1)).await;
+    cluster.write_eventually(&leader, "x", json!(1)).await;
     cluster.start_node("n3");
-    assert_eq!(cluster.read_at_last("n3", "x").await, json!(1));
+    assert_eq!(cluster.read_eventually("n3", "x").await, json!(1));
 }
 
 #[tokio::test]
-async fn what_is_no_request_is_refused_without_effect() {
+async fn malformed_requests_are_refused_without_effect() {
     let cluster = Cluster::start(1, None).await;
     for body in [json!({}), json!({ "valu": 1 }), json!([])] {
         let (code, answer) = cluster.ask("n1", reqwest::Method::PUT, "/v1/keys/x", Some(body)).await.unwrap();

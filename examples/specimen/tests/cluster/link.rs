@@ -1,10 +1,10 @@
-//! The way from one node to another, which can be cut and healed.
+//! A link between two nodes, which can be cut and healed.
 
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-/// A TCP proxy. Cut, it ends what it carries and takes nothing new.
+/// A TCP proxy. When it is cut, it closes its connections and accepts no new ones.
 pub(crate) struct Link {
     pub(crate) address: String,
     cut: watch::Sender<bool>,
@@ -33,7 +33,7 @@ async fn carry(mut from: TcpStream, target: String, mut cut: watch::Receiver<boo
         from.set_nodelay(true).unwrap();
         if let Ok(mut to) = TcpStream::connect(target).await {
             to.set_nodelay(true).unwrap();
-            // A broken connection is the business of those who use it.
+            // Errors of a connection are reported by its endpoints.
             drop(copy_bidirectional(&mut from, &mut to).await);
         }
     };

@@ -1,4 +1,4 @@
-//! Real clusters: every node a process of its own on loopback, every link between two nodes a proxy that can be cut.
+//! Real clusters: every node is a process on loopback, and every link between two nodes is a proxy that can be cut.
 
 mod cluster;
 mod link;
@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use elenchus_specimen::Command;
 
-/// How a test tells its own executable to be a node instead.
+/// The environment variable that makes a test executable run a node.
 const COMMAND: &str = "SPECIMEN_TEST_COMMAND";
 
 #[derive(Parser)]
@@ -22,7 +22,7 @@ struct Line {
     command: Command,
 }
 
-/// Not a test: what a child process runs.
+/// Not a test: the entry point of a node's process.
 #[test]
 fn node() -> ExitCode {
     match std::env::var(COMMAND) {

@@ -6,9 +6,9 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::START_LIMIT;
-use super::root::write;
+use super::files::write;
 
-/// The server's program.
+/// The path of the server.
 const SSHD: &str = "/usr/sbin/sshd";
 
 /// Its configuration in the node.
@@ -17,13 +17,13 @@ const CONFIG: &str = "/etc/ssh/elenchus_sshd_config";
 /// Its private key in the node.
 const HOST_KEY: &str = "/etc/ssh/elenchus_host_key";
 
-/// What it says, in the node: connections that nemeses cut are not news for the terminal.
+/// Its log in the node. Connections that faults cut are reported here, not on the terminal.
 const LOG: &str = "/var/log/elenchus-sshd.log";
 
-/// How long to wait before looking again whether it listens.
-const LOOK_AGAIN: Duration = Duration::from_millis(5);
+/// The interval between two checks whether it listens.
+const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
-/// Writes its files.
+/// Writes the server's configuration and host key.
 pub(super) fn configure(host_key: &str) -> io::Result<()> {
     write(HOST_KEY, host_key, 0o600)?;
     let config = format!(
@@ -33,7 +33,7 @@ pub(super) fn configure(host_key: &str) -> io::Result<()> {
     write(CONFIG, &config, 0o644)
 }
 
-/// Starts it, and waits until it listens.
+/// Starts the server, and waits until it listens.
 pub(super) fn start() -> io::Result<Child> {
     fs::create_dir_all("/var/log")?;
     let log = File::create(LOG)?;
@@ -42,18 +42,18 @@ pub(super) fn start() -> io::Result<Child> {
         .stdout(Stdio::null())
         .stderr(log)
         .spawn()
-        .map_err(|error| io::Error::other(format!("{SSHD} (package openssh-server) cannot be started: {error}")))?;
+        .map_err(|error| io::Error::other(format!("cannot start {SSHD} (package openssh-server): {error}")))?;
     let deadline = Instant::now() + START_LIMIT;
-    // Asked by a connection, the server would spend its time on probes that never log in.
+    // The socket table is read instead of connecting: each connection would cost the server a login that never comes.
     while !listens() {
         if let Some(status) = server.try_wait()? {
-            let said = fs::read_to_string(LOG).unwrap_or_default();
-            return Err(io::Error::other(format!("{SSHD} ended with {status}: {}", said.trim())));
+            let log = fs::read_to_string(LOG).unwrap_or_default();
+            return Err(io::Error::other(format!("{SSHD} ended with {status}: {}", log.trim())));
         }
         if Instant::now() > deadline {
-            return Err(io::Error::other(format!("{SSHD} does not listen on port 22 after {START_LIMIT:?}")));
+            return Err(io::Error::other(format!("{SSHD} did not listen on port 22 within {START_LIMIT:?}")));
         }
-        std::thread::sleep(LOOK_AGAIN);
+        std::thread::sleep(POLL_INTERVAL);
     }
     Ok(server)
 }

@@ -1,4 +1,4 @@
-//! A lab that a process in the background holds: keeping it, and coming to it from the host.
+//! A lab held by a background process: keeping it up, and entering its nodes from the host.
 
 use std::ffi::OsString;
 use std::io;
@@ -11,24 +11,28 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
 
-use super::enter::{self, Entered, LabNet};
+use super::enter::{self, Entered};
+use super::environment::as_node_root;
+use super::error::LabError;
+use super::join;
+use super::network::LabNet;
+use super::options::LabOptions;
 use super::procfs::ProcessId;
-use super::supervise::Signals;
-use super::{LabError, LabOptions, join, node};
+use super::signals::Signals;
 
-/// How long a lab may take to end in order before it is killed.
+/// The time after SIGTERM within which a lab must end before it is killed, and again after SIGKILL.
 const END_LIMIT: Duration = Duration::from_secs(5);
 
-/// How long to wait before looking again whether it has ended.
-const LOOK_AGAIN: Duration = Duration::from_millis(5);
+/// The interval between two checks whether the lab has ended.
+const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
-/// The exit status of a command that is not there, as shells give it.
+/// The exit status that shells report for a command that does not exist.
 const NOT_FOUND: i32 = 127;
 
-/// The exit status of a command that cannot be executed, as shells give it.
+/// The exit status that shells report for a command that cannot be executed.
 const NOT_EXECUTABLE: i32 = 126;
 
-/// A lab that another process holds, as the host sees it. It can be kept in a file.
+/// A lab held by another process, as seen from the host. Can be stored in a file.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct HeldLab {
     holder: ProcessId,
@@ -36,82 +40,82 @@ pub struct HeldLab {
     pub nodes: Vec<HeldNode>,
 }
 
-/// A node of such a lab.
+/// A node of a [`HeldLab`].
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct HeldNode {
-    /// n1, n2 …
+    /// Its name: n1, n2 …
     pub name: String,
     /// Its address in the lab's network.
     pub address: IpAddr,
-    /// Its keeper, as the lab numbers its processes.
-    keeper: u32,
+    /// The pid of its supervisor in the lab's pid namespace.
+    supervisor: u32,
 }
 
-/// As [`enter`](super::enter()), in a session of its own, so that the lab outlives the terminal it was started from. Must be called before any thread is started.
+/// As [`enter`](super::enter()), in a new session: the lab outlives the terminal it was started from. Must be called before any thread is started.
 ///
 /// # Errors
 /// As [`enter`](super::enter()).
 pub fn enter_detached() -> Result<Entered, LabError> {
-    // It fails where this process leads a session already, which is as good.
+    // Fails only where this process leads a session already, which serves as well.
     let _ = nix::unistd::setsid();
     enter::enter()
 }
 
 impl LabNet {
-    /// Starts nodes, announces them, and keeps them until a signal asks for the end.
+    /// Starts nodes, calls `announce` with them, and keeps them until a signal requests the end.
     ///
     /// # Errors
-    /// When a node does not come up, or they cannot be announced.
+    /// When a node does not start, or `announce` fails.
     pub fn hold(&self, options: &LabOptions, announce: impl FnOnce(&[HeldNode]) -> io::Result<()>) -> Result<(), LabError> {
-        // Before the lab's threads, which then do not take the signals either.
+        // Before the lab starts threads, which inherit the block.
         let signals = Signals::block().map_err(LabError::setup("blocking signals"))?;
         let lab = self.start(options)?;
-        let nodes: Vec<HeldNode> =
-            lab.nodes.iter().map(|node| HeldNode { name: node.name.clone(), address: node.address, keeper: node.keeper_pid }).collect();
-        announce(&nodes).map_err(LabError::setup("saying that the nodes are up"))?;
-        signals.wait_for_order().map_err(LabError::setup("waiting for the end"))
+        let held =
+            lab.nodes.iter().map(|node| HeldNode { name: node.name.clone(), address: node.address, supervisor: node.supervisor_pid });
+        announce(&held.collect::<Vec<_>>()).map_err(LabError::setup("announcing the nodes"))?;
+        signals.wait_for_termination().map_err(LabError::setup("waiting for a signal"))
     }
 }
 
 impl HeldLab {
-    /// The lab that a process holds; none when it has ended already.
+    /// The lab held by a process; `None` when that process has ended.
     pub fn new(holder_pid: u32, nodes: Vec<HeldNode>) -> Option<HeldLab> {
         Some(HeldLab { holder: ProcessId::of(holder_pid)?, nodes })
     }
 
-    /// The process that holds it.
+    /// The pid of the process that holds it.
     pub fn holder_pid(&self) -> u32 {
         self.holder.pid
     }
 
-    /// Whether it is there still.
+    /// Whether the lab is running.
     pub fn is_up(&self) -> bool {
         self.holder.is_alive()
     }
 
-    /// How many processes run in a node; none when the node has ended.
+    /// The number of processes in a node; `None` when the node has ended.
     pub fn processes(&self, node: &HeldNode) -> Option<usize> {
         let init = self.init_of(node)?;
         Some(1 + init.descendants().len())
     }
 
-    /// Runs a command in a node, or a shell when it is empty, on this process' own terminal or pipes, and returns its exit status. This process is
-    /// in the node's namespaces afterwards, and should end.
+    /// Runs a command in a node, or a shell when the command is empty, on this process' own terminal or pipes, and returns its exit status. This process
+    /// stays in the node's namespaces, so it should end afterwards.
     ///
     /// # Errors
-    /// When the node has ended, or this user may not enter it. A command that is not there is none, but an exit status.
+    /// When the node has ended, or this user may not enter it. A missing command is not an error: it gives exit status 127.
     pub fn run_in(&self, node: &HeldNode, command: &[OsString]) -> Result<i32, LabError> {
         let failed = |reason: String| LabError::Join { node: node.name.clone(), reason };
         let init = self.init_of(node).ok_or_else(|| failed("it has ended".to_owned()))?;
-        join::join(init.pid).map_err(|error| failed(format!("{error}; the lab belongs to another user, perhaps")))?;
+        join::join(init.pid).map_err(|error| failed(format!("{error}; does the lab belong to another user?")))?;
         let signals = Signals::block().map_err(LabError::setup("blocking signals"))?;
         let shell = [OsString::from(if std::path::Path::new("/bin/bash").exists() { "/bin/bash" } else { "/bin/sh" })];
         let words = if command.is_empty() { &shell } else { command };
         let mut process = Command::new(&words[0]);
         process.args(&words[1..]).env_clear();
         process.envs(["TERM", "COLORTERM"].into_iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
-        match signals.spawn(node::at_home(&mut process)) {
-            Ok(child) => signals.attend_beside(&child).map_err(|error| failed(error.to_string())),
+        match signals.spawn(as_node_root(&mut process)) {
+            Ok(child) => signals.wait_on_terminal(&child).map_err(|error| failed(error.to_string())),
             Err(error) => {
                 eprintln!("elenchus: {}: {}: {error}", node.name, words[0].display());
                 Ok(if error.kind() == io::ErrorKind::NotFound { NOT_FOUND } else { NOT_EXECUTABLE })
@@ -119,10 +123,10 @@ impl HeldLab {
         }
     }
 
-    /// Ends the lab, and waits until none of its processes is left.
+    /// Ends the lab with SIGTERM, then SIGKILL, and waits until all its processes have ended.
     ///
     /// # Errors
-    /// When this user may not, or something withstands being killed.
+    /// When this user may not signal the lab, or a process survives SIGKILL.
     pub fn end(&self) -> io::Result<()> {
         let mut all = self.holder.descendants();
         all.push(self.holder);
@@ -138,18 +142,18 @@ impl HeldLab {
                 if !all.iter().any(|process| process.is_alive()) {
                     return Ok(());
                 }
-                std::thread::sleep(LOOK_AGAIN);
+                std::thread::sleep(POLL_INTERVAL);
             }
         }
         let left: Vec<String> = all.iter().filter(|process| process.is_alive()).map(|process| process.pid.to_string()).collect();
-        Err(io::Error::other(format!("processes {} have not ended", left.join(", "))))
+        Err(io::Error::other(format!("these processes have not ended: {}", left.join(", "))))
     }
 
     /// Process 1 of a node.
     fn init_of(&self, node: &HeldNode) -> Option<ProcessId> {
         let below = self.holder.descendants();
-        // The lab is one level of numbers below this one, a node's own processes are two.
-        let keeper = below.iter().find(|process| process.numbers().get(1..) == Some(&[node.keeper]))?;
-        keeper.descendants().into_iter().find(|process| process.numbers().get(2..) == Some(&[1]))
+        // The lab's pid namespace is one level below this one, a node's is two.
+        let supervisor = below.iter().find(|process| process.namespace_pids().get(1..) == Some(&[node.supervisor]))?;
+        supervisor.descendants().into_iter().find(|process| process.namespace_pids().get(2..) == Some(&[1]))
     }
 }
