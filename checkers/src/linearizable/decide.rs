@@ -1,4 +1,4 @@
-//! Which algorithm decides a problem.
+//! Selects the algorithm for a problem.
 
 use elenchus_core::{Model, RegisterModel};
 
@@ -15,8 +15,8 @@ pub(crate) fn decide<M: Model>(model: &M, problem: &Problem<'_>, budget: &Budget
     let search = || of_concurrency(model, problem, budget, true);
     match monitor::decide(model, problem, budget) {
         None => search(),
-        // A monitor knows that there is an order, not which.
-        Some(decided) if budget.keeps_trails && matches!(decided.outcome, Outcome::Linearizable) => {
+        // A monitor proves that a linearization exists but does not construct it.
+        Some(decided) if budget.keeps_paths && matches!(decided.outcome, Outcome::Linearizable) => {
             let searched = search();
             if matches!(searched.outcome, Outcome::Exhausted { .. }) { decided } else { searched }
         }
@@ -24,7 +24,7 @@ pub(crate) fn decide<M: Model>(model: &M, problem: &Problem<'_>, budget: &Budget
     }
 }
 
-/// Decides a problem with the search for any model and without foresight: its dead ends are whole states at the operation that fails.
+/// Decides a problem with the search for any model and without lookahead, so that its dead ends are full states at the failing operation.
 pub(crate) fn decide_by_states<M: Model>(model: &M, problem: &Problem<'_>, budget: &Budget<'_>) -> Searched {
     of_concurrency(model, problem, budget, false)
 }
