@@ -12,8 +12,8 @@ use super::problem::{Problem, takes_part};
 
 /// An operation in words: `#12 (process 3, read → 5)`.
 fn describe(operation: &Operation<'_>) -> String {
-    let doubt = if operation.kind == Kind::Ok { "" } else { ", outcome unknown" };
-    format!("{} (process {}, {operation}{doubt})", operation.invoked, operation.process)
+    let outcome = if operation.kind == Kind::Ok { "" } else { ", outcome unknown" };
+    format!("{} (process {}, {operation}{outcome})", operation.invoked, operation.process)
 }
 
 /// The limit on steps of the search without lookahead; one visit may take as many steps as there are operations. Beyond it, [`decide`] is
@@ -86,7 +86,7 @@ pub(crate) fn argue_from_search(problem: &Problem<'_>, broken: &Broken) -> Argum
 
 fn opening(breaks: &Operation<'_>) -> Option<String> {
     let completed = breaks.completed?;
-    Some(format!("The history up to event {completed}, where {} completes, is not linearizable.", describe(breaks)))
+    Some(format!("The history up to event {completed}, where {} completes, has no valid order.", describe(breaks)))
 }
 
 fn dead_ends(problem: &Problem<'_>, broken: &Broken) -> impl Iterator<Item = String> {
@@ -116,9 +116,9 @@ fn describe_order(order: &Furthest, called: &FxHashMap<EventIndex, String>) -> S
 
 /// Describes a furthest configuration whose order is not known.
 fn dead_end(problem: &Problem<'_>, reached: &Reached) -> String {
-    let stuck: Vec<String> = reached.pending.iter().map(|&pending| describe(problem.operation(pending))).collect();
-    match stuck.is_empty() {
-        true => format!("One order reaches state {}; no extension of it is a linearization.", reached.state),
-        false => format!("One order reaches state {} with {} pending; no extension of it is a linearization.", reached.state, list(&stuck)),
+    let pending: Vec<String> = reached.pending.iter().map(|&pending| describe(problem.operation(pending))).collect();
+    match pending.is_empty() {
+        true => format!("One order reaches state {}; no extension of it is valid.", reached.state),
+        false => format!("One order reaches state {} with {} pending; no extension of it is valid.", reached.state, list(&pending)),
     }
 }

@@ -12,7 +12,7 @@ use super::search::search;
 
 /// Decides a problem with the monitor or the search that suits it.
 pub(crate) fn decide<M: Model>(model: &M, problem: &Problem<'_>, budget: &Budget<'_>) -> Searched {
-    let search = || of_concurrency(model, problem, budget, true);
+    let search = || search_at_width(model, problem, budget, true);
     match monitor::decide(model, problem, budget) {
         None => search(),
         // A monitor proves that a linearization exists but does not construct it.
@@ -26,10 +26,10 @@ pub(crate) fn decide<M: Model>(model: &M, problem: &Problem<'_>, budget: &Budget
 
 /// Decides a problem with the search for any model and without lookahead, so that its dead ends are full states at the failing operation.
 pub(crate) fn decide_by_states<M: Model>(model: &M, problem: &Problem<'_>, budget: &Budget<'_>) -> Searched {
-    of_concurrency(model, problem, budget, false)
+    search_at_width(model, problem, budget, false)
 }
 
-fn of_concurrency<M: Model>(model: &M, problem: &Problem<'_>, budget: &Budget<'_>, may_specialise: bool) -> Searched {
+fn search_at_width<M: Model>(model: &M, problem: &Problem<'_>, budget: &Budget<'_>, may_specialise: bool) -> Searched {
     let open = problem.concurrency();
     if let Some(register) = model.as_register().filter(|_| may_specialise)
         && let Some(searched) = as_register(register, problem, open, budget)

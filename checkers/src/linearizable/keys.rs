@@ -9,7 +9,7 @@ use rustc_hash::FxHashMap;
 use super::CheckError;
 
 /// From this number of operations on, they are scanned in parallel; the scan is limited by memory latency.
-const LONG: usize = 16_384;
+const PARALLEL_FROM: usize = 16_384;
 
 /// The operations on one object.
 pub(crate) struct SubHistory<'h> {
@@ -31,7 +31,11 @@ impl<'h> SubHistory<'h> {
     /// The operations, in order of invocation.
     pub(crate) fn operations(&self) -> Vec<Operation<'h>> {
         let operation = |&interval: &Interval| self.history.operation(interval);
-        if self.len() < LONG { self.intervals.iter().map(operation).collect() } else { self.intervals.par_iter().map(operation).collect() }
+        if self.len() < PARALLEL_FROM {
+            self.intervals.iter().map(operation).collect()
+        } else {
+            self.intervals.par_iter().map(operation).collect()
+        }
     }
 }
 
@@ -53,7 +57,8 @@ pub(crate) fn partition<'h, M: Model>(model: &M, history: &'h History) -> Result
         let is_unknown = operation.kind != Kind::Fail && !model.admits(&operation);
         is_unknown.then_some(CheckError::UnknownOperation { event: operation.invoked, f: operation.f })
     };
-    let first = if intervals.len() < LONG { intervals.iter().find_map(unknown) } else { intervals.par_iter().find_map_first(unknown) };
+    let first =
+        if intervals.len() < PARALLEL_FROM { intervals.iter().find_map(unknown) } else { intervals.par_iter().find_map_first(unknown) };
     if let Some(unknown) = first {
         return Err(unknown);
     }

@@ -52,8 +52,8 @@ impl Multisets {
             return pairs.binary_search_by_key(&class, |pair| pair.0).map_or(0, |found| pairs[found].1);
         }
         // A class cannot be at an index above its own number, and where most classes are used it is close to that index.
-        let upto = pairs.len().min(class as usize + 1);
-        let found = pairs[..upto].iter().rev().find(|pair| pair.0 <= class);
+        let end = pairs.len().min(class as usize + 1);
+        let found = pairs[..end].iter().rev().find(|pair| pair.0 <= class);
         found.filter(|pair| pair.0 == class).map_or(0, |pair| pair.1)
     }
 

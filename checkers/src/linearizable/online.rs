@@ -175,7 +175,7 @@ impl<M: Model> Online<M> {
         };
         let held = &mut object.held[at];
         let output = (event.kind == Kind::Ok).then(|| event.value.clone());
-        let completed = HeldOperation { kind: event.kind, output: output, completed: Some(index), ..held.clone() };
+        let completed = HeldOperation { kind: event.kind, output, completed: Some(index), ..held.clone() };
         if event.kind != Kind::Fail && !self.model.admits(&completed.operation()) {
             return Err(CheckError::UnknownOperation { event: invoked, f: completed.f });
         }

@@ -19,7 +19,7 @@ use accesses::Accesses;
 const EARLIER_VISITS: u64 = 200_000;
 
 /// From this number of operations on, the refutation runs in parallel with the search; below, it takes less time than waking a thread.
-const LONG: usize = 8192;
+const PARALLEL_FROM: usize = 8192;
 
 /// Decides a problem if all its operations are those of a register.
 pub(crate) fn decide<B: Bits>(model: &dyn RegisterModel, problem: &Problem<'_>, budget: &Budget<'_>) -> Option<Searched> {
@@ -31,7 +31,7 @@ pub(crate) fn decide<B: Bits>(model: &dyn RegisterModel, problem: &Problem<'_>, 
         if has_no_path { search(problem.moments.len(), budget, false) } else { searched }
     };
     // With a limit on visits, the number of visits must not depend on timing.
-    let refuted = if problem.operations.len() < LONG || budget.visits < u64::MAX {
+    let refuted = if problem.operations.len() < PARALLEL_FROM || budget.visits < u64::MAX {
         match refute::refute(problem, &accesses) {
             None => return Some(whole(budget)),
             Some(refuted) => refuted,

@@ -86,10 +86,10 @@ pub(super) fn check_empties(transfers: &Transfers<'_>, lifetimes: &Lifetimes) ->
         .filter(|lifetime| !lifetime.has_no_take())
         .filter_map(Lifetime::presence)
         .for_each(|presence| cover.fill(presence));
-    let mut lasting: Vec<u32> = lifetimes.all.iter().filter(|lifetime| lifetime.has_no_take()).map(|lifetime| lifetime.put.ret).collect();
-    lasting.sort_unstable();
+    let mut untaken: Vec<u32> = lifetimes.all.iter().filter(|lifetime| lifetime.has_no_take()).map(|lifetime| lifetime.put.ret).collect();
+    untaken.sort_unstable();
     // Cover the gaps up to which more elements without a known take were put than takes of unknown elements were called.
-    for (count, &ret) in lasting.iter().enumerate() {
+    for (count, &ret) in untaken.iter().enumerate() {
         let until = lifetimes.unknown.get(count).copied().unwrap_or(lifetimes.until);
         if ret < until {
             cover.fill((ret + 1, until));

@@ -10,10 +10,10 @@
 //! between the return of the put of `x` and the gap chosen for `x`, the take of `x` was called before the split, because `x` does not cover
 //! it; neither do smaller elements; so the first such split can be the gap of `x`, which then lies on one side of all of them.
 //!
-//! With takes of unknown elements the monitor is not exact. An element without a known take must have been taken by one of them before a
-//! greater element is taken whose take was called after the put of the first returned. The monitor rejects a history if these deadlines
-//! cannot be met (see [`match_takes`]), or if it is not linearizable even without the elements that have no known take. It accepts a
-//! history that is linearizable with the deadlines met in that way.
+//! With takes of unknown elements the monitor is not exact. An element `x` without a known take must have been taken by one of them before
+//! the return of any take of a greater element that was called after the put of `x` returned. The monitor rejects a history if these
+//! deadlines cannot be met (see [`match_takes`]), or if it is not linearizable even without the elements that have no known take. It accepts
+//! a history that is linearizable with the deadlines met in that way.
 
 use super::cover::{Cover, chain, check_empties};
 use super::lifetimes::{Element, Interval, Lifetime, Lifetimes, Transfers};

@@ -166,9 +166,9 @@ impl<'a, 'v> Clusters<'a, 'v> {
             }
             if let Some(value) = act.stored() {
                 clusters.clusters[value as usize].written = at;
-                clusters.need(value, position, until)?;
+                clusters.require(value, position, until)?;
             } else if let Some(value) = act.expected() {
-                clusters.need(value, position, until)?;
+                clusters.require(value, position, until)?;
             }
         }
         clusters.link()?;
@@ -176,11 +176,11 @@ impl<'a, 'v> Clusters<'a, 'v> {
     }
 
     /// Records that the register must have held a value, as an operation requires, and all values before it in its block.
-    fn need(&mut self, mut value: ValueId, mut reason: u32, until: u32) -> Result<(), BadPattern> {
+    fn require(&mut self, mut value: ValueId, mut reason: u32, until: u32) -> Result<(), BadPattern> {
         while value != 0 && self.clusters[value as usize].reason == NONE {
             self.clusters[value as usize].reason = reason;
             let Some(writer) = self.register.writer(value).filter(|&writer| self.register.calls[writer as usize] < until) else {
-                return Err(BadPattern::new(self.because(reason)));
+                return Err(BadPattern::new(self.with_reasons(reason)));
             };
             self.needed.push(value);
             let Some(before) = self.register.acts[writer as usize].expected() else { break };
@@ -190,7 +190,7 @@ impl<'a, 'v> Clusters<'a, 'v> {
     }
 
     /// An operation and the chain of operations that require it to take effect.
-    fn because(&self, mut position: u32) -> Vec<u32> {
+    fn with_reasons(&self, mut position: u32) -> Vec<u32> {
         let mut chain = vec![position];
         while let Some(value) = self.register.acts[position as usize].stored() {
             let reason = self.clusters[value as usize].reason;
@@ -210,7 +210,7 @@ impl<'a, 'v> Clusters<'a, 'v> {
             let other = std::mem::replace(&mut self.clusters[before as usize].next, value);
             if other != NONE {
                 let both = [value, other].into_iter().filter_map(|value| self.register.writer(value));
-                return Err(BadPattern::new(both.flat_map(|writer| self.because(writer))));
+                return Err(BadPattern::new(both.flat_map(|writer| self.with_reasons(writer))));
             }
         }
         Ok(())
@@ -260,7 +260,7 @@ impl<'a, 'v> Clusters<'a, 'v> {
     /// Operations that determine the first return and the last call of a block.
     fn proof(&self, block: &Block) -> Vec<u32> {
         let mut proof: Vec<u32> = self.writers_of(block.last).collect();
-        proof.extend(self.register.writer(block.last).into_iter().flat_map(|writer| self.because(writer)));
+        proof.extend(self.register.writer(block.last).into_iter().flat_map(|writer| self.with_reasons(writer)));
         let ends = [Some(block.extent.first_return), block.extent.last_call];
         proof.extend(ends.into_iter().flatten().map(|(_, position)| position).filter(|&position| position != NONE));
         proof
@@ -279,9 +279,9 @@ impl<'a, 'v> Clusters<'a, 'v> {
             None => Ok(blocks),
             Some(&value) => {
                 let others = std::iter::successors(self.register.before(value), |&value| self.register.before(value));
-                let circle = std::iter::once(value).chain(others.take_while(|&other| other != value));
-                let writers = circle.filter_map(|value| self.register.writer(value));
-                Err(BadPattern::new(writers.flat_map(|writer| self.because(writer))))
+                let cycle = std::iter::once(value).chain(others.take_while(|&other| other != value));
+                let writers = cycle.filter_map(|value| self.register.writer(value));
+                Err(BadPattern::new(writers.flat_map(|writer| self.with_reasons(writer))))
             }
         }
     }
@@ -290,16 +290,16 @@ impl<'a, 'v> Clusters<'a, 'v> {
     fn order(&self, blocks: &[Block]) -> Result<(), BadPattern> {
         let zone = |block: &Block| (block.extent.first_return.0, block.extent.last_call.map_or(0, |(call, _)| call + 1));
         let (mut forward, backward): (Vec<&Block>, Vec<&Block>) = blocks.iter().partition(|block| zone(block).0 < zone(block).1);
-        let clash = |one: &Block, other: &Block| Err(BadPattern::new(self.proof(one).into_iter().chain(self.proof(other))));
+        let conflict = |one: &Block, other: &Block| Err(BadPattern::new(self.proof(one).into_iter().chain(self.proof(other))));
         forward.sort_unstable_by_key(|block| zone(block));
         if let Some(pair) = forward.windows(2).find(|pair| zone(pair[1]).0 < zone(pair[0]).1) {
-            return clash(pair[0], pair[1]);
+            return conflict(pair[0], pair[1]);
         }
         for block in backward {
             let (end, start) = zone(block);
             let begun = forward.partition_point(|forward| zone(forward).0 < start);
             if let Some(around) = begun.checked_sub(1).map(|last| forward[last]).filter(|around| end < zone(around).1) {
-                return clash(around, block);
+                return conflict(around, block);
             }
         }
         Ok(())

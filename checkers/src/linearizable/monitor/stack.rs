@@ -38,7 +38,7 @@ impl Monitor for Stack<'_> {
         }
         check_empties(&self.0, &lifetimes)?;
         Peeling::new(&lifetimes).peel().map_err(|(links, end)| {
-            let (links, end) = crossed(&lifetimes).unwrap_or((links, end));
+            let (links, end) = crossed_pair(&lifetimes).unwrap_or((links, end));
             BadPattern::at(end, links.into_iter().flat_map(|lifetime| self.0.put_and_take(lifetime)))
         })
     }
@@ -82,7 +82,7 @@ fn obligations(lifetimes: &Lifetimes) -> Vec<Obligation> {
 }
 
 /// Two elements of which the lower was certainly taken before the upper, with the return of that take; of several, the first to return.
-fn crossed(lifetimes: &Lifetimes) -> Option<(Vec<&Lifetime>, u32)> {
+fn crossed_pair(lifetimes: &Lifetimes) -> Option<(Vec<&Lifetime>, u32)> {
     let counts = |lifetime: &&Lifetime| lifetime.presence().is_some() && (lifetimes.unknown.is_empty() || !lifetime.has_no_take());
     let mut put_at = vec![NONE; lifetimes.until as usize + 1];
     let mut by_call = vec![NONE; lifetimes.until as usize + 1];
@@ -117,7 +117,7 @@ struct Peeling<'l> {
     /// By mark at which a presence begins: its element, and the cell in which it has ended.
     presences: Vec<Option<(&'l Lifetime, u32)>>,
     /// The marks at which no remaining presence begins.
-    gone: Cover,
+    removed: Cover,
     /// By cell: the number of elements present.
     counts: CountTree,
     /// By mark at which a presence begins: the complement of the call of the put; 0 once that is before the run.
@@ -157,14 +157,14 @@ impl<'l> Peeling<'l> {
         let presences: Vec<_> =
             begun.into_iter().map(|lifetime| lifetime.map(|lifetime| (lifetime, mark_of[lifetime.take.call as usize]))).collect();
         let mut changes = vec![0; marks.len() + 1];
-        let mut gone = Cover::new(marks.len() as u32);
+        let mut removed = Cover::new(marks.len() as u32);
         for (mark, presence) in presences.iter().enumerate() {
             match presence {
                 Some((_, end)) => {
                     changes[mark] += 1;
                     changes[*end as usize] -= 1;
                 }
-                None => gone.fill((mark as u32, mark as u32)),
+                None => removed.fill((mark as u32, mark as u32)),
             }
         }
         let mut count = 0;
@@ -174,7 +174,7 @@ impl<'l> Peeling<'l> {
         }));
         let unready = MaxTree::of(presences.iter().map(|presence| presence.map_or(0, |(lifetime, _)| !lifetime.put.call)));
         let ready = MaxTree::new(marks.len());
-        Peeling { marks, presences, gone, counts, unready, ready }
+        Peeling { marks, presences, removed, counts, unready, ready }
     }
 
     /// Removes one element after another.
@@ -184,7 +184,7 @@ impl<'l> Peeling<'l> {
     fn peel(mut self) -> Result<(), (Vec<&'l Lifetime>, u32)> {
         let mut parts = vec![(0, self.marks.len())];
         while let Some((from, to)) = parts.pop() {
-            let start = self.gone.free(from as u32) as usize;
+            let start = self.removed.free(from as u32) as usize;
             if start >= to {
                 continue;
             }
@@ -194,7 +194,7 @@ impl<'l> Peeling<'l> {
                 parts.push((end, to));
             }
             let Some(bottom) = self.bottom(start, end) else { return Err((self.links(start, end), self.marks[end])) };
-            self.leave_out(bottom);
+            self.remove(bottom);
             parts.push((start, end));
         }
         Ok(())
@@ -211,11 +211,11 @@ impl<'l> Peeling<'l> {
         self.ready.above(start, end, self.marks[end])
     }
 
-    fn leave_out(&mut self, mark: usize) {
+    fn remove(&mut self, mark: usize) {
         if let Some((_, end)) = self.presences[mark].take() {
             self.counts.decrease(mark, end as usize);
             self.ready.set(mark, 0);
-            self.gone.fill((mark as u32, mark as u32));
+            self.removed.fill((mark as u32, mark as u32));
         }
     }
 

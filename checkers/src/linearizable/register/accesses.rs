@@ -58,21 +58,21 @@ pub(crate) struct CrashedClass {
 }
 
 /// The number of operations per chunk; chunks are decoded in parallel, which is limited by memory latency.
-const CHUNK: usize = 8192;
+const CHUNK_LEN: usize = 8192;
 
 /// Integers below this bound are looked up in an array rather than hashed: most registers hold such values.
-const SMALL: usize = 256;
+const SMALL_INTEGERS: usize = 256;
 
 /// Numbers values in order of appearance.
 struct Numbers<'v> {
     values: Vec<&'v Value>,
     known: FxHashMap<&'v Value, ValueId>,
-    small: [Option<ValueId>; SMALL],
+    small: [Option<ValueId>; SMALL_INTEGERS],
 }
 
 impl Default for Numbers<'_> {
     fn default() -> Self {
-        Numbers { values: Vec::new(), known: FxHashMap::default(), small: [None; SMALL] }
+        Numbers { values: Vec::new(), known: FxHashMap::default(), small: [None; SMALL_INTEGERS] }
     }
 }
 
@@ -80,7 +80,7 @@ impl<'v> Numbers<'v> {
     fn of(&mut self, value: &'v Value) -> ValueId {
         let next = self.values.len() as ValueId;
         let number = match value {
-            &Value::Int(small) if (0..SMALL as i64).contains(&small) => *self.small[small as usize].get_or_insert(next),
+            &Value::Int(small) if (0..SMALL_INTEGERS as i64).contains(&small) => *self.small[small as usize].get_or_insert(next),
             _ => *self.known.entry(value).or_insert(next),
         };
         if number == next {
@@ -127,7 +127,7 @@ impl Accesses {
         let initial = model.initial_value();
         let mut numbers = Numbers::default();
         numbers.of(&initial);
-        let chunks: Option<Vec<_>> = problem.operations.par_chunks(CHUNK).map(|operations| read(model, operations)).collect();
+        let chunks: Option<Vec<_>> = problem.operations.par_chunks(CHUNK_LEN).map(|operations| read(model, operations)).collect();
         let mut acts = Vec::with_capacity(problem.operations.len());
         for (of_chunk, values) in chunks? {
             let number: Vec<ValueId> = values.into_iter().map(|value| numbers.of(value)).collect();
