@@ -1,5 +1,4 @@
-//! Linearizability: does an order of the operations exist that respects real time and in which every result is the one that the model
-//! gives?
+//! Linearizability: whether the operations have an order that respects real time and in which every result agrees with a model.
 //!
 //! The API has three nouns: a [`Model`], a [`History`] and a [`Judgement`].
 //!
@@ -22,8 +21,7 @@
 //! assert_eq!(judgement.failures[0].operations.len(), 3);
 //! ```
 //!
-//! [`Options::witness`] asks for a linearization, which [`verify_witness`] verifies. [`Online`] checks a history while it is being
-//! recorded.
+//! [`Options::witness`] asks for a linearization, which [`verify_witness`] verifies. [`Online`] checks a history while it is recorded.
 //!
 //! Failed operations did not happen. A crashed operation (`info`, or never completed) may have taken effect at any time after its
 //! invocation, or never; a crashed read constrains nothing. Events of the nemesis are ignored.

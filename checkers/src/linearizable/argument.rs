@@ -16,8 +16,7 @@ fn describe(operation: &Operation<'_>) -> String {
     format!("{} (process {}, {operation}{outcome})", operation.invoked, operation.process)
 }
 
-/// The limit on steps of the search without lookahead; one visit may take as many steps as there are operations. Beyond it, [`decide`] is
-/// used.
+/// The limit on steps of the search without lookahead, before [`decide`] is used. One visit may take as many steps as there are operations.
 const PLAIN_STEPS: u64 = 200_000;
 
 /// The number of other operations that are listed.
@@ -109,7 +108,7 @@ fn describe_order(order: &Furthest, called: &FxHashMap<EventIndex, String>) -> S
     let (why, left_out) = (why.join("; "), placed.len().saturating_sub(PLACED));
     let before = if left_out == 0 { String::new() } else { format!("{left_out} others, then ") };
     match order.order.last() {
-        None => format!("No operation can be first, in state {}: {why}.", order.initial),
+        None => format!("No operation can be first in the initial state {}: {why}.", order.initial),
         Some(last) => format!("After {before}{} the state is {}: {why}.", list(&placed[left_out..]), last.state),
     }
 }

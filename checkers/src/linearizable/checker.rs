@@ -175,8 +175,7 @@ fn counted(count: usize, noun: &str) -> String {
     format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
-/// A witness as JSON: for each object the linearization, with the state after each operation. It is verified if the whole history is
-/// linearizable.
+/// A witness as JSON: for each object the linearization, with the state after each operation. Verified if the history is linearizable.
 fn witness_json<M: Model>(model: &M, history: &History, witness: &Witness, verdict: Verdict) -> Result<Json, WitnessError> {
     if verdict == Verdict::Valid {
         verify_witness(model, history, witness)?;

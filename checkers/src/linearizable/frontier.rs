@@ -14,8 +14,7 @@ struct Link<E> {
 
 const END: u32 = u32::MAX;
 
-/// Configurations, none of which dominates another. Every continuation of a dominated configuration is also one of the configuration that
-/// dominates it.
+/// Configurations, none of which dominates another. A continuation of a dominated configuration is also one of its dominator.
 ///
 /// A configuration is a key, which must be equal for one to dominate another, and an entry, which is compared.
 pub(crate) struct Frontier<K, E> {

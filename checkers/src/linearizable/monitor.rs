@@ -2,8 +2,7 @@
 //!
 //! If each value is stored by one operation, every operation that found a value identifies its source, and the history is linearizable
 //! unless one of a few kinds of *bad pattern* occurs. The file of each monitor describes the patterns of its data type, and why a history
-//! without them has a linearization. A history with two sources for one value, or with an operation that a monitor does not support, is
-//! left to the searches.
+//! without them has a linearization. A history with two sources for one value, or with an unsupported operation, is left to the searches.
 //!
 //! A prefix of a history is checked like the whole: operations that have not returned may or may not have taken effect, but their later
 //! results are known. More moments only add constraints, so the first violation is found by bisection over prefixes, starting at the moment
@@ -81,8 +80,7 @@ trait Monitor {
     /// Whether both approximations give the same result.
     fn is_exact(&self) -> bool;
 
-    /// Whether a prefix determines all that longer prefixes show about its moments. It does not if the taker of an element shows only
-    /// later.
+    /// Whether a prefix determines all that longer prefixes show about its moments. It does not if the taker of an element shows later.
     fn is_prefix_stable(&self) -> bool;
 }
 

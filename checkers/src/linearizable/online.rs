@@ -31,10 +31,15 @@ const SPACING: usize = 64;
 /// use elenchus_checkers::models::Register;
 /// use elenchus_core::{Event, Kind, Nanos, Process, Symbol, Value};
 ///
-/// let event = |kind, f, value: i64| Event { time: Nanos::ZERO, process: Process::Client(0), kind, f: Symbol::of(f), key: None, value:
-/// Value::Int(value), error: None, node: None, }; let mut online = Online::new(Register::default(), &Options::default()); for event in
-/// [event(Kind::Invoke, "write", 1), event(Kind::Ok, "write", 1), event(Kind::Invoke, "read", 0)] { assert_eq!(online.push(&event),
-/// Ok(None)); } let violation = online.push(&event(Kind::Ok, "read", 2)).unwrap().expect("2 was never written");
+/// let event = |kind, f, value: i64| Event {
+///     time: Nanos::ZERO, process: Process::Client(0), kind, f: Symbol::of(f),
+///     key: None, value: Value::Int(value), error: None, node: None,
+/// };
+/// let mut online = Online::new(Register::default(), &Options::default());
+/// for event in [event(Kind::Invoke, "write", 1), event(Kind::Ok, "write", 1), event(Kind::Invoke, "read", 0)] {
+///     assert_eq!(online.push(&event), Ok(None));
+/// }
+/// let violation = online.push(&event(Kind::Ok, "read", 2)).unwrap().expect("2 was never written");
 /// assert_eq!((violation.operation.0, violation.completion.0), (2, 3));
 /// ```
 pub struct Online<M: Model> {
@@ -220,8 +225,7 @@ impl<M: Model> Online<M> {
         self.violation.as_ref()
     }
 
-    /// The number of operations held: open and crashed ones, and those that completed since their object's oldest open operation was
-    /// invoked.
+    /// The number of operations held: open and crashed ones, and those that completed after their object's oldest open invocation.
     pub fn held(&self) -> usize {
         self.objects.iter().map(|object| object.held.len()).sum()
     }
@@ -280,8 +284,7 @@ impl<S: Clone> Object<S> {
         resumed.outcome
     }
 
-    /// Where to put new bases: before which events and before which moments. Each base precedes the invocation of an open operation or the
-    /// next event.
+    /// Where to put new bases: before which events and moments. Each precedes the invocation of an open operation or the next event.
     fn new_bases(&self, problem: &Problem<'_>, after: EventIndex, begun: usize, now: EventIndex) -> Vec<(EventIndex, usize)> {
         let moment_of = |at: EventIndex| {
             let calls = problem.operations.partition_point(|operation| operation.invoked < at);

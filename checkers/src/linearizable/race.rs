@@ -2,8 +2,7 @@
 //!
 //! A search that keeps few configurations and backtracks where it fails is depth-first: it finds a linearization, if one exists, almost at
 //! once. A search that keeps all of them is breadth-first: it proves that none exists. The first decides nearly every history alone. Where
-//! it takes long, the second starts beside it, and the first to finish decides (as in Lowe, *Testing for linearizability*, 2017, and
-//! Knossos).
+//! it takes long, the second starts beside it, and the first to finish decides (as in Lowe, *Testing for linearizability*, 2017; Knossos).
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -76,8 +75,7 @@ pub(super) mod tests {
     use crate::models::CasRegister;
     use crate::simulate::{Recipe, Store, Strikes, Workload};
 
-    /// Calls `has_linearization` with problems of a register; it returns whether the problem has a linearization. Both answers must be
-    /// frequent.
+    /// Calls `has_linearization` with problems of a register; it returns whether there is a linearization. Both answers must be frequent.
     pub(in crate::linearizable) fn problems(mut has_linearization: impl FnMut(&Problem<'_>) -> bool) {
         let model = CasRegister::default();
         let mut seen = [0; 2];

@@ -65,8 +65,7 @@ fn search_with_breadth<M: Model, B: Bits>(
     };
     let mut outcome = search.decide(u32::MAX, beams);
     if let Outcome::Broken(_) = outcome {
-        // The prefix up to `high` is not linearizable, by lookahead within it; any prefix that ends before `low` is, as no frontier was
-        // empty.
+        // The prefix up to `high` is not linearizable, by lookahead within it; a prefix that ends before `low` is: no frontier was empty.
         let (mut low, mut high) = (search.emptied_at, search.pruned_until.max(search.emptied_at));
         while low < high {
             let middle = low + (high - low) / 2;
@@ -85,7 +84,7 @@ fn search_with_breadth<M: Model, B: Bits>(
     search.finish(outcome)
 }
 
-/// One state that the search may be in between two moments.
+/// A state that the object may be in between two moments, and the operations that led to it.
 #[derive(Clone, Copy, Debug)]
 struct Configuration<B> {
     /// The object's state.
@@ -101,8 +100,7 @@ struct Configuration<B> {
 /// The state and the operations with an effect that are done; equal if one configuration dominates another.
 type Key<B> = (StateId, B);
 
-/// The observations that are done and the crashed operations used: more of the first and fewer of the second dominate. The backpointer is
-/// not compared.
+/// The observations that are done and the crashed operations used: more of the first and fewer of the second dominate. And the backpointer.
 type Entry<B> = (B, MultisetId, BackpointerId);
 
 impl<B: Bits> Configuration<B> {

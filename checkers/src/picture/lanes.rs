@@ -1,5 +1,4 @@
-//! Operations in lanes: a row per process, a bar per operation, time from left to right, and a line through the bars for a partial
-//! linearization.
+//! Operations in lanes: a row per process, a bar per operation, time from left to right, and a line for a partial linearization.
 //!
 //! Events are spaced evenly: only their order is evidence, and operations that are a nanosecond apart must remain distinguishable. Each
 //! linearization point lies within its operation's bar; the points go from left to right, because the order respects real time.

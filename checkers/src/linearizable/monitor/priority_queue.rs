@@ -11,9 +11,9 @@
 //! it; neither do smaller elements; so the first such split can be the gap of `x`, which then lies on one side of all of them.
 //!
 //! With takes of unknown elements the monitor is not exact. An element `x` without a known take must have been taken by one of them before
-//! the return of any take of a greater element that was called after the put of `x` returned. The monitor rejects a history if these
-//! deadlines cannot be met (see [`match_takes`]), or if it is not linearizable even without the elements that have no known take. It accepts
-//! a history that is linearizable with the deadlines met in that way.
+//! the return of any take of a greater element that can have taken effect only after the put of `x` returned. The monitor rejects a history
+//! if these deadlines cannot be met (see [`match_takes`]), or if it is not linearizable even without the elements that have no known take.
+//! It accepts a history that is linearizable with the deadlines met in that way.
 
 use super::cover::{Cover, chain, check_empties};
 use super::lifetimes::{Element, Interval, Lifetime, Lifetimes, Transfers};
@@ -42,7 +42,7 @@ impl<'v> PriorityQueue<'v> {
     }
 
     /// Finds a take of an element while a smaller one was certainly present; of several, the one that returned first.
-    fn cancelled(&self, lifetimes: &Lifetimes, counts: impl Fn(&Lifetime) -> bool) -> Result<(), BadPattern> {
+    fn check_take_order(&self, lifetimes: &Lifetimes, counts: impl Fn(&Lifetime) -> bool) -> Result<(), BadPattern> {
         let mut cover = Cover::new(lifetimes.until);
         let in_order = self.in_order(lifetimes);
         let mut first: Option<(usize, &Lifetime)> = None;
@@ -107,7 +107,7 @@ impl Monitor for PriorityQueue<'_> {
                 assign(matched, &mut lifetimes);
             }
         }
-        self.cancelled(&lifetimes, |lifetime| lifetimes.unknown.is_empty() || !lifetime.has_no_take())?;
+        self.check_take_order(&lifetimes, |lifetime| lifetimes.unknown.is_empty() || !lifetime.has_no_take())?;
         check_empties(&self.transfers, &lifetimes)
     }
 

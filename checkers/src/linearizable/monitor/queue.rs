@@ -1,9 +1,9 @@
 //! The monitor for queues.
 //!
 //! A history has a linearization if no element is taken twice or before its put was called, every operation that found the queue empty can
-//! have done so (see [`check_empties`]), and no two elements are put in one order and taken in the other: `put a` before `put b`, yet `take
-//! b` before `take a` (Henzinger, Sezgin & Vafeiadis, VOrd; Bouajjani et al. §5). Splitting at the gaps of an empty queue creates no such
-//! pair, because of two elements on different sides the earlier one is put and taken first.
+//! have done so (see [`check_empties`]), and no two elements are put in one order and taken in the other: `put a` before `put b`, yet
+//! `take b` before `take a` (Henzinger, Sezgin & Vafeiadis, VOrd; Bouajjani et al. §5). Splitting at the gaps of an empty queue creates no
+//! such pair, because of two elements on different sides the earlier one is put and taken first.
 //!
 //! An element `a` without a known take is overtaken when the take of the first `b` put after it returns: a take of an unknown element must
 //! have been called by then (see [`match_takes`]). The deadlines rise with the returns of the puts, so an empty queue demands nothing more
@@ -25,7 +25,7 @@ impl Monitor for Queue<'_> {
 
     fn check(&self, until: u32, approximation: Approximation) -> Result<(), BadPattern> {
         let lifetimes = self.0.lifetimes(until, approximation)?;
-        self.cancelled(&lifetimes)?;
+        self.check_take_order(&lifetimes)?;
         if !lifetimes.unknown.is_empty() {
             match_takes(&self.0, &lifetimes, self.obligations(&lifetimes))?;
         }
@@ -50,7 +50,7 @@ impl Queue<'_> {
     }
 
     /// Finds two elements that are put in one order and taken in the other.
-    fn cancelled(&self, lifetimes: &Lifetimes) -> Result<(), BadPattern> {
+    fn check_take_order(&self, lifetimes: &Lifetimes) -> Result<(), BadPattern> {
         let mut last: Option<&Lifetime> = None;
         for &moment in &self.0.moments[..lifetimes.until as usize] {
             match moment {

@@ -7,7 +7,7 @@
 //!    was called before the run, before any put returned, and its take returns after the run, after all takes were called. Any such element
 //!    may be the bottom, because all others fit between its put and its take; it can be removed. If there is none, no linearization exists.
 //!
-//! Removing an element shortens or splits the run, so that other elements qualify; elements that qualify continue to. Each element is
+//! Removing an element shortens or splits the run, so that other elements qualify; an element never ceases to qualify. Each element is
 //! removed once, found in a tree over the returns of the puts: O(n log n).
 //!
 //! With takes of unknown elements the monitor is not exact. An element without a known take must have been taken by one of them before an

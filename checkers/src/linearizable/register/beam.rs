@@ -1,8 +1,7 @@
 //! Beam widths for the register search: narrow at first, wider where a narrow beam fails.
 //!
 //! If a beam had to drop a configuration, an empty frontier proves nothing: the search backtracks a little and tries a wider beam until it
-//! gets past that moment. If the widest beam fails, it gives up, and the exhaustive search must decide (see
-//! [`race`](crate::linearizable::race)).
+//! gets past that moment. If the widest beam fails, the exhaustive search must decide (see [`race`](crate::linearizable::race)).
 
 /// The number of moments between two checkpoints.
 pub(super) const CHECKPOINT_INTERVAL: usize = 8;
@@ -55,8 +54,7 @@ pub(super) struct Widening {
     usual: usize,
     /// The latest moment at which the frontier was empty.
     emptied_at: usize,
-    /// The latest moment that needed a wider beam than the usual one, and that beam: after backtracking, narrower ones are not tried again
-    /// up to there.
+    /// The latest moment that needed a wider beam than the usual one, and that beam: narrower ones are not tried again up to there.
     hard_spot: (usize, usize),
     /// The number of failures of the usual beam.
     failures: usize,

@@ -51,7 +51,7 @@ pub(super) fn search<B: Bits>(problem: &Problem<'_>, accesses: &Accesses, end: u
     })
 }
 
-/// One state that the search may be in between two moments.
+/// A value that the register may hold between two moments, and the operations that led to it.
 #[derive(Clone, Copy, Debug)]
 struct Configuration<B> {
     /// The register's value.
@@ -338,8 +338,7 @@ impl<'a, 'h, B: Bits> Search<'a, 'h, B> {
         }
     }
 
-    /// The open writes, except the target, that may still take effect visibly; of those that store the same value, the one that returns
-    /// first.
+    /// The open writes, except the target, that may still take effect visibly; for each value, the one that returns first.
     fn write_choices(&self, from: Configuration<B>, target: Act, bit: B, choices: &mut Vec<(ValueId, usize)>) {
         let own = if matches!(target, Act::Write(_)) { bit } else { B::default() };
         choices.clear();

@@ -29,8 +29,7 @@ pub(crate) struct Resumed<S> {
 }
 
 /// Decides a window whose concurrency fits the width of `B`. The first `begun` moments, all of them calls, precede the window; `from` holds
-/// the configurations after them. The search drops no configuration and saves all before each of the moments `stops`, which ascend from
-/// `begun`.
+/// the configurations after them. The search drops no configuration and saves all before each moment of `stops`, which ascend from `begun`.
 pub(crate) fn resume<M: Model, B: Bits>(
     model: &M,
     problem: &Problem<'_>,

@@ -177,7 +177,7 @@ impl<B: Bits> Search<'_, '_, B> {
         }
     }
 
-    /// Undoes [`Search::crash`].
+    /// Undoes [`Search::open_crashed`].
     fn undo_open_crashed(&mut self, position: u32) {
         let number = self.accesses.class_of[position as usize];
         let class = self.accesses.classes[number as usize];
