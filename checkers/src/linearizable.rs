@@ -1,6 +1,6 @@
-//! Linearizability: is there an order of the operations, true to real time, in which the object behaves as its model says?
+//! Linearizability: whether the operations have an order that respects real time and in which every result agrees with a model.
 //!
-//! Three nouns: a [`Model`], a [`History`], a [`Judgement`].
+//! The API has three nouns: a [`Model`], a [`History`] and a [`Judgement`].
 //!
 //! ```
 //! use elenchus_checkers::linearizable::{self, Options};
@@ -21,35 +21,35 @@
 //! assert_eq!(judgement.failures[0].operations.len(), 3);
 //! ```
 //!
-//! [`Options::witness`] asks for a linearization, which [`verify_witness`] verifies; [`Online`] judges a history while it is being recorded.
+//! [`Options::witness`] asks for a linearization, which [`verify_witness`] verifies. [`Online`] checks a history while it is recorded.
 //!
-//! Failed operations did not happen. Crashed ones (`info`, or never returned) may have taken effect at any time after their invocation, or
-//! never; what nobody was told constrains nothing. Events of the nemesis are ignored.
+//! Failed operations did not happen. A crashed operation (`info`, or never completed) may have taken effect at any time after its
+//! invocation, or never; a crashed read constrains nothing. Events of the nemesis are ignored.
 
-mod agenda;
 mod argument;
-mod bags;
+mod backpointers;
 mod bits;
+mod bucket_queue;
 mod budget;
 mod checker;
 mod decide;
 mod erased;
-mod foresight;
 mod frontier;
 mod furthest;
 mod judgement;
 mod keys;
 mod linearize;
+mod lookahead;
 mod minimal;
 mod monitor;
+mod multisets;
 mod online;
 mod outcome;
 mod problem;
 mod race;
 mod register;
 mod search;
-mod steps;
-mod trail;
+mod transitions;
 mod witness;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -69,41 +69,42 @@ use budget::Budget;
 use decide::decide;
 use erased::AnyModel;
 use judgement::KeyJudgement;
-use keys::{Part, parts};
+use keys::{SubHistory, partition};
 
-/// Why a history cannot be judged at all.
+/// An error that prevents a check.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum CheckError {
-    /// No run could have recorded it.
+    /// The events do not form a history.
     #[error(transparent)]
     Malformed(#[from] HistoryError),
-    /// It has an operation that the model does not know.
-    #[error("event {event}: the model knows no operation `{f}` with this argument and result; check that the right model was chosen")]
-    Foreign {
-        /// Its invocation.
+    /// The history contains an operation that the model does not have.
+    #[error("event {event}: the model has no operation `{f}` with this argument and result; check that you chose the right model")]
+    UnknownOperation {
+        /// The operation's invocation.
         event: EventIndex,
-        /// Its function.
+        /// The operation's function.
         f: Symbol,
     },
-    /// What was found to be a linearization is none.
-    #[error("the linearization that was found does not hold: {0}; this is a bug in Elenchus")]
+    /// The linearization that was found failed verification.
+    #[error("the linearization that was found is not valid: {0}; this is a bug in Elenchus")]
     Unverified(WitnessError),
 }
 
-/// Judges a history. Keys are independent objects where the model says so, and are judged in parallel, the longest first.
+/// Checks a history. Where the model allows it, the history is partitioned by key (P-compositionality); keys are checked in parallel, the
+/// one with the most operations first.
 ///
 /// # Errors
-/// When no run could have recorded the history, or it has operations that the model does not know.
+/// When the events do not form a history, or the history contains an operation that the model does not have.
 pub fn check<M: Model>(model: &M, history: &History, options: &Options) -> Result<Judgement, CheckError> {
     check_any(&AnyModel::new(model), history, options)
 }
 
 fn check_any(model: &AnyModel<'_>, history: &History, options: &Options) -> Result<Judgement, CheckError> {
     let deadline = options.time.map(|time| Instant::now() + time);
-    let mut parts = parts(model, history)?;
+    let mut parts = partition(model, history)?;
     parts.sort_by_key(|part| std::cmp::Reverse(part.len()));
     let workers = rayon::current_num_threads().min(parts.len()).max(1);
-    let budget = Budget::new(options.memory / workers, deadline).keeping_trails(options.witness);
+    let budget = Budget::new(options.memory / workers, deadline).keeping_paths(options.witness);
     let next = AtomicUsize::new(0);
     let mut judged: Vec<(usize, KeyJudgement)> = (0..workers)
         .into_par_iter()
@@ -119,8 +120,8 @@ fn check_any(model: &AnyModel<'_>, history: &History, options: &Options) -> Resu
     Ok(Judgement::of(judged.into_iter().map(|(_, judgement)| judgement)))
 }
 
-/// Judges one object.
-fn judge(model: &AnyModel<'_>, part: &Part<'_>, budget: &Budget<'_>, options: &Options) -> KeyJudgement {
+/// Checks one object.
+fn judge(model: &AnyModel<'_>, part: &SubHistory<'_>, budget: &Budget<'_>, options: &Options) -> KeyJudgement {
     let problem = problem::Problem::new(model, part.operations());
     let searched = decide(model, &problem, budget);
     let mut judgement = KeyJudgement::new(&problem, &searched);

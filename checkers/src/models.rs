@@ -1,4 +1,4 @@
-//! Sequential specifications, one file each, and the table of them.
+//! Sequential specifications, one per file, and the table of them.
 
 mod counter;
 mod fifo_queue;
@@ -32,13 +32,13 @@ pub use set::Set;
 pub use stack::Stack;
 pub use unordered_queue::UnorderedQueue;
 
-/// A model that plans and the command line can name.
+/// A model that plans and the command line can select by name.
 pub struct ModelEntry {
-    /// Its name.
+    /// The model's name.
     pub name: &'static str,
-    /// Its operations, in one sentence.
+    /// The model's operations, in one sentence.
     pub about: &'static str,
-    /// Makes a linearizability checker for it. The value is its initial state, where a model has a choice; otherwise it is ignored.
+    /// Creates a linearizability checker for the model. The value is the initial state, if the model has a choice; otherwise it is ignored.
     pub linearizable: fn(Option<Value>, Options) -> Linearizable,
 }
 
@@ -66,7 +66,7 @@ pub const MODELS: &[ModelEntry] = &[
     },
     ModelEntry {
         name: "mutex",
-        about: "acquire, release; whoever asks",
+        about: "acquire, release; any process may release",
         linearizable: |_, options| Linearizable::new("mutex", Mutex, options),
     },
     ModelEntry {
@@ -76,17 +76,17 @@ pub const MODELS: &[ModelEntry] = &[
     },
     ModelEntry {
         name: "reentrant-mutex",
-        about: "acquire, release; the holder may acquire again, and releases as often",
+        about: "acquire, release; the holder may acquire again, and must release as often",
         linearizable: |_, options| Linearizable::new("reentrant-mutex", OwnedMutex::reentrant(), options),
     },
     ModelEntry {
         name: "fenced-mutex",
-        about: "acquire → token, release; only the holder may release, and tokens rise",
+        about: "acquire → token, release; only the holder may release, and tokens increase",
         linearizable: |_, options| Linearizable::new("fenced-mutex", FencedMutex, options),
     },
     ModelEntry {
         name: "semaphore",
-        about: "acquire n, release n (nil is 1); the initial value is how many permits there are, 1 unless given",
+        about: "acquire n, release n (nil is 1); the initial value is the number of permits (default 1)",
         linearizable: |initial, options| {
             Linearizable::new("semaphore", Semaphore::new(initial.and_then(|permits| permits.as_int()).unwrap_or(1)), options)
         },

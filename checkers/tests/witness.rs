@@ -35,12 +35,12 @@ fn only_linearizations_verify() {
     assert_eq!(verify(&[0, 3, 2]), Ok(()));
     assert_eq!(verify(&[0, 3, 2, 8]), Ok(()));
     assert_eq!(verify(&[0, 2]), Err(WitnessError::Missing(EventIndex(3))));
-    assert_eq!(verify(&[0, 3, 2, 2]), Err(WitnessError::Stranger(EventIndex(2))));
-    assert_eq!(verify(&[0, 3, 2, 6]), Err(WitnessError::Stranger(EventIndex(6))));
-    assert_eq!(verify(&[0, 3, 2, 4]), Err(WitnessError::Stranger(EventIndex(4))));
-    assert_eq!(verify(&[2, 0, 3]), Err(WitnessError::OutOfTime { earlier: EventIndex(0), later: EventIndex(2) }));
+    assert_eq!(verify(&[0, 3, 2, 2]), Err(WitnessError::NotAnOperation(EventIndex(2))));
+    assert_eq!(verify(&[0, 3, 2, 6]), Err(WitnessError::NotAnOperation(EventIndex(6))));
+    assert_eq!(verify(&[0, 3, 2, 4]), Err(WitnessError::NotAnOperation(EventIndex(4))));
+    assert_eq!(verify(&[2, 0, 3]), Err(WitnessError::RealTimeOrder { earlier: EventIndex(0), later: EventIndex(2) }));
     assert_eq!(verify(&[0, 2, 3]), Err(WitnessError::Impossible { operation: EventIndex(3), state: "2".to_owned() }));
-    assert_eq!(verify(&[0, 8, 3, 2]), Err(WitnessError::OutOfTime { earlier: EventIndex(2), later: EventIndex(8) }));
+    assert_eq!(verify(&[0, 8, 3, 2]), Err(WitnessError::RealTimeOrder { earlier: EventIndex(2), later: EventIndex(8) }));
 }
 
 #[test]

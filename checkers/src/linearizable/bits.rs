@@ -1,38 +1,38 @@
-//! Sets of open operations: one bit for each slot.
+//! Sets of open operations, with one bit per slot.
 
 use std::fmt::Debug;
 use std::hash::Hash;
 
-/// A small set of slots, copied freely.
+/// A small set of slots that is cheap to copy.
 pub(crate) trait Bits: Copy + Eq + Ord + Hash + Debug + Default + Send + Sync {
-    /// How many slots there are.
+    /// The number of slots.
     const WIDTH: usize;
 
-    /// The set of one slot.
+    /// The set with one slot.
     fn one(slot: usize) -> Self;
-    /// The slots in both.
+    /// The intersection.
     fn and(self, other: Self) -> Self;
-    /// The slots in either.
+    /// The union.
     fn or(self, other: Self) -> Self;
-    /// The slots here that are not in the other.
+    /// The difference.
     fn without(self, other: Self) -> Self;
-    /// Whether there are none.
+    /// Whether the set is empty.
     fn is_empty(self) -> bool;
-    /// The lowest slot, of a set that is not empty.
+    /// The lowest slot of a nonempty set.
     fn first(self) -> usize;
-    /// How many.
+    /// The number of slots in the set.
     fn count(self) -> u32;
 
-    /// Whether every slot here is in the other.
-    fn within(self, other: Self) -> bool {
+    /// Whether this is a subset of the other set.
+    fn is_subset(self, other: Self) -> bool {
         self.without(other).is_empty()
     }
 
-    /// The slots, from the lowest.
+    /// The slots in ascending order.
     fn each(self) -> impl Iterator<Item = usize>;
 
-    /// The lowest slot that is not here, if there is one.
-    fn free(self) -> Option<usize>;
+    /// The lowest slot that is not in the set, if there is one.
+    fn first_free(self) -> Option<usize>;
 }
 
 macro_rules! bits {
@@ -70,7 +70,7 @@ macro_rules! bits {
                     })
                 })
             }
-            fn free(self) -> Option<usize> {
+            fn first_free(self) -> Option<usize> {
                 (self != Self::MAX).then(|| self.trailing_ones() as usize)
             }
         }
@@ -80,7 +80,7 @@ macro_rules! bits {
 bits!(u64);
 bits!(u128);
 
-/// 64 slots for each word.
+/// A set with 64 slots per word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Wide<const WORDS: usize>([u64; WORDS]);
 
@@ -125,12 +125,12 @@ impl<const WORDS: usize> Bits for Wide<WORDS> {
     fn each(self) -> impl Iterator<Item = usize> {
         self.0.into_iter().enumerate().flat_map(|(at, word)| word.each().map(move |slot| at * 64 + slot))
     }
-    fn free(self) -> Option<usize> {
+    fn first_free(self) -> Option<usize> {
         self.0.iter().position(|&word| word != u64::MAX).map(|word| word * 64 + self.0[word].trailing_ones() as usize)
     }
 }
 
-/// As many slots as any search can tell apart: 16,384.
+/// The widest set that a search uses: 16,384 slots.
 pub(crate) type Widest = Wide<256>;
 
 #[cfg(test)]
@@ -138,7 +138,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn slots_come_from_the_lowest() {
+    fn slots_are_listed_in_ascending_order() {
         fn of<B: Bits>(slots: &[usize]) -> Vec<usize> {
             slots.iter().fold(B::default(), |set, &slot| set.or(B::one(slot))).each().collect()
         }

@@ -1,70 +1,70 @@
-//! What a search may spend.
+//! Limits on a search.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-/// Limits on one search. All of it is optional: without limits a search ends when it has decided.
+/// Limits on one search. Without limits a search ends when it has decided.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Budget<'r> {
-    /// When it must end.
+    /// The time at which it must stop.
     pub(crate) deadline: Option<Instant>,
-    /// Bytes it may hold.
+    /// The number of bytes that it may hold.
     pub(crate) bytes: usize,
-    /// Configurations it may visit: a limit that does not depend on the machine.
+    /// The number of configurations that it may visit: a limit that does not depend on the machine.
     pub(crate) visits: u64,
-    /// Set as soon as another search has decided the same.
-    pub(crate) overtaken: Option<&'r AtomicBool>,
-    /// Whether it must be able to say how it came to what it found, which costs memory.
-    pub(crate) keeps_trails: bool,
+    /// Set once another search has decided the same problem.
+    pub(crate) cancelled: Option<&'r AtomicBool>,
+    /// Whether it records the path to each configuration, which costs memory.
+    pub(crate) keeps_paths: bool,
 }
 
 impl Budget<'_> {
-    /// No limits but these bytes and this moment.
+    /// A budget limited only by memory and time.
     pub(crate) fn new(bytes: usize, deadline: Option<Instant>) -> Budget<'static> {
-        Budget { deadline, bytes, visits: u64::MAX, overtaken: None, keeps_trails: false }
+        Budget { deadline, bytes, visits: u64::MAX, cancelled: None, keeps_paths: false }
     }
 
-    /// No limits but these visits and two gibibytes: the same on every machine.
+    /// A budget limited only by visits and 2 GiB of memory, and so the same on every machine.
     pub(crate) fn of_visits(visits: u64) -> Budget<'static> {
         Budget { visits, ..Budget::new(2 << 30, None) }
     }
 
-    /// The same, with trails kept or not.
-    pub(crate) fn keeping_trails(self, keeps_trails: bool) -> Self {
-        Budget { keeps_trails, ..self }
+    /// The same budget, with paths recorded or not.
+    pub(crate) fn keeping_paths(self, keeps_paths: bool) -> Self {
+        Budget { keeps_paths, ..self }
     }
 
-    /// Why the search must end now, if it must.
+    /// The limit that is exceeded, if one is.
     pub(crate) fn exceeded(&self, spent: &Spent) -> Option<Exceeded> {
         if spent.visits > self.visits {
             Some(Exceeded::Visits)
         } else if spent.bytes > self.bytes / 2 {
-            // Whatever grows next may need as much again.
+            // The next table to grow may need as much again.
             Some(Exceeded::Memory)
         } else if self.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
             Some(Exceeded::Time)
-        } else if self.overtaken.is_some_and(|overtaken| overtaken.load(Ordering::Relaxed)) {
-            Some(Exceeded::Overtaken)
+        } else if self.cancelled.is_some_and(|cancelled| cancelled.load(Ordering::Relaxed)) {
+            Some(Exceeded::Cancelled)
         } else {
             None
         }
     }
 }
 
-/// What a search has spent.
+/// The resources that a search has used.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Spent {
-    /// Configurations visited.
+    /// The number of configurations visited.
     pub(crate) visits: u64,
-    /// Bytes held now.
+    /// The number of bytes held now.
     pub(crate) bytes: usize,
-    /// Bytes held at most.
+    /// The peak number of bytes held.
     pub(crate) peak_bytes: usize,
-    /// Configurations kept between two completions, at most.
+    /// The peak number of configurations kept between two completions.
     pub(crate) peak_configurations: usize,
 }
 
-/// The limit that ended a search.
+/// The limit that stopped a search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exceeded {
     /// [`Budget::visits`].
@@ -73,24 +73,24 @@ pub(crate) enum Exceeded {
     Memory,
     /// [`Budget::deadline`].
     Time,
-    /// More operations open at once than a search can tell apart.
+    /// The problem has more open operations at once than a search can represent.
     Concurrency,
-    /// A search that keeps few configurations ran empty for having dropped others: it proves nothing.
-    Narrow,
+    /// A beam search was left without configurations after it had dropped some, which proves nothing.
+    NarrowBeam,
     /// [`Budget::overtaken`].
-    Overtaken,
+    Cancelled,
 }
 
 impl Exceeded {
-    /// In words, after "because".
+    /// The reason, as a clause that can follow "because".
     pub(crate) fn why(self) -> &'static str {
         match self {
-            Exceeded::Visits => "the search visited as many configurations as it may",
+            Exceeded::Visits => "the limit on visited configurations was reached",
             Exceeded::Memory => "the memory budget ran out",
             Exceeded::Time => "the time budget ran out",
             Exceeded::Concurrency => "more than 16,384 operations are open at once",
-            Exceeded::Narrow => "the search kept too few configurations",
-            Exceeded::Overtaken => "another search decided",
+            Exceeded::NarrowBeam => "the beam search dropped too many configurations",
+            Exceeded::Cancelled => "another search decided first",
         }
     }
 }

@@ -6,14 +6,14 @@ use serde_json::{Value as Json, json};
 use super::{CheckError, Failure, Judgement, Linearization, Online, Options, Witness, WitnessError, check, states, verify_witness};
 use crate::picture::Lanes;
 
-/// How many failures are drawn, and how many operations one may have for that.
+/// The number of failures that are drawn, and the most operations that a drawn failure may have.
 const DRAWN: usize = 16;
 const DRAWN_OPERATIONS: usize = 60;
 
 type Judge = dyn Fn(&History, &Options) -> Result<(Judgement, Option<Json>), CheckError> + Send + Sync;
 type Begin = dyn Fn(&Options) -> Box<dyn Watch> + Send + Sync;
 
-/// Decides linearizability against one model.
+/// A [`Checker`] for linearizability with respect to one model.
 pub struct Linearizable {
     model: &'static str,
     judge: Box<Judge>,
@@ -22,14 +22,15 @@ pub struct Linearizable {
 }
 
 impl Linearizable {
-    /// A checker for a model, which findings call by this name.
+    /// Creates a checker for a model. Findings call the model `name`.
     pub fn new<M: Model + Clone + 'static>(name: &'static str, model: M, options: Options) -> Linearizable {
         let watched = model.clone();
         Linearizable {
             model: name,
             judge: Box::new(move |history, options| {
                 let judgement = check(&model, history, options)?;
-                let witness = judgement.witness.as_ref().map(|witness| told(&model, history, witness, judgement.verdict)).transpose();
+                let witness =
+                    judgement.witness.as_ref().map(|witness| witness_json(&model, history, witness, judgement.verdict)).transpose();
                 Ok((judgement, witness.map_err(CheckError::Unverified)?))
             }),
             begin: Box::new(move |options| Box::new(Online::new(watched.clone(), options))),
@@ -83,7 +84,7 @@ impl Linearizable {
             details: self.details(&judgement),
             anomalies: {
                 let mut failures = judgement.failures;
-                // What a person reads first is what is quickest understood.
+                // The smallest counterexample is the easiest to understand.
                 failures.sort_by_key(|failure| failure.operations.len());
                 let draw = |(at, failure)| {
                     let (picture, sketch) = if at < DRAWN { draw(&failure, &operations) } else { (None, None) };
@@ -96,18 +97,20 @@ impl Linearizable {
 
     fn summary(&self, judgement: &Judgement) -> String {
         let Judgement { operations, keys, failures, undecided, .. } = judgement;
+        let model = self.model;
         match judgement.verdict {
-            Verdict::Valid => {
-                let on = if *keys == 1 { String::new() } else { format!(" on {keys} keys") };
-                format!("all {operations} operations{on} have an order that is true to real time and to a {}", self.model)
+            Verdict::Valid if *keys == 1 => format!("linearizable: {}", counted(*operations, "operation")),
+            Verdict::Valid => format!("linearizable: {} on {}", counted(*operations, "operation"), counted(*keys, "key")),
+            Verdict::Invalid => {
+                let on = if *keys == 1 { String::new() } else { format!(" on {} of {keys} keys", failures.len()) };
+                let smallest = failures.iter().map(|failure| failure.operations.len()).min().unwrap_or_default();
+                format!("not linearizable{on} (model `{model}`); {smallest}-operation counterexample")
             }
-            Verdict::Invalid if *keys == 1 => format!("{operations} operations behaved as no {} can", self.model),
-            Verdict::Invalid => format!("{} of {keys} keys behaved as no {} can", failures.len(), self.model),
             Verdict::Unknown => {
                 let (first, more) = (&undecided[0], undecided.len() - 1);
-                let rest = if more == 0 { String::new() } else { format!(", and {more} more likewise") };
-                let object = first.key.as_ref().map_or(String::new(), |key| format!(" of key {key}"));
-                format!("undecided: {} after {} of {} operations{object}{rest}", first.why, first.completed, first.operations)
+                let object = first.key.as_ref().map_or(String::new(), |key| format!(" on key {key}"));
+                let rest = if more == 0 { String::new() } else { format!("; {} undecided", counted(more, "more key")) };
+                format!("undecided: {} after {} of {}{object}{rest}", first.why, first.completed, counted(first.operations, "operation"))
             }
         }
     }
@@ -116,7 +119,7 @@ impl Linearizable {
         Anomaly {
             name: "nonlinearizable".to_owned(),
             description: format!(
-                "{} no order that is true to real time and to a {}; the history breaks where operation {} returns, at event {}.",
+                "{} no linearization (model `{}`); the history stops being linearizable when operation {} completes, at event {}.",
                 match failure.operations.len() {
                     1 => "This operation has".to_owned(),
                     count => format!("These {count} operations have"),
@@ -167,8 +170,13 @@ impl Linearizable {
     }
 }
 
-/// A witness for machines: of each object the operations in order, with the state after each. Of a history that is linearizable it was verified.
-fn told<M: Model>(model: &M, history: &History, witness: &Witness, verdict: Verdict) -> Result<Json, WitnessError> {
+/// `1 key`, `2 keys`.
+fn counted(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
+/// A witness as JSON: for each object the linearization, with the state after each operation. Verified if the history is linearizable.
+fn witness_json<M: Model>(model: &M, history: &History, witness: &Witness, verdict: Verdict) -> Result<Json, WitnessError> {
     if verdict == Verdict::Valid {
         verify_witness(model, history, witness)?;
     }
@@ -184,7 +192,7 @@ fn told<M: Model>(model: &M, history: &History, witness: &Witness, verdict: Verd
     witness.objects.iter().map(object).collect::<Result<Vec<_>, _>>().map(Json::Array)
 }
 
-/// A failure among all operations of its history, as SVG and as text.
+/// Draws a failure as SVG and as text. `operations` are those of the whole history.
 fn draw(failure: &Failure, operations: &[Operation<'_>]) -> (Option<String>, Option<String>) {
     let find = |at: &EventIndex| operations.binary_search_by_key(at, |operation| operation.invoked).ok().map(|at| operations[at]);
     let of = |invocations: &[EventIndex]| -> Vec<Operation<'_>> { invocations.iter().filter_map(find).collect() };

@@ -1,4 +1,4 @@
-//! Which algorithm decides a problem.
+//! Selects the algorithm for a problem.
 
 use elenchus_core::{Model, RegisterModel};
 
@@ -12,11 +12,11 @@ use super::search::search;
 
 /// Decides a problem with the monitor or the search that suits it.
 pub(crate) fn decide<M: Model>(model: &M, problem: &Problem<'_>, budget: &Budget<'_>) -> Searched {
-    let search = || of_concurrency(model, problem, budget, true);
+    let search = || search_at_width(model, problem, budget, true);
     match monitor::decide(model, problem, budget) {
         None => search(),
-        // A monitor knows that there is an order, not which.
-        Some(decided) if budget.keeps_trails && matches!(decided.outcome, Outcome::Linearizable) => {
+        // A monitor proves that a linearization exists but does not construct it.
+        Some(decided) if budget.keeps_paths && matches!(decided.outcome, Outcome::Linearizable) => {
             let searched = search();
             if matches!(searched.outcome, Outcome::Exhausted { .. }) { decided } else { searched }
         }
@@ -24,12 +24,12 @@ pub(crate) fn decide<M: Model>(model: &M, problem: &Problem<'_>, budget: &Budget
     }
 }
 
-/// Decides a problem with the search for any model and without foresight: its dead ends are whole states at the operation that fails.
+/// Decides a problem with the search for any model and without lookahead, so that its dead ends are full states at the failing operation.
 pub(crate) fn decide_by_states<M: Model>(model: &M, problem: &Problem<'_>, budget: &Budget<'_>) -> Searched {
-    of_concurrency(model, problem, budget, false)
+    search_at_width(model, problem, budget, false)
 }
 
-fn of_concurrency<M: Model>(model: &M, problem: &Problem<'_>, budget: &Budget<'_>, may_specialise: bool) -> Searched {
+fn search_at_width<M: Model>(model: &M, problem: &Problem<'_>, budget: &Budget<'_>, may_specialise: bool) -> Searched {
     let open = problem.concurrency();
     if let Some(register) = model.as_register().filter(|_| may_specialise)
         && let Some(searched) = as_register(register, problem, open, budget)

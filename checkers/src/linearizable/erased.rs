@@ -1,7 +1,7 @@
-//! Any model behind one type, so that the engine is compiled once and not for every model.
+//! Type erasure for models, so that the engine is compiled once rather than once per model.
 //!
-//! The engine numbers states and remembers steps: a model is asked once for each state and class of operations, and what that call costs
-//! beyond a direct one is not seen.
+//! The engine numbers states and memoises transitions: it calls a model once per state and class of operations, so that the cost of dynamic
+//! dispatch is negligible.
 
 use std::any::Any;
 use std::fmt;
@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use elenchus_core::{Change, CollectionModel, Growth, Model, Operation, RegisterModel, SetModel, Step, Value};
 
-/// A model whose type is forgotten.
+/// A model of any type.
 #[derive(Clone, Copy)]
 pub(crate) struct AnyModel<'m>(&'m dyn ErasedModel);
 
@@ -20,7 +20,7 @@ impl<'m> AnyModel<'m> {
     }
 }
 
-/// A state of the model that made it. States of different models are never equal.
+/// A state of an erased model. States of different models are never equal.
 #[derive(Clone)]
 pub(crate) struct AnyState(Arc<dyn ErasedState>);
 
@@ -32,7 +32,7 @@ impl AnyState {
     fn get<S: 'static>(&self) -> &S {
         match self.0.as_any().downcast_ref() {
             Some(state) => state,
-            None => unreachable!("a model is asked about its own states only"),
+            None => unreachable!("a model is called with its own states only"),
         }
     }
 }
@@ -82,7 +82,7 @@ impl fmt::Debug for AnyState {
     }
 }
 
-/// [`Model`], its states erased.
+/// [`Model`] with erased states.
 trait ErasedModel: Send + Sync {
     fn initial(&self) -> AnyState;
     fn step(&self, state: &AnyState, operation: &Operation<'_>) -> Step<AnyState>;

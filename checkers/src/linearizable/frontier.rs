@@ -1,11 +1,11 @@
-//! Sets of configurations from which those that others make superfluous are left out.
+//! Sets of configurations without dominated ones.
 
 use std::hash::Hash;
 
 use rustc_hash::FxHashMap;
 
-/// Up to so many configurations are compared one by one; more are found by their key.
-const FEW: usize = 12;
+/// Up to this number of configurations, a linear search is used; beyond it, a hash table.
+const LINEAR_SEARCH_MAX: usize = 12;
 
 struct Link<E> {
     entry: E,
@@ -14,13 +14,13 @@ struct Link<E> {
 
 const END: u32 = u32::MAX;
 
-/// Configurations, none of which dominates another: whatever can still follow a dominated one can follow the one that dominates it.
+/// Configurations, none of which dominates another. A continuation of a dominated configuration is also one of its dominator.
 ///
 /// A configuration is a key, which must be equal for one to dominate another, and an entry, which is compared.
 pub(crate) struct Frontier<K, E> {
-    /// All of them while they are few; then none.
+    /// All configurations while they are few; then empty.
     few: Vec<(K, E)>,
-    /// Per key, once there are more: where its chain of entries begins.
+    /// By key, once there are more: the start of its chain of entries.
     chains: FxHashMap<K, u32>,
     links: Vec<Link<E>>,
     len: usize,
@@ -28,10 +28,10 @@ pub(crate) struct Frontier<K, E> {
 
 impl<K: Copy + Ord + Hash, E: Copy + Ord> Frontier<K, E> {
     pub(crate) fn new() -> Frontier<K, E> {
-        Frontier { few: Vec::with_capacity(FEW + 1), chains: FxHashMap::default(), links: Vec::new(), len: 0 }
+        Frontier { few: Vec::with_capacity(LINEAR_SEARCH_MAX + 1), chains: FxHashMap::default(), links: Vec::new(), len: 0 }
     }
 
-    /// Empties it. Keeps its memory, unless that is far more than was needed.
+    /// Removes all configurations. Keeps the memory, unless that is much more than was needed.
     pub(crate) fn clear(&mut self) {
         if self.chains.capacity() > 64 && self.chains.capacity() > 16 * self.chains.len() {
             self.chains = FxHashMap::default();
@@ -43,12 +43,12 @@ impl<K: Copy + Ord + Hash, E: Copy + Ord> Frontier<K, E> {
         self.len = 0;
     }
 
-    /// How many configurations it holds.
+    /// The number of configurations.
     pub(crate) fn len(&self) -> usize {
         self.len
     }
 
-    /// Adds a configuration that none here dominates, and drops those it dominates. An entry must dominate itself.
+    /// Adds a configuration that is not dominated here, and removes those that it dominates. An entry must dominate itself.
     pub(crate) fn insert(&mut self, key: K, new: E, dominates: impl Fn(&E, &E) -> bool) {
         if !self.chains.is_empty() {
             return self.insert_chained(key, new, dominates);
@@ -56,7 +56,7 @@ impl<K: Copy + Ord + Hash, E: Copy + Ord> Frontier<K, E> {
         self.few.retain(|(other, entry)| *other != key || !dominates(&new, entry));
         self.few.push((key, new));
         self.len = self.few.len();
-        if self.len > FEW {
+        if self.len > LINEAR_SEARCH_MAX {
             self.len = 0;
             for at in 0..self.few.len() {
                 let (key, entry) = self.few[at];
@@ -93,7 +93,7 @@ impl<K: Copy + Ord + Hash, E: Copy + Ord> Frontier<K, E> {
         self.has(key, |other| dominates(other, entry))
     }
 
-    /// Whether this very configuration is still here.
+    /// Whether exactly this configuration is here.
     pub(crate) fn holds(&self, key: K, entry: &E) -> bool {
         self.has(key, |other| other == entry)
     }
@@ -102,7 +102,7 @@ impl<K: Copy + Ord + Hash, E: Copy + Ord> Frontier<K, E> {
         self.few.iter().any(|(other, entry)| *other == key && wanted(entry)) || self.chained(key).any(wanted)
     }
 
-    /// Copies the configurations out, in an order that depends on nothing but them.
+    /// Copies the configurations to `out`, in an order that depends only on them.
     pub(crate) fn collect_into(&self, out: &mut Vec<(K, E)>) {
         out.clear();
         out.extend_from_slice(&self.few);
@@ -112,7 +112,7 @@ impl<K: Copy + Ord + Hash, E: Copy + Ord> Frontier<K, E> {
         out.sort_unstable();
     }
 
-    /// Roughly the bytes held.
+    /// The approximate number of bytes held.
     pub(crate) fn bytes(&self) -> usize {
         self.chains.capacity() * (size_of::<K>() + 8) + self.links.capacity() * size_of::<Link<E>>()
     }

@@ -1,4 +1,4 @@
-//! How far the operations of a proof can be put in order, and why not further.
+//! The furthest partial linearizations of a counterexample, and why they cannot be extended.
 
 use elenchus_core::{EventIndex, Model, Step};
 
@@ -6,38 +6,38 @@ use super::linearize::linearize;
 use super::outcome::{Broken, Reached};
 use super::problem::{Moment, Problem};
 
-/// One of the furthest orders of the operations of a counterexample: nothing can follow that lets the failing operation return.
+/// One of the furthest partial linearizations of a counterexample: no extension of it lets the failing operation complete.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Furthest {
-    /// The state before everything, in words.
+    /// The initial state, in words.
     pub initial: String,
-    /// The operations that have a place, in order.
+    /// The operations that are linearized, in order.
     pub order: Vec<Placed>,
-    /// The open operations that have none, the failing one among them.
+    /// The pending operations, including the failing one.
     pub pending: Vec<Pending>,
 }
 
 /// An operation with its place in an order.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Placed {
-    /// Its invocation.
+    /// The operation's invocation.
     pub operation: EventIndex,
     /// The state after it, in words.
     pub state: String,
 }
 
-/// An operation that cannot be the next, or leads no further.
+/// An operation that cannot be the next in an order, or does not help there.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Pending {
-    /// Its invocation.
+    /// The operation's invocation.
     pub operation: EventIndex,
-    /// The state it would lead to, in words; none where it cannot happen in the last state of the order.
+    /// The state that it would lead to, in words; none where it cannot happen in the last state of the order.
     pub leads_to: Option<String>,
-    /// Why it does not help, in one sentence.
+    /// Why it does not help, as one clause.
     pub why: String,
 }
 
-/// The furthest orders in which a search of `problem` ended. `names` are the invocations of its operations.
+/// The furthest orders that a search of `problem` reached. `names` are the invocations of the problem's operations.
 pub(crate) fn furthest<M: Model>(model: &M, problem: &Problem<'_>, broken: &Broken, names: &[EventIndex]) -> Vec<Furthest> {
     let end = problem.moments.iter().position(|&moment| moment == Moment::Return(broken.operation)).map_or(0, |at| at + 1);
     broken.reached.iter().filter_map(|reached| order(model, problem, reached, broken.operation, end, names)).collect()
@@ -45,7 +45,7 @@ pub(crate) fn furthest<M: Model>(model: &M, problem: &Problem<'_>, broken: &Brok
 
 fn order<M: Model>(model: &M, problem: &Problem<'_>, reached: &Reached, breaks: u32, end: usize, names: &[EventIndex]) -> Option<Furthest> {
     if !reached.pending.contains(&breaks) {
-        return None; // Foresight ended it, before that operation began.
+        return None; // Lookahead pruned it before that operation was invoked.
     }
     let name = |position: u32| names.get(position as usize).copied();
     let placed = linearize(model, problem, reached.path.as_ref()?, end)?;
@@ -62,10 +62,12 @@ fn order<M: Model>(model: &M, problem: &Problem<'_>, reached: &Reached, breaks: 
         let operation = problem.operation(position);
         let (leads_to, why) = match model.step(&state, operation) {
             Step::Impossible => (None, format!("{operation} cannot happen in state {}", model.describe(&state))),
-            Step::Same => (Some(model.describe(&state)), format!("{operation} changes nothing, and {failing} still cannot return")),
+            Step::Same => {
+                (Some(model.describe(&state)), format!("{operation} does not change the state, and {failing} still cannot complete"))
+            }
             Step::To(next) => {
                 let next = model.describe(&next);
-                (Some(next.clone()), format!("{operation} leads to state {next}, from where {failing} cannot return either"))
+                (Some(next.clone()), format!("{operation} leads to state {next}, from which {failing} cannot complete either"))
             }
         };
         Some(Pending { operation: name(position)?, leads_to, why })

@@ -1,102 +1,102 @@
-//! What [`check`](super::check) is asked, and what it answers.
+//! The options and the result of [`check`](super::check).
 
 use std::time::Duration;
 
 use elenchus_core::{EventIndex, Model, Value, Verdict};
 
-use super::argument::{Argument, argue, outline};
+use super::argument::{Argument, argue, argue_from_search};
 use super::budget::{Exceeded, Spent};
 use super::furthest::Furthest;
-use super::keys::Part;
+use super::keys::SubHistory;
 use super::minimal::{Minimal, minimise};
 use super::outcome::{Broken, Searched};
 use super::problem::{Moment, Problem};
 use super::witness::{Linearization, Witness};
 
-/// What a check may spend, and what it should find out.
+/// Limits on a check, and the evidence that it should produce.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// How long it may search. None: until it has decided. With a limit, the verdict may depend on the machine.
+    /// The time limit; none means no limit. With a limit, the verdict may depend on the machine.
     pub time: Option<Duration>,
-    /// How many bytes the search may hold, roughly, apart from the history itself.
+    /// The approximate number of bytes that the search may hold, apart from the history itself.
     pub memory: usize,
-    /// Whether failures are reduced to a minimal counterexample and argued from it. Without, it is said only where they break.
+    /// Whether failures are reduced to a minimal counterexample. If not, only the place of the failure is reported.
     pub minimise: bool,
-    /// Whether a valid judgement carries a linearization, and an undecided one those of the objects that were decided.
+    /// Whether a valid judgement carries a linearization, and an undecided one the linearizations of the objects that were decided.
     pub witness: bool,
 }
 
 impl Default for Options {
-    /// No limit of time, 4 GiB, minimal counterexamples, no witness.
+    /// No time limit, 4 GiB of memory, minimal counterexamples, no witness.
     fn default() -> Options {
         Options { time: None, memory: 4 << 30, minimise: true, witness: false }
     }
 }
 
-/// What was decided about a history.
+/// The result of a check.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Judgement {
-    /// `Invalid` if any object failed, else `Unknown` if any could not be decided, else `Valid`.
+    /// `Invalid` if an object is not linearizable, else `Unknown` if an object is undecided, else `Valid`.
     pub verdict: Verdict,
-    /// How many operations took part.
+    /// The number of operations checked.
     pub operations: usize,
-    /// How many independent objects there were.
+    /// The number of independent objects.
     pub keys: usize,
     /// The algorithms that decided, each once.
     pub algorithms: Vec<&'static str>,
-    /// Configurations visited in all.
+    /// The number of configurations visited in total.
     pub visits: u64,
-    /// The most bytes that the search for one object held, roughly.
+    /// The peak number of bytes that the search for one object held, approximately.
     pub peak_bytes: usize,
-    /// The most configurations that one object may have been in at once.
+    /// The peak number of configurations kept for one object.
     pub peak_configurations: usize,
     /// The objects that are not linearizable, in order of first appearance.
     pub failures: Vec<Failure>,
-    /// The objects for which a budget ran out, in order of first appearance.
+    /// The objects for which a limit was reached, in order of first appearance.
     pub undecided: Vec<Undecided>,
-    /// How the objects that are linearizable were linearized, where [`Options::witness`] asked for it.
+    /// The linearizations of the linearizable objects, if [`Options::witness`] asked for them.
     pub witness: Option<Witness>,
 }
 
 /// An object that is not linearizable.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Failure {
-    /// Its key, where there are several objects.
+    /// The object's key, if the history has several objects.
     pub key: Option<Value>,
-    /// The invocation of the operation at which it breaks.
+    /// The invocation of the operation that cannot be linearized.
     pub operation: EventIndex,
-    /// That operation's completion: no shorter prefix shows the failure. What operations open here were told later is taken as known.
+    /// That operation's completion. No shorter prefix shows the failure; the later results of operations that are open here count as known.
     pub completion: EventIndex,
-    /// How many of the object's operations had begun by then.
+    /// The number of the object's operations invoked by then.
     pub prefix: usize,
-    /// Invocations of the operations that prove it, in order.
+    /// The invocations of the operations that form the counterexample, in order.
     pub operations: Vec<EventIndex>,
-    /// Invocations of the operations with an effect that are not among those but touch what they touch. The proof holds whenever these took effect,
-    /// even outside the time between their invocation and completion, or never.
+    /// The invocations of the other operations with an effect that concern the same values. The counterexample holds whenever these took
+    /// effect, even outside the time between their invocation and completion, or never.
     pub others: Vec<EventIndex>,
-    /// Whether each of those that prove it is known to be needed.
+    /// Whether each operation of the counterexample is known to be necessary.
     pub is_minimal: bool,
-    /// The argument step by step, one sentence each.
+    /// The argument, one sentence per step.
     pub argument: Vec<String>,
-    /// The furthest orders of the operations that prove it and of the others, for pictures. Few, perhaps none.
+    /// The furthest orders of the operations of the counterexample and the others, for pictures. Few, perhaps none.
     pub furthest: Vec<Furthest>,
 }
 
-/// An object for which a budget ran out.
+/// An object for which a limit was reached.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Undecided {
-    /// Its key, where there are several objects.
+    /// The object's key, if the history has several objects.
     pub key: Option<Value>,
-    /// Which budget ran out.
+    /// The limit that was reached.
     pub why: &'static str,
-    /// How many of its operations had returned where the search ended: up to there it is linearizable, as far as was seen.
+    /// The number of its operations that had completed where the search stopped. No violation was found up to there.
     pub completed: usize,
-    /// How many operations it has.
+    /// The number of its operations.
     pub operations: usize,
 }
 
 impl Undecided {
-    pub(crate) fn new(part: &Part<'_>, problem: &Problem<'_>, why: Exceeded, moments: usize) -> Undecided {
+    pub(crate) fn new(part: &SubHistory<'_>, problem: &Problem<'_>, why: Exceeded, moments: usize) -> Undecided {
         let passed = &problem.moments[..moments];
         Undecided {
             key: part.key.cloned(),
@@ -107,7 +107,7 @@ impl Undecided {
     }
 }
 
-/// What was decided about one object.
+/// The result for one object.
 pub(crate) struct KeyJudgement {
     operations: usize,
     algorithm: &'static str,
@@ -169,10 +169,10 @@ impl Judgement {
     }
 }
 
-/// Turns the place where a search broke into a counterexample.
+/// Turns the place where a search failed into a counterexample.
 pub(crate) fn explain<M: Model>(
     model: &M,
-    part: &Part<'_>,
+    part: &SubHistory<'_>,
     problem: &Problem<'_>,
     broken: &Broken,
     spent: &Spent,
@@ -187,7 +187,7 @@ pub(crate) fn explain<M: Model>(
         (minimal, argument)
     } else {
         let operations = problem.operations[..begun].to_vec();
-        (Minimal { operations, others: Vec::new(), proof: Vec::new(), is_minimal: false }, outline(problem, broken))
+        (Minimal { operations, others: Vec::new(), proof: Vec::new(), is_minimal: false }, argue_from_search(problem, broken))
     };
     let Minimal { operations, others, is_minimal, .. } = minimal;
     Failure {

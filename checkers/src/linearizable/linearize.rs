@@ -1,23 +1,23 @@
-//! From the steps of a search to an order of all operations.
+//! Turns the path of a search into a linearization of all operations.
 
 use elenchus_core::{Access, Kind, Model, Step};
 
+use super::backpointers::LinearizationPoint;
 use super::problem::{Moment, Problem};
-use super::trail::Taken;
 
 /// The steps that led a search to a configuration.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Path {
-    /// In order.
-    pub(crate) steps: Vec<Taken>,
-    /// Whether writes that no step names stand just before the next write that one names, where nobody sees them.
+    /// The linearization points, in order.
+    pub(crate) steps: Vec<LinearizationPoint>,
+    /// Whether writes without a step are placed just before the next write with a step, where no operation observes them.
     pub(crate) hides_writes: bool,
 }
 
-/// The positions of all operations that returned by `end`, a number of moments, and of those that a path names, in its order: a step
-/// at a time, and every operation that no step names at the first moment at which it leaves the state as it is.
+/// The positions, in linearization order, of all operations that returned in the first `end` moments and of those that a path names. The
+/// steps of the path are taken in its order; every other operation is placed at the first moment at which it leaves the state unchanged.
 ///
-/// None where the path does not fit the problem. Linear in the moments, times the operations open at once.
+/// None where the path does not fit the problem. O(moments · open operations).
 pub(crate) fn linearize<M: Model>(model: &M, problem: &Problem<'_>, path: &Path, end: usize) -> Option<Vec<u32>> {
     let mut is_named = vec![false; problem.operations.len()];
     for step in &path.steps {
@@ -29,7 +29,7 @@ pub(crate) fn linearize<M: Model>(model: &M, problem: &Problem<'_>, path: &Path,
     for (at, &moment) in problem.moments.iter().enumerate().take(end) {
         match moment {
             Moment::Call(position) if problem.operation(position).kind != Kind::Ok || is_named[position as usize] => {}
-            Moment::Call(position) => ordering.begin(position),
+            Moment::Call(position) => ordering.place_or_wait(position),
             Moment::Return(_) => {
                 while let Some(step) = steps.next_if(|step| step.moment as usize == at) {
                     ordering.take(step.position)?;
@@ -44,14 +44,14 @@ struct Ordering<'a, 'h, M: Model> {
     model: &'a M,
     problem: &'a Problem<'h>,
     hides_writes: bool,
-    /// Those begun that no step names and that have no place yet.
+    /// Operations that have been called, have no step and are not yet placed.
     waiting: Vec<u32>,
     order: Vec<u32>,
     state: M::State,
 }
 
 impl<M: Model> Ordering<'_, '_, M> {
-    fn begin(&mut self, position: u32) {
+    fn place_or_wait(&mut self, position: u32) {
         match self.fits(position) {
             true => self.order.push(position),
             false => self.waiting.push(position),
@@ -71,15 +71,15 @@ impl<M: Model> Ordering<'_, '_, M> {
             Step::To(next) => self.state = next,
         }
         self.order.push(position);
-        self.settle();
+        self.place_waiting();
         Some(())
     }
 
-    /// Gives a place to those that now change nothing.
-    fn settle(&mut self) {
+    /// Places the waiting operations that now leave the state unchanged.
+    fn place_waiting(&mut self) {
         let waiting = std::mem::take(&mut self.waiting);
         for position in waiting {
-            self.begin(position);
+            self.place_or_wait(position);
         }
     }
 

@@ -1,12 +1,12 @@
-//! Counterexamples from which nothing can be taken away.
+//! Reduction to minimal counterexamples.
 //!
-//! An operation is taken away by setting it *free*: it may then take effect at any time or never. That only adds linearizations, so a
-//! history that stays broken was broken by the operations that remain bound, whatever all the others did. Free observations constrain
-//! nothing and vanish. Where the model knows what operations are about ([`Model::subjects`]), free operations that nothing links to a bound
-//! one vanish too: a chain of operations, each of which shares a subject with the next, is a link. A crashed operation that took nobody
-//! knows what out of a collection is always kept, and links nothing: whatever it took, both can be erased.
+//! An operation is removed by setting it *free*: it may then take effect at any time or never. That only adds linearizations, so if the
+//! history remains not linearizable, the operations that are still *bound* prove it, whatever the others did. Free observations constrain
+//! nothing and are dropped. Where the model knows the values that an operation concerns ([`Model::subjects`]), free operations that are not
+//! linked to a bound one are dropped too; a link is a chain of operations, each of which shares a value with the next. A crashed take of an
+//! unknown element is always kept and links nothing: whichever element it took, both can be removed together.
 //!
-//! Where a [monitor] knows the culprits, only they are bound to begin with, and only what is linked to them is looked at.
+//! Where a [monitor] reports the operations of a bad pattern, only these are bound at first, and only operations linked to them are kept.
 
 use elenchus_core::{EventIndex, Kind, Model, Operation, Transfer, Value};
 use rustc_hash::FxHashMap;
@@ -17,25 +17,25 @@ use super::monitor;
 use super::outcome::Outcome;
 use super::problem::Problem;
 
-/// What all attempts together may spend: configurations, each times the operations that may follow it; and operations laid out. Neither
-/// depends on the machine.
+/// The total limit for all attempts: configurations times the operations that may follow each, and operations in the problems built.
+/// Neither depends on the machine.
 const WORK: u64 = 100_000_000;
-const LAID_OUT: usize = 50_000_000;
+const OPERATIONS_BUILT: usize = 50_000_000;
 
-/// What was found by taking operations away.
+/// A reduced counterexample.
 pub(crate) struct Minimal<'h> {
-    /// The operations that remain bound, in order of invocation. Those that had not returned where it breaks are crashed.
+    /// The operations that remain bound, in order of invocation. Those that had not returned at the failure count as crashed.
     pub(crate) operations: Vec<Operation<'h>>,
-    /// The free ones that are linked to them, in order of invocation: whatever they did, it does not help.
+    /// The free operations linked to them, in order of invocation: whatever they did, no linearization exists.
     pub(crate) others: Vec<Operation<'h>>,
-    /// Both together, as they were judged: the bound ones as they were, the others free.
+    /// Both together, as they were checked: the bound ones unchanged, the others free.
     pub(crate) proof: Vec<Operation<'h>>,
-    /// Whether every one of them is known to be needed: false when the effort ran out first.
+    /// Whether every bound operation is known to be necessary; false if a limit was reached first.
     pub(crate) is_minimal: bool,
 }
 
 impl Minimal<'_> {
-    /// The invocations of the operations of the proof, of the free ones too, which there seem to be invoked before everything.
+    /// The invocations of the proof's operations. (In the proof, the invocations of the free ones are set to the beginning.)
     pub(crate) fn names(&self) -> impl Iterator<Item = EventIndex> + '_ {
         let mut bound = self.operations.iter().map(|operation| operation.invoked).peekable();
         let mut others = self.others.iter().map(|operation| operation.invoked);
@@ -46,7 +46,7 @@ impl Minimal<'_> {
     }
 }
 
-/// Takes away what can be taken away from a problem that cannot be linearized up to the completion of `broken`.
+/// Reduces a problem that cannot be linearized up to the completion of `broken`.
 pub(crate) fn minimise<'h, M: Model>(model: &M, problem: &Problem<'h>, broken: u32, spent_visits: u64) -> Minimal<'h> {
     let end = problem.operation(broken).completed.unwrap_or(EventIndex(u32::MAX));
     let prefix = prefix(problem, end);
@@ -54,19 +54,19 @@ pub(crate) fn minimise<'h, M: Model>(model: &M, problem: &Problem<'h>, broken: u
         model,
         work_left: WORK,
         prefix,
-        laid_out: 0,
+        operations_built: 0,
         per_attempt: 20_000_u64.saturating_add(spent_visits.saturating_mul(4)),
         gave_up: false,
     };
     let culprits = monitor::culprits(model, problem, broken);
-    // Of an operation that began later, what breaks the prefix cannot be the fault.
+    // Operations invoked after the prefix cannot contribute to its violation.
     let begun =
         |culprits: Vec<u32>| culprits.into_iter().filter(|&culprit| (culprit as usize) < reduction.prefix.len()).collect::<Vec<_>>();
     let mut bound = match culprits.map(begun).and_then(|culprits| reduction.confined_to(&culprits)) {
         Some(bound) => bound,
         None => (0..reduction.prefix.len() as u32).collect(),
     };
-    reduction.forget_unreturned(&mut bound);
+    reduction.free_unreturned(&mut bound);
     let mut chunk = bound.len().div_ceil(2).max(1);
     loop {
         let before = bound.len();
@@ -86,13 +86,13 @@ pub(crate) fn minimise<'h, M: Model>(model: &M, problem: &Problem<'h>, broken: u
     }
 }
 
-/// The operations invoked before `end`; those that had not returned by then may or may not have taken effect.
+/// The operations invoked before `end`; those that had not returned by then count as crashed.
 fn prefix<'h>(problem: &Problem<'h>, end: EventIndex) -> Vec<Operation<'h>> {
     let begun = problem.operations.iter().filter(|operation| operation.invoked < end);
     begun
         .map(|operation| match operation.completed {
             Some(completed) if completed <= end => *operation,
-            // What it was told later still holds.
+            // Its later result still holds.
             _ => Operation { kind: Kind::Info, completed: None, ..*operation },
         })
         .collect()
@@ -102,13 +102,13 @@ struct Reduction<'a, 'h, M> {
     model: &'a M,
     prefix: Vec<Operation<'h>>,
     work_left: u64,
-    laid_out: usize,
+    operations_built: usize,
     per_attempt: u64,
     gave_up: bool,
 }
 
 impl<'h, M: Model> Reduction<'_, 'h, M> {
-    /// Binds only these operations and looks only at what is linked to them, if they are a proof; gives their new positions.
+    /// Binds only these operations and keeps only those linked to them, if that is a proof; returns their new positions.
     fn confined_to(&mut self, culprits: &[u32]) -> Option<Vec<u32>> {
         let mut kept = self.linked(culprits);
         kept.extend(culprits);
@@ -124,15 +124,15 @@ impl<'h, M: Model> Reduction<'_, 'h, M> {
         None
     }
 
-    /// Sets free all that had not returned, if that can be done at once: it usually can.
-    fn forget_unreturned(&mut self, bound: &mut Vec<u32>) {
+    /// Sets all operations free that had not returned, if that can be done at once: it usually can.
+    fn free_unreturned(&mut self, bound: &mut Vec<u32>) {
         let returned: Vec<u32> = bound.iter().copied().filter(|&position| self.prefix[position as usize].kind == Kind::Ok).collect();
         if returned.len() < bound.len() && self.stays_broken(&returned) {
             *bound = returned;
         }
     }
 
-    /// Tries to do without each run of `chunk` operations, from the end.
+    /// Tries to remove each run of `chunk` operations, starting from the end.
     fn pass(&mut self, bound: &mut Vec<u32>, chunk: usize) {
         let mut end = bound.len();
         while end > 0 && !self.spent() {
@@ -146,7 +146,7 @@ impl<'h, M: Model> Reduction<'_, 'h, M> {
     }
 
     fn spent(&mut self) -> bool {
-        let spent = self.work_left == 0 || self.laid_out > LAID_OUT;
+        let spent = self.work_left == 0 || self.operations_built > OPERATIONS_BUILT;
         self.gave_up |= spent;
         spent
     }
@@ -154,7 +154,7 @@ impl<'h, M: Model> Reduction<'_, 'h, M> {
     /// Whether no linearization exists when only these operations are bound.
     fn stays_broken(&mut self, bound: &[u32]) -> bool {
         let operations = self.with_others_free(bound);
-        self.laid_out += self.prefix.len();
+        self.operations_built += self.prefix.len();
         let problem = Problem::new(self.model, operations);
         let each = problem.operations.len().max(1) as u64;
         let visits = self.per_attempt.min(self.work_left / each + 1);
@@ -164,7 +164,7 @@ impl<'h, M: Model> Reduction<'_, 'h, M> {
         matches!(searched.outcome, Outcome::Broken(_))
     }
 
-    /// The bound operations as they were, and those linked to them set free.
+    /// The bound operations unchanged, and the operations linked to them set free.
     fn with_others_free(&self, bound: &[u32]) -> Vec<Operation<'h>> {
         let mut positions: Vec<(u32, bool)> = bound.iter().map(|&position| (position, true)).collect();
         positions.extend(self.linked(bound).into_iter().map(|position| (position, false)));
@@ -174,7 +174,7 @@ impl<'h, M: Model> Reduction<'_, 'h, M> {
         operations.map(|(operation, is_bound)| if is_bound { operation } else { freed(operation) }).collect()
     }
 
-    /// The operations with an effect, none of them bound, that a chain of shared subjects links to a bound one. Near-linear in the prefix.
+    /// The operations with an effect, none of them bound, that a chain of shared values links to a bound one. Near-linear in the prefix.
     fn linked(&self, bound: &[u32]) -> Vec<u32> {
         let mut next = bound.iter().copied().peekable();
         let candidates: Vec<u32> = (0..self.prefix.len() as u32)
@@ -188,7 +188,7 @@ impl<'h, M: Model> Reduction<'_, 'h, M> {
             let operation = &self.prefix[*position as usize];
             self.model.subjects(operation).or_else(|| is_unknown(operation).then(Vec::new))
         };
-        // Where one operation is about everything, all are linked.
+        // If one operation concerns all values, all operations are linked.
         let Some(mut reached) =
             bound.iter().map(subjects).collect::<Option<Vec<_>>>().map(|all| all.into_iter().flatten().collect::<Vec<_>>())
         else {

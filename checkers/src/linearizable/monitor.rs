@@ -1,28 +1,27 @@
-//! Monitors: histories in which every value is put there by one operation are decided without a search, in log-linear time.
+//! Monitors: algorithms that decide histories with unique values without a search, in log-linear time.
 //!
-//! Where each value has one origin, every operation that found a value names the one it got it from, and what is left to decide is
-//! whether a few kinds of *bad pattern* occur. The patterns of each data type, and why a history without them has a linearization, are told
-//! in the file of its monitor. A history that has two origins for one value, or an operation that a monitor does not know, is left to
-//! the searches.
+//! If each value is stored by one operation, every operation that found a value identifies its source, and the history is linearizable
+//! unless one of a few kinds of *bad pattern* occurs. The file of each monitor describes the patterns of its data type, and why a history
+//! without them has a linearization. A history with two sources for one value, or with an unsupported operation, is left to the searches.
 //!
-//! A prefix of a history is judged like the whole: operations that have not returned may or may not have taken effect, but what they
-//! were told later is known. More moments only ever add constraints, so where a history breaks is found by a bisection over its
-//! prefixes, started where the bad pattern of the whole was complete.
+//! A prefix of a history is checked like the whole: operations that have not returned may or may not have taken effect, but their later
+//! results are known. More moments only add constraints, so the first violation is found by bisection over prefixes, starting at the moment
+//! at which the bad pattern of the whole is complete.
 //!
-//! Sources: Gibbons & Korach, *Testing shared memories*, 1997; Henzinger, Sezgin & Vafeiadis, *Aspect-oriented linearizability proofs*, 2013;
-//! Bouajjani, Emmi, Enea & Hamza, *On reducing linearizability to state reachability*, 2015; Abdulla et al., *Efficient linearizability
-//! monitoring*, 2025; Lee & Mathur, *Efficient decrease-and-conquer linearizability monitoring*, 2025.
+//! Sources: Gibbons & Korach, *Testing shared memories*, 1997; Henzinger, Sezgin & Vafeiadis, *Aspect-oriented linearizability proofs*,
+//! 2013; Bouajjani, Emmi, Enea & Hamza, *On reducing linearizability to state reachability*, 2015; Abdulla et al., *Efficient
+//! linearizability monitoring*, 2025; Lee & Mathur, *Efficient decrease-and-conquer linearizability monitoring*, 2025.
 
 mod bag;
 mod cover;
-mod lives;
+mod lifetimes;
 mod priority_queue;
 mod queue;
 mod register;
+mod segment_tree;
 mod set;
 mod stack;
-mod tree;
-mod unknown;
+mod unknown_takes;
 
 use elenchus_core::{Model, TakeOrder};
 
@@ -30,59 +29,59 @@ use super::budget::{Budget, Spent};
 use super::decide::decide_by_states;
 use super::outcome::{Broken, Outcome, Searched};
 use super::problem::{Moment, Problem};
-use lives::Transfers;
+use lifetimes::Transfers;
 
-/// Never: the moment at which a crashed operation returns.
+/// The moment at which a crashed operation returns.
 const NEVER: u32 = u32::MAX;
 
-/// No operation, no element.
+/// Not an operation, or not an element.
 const NONE: u32 = u32::MAX;
 
-/// Configurations that a search for an earlier failure may visit once a later one is certain.
+/// The number of configurations that a search for an earlier failure may visit once a later one is certain.
 const EARLIER_VISITS: u64 = 200_000;
 
-/// What to make of operations whose result nobody knows, where that cannot be decided exactly.
+/// How to approximate the set of linearizable histories if operations have unknown results and the monitor is not exact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stance {
-    /// What is accepted has a linearization.
-    Cautious,
-    /// What is rejected has none.
-    Generous,
+enum Approximation {
+    /// Under-approximation: every accepted history has a linearization.
+    Under,
+    /// Over-approximation: no rejected history has a linearization.
+    Over,
 }
 
-/// A bad pattern.
+/// A bad pattern: evidence that a history is not linearizable.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Breach {
-    /// Operations, by position, that have no linearization when all others may take effect at any time or never.
+struct BadPattern {
+    /// The positions of operations that have no linearization even if all others may take effect at any time or never.
     culprits: Vec<u32>,
-    /// After how many moments it is complete; none where that is when the last of the culprits has returned.
+    /// The number of moments after which the pattern is complete; none if that is when the last of the culprits has returned.
     until: Option<u32>,
 }
 
-impl Breach {
-    fn new(culprits: impl IntoIterator<Item = u32>) -> Breach {
-        Breach { culprits: culprits.into_iter().collect(), until: None }
+impl BadPattern {
+    fn new(culprits: impl IntoIterator<Item = u32>) -> BadPattern {
+        BadPattern { culprits: culprits.into_iter().collect(), until: None }
     }
 
-    /// One that is complete at a moment.
-    fn at(moment: u32, culprits: impl IntoIterator<Item = u32>) -> Breach {
-        Breach { culprits: culprits.into_iter().collect(), until: Some(moment + 1) }
+    /// A pattern that is complete at a moment.
+    fn at(moment: u32, culprits: impl IntoIterator<Item = u32>) -> BadPattern {
+        BadPattern { culprits: culprits.into_iter().collect(), until: Some(moment + 1) }
     }
 }
 
-/// Decides how far histories of one data type go.
+/// Decides prefixes of a history of one data type.
 trait Monitor {
-    /// What verdicts call it.
+    /// The name of the algorithm in verdicts.
     fn algorithm(&self) -> &'static str;
 
-    /// Whether the first `until` moments have a linearization.
-    fn check(&self, until: u32, stance: Stance) -> Result<(), Breach>;
+    /// Checks whether the first `until` moments have a linearization.
+    fn check(&self, until: u32, approximation: Approximation) -> Result<(), BadPattern>;
 
-    /// Whether both stances are the same.
+    /// Whether both approximations give the same result.
     fn is_exact(&self) -> bool;
 
-    /// Whether what longer prefixes tell of a moment, shorter ones tell already: not so where it shows only later who took an element.
-    fn is_steady(&self) -> bool;
+    /// Whether a prefix determines all that longer prefixes show about its moments. It does not if the taker of an element shows later.
+    fn is_prefix_stable(&self) -> bool;
 }
 
 /// The monitor for a problem, if there is one.
@@ -103,20 +102,20 @@ fn monitor<'a, M: Model>(model: &'a M, problem: &'a Problem<'_>) -> Option<Box<d
     })
 }
 
-/// Decides a problem, if a monitor can.
+/// Decides a problem if a monitor can.
 pub(crate) fn decide<M: Model>(model: &M, problem: &Problem<'_>, budget: &Budget<'_>) -> Option<Searched> {
     let monitor = monitor(model, problem)?;
     let (algorithm, spent) = (monitor.algorithm(), Spent::default());
     let all = problem.moments.len() as u32;
-    let Err(mut breach) = monitor.check(all, Stance::Cautious) else {
+    let Err(mut pattern) = monitor.check(all, Approximation::Under) else {
         return Some(Searched::new(Outcome::Linearizable, spent, algorithm));
     };
     if !monitor.is_exact() {
-        breach = monitor.check(all, Stance::Generous).err()?;
+        pattern = monitor.check(all, Approximation::Over).err()?;
     }
-    let until = breaks_at(&*monitor, problem, &breach);
-    if !monitor.is_exact() && monitor.check(until - 1, Stance::Cautious).is_err() {
-        // It breaks there at the latest. Whether it breaks before is worth a short search.
+    let until = shortest_prefix(&*monitor, problem, &pattern);
+    if !monitor.is_exact() && monitor.check(until - 1, Approximation::Under).is_err() {
+        // It fails there at the latest. A short search for an earlier failure is worthwhile.
         let before = Problem { operations: problem.operations.clone(), moments: problem.moments[..until as usize - 1].to_vec() };
         let earlier = decide_by_states(model, &before, &Budget { visits: budget.visits.min(EARLIER_VISITS), ..*budget });
         if matches!(earlier.outcome, Outcome::Broken(_)) {
@@ -127,11 +126,11 @@ pub(crate) fn decide<M: Model>(model: &M, problem: &Problem<'_>, budget: &Budget
     Some(Searched::new(Outcome::Broken(Broken { operation, reached: Vec::new() }), spent, algorithm))
 }
 
-/// Operations that suffice to break a problem up to the return of `broken`, if a monitor can tell.
+/// The operations of a bad pattern up to the return of `broken`, if a monitor finds one.
 pub(crate) fn culprits<M: Model>(model: &M, problem: &Problem<'_>, broken: u32) -> Option<Vec<u32>> {
     let until = problem.moments.iter().position(|&moment| moment == Moment::Return(broken))? as u32 + 1;
-    let Breach { culprits: mut positions, .. } = monitor(model, problem)?.check(until, Stance::Generous).err()?;
-    // One who puts in too late what was taken before has not begun.
+    let BadPattern { culprits: mut positions, .. } = monitor(model, problem)?.check(until, Approximation::Over).err()?;
+    // The put of an element that was taken too early may not have been called by then.
     let end = problem.operation(broken).completed?;
     positions.retain(|&position| problem.operation(position).invoked < end);
     positions.sort_unstable();
@@ -139,18 +138,18 @@ pub(crate) fn culprits<M: Model>(model: &M, problem: &Problem<'_>, broken: u32) 
     (!positions.is_empty()).then_some(positions)
 }
 
-/// How many moments it takes for the history to break, all of it being broken by `breach`.
-fn breaks_at(monitor: &dyn Monitor, problem: &Problem<'_>, breach: &Breach) -> u32 {
+/// The length, in moments, of the shortest prefix that is not linearizable. `breach` is a bad pattern of the whole history.
+fn shortest_prefix(monitor: &dyn Monitor, problem: &Problem<'_>, pattern: &BadPattern) -> u32 {
     let returns = problem.returns();
-    let complete = |breach: &Breach, until: u32| {
-        let ends = breach.culprits.iter().map(|&position| returns[position as usize].saturating_add(1)).filter(|&end| end <= until);
-        breach.until.filter(|_| monitor.is_steady()).or_else(|| ends.max()).unwrap_or(until).min(until)
+    let complete = |pattern: &BadPattern, until: u32| {
+        let ends = pattern.culprits.iter().map(|&position| returns[position as usize].saturating_add(1)).filter(|&end| end <= until);
+        pattern.until.filter(|_| monitor.is_prefix_stable()).or_else(|| ends.max()).unwrap_or(until).min(until)
     };
-    let (mut low, mut high) = (0, complete(breach, problem.moments.len() as u32));
+    let (mut low, mut high) = (0, complete(pattern, problem.moments.len() as u32));
     let mut probe = high.saturating_sub(1);
-    // It is broken up to `high` and not up to `low`.
+    // The prefix up to `high` is not linearizable; the prefix up to `low` is.
     while low + 1 < high {
-        match monitor.check(probe, Stance::Generous) {
+        match monitor.check(probe, Approximation::Over) {
             Ok(()) => low = probe,
             Err(earlier) => high = complete(&earlier, probe),
         }

@@ -1,10 +1,10 @@
-//! The judgement of a history while it is being recorded.
+//! Linearizability checking while a history is being recorded.
 //!
-//! For each object there are *bases*: moments, with every way the object may have come there (see [`Standpoint`]). What happened before the
-//! first base is forgotten. An operation that has not returned counts as crashed: it may have taken effect or not, and nobody was told what.
-//! When one returns, the object is judged again from the last base before that operation's invocation. So the first base may move up to the
-//! invocation of the oldest open operation. Later bases stand on the assumption that certain open operations never return; they spare
-//! those that return soon the wait for those that hang.
+//! Each object has *bases*: moments with every configuration that the object may be in there (see [`SavedConfiguration`]). What happened
+//! before the first base is dropped. An operation that has not completed counts as crashed, with an unknown result. When one completes, the
+//! object is checked again from the last base before that operation's invocation. So the first base may move up to the invocation of the
+//! oldest open operation. Later bases assume that certain open operations never complete; they keep operations that hang from slowing down
+//! the check of those that complete soon.
 
 use std::collections::HashMap;
 
@@ -16,15 +16,15 @@ use super::budget::{Budget, Exceeded, Spent};
 use super::judgement::Options;
 use super::outcome::Outcome;
 use super::problem::{Problem, takes_part};
-use super::search::{Resumed, Standpoint, resume};
+use super::search::{Resumed, SavedConfiguration, resume};
 
-/// How many moments lie between two bases, at least.
+/// The least number of moments between two bases.
 const SPACING: usize = 64;
 
-/// Judges events one by one, in the order in which they happened, and holds only what is open and what crashed: with the ways in which
-/// each object may have come to its oldest open operation.
+/// Checks events one by one, in the order in which they happened. Holds only open and crashed operations, and for each object the
+/// configurations at its oldest open operation.
 ///
-/// After every event the verdict is that of [`check`](super::check) on the events so far.
+/// After every event the verdict equals that of [`check`](super::check) on the events so far.
 ///
 /// ```
 /// use elenchus_checkers::linearizable::{Online, Options};
@@ -32,21 +32,22 @@ const SPACING: usize = 64;
 /// use elenchus_core::{Event, Kind, Nanos, Process, Symbol, Value};
 ///
 /// let event = |kind, f, value: i64| Event {
-///     time: Nanos::ZERO, process: Process::Client(0), kind, f: Symbol::of(f), key: None, value: Value::Int(value), error: None, node: None,
+///     time: Nanos::ZERO, process: Process::Client(0), kind, f: Symbol::of(f),
+///     key: None, value: Value::Int(value), error: None, node: None,
 /// };
 /// let mut online = Online::new(Register::default(), &Options::default());
-/// for told in [event(Kind::Invoke, "write", 1), event(Kind::Ok, "write", 1), event(Kind::Invoke, "read", 0)] {
-///     assert_eq!(online.push(&told), Ok(None));
+/// for event in [event(Kind::Invoke, "write", 1), event(Kind::Ok, "write", 1), event(Kind::Invoke, "read", 0)] {
+///     assert_eq!(online.push(&event), Ok(None));
 /// }
-/// let violation = online.push(&event(Kind::Ok, "read", 2)).unwrap().expect("nobody wrote it");
+/// let violation = online.push(&event(Kind::Ok, "read", 2)).unwrap().expect("2 was never written");
 /// assert_eq!((violation.operation.0, violation.completion.0), (2, 3));
 /// ```
 pub struct Online<M: Model> {
     model: M,
     memory: usize,
-    /// How many events there were.
+    /// The number of events so far.
     events: u32,
-    /// The object and the invocation of each process that waits.
+    /// By process with an open operation: the object and the invocation.
     open: HashMap<u32, (usize, EventIndex)>,
     objects: Vec<Object<M::State>>,
     known: HashMap<Option<Value>, usize>,
@@ -55,10 +56,10 @@ pub struct Online<M: Model> {
     peak_bytes: usize,
 }
 
-/// The first moment at which a history is certain not to be linearizable.
+/// The first event at which a history is certainly not linearizable.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Violation {
-    /// The object's key, where there are several.
+    /// The object's key, if the history has several objects.
     pub key: Option<Value>,
     /// The invocation of the operation whose completion makes it certain.
     pub operation: EventIndex,
@@ -68,20 +69,20 @@ pub struct Violation {
 
 /// An operation that may still matter.
 #[derive(Clone, Debug)]
-struct Held {
+struct HeldOperation {
     process: Process,
     f: Symbol,
     key: Option<Value>,
     input: Value,
     output: Option<Value>,
-    /// [`Kind::Invoke`] while it is open.
+    /// [`Kind::Invoke`] while the operation is open.
     kind: Kind,
     invoked: EventIndex,
     completed: Option<EventIndex>,
     node: Option<NodeIndex>,
 }
 
-impl Held {
+impl HeldOperation {
     fn operation(&self) -> Operation<'_> {
         Operation {
             process: self.process,
@@ -101,27 +102,27 @@ impl Held {
     }
 }
 
-/// A moment from which an object can be judged.
+/// A moment from which an object can be checked.
 #[derive(Clone, Debug)]
 struct Base<S> {
-    /// The event before which it stands.
+    /// The event that it precedes.
     at: EventIndex,
-    standing: Vec<Standpoint<S>>,
-    /// The open operations that are assumed never to return.
+    saved: Vec<SavedConfiguration<S>>,
+    /// The open operations that are assumed never to complete.
     assumes: Vec<EventIndex>,
 }
 
 struct Object<S> {
     /// In order of invocation.
-    held: Vec<Held>,
-    /// The first assumes nothing, and each later one all that the one before it assumes and more.
+    held: Vec<HeldOperation>,
+    /// The first base assumes nothing; each later one assumes all that the previous one assumes, and more.
     bases: Vec<Base<S>>,
-    /// Why it is no longer judged.
+    /// The limit that stopped its check.
     given_up: Option<Exceeded>,
 }
 
 impl<M: Model> Online<M> {
-    /// Nothing has happened yet. Of the options, only [`Options::memory`] is heeded: for all that the search for one object holds.
+    /// Creates a checker without events. Only [`Options::memory`] is used: it limits the search for one object.
     pub fn new(model: M, options: &Options) -> Online<M> {
         Online {
             model,
@@ -136,10 +137,10 @@ impl<M: Model> Online<M> {
         }
     }
 
-    /// Takes note of the next event. The first violation is told once, at the event that makes it certain; after it nothing is judged.
+    /// Processes the next event. Returns the first violation once, at the event that makes it certain; later events are not checked.
     ///
     /// # Errors
-    /// When no run could record this event after the others, or the model does not know the operation. The event then counts as not pushed.
+    /// When no history has this event here, or the model does not have the operation. The event then counts as not pushed.
     pub fn push(&mut self, event: &Event) -> Result<Option<Violation>, CheckError> {
         let index = EventIndex(self.events);
         let Process::Client(process) = event.process else {
@@ -156,7 +157,7 @@ impl<M: Model> Online<M> {
             if self.violation.is_some() || self.objects[object].given_up.is_some() {
                 return Ok(None);
             }
-            self.objects[object].held.push(Held {
+            self.objects[object].held.push(HeldOperation {
                 process: event.process,
                 f: event.f,
                 key: event.key.clone(),
@@ -172,16 +173,16 @@ impl<M: Model> Online<M> {
         let &(object, invoked) = self.open.get(&process).ok_or(HistoryError::Unasked { process: event.process, event: index })?;
         let object = &mut self.objects[object];
         let Some(at) = object.held.iter().position(|held| held.invoked == invoked) else {
-            // Its object is no longer judged.
+            // The check of its object has stopped.
             self.open.remove(&process);
             self.events += 1;
             return Ok(None);
         };
         let held = &mut object.held[at];
-        let told = (event.kind == Kind::Ok).then(|| event.value.clone());
-        let completed = Held { kind: event.kind, output: told, completed: Some(index), ..held.clone() };
+        let output = (event.kind == Kind::Ok).then(|| event.value.clone());
+        let completed = HeldOperation { kind: event.kind, output, completed: Some(index), ..held.clone() };
         if event.kind != Kind::Fail && !self.model.admits(&completed.operation()) {
-            return Err(CheckError::Foreign { event: invoked, f: completed.f });
+            return Err(CheckError::UnknownOperation { event: invoked, f: completed.f });
         }
         *held = completed;
         self.open.remove(&process);
@@ -205,7 +206,7 @@ impl<M: Model> Online<M> {
         Ok(self.violation.clone().filter(|violation| violation.completion == index))
     }
 
-    /// What is known of the events so far.
+    /// The verdict on the events so far.
     pub fn verdict(&self) -> Verdict {
         match (&self.violation, self.undecided) {
             (Some(_), _) => Verdict::Invalid,
@@ -224,12 +225,12 @@ impl<M: Model> Online<M> {
         self.violation.as_ref()
     }
 
-    /// How many operations are held: those open or crashed, and those that returned since the oldest open one of their object began.
+    /// The number of operations held: open and crashed ones, and those that completed after their object's oldest open invocation.
     pub fn held(&self) -> usize {
         self.objects.iter().map(|object| object.held.len()).sum()
     }
 
-    /// The most bytes that one search held, roughly.
+    /// The peak number of bytes that one search held, approximately.
     pub fn peak_bytes(&self) -> usize {
         self.peak_bytes
     }
@@ -240,8 +241,8 @@ impl<M: Model> Online<M> {
         if let Some(&object) = self.known.get(&key) {
             return object;
         }
-        let start = Standpoint { state: self.model.initial(), done: Vec::new(), used: Vec::new() };
-        let base = Base { at: EventIndex(0), standing: vec![start], assumes: Vec::new() };
+        let start = SavedConfiguration { state: self.model.initial(), done: Vec::new(), used: Vec::new() };
+        let base = Base { at: EventIndex(0), saved: vec![start], assumes: Vec::new() };
         self.objects.push(Object { held: Vec::new(), bases: vec![base], given_up: None });
         self.known.insert(key, self.objects.len() - 1);
         self.objects.len() - 1
@@ -249,13 +250,13 @@ impl<M: Model> Online<M> {
 }
 
 impl<S: Clone> Object<S> {
-    /// The operation at `at` has just completed, in the event before `now`.
+    /// Checks the object after the operation at index `at` has completed, in the event before `now`.
     fn complete<M: Model<State = S>>(&mut self, model: &M, at: usize, now: EventIndex, budget: &Budget<'_>, peak: &mut usize) -> Outcome {
         let invoked = self.held[at].invoked;
         let was_crashed = self.held[at].kind == Kind::Info;
         let changes_nothing = model.observes(&self.held[at].operation());
         if was_crashed || (self.held[at].kind == Kind::Fail && changes_nothing) {
-            // It was taken for crashed already, or never constrained anything.
+            // It counted as crashed already, or never constrained anything.
             self.bases.iter_mut().for_each(|base| base.assumes.retain(|assumed| *assumed != invoked));
             if !takes_part(model, &self.held[at].operation()) {
                 self.held.remove(at);
@@ -266,26 +267,25 @@ impl<S: Clone> Object<S> {
         self.bases.retain(|base| !base.assumes.contains(&invoked));
         let from = self.bases.len() - 1;
         let base = &self.bases[from];
-        let since = self.held.iter().filter(|held| !held.returned_before(base.at)).map(Held::operation);
+        let since = self.held.iter().filter(|held| !held.returned_before(base.at)).map(HeldOperation::operation);
         let problem = Problem::new(model, since.filter(|operation| model.admits(operation)));
         let begun = problem.operations.partition_point(|operation| operation.invoked < base.at);
-        let stands = self.stands(&problem, base.at, begun, now);
-        let stops: Vec<usize> = stands.iter().map(|&(_, stop)| stop).collect();
-        let resumed = resume_at_width(model, &problem, &base.standing, begun, &stops, budget);
+        let new_bases = self.new_bases(&problem, base.at, begun, now);
+        let stops: Vec<usize> = new_bases.iter().map(|&(_, stop)| stop).collect();
+        let resumed = resume_at_width(model, &problem, &base.saved, begun, &stops, budget);
         *peak = resumed.spent.peak_bytes.max(*peak);
         if matches!(resumed.outcome, Outcome::Linearizable) {
-            for ((at, _), standing) in stands.into_iter().zip(resumed.standing) {
+            for ((at, _), saved) in new_bases.into_iter().zip(resumed.saved) {
                 let assumes = self.open_before(at).collect();
-                self.bases.push(Base { at, standing, assumes });
+                self.bases.push(Base { at, saved, assumes });
             }
             self.forget();
         }
         resumed.outcome
     }
 
-    /// Where new bases are to stand: before which events, and before which moments. Each stands before the invocation of an open operation, or
-    /// at the end.
-    fn stands(&self, problem: &Problem<'_>, after: EventIndex, begun: usize, now: EventIndex) -> Vec<(EventIndex, usize)> {
+    /// Where to put new bases: before which events and moments. Each precedes the invocation of an open operation or the next event.
+    fn new_bases(&self, problem: &Problem<'_>, after: EventIndex, begun: usize, now: EventIndex) -> Vec<(EventIndex, usize)> {
         let moment_of = |at: EventIndex| {
             let calls = problem.operations.partition_point(|operation| operation.invoked < at);
             calls
@@ -295,25 +295,25 @@ impl<S: Clone> Object<S> {
                     .filter(|operation| operation.kind == Kind::Ok && operation.completed.is_some_and(|end| end < at))
                     .count()
         };
-        let mut stands: Vec<(EventIndex, usize)> = Vec::new();
+        let mut new_bases: Vec<(EventIndex, usize)> = Vec::new();
         let mut last = begun;
         let open = self.held.iter().filter(|held| held.kind == Kind::Invoke).map(|held| held.invoked);
         for at in open.chain([now]).filter(|at| *at > after) {
             let moment = moment_of(at);
             let assumes_nothing = self.open_before(at).next().is_none();
             if assumes_nothing || moment >= last + SPACING {
-                stands.push((at, moment));
+                new_bases.push((at, moment));
                 last = moment;
             }
         }
-        stands
+        new_bases
     }
 
     fn open_before(&self, at: EventIndex) -> impl Iterator<Item = EventIndex> + '_ {
         self.held.iter().filter(move |held| held.kind == Kind::Invoke && held.invoked < at).map(|held| held.invoked)
     }
 
-    /// Drops what lies before the last base that assumes nothing.
+    /// Drops everything before the last base that assumes nothing.
     fn forget(&mut self) {
         let first = self.bases.iter().rposition(|base| base.assumes.is_empty()).unwrap_or(0);
         self.bases.drain(..first);
@@ -325,7 +325,7 @@ impl<S: Clone> Object<S> {
 fn resume_at_width<M: Model>(
     model: &M,
     problem: &Problem<'_>,
-    from: &[Standpoint<M::State>],
+    from: &[SavedConfiguration<M::State>],
     begun: usize,
     stops: &[usize],
     budget: &Budget<'_>,
@@ -334,10 +334,6 @@ fn resume_at_width<M: Model>(
         open if open <= u64::WIDTH => resume::<M, u64>(model, problem, from, begun, stops, budget),
         open if open <= u128::WIDTH => resume::<M, u128>(model, problem, from, begun, stops, budget),
         open if open <= Widest::WIDTH => resume::<M, Widest>(model, problem, from, begun, stops, budget),
-        _ => Resumed {
-            outcome: Outcome::Exhausted { why: Exceeded::Concurrency, moments: 0 },
-            spent: Spent::default(),
-            standing: Vec::new(),
-        },
+        _ => Resumed { outcome: Outcome::Exhausted { why: Exceeded::Concurrency, moments: 0 }, spent: Spent::default(), saved: Vec::new() },
     }
 }

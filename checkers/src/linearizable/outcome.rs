@@ -1,35 +1,35 @@
-//! How a search for one object ends.
+//! The result of a search for one object.
 
 use super::budget::{Exceeded, Spent};
 use super::linearize::Path;
 
-/// What a search found.
+/// The outcome of a search.
 #[derive(Clone, Debug)]
 pub(crate) enum Outcome {
-    /// There is a linearization.
+    /// A linearization exists.
     Linearizable,
-    /// There is none.
+    /// No linearization exists.
     Broken(Broken),
-    /// A limit ended the search.
+    /// A limit stopped the search.
     Exhausted {
-        /// Which.
+        /// The limit.
         why: Exceeded,
-        /// How many moments were passed when it ended.
+        /// The number of moments processed when it stopped.
         moments: usize,
     },
 }
 
 impl Outcome {
-    /// Whether the search came to an end.
+    /// Whether the search has decided.
     pub(crate) fn is_decided(&self) -> bool {
         !matches!(self, Outcome::Exhausted { .. })
     }
 }
 
-/// Where no linearization can go on.
+/// The place where every partial linearization ends.
 #[derive(Clone, Debug)]
 pub(crate) struct Broken {
-    /// The position of the operation whose completion cannot be reached.
+    /// The position of the operation that cannot complete.
     pub(crate) operation: u32,
     /// Some of the furthest configurations.
     pub(crate) reached: Vec<Reached>,
@@ -42,23 +42,23 @@ pub(crate) struct Reached {
     pub(crate) state: String,
     /// The open operations that have not taken effect.
     pub(crate) pending: Vec<u32>,
-    /// How it came about, where [`Budget::keeps_trails`](super::budget::Budget::keeps_trails).
+    /// The path to it, if [`Budget::keeps_paths`](super::budget::Budget::keeps_paths) is set.
     pub(crate) path: Option<Path>,
 }
 
-/// An outcome with what it took.
+/// An outcome with its cost.
 #[derive(Clone, Debug)]
 pub(crate) struct Searched {
     pub(crate) outcome: Outcome,
     pub(crate) spent: Spent,
-    /// Which algorithm decided.
+    /// The algorithm that decided.
     pub(crate) algorithm: &'static str,
-    /// For a linearizable problem: how it was linearized, where [`Budget::keeps_trails`](super::budget::Budget::keeps_trails).
+    /// The path to a linearization, if the outcome is linearizable and [`Budget::keeps_paths`](super::budget::Budget::keeps_paths) is set.
     pub(crate) path: Option<Path>,
 }
 
 impl Searched {
-    /// An outcome without a path.
+    /// Creates a result without a path.
     pub(crate) fn new(outcome: Outcome, spent: Spent, algorithm: &'static str) -> Searched {
         Searched { outcome, spent, algorithm, path: None }
     }

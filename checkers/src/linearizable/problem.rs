@@ -1,22 +1,22 @@
-//! One object's operations, as the search wants them.
+//! The operations on one object, prepared for the search.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use elenchus_core::{EventIndex, Kind, Model, Operation};
 
-/// What happens next in real time.
+/// A call or a return, in real-time order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Moment {
-    /// The operation with this position may take effect from here on.
+    /// The call of the operation at this position: it may take effect from here on.
     Call(u32),
-    /// The operation with this position has taken effect before here.
+    /// The return of the operation at this position: it must have taken effect by here.
     Return(u32),
 }
 
-/// The operations on one object that may have taken effect, and the order of their beginnings and ends.
+/// The operations on one object that may have taken effect, and the order of their calls and returns.
 ///
-/// Failed operations did not happen and are left out, as are observations that nobody was told: they constrain nothing.
+/// Failed operations did not happen and are left out, as are crashed observations, which constrain nothing.
 /// A crashed operation has a [`Moment::Call`] and no [`Moment::Return`].
 #[derive(Clone, Debug)]
 pub(crate) struct Problem<'h> {
@@ -24,7 +24,7 @@ pub(crate) struct Problem<'h> {
     pub(crate) moments: Vec<Moment>,
 }
 
-/// Whether an operation may have taken effect, or tells something.
+/// Whether an operation may have taken effect or has a result.
 pub(crate) fn takes_part<M: Model + ?Sized>(model: &M, operation: &Operation<'_>) -> bool {
     match operation.kind {
         Kind::Ok => true,
@@ -34,13 +34,13 @@ pub(crate) fn takes_part<M: Model + ?Sized>(model: &M, operation: &Operation<'_>
 }
 
 impl<'h> Problem<'h> {
-    /// Lays out operations. O(n log c), c operations being open at once, where they stand in order of invocation.
+    /// Prepares operations that are in order of invocation. O(n log c), where c operations are open at once.
     pub(crate) fn new<M: Model + ?Sized>(model: &M, operations: impl IntoIterator<Item = Operation<'h>>) -> Problem<'h> {
         let operations: Vec<Operation<'h>> = operations.into_iter().filter(|operation| takes_part(model, operation)).collect();
         let mut calls: Vec<u32> = (0..operations.len() as u32).collect();
         calls.sort_by_key(|&position| operations[position as usize].invoked);
         let mut moments = Vec::with_capacity(operations.len() * 2);
-        // The returns to come of those that have begun: few at once, so a heap orders them faster than sorting them all.
+        // A heap holds the pending returns: few at once, which is faster than sorting all of them.
         let mut returns: BinaryHeap<Reverse<(EventIndex, u32)>> = BinaryHeap::new();
         for position in calls {
             let operation = &operations[position as usize];
@@ -64,7 +64,7 @@ impl<'h> Problem<'h> {
         &self.operations[position as usize]
     }
 
-    /// How many operations that returned were open at once, at most.
+    /// The peak number of open operations, without crashed ones.
     pub(crate) fn concurrency(&self) -> usize {
         let (mut open, mut most) = (0_usize, 0);
         for &moment in &self.moments {
@@ -80,7 +80,7 @@ impl<'h> Problem<'h> {
         most
     }
 
-    /// Where in [`Problem::moments`] each operation returns; `u32::MAX` for the crashed ones.
+    /// By position: the index in [`Problem::moments`] of the operation's return; `u32::MAX` for crashed operations.
     pub(crate) fn returns(&self) -> Vec<u32> {
         let mut returns = vec![u32::MAX; self.operations.len()];
         for (at, &moment) in self.moments.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! A number that is added to.
+//! A counter.
 
 use elenchus_core::{Model, Operation, Step};
 
@@ -9,7 +9,7 @@ pub struct Counter {
 }
 
 impl Counter {
-    /// A counter that begins at a number.
+    /// Creates a counter with an initial value.
     pub fn new(initial: i64) -> Counter {
         Counter { initial }
     }
@@ -34,10 +34,10 @@ impl Model for Counter {
     fn step(&self, count: &i64, operation: &Operation<'_>) -> Step<i64> {
         match (addend(operation), operation.output) {
             (Some(0), _) => Step::Same,
-            // Counters of real systems wrap or refuse; neither is modelled, so a sum beyond 64 bits is impossible.
+            // Counters of real systems wrap or return an error; neither is modelled, so a sum beyond 64 bits is impossible.
             (Some(addend), _) => count.checked_add(addend).map_or(Step::Impossible, Step::To),
             (None, None) => Step::Same,
-            (None, Some(told)) if told.as_int() == Some(*count) => Step::Same,
+            (None, Some(output)) if output.as_int() == Some(*count) => Step::Same,
             (None, Some(_)) => Step::Impossible,
         }
     }

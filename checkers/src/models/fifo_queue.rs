@@ -1,4 +1,4 @@
-//! First in, first out.
+//! A first-in, first-out queue.
 
 use std::collections::VecDeque;
 
@@ -25,7 +25,7 @@ impl Model for FifoQueue {
         }
         match (queue.front(), operation.output) {
             (None, None | Some(Value::Nil)) => Step::Same,
-            (Some(head), told) if told.is_none_or(|told| told == head) => Step::To(queue.iter().skip(1).cloned().collect()),
+            (Some(head), output) if output.is_none_or(|output| output == head) => Step::To(queue.iter().skip(1).cloned().collect()),
             _ => Step::Impossible,
         }
     }

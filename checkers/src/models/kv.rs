@@ -1,8 +1,8 @@
-//! A store of texts that are appended to.
+//! A key-value store with append.
 
 use elenchus_core::{Change, Growth, Model, Operation, Step};
 
-/// One key of a store: `get → text`, `put text`, `append text`. A key never written holds the empty text.
+/// One key of a store: `get → text`, `put text`, `append text`. A key that was never written holds the empty text.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct AppendStore;
 
@@ -21,7 +21,7 @@ impl Model for AppendStore {
             ("append", _) if given.is_empty() => Step::Same,
             ("append", _) => Step::To(format!("{text}{given}").into()),
             (_, None) => Step::Same,
-            (_, Some(told)) if told.as_text().unwrap_or_default() == &**text => Step::Same,
+            (_, Some(output)) if output.as_text().unwrap_or_default() == &**text => Step::Same,
             _ => Step::Impossible,
         }
     }
@@ -33,7 +33,7 @@ impl Model for AppendStore {
     fn admits(&self, operation: &Operation<'_>) -> bool {
         match operation.f.as_str() {
             "put" | "append" => operation.input.as_text().is_some(),
-            "get" => operation.output.is_none_or(|told| told.is_nil() || told.as_text().is_some()),
+            "get" => operation.output.is_none_or(|output| output.is_nil() || output.as_text().is_some()),
             _ => false,
         }
     }
@@ -56,6 +56,6 @@ impl Growth<Box<str>> for AppendStore {
     }
 
     fn leads_to(&self, text: &Box<str>, observation: &Operation<'_>) -> bool {
-        observation.output.is_none_or(|told| told.as_text().unwrap_or_default().starts_with(&**text))
+        observation.output.is_none_or(|output| output.as_text().unwrap_or_default().starts_with(&**text))
     }
 }

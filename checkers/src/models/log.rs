@@ -1,8 +1,8 @@
-//! A list that only grows.
+//! An append-only list.
 
 use elenchus_core::{Change, Growth, Model, Operation, Step, Value};
 
-/// A log: `append v`, `read → all in order`, where nil is no entries.
+/// A log: `append v`, `read → all in order`, where nil means that it was empty.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Log;
 
@@ -26,7 +26,7 @@ impl Model for Log {
     fn admits(&self, operation: &Operation<'_>) -> bool {
         match operation.f.as_str() {
             "append" => true,
-            "read" => operation.output.is_none_or(|told| matches!(told, Value::List(_) | Value::Nil)),
+            "read" => operation.output.is_none_or(|output| matches!(output, Value::List(_) | Value::Nil)),
             _ => false,
         }
     }

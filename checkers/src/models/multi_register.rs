@@ -1,4 +1,4 @@
-//! Several registers that one operation reads and writes at once.
+//! Several registers that one operation reads and writes atomically.
 
 use std::collections::BTreeMap;
 
@@ -11,19 +11,19 @@ pub struct MultiRegister {
 }
 
 impl MultiRegister {
-    /// Registers that all hold a value at first.
+    /// Creates registers that all hold the same initial value.
     pub fn new(initial: Value) -> MultiRegister {
         MultiRegister { initial }
     }
 }
 
-/// One access within an operation: the key, the value, and whether it writes.
+/// An access within an operation: the key, the value, and whether it is a write.
 type Micro<'v> = (&'v Value, &'v Value, bool);
 
-/// The accesses of an operation, with what was told where anything was; none where it is malformed.
+/// The accesses of an operation, with their results if these are known; none if the operation is malformed.
 fn accesses<'v>(operation: &Operation<'v>) -> Option<Vec<Micro<'v>>> {
-    let told = operation.output.unwrap_or(operation.input);
-    match (operation.f.as_str(), told) {
+    let output = operation.output.unwrap_or(operation.input);
+    match (operation.f.as_str(), output) {
         ("write", _) => match operation.input {
             Value::Map(pairs) => Some(pairs.iter().map(|(key, value)| (key, value, true)).collect()),
             _ => None,

@@ -1,8 +1,8 @@
-//! A lock that anyone may release.
+//! A lock that any process may release.
 
 use elenchus_core::{Model, Operation, Step};
 
-/// A lock: `acquire`, `release`, without regard to who asks.
+/// A lock: `acquire`, `release`, by any process.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Mutex;
 

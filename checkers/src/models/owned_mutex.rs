@@ -1,4 +1,4 @@
-//! Locks that know their holder.
+//! Locks that record their holder.
 
 use elenchus_core::{Model, Operation, Process, Step};
 
@@ -9,19 +9,19 @@ pub struct OwnedMutex {
 }
 
 impl OwnedMutex {
-    /// A lock that nobody may acquire while it is held.
+    /// Creates a lock that cannot be acquired while it is held.
     pub fn exclusive() -> OwnedMutex {
         OwnedMutex { deepest: 1 }
     }
 
-    /// A lock that its holder may acquire again; it is free when released as often.
+    /// Creates a lock that its holder may acquire again; it is free after as many releases.
     pub fn reentrant() -> OwnedMutex {
         OwnedMutex { deepest: u32::MAX }
     }
 }
 
 impl Model for OwnedMutex {
-    /// The holder and how often it has acquired.
+    /// The holder and the number of times it has acquired the lock.
     type State = Option<(Process, u32)>;
 
     fn initial(&self) -> Self::State {
@@ -44,7 +44,7 @@ impl Model for OwnedMutex {
         match state {
             None => "free".to_owned(),
             Some((holder, 1)) => format!("held by process {holder}"),
-            Some((holder, depth)) => format!("held by process {holder}, {depth} deep"),
+            Some((holder, depth)) => format!("held by process {holder}, depth {depth}"),
         }
     }
 
@@ -57,12 +57,12 @@ impl Model for OwnedMutex {
     }
 }
 
-/// A lock that only its holder may release and whose tokens rise: `acquire → token`, `release`.
+/// A lock that only its holder may release and whose tokens increase: `acquire → token`, `release`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct FencedMutex;
 
 impl Model for FencedMutex {
-    /// The holder, and the highest token that anybody was told.
+    /// The holder, and the highest token returned so far.
     type State = (Option<Process>, i64);
 
     fn initial(&self) -> Self::State {

@@ -1,4 +1,4 @@
-//! Least first.
+//! A priority queue.
 
 use elenchus_core::{CollectionModel, Model, Operation, Step, TakeOrder, Transfer, Value};
 
@@ -9,7 +9,7 @@ use super::unordered_queue::{admits, subjects, transfer};
 pub struct PriorityQueue;
 
 impl Model for PriorityQueue {
-    /// From the greatest to the least.
+    /// The elements in descending order.
     type State = Vec<Value>;
 
     fn initial(&self) -> Self::State {
@@ -24,7 +24,7 @@ impl Model for PriorityQueue {
         }
         match (queue.split_last(), operation.output) {
             (None, None | Some(Value::Nil)) => Step::Same,
-            (Some((least, rest)), told) if told.is_none_or(|told| told == least) => Step::To(rest.to_vec()),
+            (Some((least, rest)), output) if output.is_none_or(|output| output == least) => Step::To(rest.to_vec()),
             _ => Step::Impossible,
         }
     }

@@ -1,4 +1,4 @@
-//! One value.
+//! Registers, with and without compare-and-set.
 
 use elenchus_core::{Access, Model, Operation, RegisterModel, Step, Value};
 
@@ -9,20 +9,20 @@ pub struct Register {
 }
 
 impl Register {
-    /// A register that holds a value at first.
+    /// Creates a register with an initial value.
     pub fn new(initial: Value) -> Register {
         Register { initial }
     }
 }
 
-/// A register with compare-and-set: `read → v`, `write v`, `cas [old new]`. A cas that was told `false` found another value.
+/// A register with compare-and-set: `read → v`, `write v`, `cas [old new]`. A cas with the result `false` found another value.
 #[derive(Clone, Debug, Default)]
 pub struct CasRegister {
     initial: Value,
 }
 
 impl CasRegister {
-    /// A register that holds a value at first.
+    /// Creates a register with an initial value.
     pub fn new(initial: Value) -> CasRegister {
         CasRegister { initial }
     }
@@ -57,7 +57,7 @@ impl RegisterModel for CasRegister {
     }
 }
 
-/// Whether it is a cas that was told that nothing was set.
+/// Whether the operation is a cas with the result that nothing was set.
 fn refused(operation: &Operation<'_>) -> bool {
     operation.f == "cas" && operation.output == Some(&Value::Bool(false))
 }
@@ -66,7 +66,7 @@ fn step(state: &Value, access: Access<'_>) -> Step<Value> {
     let put = |new: &Value| if new == state { Step::Same } else { Step::To(new.clone()) };
     match access {
         Access::Read(None) => Step::Same,
-        Access::Read(Some(told)) if told == state => Step::Same,
+        Access::Read(Some(output)) if output == state => Step::Same,
         Access::Write(new) => put(new),
         Access::Cas(old, new) if old == state => put(new),
         Access::Read(_) | Access::Cas(..) => Step::Impossible,
@@ -83,7 +83,7 @@ fn observes(access: Access<'_>) -> bool {
 
 fn subjects(access: Access<'_>) -> Option<Vec<Value>> {
     match access {
-        Access::Read(told) => told.map(|told| vec![told.clone()]),
+        Access::Read(output) => output.map(|output| vec![output.clone()]),
         Access::Write(new) => Some(vec![new.clone()]),
         Access::Cas(old, new) => Some(vec![old.clone(), new.clone()]),
     }

@@ -1,15 +1,15 @@
-//! A number of permits.
+//! A counting semaphore.
 
 use elenchus_core::{Model, Operation, Step};
 
-/// Permits that are taken and given back: `acquire n`, `release n`, where nil is 1.
+/// Permits that are acquired and released: `acquire n`, `release n`, where nil is 1.
 #[derive(Clone, Copy, Debug)]
 pub struct Semaphore {
     permits: i64,
 }
 
 impl Semaphore {
-    /// A semaphore with this many permits, all free.
+    /// Creates a semaphore with this number of permits, all free.
     pub fn new(permits: i64) -> Semaphore {
         Semaphore { permits }
     }
@@ -20,7 +20,7 @@ fn amount(operation: &Operation<'_>) -> Option<i64> {
 }
 
 impl Model for Semaphore {
-    /// How many are free.
+    /// The number of free permits.
     type State = i64;
 
     fn initial(&self) -> i64 {

@@ -1,4 +1,4 @@
-//! Distinct elements.
+//! A set.
 
 use std::collections::BTreeSet;
 
@@ -17,16 +17,16 @@ impl Model for Set {
 
     fn step(&self, set: &Self::State, operation: &Operation<'_>) -> Step<Self::State> {
         let element = operation.input;
-        let told = |fits: bool| if fits { Step::Same } else { Step::Impossible };
+        let observe = |fits: bool| if fits { Step::Same } else { Step::Impossible };
         match (operation.f.as_str(), operation.output) {
             ("add", _) if set.contains(element) => Step::Same,
             ("add", _) => Step::To(set.iter().chain([element]).cloned().collect()),
             ("remove", _) if !set.contains(element) => Step::Same,
             ("remove", _) => Step::To(set.iter().filter(|other| *other != element).cloned().collect()),
             (_, None) => Step::Same,
-            ("contains", Some(Value::Bool(is_in))) => told(set.contains(element) == *is_in),
-            ("read", Some(Value::List(all))) => told(all.iter().collect::<BTreeSet<_>>().into_iter().eq(set)),
-            ("read", Some(Value::Nil)) => told(set.is_empty()),
+            ("contains", Some(Value::Bool(is_in))) => observe(set.contains(element) == *is_in),
+            ("read", Some(Value::List(all))) => observe(all.iter().collect::<BTreeSet<_>>().into_iter().eq(set)),
+            ("read", Some(Value::Nil)) => observe(set.is_empty()),
             _ => Step::Impossible,
         }
     }
@@ -34,8 +34,8 @@ impl Model for Set {
     fn admits(&self, operation: &Operation<'_>) -> bool {
         match (operation.f.as_str(), operation.output) {
             ("add" | "remove", _) | ("contains" | "read", None) => true,
-            ("contains", Some(told)) => matches!(told, Value::Bool(_)),
-            ("read", Some(told)) => matches!(told, Value::List(_) | Value::Nil),
+            ("contains", Some(output)) => matches!(output, Value::Bool(_)),
+            ("read", Some(output)) => matches!(output, Value::List(_) | Value::Nil),
             _ => false,
         }
     }

@@ -1,4 +1,4 @@
-//! Last in, first out.
+//! A last-in, first-out stack.
 
 use elenchus_core::{CollectionModel, Model, Operation, Step, TakeOrder, Transfer, Value};
 
@@ -23,7 +23,7 @@ impl Model for Stack {
         }
         match (stack.split_last(), operation.output) {
             (None, None | Some(Value::Nil)) => Step::Same,
-            (Some((top, rest)), told) if told.is_none_or(|told| told == top) => Step::To(rest.to_vec()),
+            (Some((top, rest)), output) if output.is_none_or(|output| output == top) => Step::To(rest.to_vec()),
             _ => Step::Impossible,
         }
     }

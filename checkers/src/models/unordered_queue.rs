@@ -1,4 +1,4 @@
-//! Whatever is in may come out.
+//! A queue without order: a dequeue may return any element.
 
 use elenchus_core::{CollectionModel, Model, Operation, Step, TakeOrder, Transfer, Value};
 
@@ -6,12 +6,12 @@ use elenchus_core::{CollectionModel, Model, Operation, Step, TakeOrder, Transfer
 #[derive(Clone, Copy, Debug, Default)]
 pub struct UnorderedQueue;
 
-/// What may be in a bag.
+/// The elements that may be in a bag.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Bag {
-    /// All that was put in and not seen to come out, sorted.
+    /// All elements that were put and are not known to have been taken, sorted.
     items: Vec<Value>,
-    /// How many of those some dequeue took without anybody being told which. Deciding that later keeps the model deterministic.
+    /// How many of these were taken by dequeues with an unknown result. Leaving open which ones keeps the model deterministic.
     taken: usize,
 }
 
@@ -30,7 +30,7 @@ impl Model for UnorderedQueue {
             (_, None) if left == 0 => return Step::Same,
             (_, None) => next.taken += 1,
             (_, Some(Value::Nil)) if left == 0 => next = Bag::default(),
-            (_, Some(told)) if left > 0 => match bag.items.binary_search(told) {
+            (_, Some(output)) if left > 0 => match bag.items.binary_search(output) {
                 Ok(found) => drop(next.items.remove(found)),
                 Err(_) => return Step::Impossible,
             },
@@ -42,7 +42,7 @@ impl Model for UnorderedQueue {
     fn describe(&self, bag: &Bag) -> String {
         match bag.taken {
             0 => format!("{:?}", bag.items),
-            taken => format!("{:?} less {taken} of them", bag.items),
+            taken => format!("{:?}, {taken} of them taken", bag.items),
         }
     }
 
@@ -69,26 +69,26 @@ impl CollectionModel for UnorderedQueue {
     }
 }
 
-/// Whether it puts something in, or takes something out. Nil cannot be put in: it is how an empty container answers.
+/// Whether the operation is a put or a take. Nil cannot be put: it is the result of a take from an empty container.
 pub(super) fn admits(operation: &Operation<'_>, put: &str, take: &str) -> bool {
     (operation.f == *put && !operation.input.is_nil()) || operation.f == *take
 }
 
-/// The element put in or taken out, none where it is unknown. Nothing, for one that found it empty.
+/// The element put or taken; none if it is unknown, and empty for a take that found the container empty.
 pub(super) fn subjects(operation: &Operation<'_>, put: &str) -> Option<Vec<Value>> {
     match operation.output {
         _ if operation.f == *put => Some(vec![operation.input.clone()]),
         Some(Value::Nil) => Some(Vec::new()),
-        Some(told) => Some(vec![told.clone()]),
+        Some(output) => Some(vec![output.clone()]),
         None => None,
     }
 }
 
-/// What an admitted operation does.
+/// The effect of an admitted operation.
 pub(super) fn transfer<'v>(operation: &Operation<'v>, put: &str) -> Option<Transfer<'v>> {
     match operation.output {
         _ if operation.f == *put => Some(Transfer::Put(operation.input)),
         Some(Value::Nil) => Some(Transfer::Empty),
-        told => Some(Transfer::Take(told)),
+        output => Some(Transfer::Take(output)),
     }
 }

@@ -1,6 +1,6 @@
-//! A small directed graph as SVG: boxes of text in layers, edges with labels.
+//! A small directed graph as SVG: boxes of text in layers, and edges with labels.
 //!
-//! Layers are by longest path from the first box, edges that lead back left aside; these are drawn around the right side.
+//! The layer of a box is its longest path from the first box, ignoring back edges; back edges are drawn around the right side.
 
 use std::fmt::Write as _;
 
@@ -12,7 +12,7 @@ pub(crate) struct Node {
     pub(crate) lines: Vec<String>,
 }
 
-/// An arrow between boxes, by their places.
+/// An edge between boxes, by their indices.
 pub(crate) struct Arrow {
     pub(crate) from: usize,
     pub(crate) to: usize,
@@ -40,7 +40,7 @@ impl Placed {
     }
 }
 
-/// Draws a graph with a title for those who cannot see it. O(nodes · arrows), meant for a few dozen.
+/// Draws a graph. The title is for screen readers. O(nodes · arrows), meant for a few dozen.
 pub(crate) fn draw(title: &str, nodes: &[Node], arrows: &[Arrow]) -> String {
     let layers = layers(nodes.len(), arrows);
     let placed = place(nodes, &layers);
@@ -74,7 +74,7 @@ fn is_down(arrow: &Arrow, layers: &[usize]) -> bool {
     layers[arrow.to] == layers[arrow.from] + 1
 }
 
-/// The layer of each node: one more than the deepest before it, going down from the first.
+/// The layer of each node: one more than the greatest layer of its predecessors.
 fn layers(nodes: usize, arrows: &[Arrow]) -> Vec<usize> {
     let mut order: Vec<usize> = Vec::new();
     let mut seen = vec![false; nodes];
@@ -187,7 +187,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cycle_goes_down_and_comes_back_around() {
+    fn a_back_edge_is_drawn_around_the_side() {
         let nodes: Vec<Node> = (0..3).map(|at| Node { title: format!("T{at}"), lines: vec!["r x [<1>]".to_owned()] }).collect();
         let arrow = |from, to| Arrow { from, to, label: "ww", color: "#000000", dashed: false };
         let arrows = [arrow(0, 1), arrow(1, 2), arrow(2, 0)];

@@ -1,7 +1,7 @@
-//! Operations in lanes: a row for each process, a bar for each operation, time from left to right, and through the bars an order of them as far as one goes.
+//! Operations in lanes: a row per process, a bar per operation, time from left to right, and a line for a partial linearization.
 //!
-//! Events are spaced evenly: their order is the evidence, and operations a nanosecond apart must be told apart. The place of an operation in the order is a
-//! point within its bar: the points follow each other from left to right, because the order is true to real time.
+//! Events are spaced evenly: only their order is evidence, and operations that are a nanosecond apart must remain distinguishable. Each
+//! linearization point lies within its operation's bar; the points go from left to right, because the order respects real time.
 
 use std::fmt::Write as _;
 
@@ -10,34 +10,34 @@ use elenchus_core::{EventIndex, Kind, Operation, Process};
 use super::{BLUE, GREY, VERMILION, escape, told};
 use crate::linearizable::Furthest;
 
-/// The least space between two events, between two points of the order, and how wide a letter is at most, in pixels.
+/// The least distance between two events and between two points of the order, and the greatest width of a letter, in pixels.
 const STEP: usize = 46;
 const POINT: usize = 34;
 const LETTER: usize = 7;
 
-/// A row with its bar, and a row whose bar also has points of an order below it.
+/// The height of a row, and of a row with points of an order below its bar, in pixels.
 const ROW: usize = 34;
 const ROW_WITH_POINTS: usize = 50;
 const BAR: usize = 24;
 const LEFT: usize = 96;
 
-/// How wide a text for a terminal may become, in characters.
+/// The maximum width of a text for a terminal, in characters.
 const TEXT_WIDTH: usize = 110;
 
 /// Operations to draw.
 #[derive(Clone, Copy, Debug)]
 pub struct Lanes<'a> {
-    /// They, in order of invocation.
+    /// The operations, in order of invocation.
     pub operations: &'a [Operation<'a>],
-    /// The invocation of the one that has no place.
+    /// The invocation of the operation that cannot be linearized.
     pub failing: Option<EventIndex>,
-    /// An order of some of them that goes as far as any.
+    /// One of the furthest orders of some of them.
     pub order: Option<&'a Furthest>,
-    /// Operations that may have taken effect at any time: they are shown where the order needs them.
+    /// Operations that may have taken effect at any time: they are drawn if the order contains them.
     pub others: &'a [Operation<'a>],
 }
 
-/// A place in the order.
+/// A point of the order.
 struct Point<'a> {
     operation: &'a Operation<'a>,
     is_free: bool,
@@ -46,7 +46,7 @@ struct Point<'a> {
     x: usize,
 }
 
-/// Where events are, from left to right.
+/// The horizontal positions of events.
 struct Scale {
     moments: Vec<EventIndex>,
     starts: Vec<usize>,
@@ -67,7 +67,7 @@ impl Scale {
 }
 
 impl Lanes<'_> {
-    /// As SVG.
+    /// Draws the operations as SVG.
     pub fn svg(&self) -> String {
         let mut points = self.points();
         let scale = self.scale(&mut points);
@@ -106,7 +106,7 @@ impl Lanes<'_> {
         svg
     }
 
-    /// As text for a terminal; none where it would be too wide.
+    /// Draws the operations as text for a terminal; none if that would be too wide.
     pub fn text(&self) -> Option<String> {
         let scale = self.scale(&mut []);
         let columns = scale.moments.len() + 1;
@@ -138,7 +138,7 @@ impl Lanes<'_> {
         Some(text)
     }
 
-    /// How many events an operation spans.
+    /// The number of events that an operation spans.
     fn slots(&self, operation: &Operation<'_>, scale: &Scale) -> usize {
         let from = scale.slot(operation.invoked);
         let to = operation.completed.filter(|_| operation.kind != Kind::Info).map_or(scale.moments.len() + 1, |end| scale.slot(end));
@@ -152,7 +152,7 @@ impl Lanes<'_> {
         processes
     }
 
-    /// The places of the order, each in the slot of the latest invocation up to it.
+    /// The points of the order, each in the slot of the latest invocation up to it.
     fn points(&self) -> Vec<Point<'_>> {
         let moments = self.moments();
         let slot_of = |event: EventIndex| moments.binary_search(&event).ok();
@@ -180,7 +180,7 @@ impl Lanes<'_> {
         moments
     }
 
-    /// Where events are, so that every operation has room for its words and every point for its state; and where the points are.
+    /// Positions the events so that every operation has room for its label and every point for its state; positions the points too.
     fn scale(&self, points: &mut [Point<'_>]) -> Scale {
         let moments = self.moments();
         let step = self.operations.iter().map(|operation| told(operation).chars().count() * LETTER + 12).max().unwrap_or(0).max(STEP);
@@ -214,12 +214,12 @@ impl Lanes<'_> {
         let place = points.iter().position(|point| point.operation.invoked == operation.invoked);
         let what = match place {
             Some(place) => format!("; number {} in the order, after which the state is {}", place + 1, points[place].state),
-            None if Some(operation.invoked) == self.failing => "; it has no place in any order".to_owned(),
+            None if Some(operation.invoked) == self.failing => "; it cannot be linearized".to_owned(),
             None => String::new(),
         };
-        let end = operation.completed.map_or("never answered".to_owned(), |end| format!("answered at {end}"));
+        let end = operation.completed.map_or("never completed".to_owned(), |end| format!("completed at {end}"));
         let label = escape(&told(operation));
-        let title = escape(&format!("process {}, asked at {}, {end}{what}", operation.process, operation.invoked));
+        let title = escape(&format!("process {}, invoked at {}, {end}{what}", operation.process, operation.invoked));
         let _ = write!(
             svg,
             "<g><title>{label}: {title}</title><rect x=\"{from}\" y=\"{top}\" width=\"{}\" height=\"{BAR}\" rx=\"4\" fill=\"{color}\" fill-opacity=\"0.18\" stroke=\"{color}\"{dash}/><text x=\"{}\" y=\"{}\" fill=\"currentColor\">{label}</text></g>",
@@ -229,7 +229,7 @@ impl Lanes<'_> {
         );
     }
 
-    /// The order: a line from place to place, and at each the state after it.
+    /// Draws the order: a line from point to point, with the state after each.
     fn path(&self, svg: &mut String, points: &[Point<'_>], at: &dyn Fn(&Point<'_>) -> (usize, usize)) {
         let corners: Vec<String> = points.iter().map(at).map(|(x, y)| format!("{x},{y}")).collect();
         let _ = write!(
@@ -313,9 +313,9 @@ mod tests {
         let scale = lanes.scale(&mut points);
         assert!(points.windows(2).all(|pair| pair[0].x < pair[1].x), "from left to right");
         for point in points.iter().filter(|point| !point.is_free) {
-            assert!(scale.x(point.operation.invoked) < point.x, "after it was asked");
+            assert!(scale.x(point.operation.invoked) < point.x, "after the invocation");
             let end = point.operation.completed.filter(|_| point.operation.kind == Kind::Ok);
-            assert!(end.is_none_or(|end| point.x < scale.x(end)), "before it was answered");
+            assert!(end.is_none_or(|end| point.x < scale.x(end)), "before the completion");
         }
         let svg = lanes.svg();
         assert!(svg.contains("read → 1") && svg.contains('✗') && svg.contains("<polyline"));
@@ -324,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_drawn_is_escaped() {
+    fn text_is_escaped() {
         assert_eq!(escape("<a & \"b\">"), "&lt;a &amp; &quot;b&quot;&gt;");
     }
 }

@@ -1,12 +1,12 @@
 //! The monitor for bags.
 //!
-//! Elements do not meet: a history has a linearization if no element is taken twice or before its put began, and all that found the bag empty
-//! can have done so (Bouajjani et al. §5; see [`empties`]). Exact with takers of nobody knows what, but for elements whose known taker has not
-//! returned yet: those may have been taken by an unknown one before.
+//! Elements are independent: a history has a linearization if no element is taken twice or before its put was called, and every operation
+//! that found the bag empty can have done so (Bouajjani et al. §5; see [`check_empties`]). With takes of unknown elements this is exact
+//! except for elements whose known take has not returned: a take of an unknown element may have taken them earlier.
 
-use super::cover::empties;
-use super::lives::Transfers;
-use super::{Breach, Monitor, Stance};
+use super::cover::check_empties;
+use super::lifetimes::Transfers;
+use super::{Approximation, BadPattern, Monitor};
 
 pub(super) struct Bag<'v>(pub(super) Transfers<'v>);
 
@@ -15,15 +15,15 @@ impl Monitor for Bag<'_> {
         "unique-bag"
     }
 
-    fn check(&self, until: u32, stance: Stance) -> Result<(), Breach> {
-        empties(&self.0, &self.0.lives(until, stance)?)
+    fn check(&self, until: u32, approximation: Approximation) -> Result<(), BadPattern> {
+        check_empties(&self.0, &self.0.lifetimes(until, approximation)?)
     }
 
     fn is_exact(&self) -> bool {
         !self.0.has_unknown
     }
 
-    fn is_steady(&self) -> bool {
-        !self.0.has_unknown && !self.0.has_rivals
+    fn is_prefix_stable(&self) -> bool {
+        !self.0.has_unknown && !self.0.has_rival_takes
     }
 }

@@ -1,24 +1,25 @@
 //! The monitor for priority queues.
 //!
-//! Who takes `x` finds none smaller: for the elements below `x`, the take of `x` is as one that found the queue empty, at some gap after
-//! the call of the put of `x`. So a history has a linearization if no element is taken twice or before its put began, and in the interval of
-//! each take of `x`, from the call of its put on, there is a gap that no stay of a smaller element fills; likewise for those that found
-//! the queue empty, to whom all elements are smaller (Bouajjani et al., *Checking linearizability of concurrent priority queues*, 2017).
+//! A take of `x` finds no smaller element: for the elements below `x`, it is like an operation that found the queue empty, at some gap
+//! after the call of the put of `x`. So a history has a linearization if no element is taken twice or before its put was called, and the
+//! interval of each take of `x`, from the call of its put on, contains a gap that no presence of a smaller element covers; likewise for
+//! operations that found the queue empty, for which all elements count as smaller (Bouajjani et al., *Checking linearizability of
+//! concurrent priority queues*, 2017).
 //!
-//! That the gaps may be chosen apart: go from the greatest element down, cutting the history at the gap of each. If a cut lies between the
-//! return of the put of `x` and the gap chosen for `x`, the take of `x` began before the cut, for `x` does not fill it; neither do smaller
-//! elements; so the first such cut can be the gap of `x`, which then lies on one side of all of them.
+//! The gaps may be chosen independently: go from the greatest element down, splitting the history at the gap of each. If a split lies
+//! between the return of the put of `x` and the gap chosen for `x`, the take of `x` was called before the split, because `x` does not cover
+//! it; neither do smaller elements; so the first such split can be the gap of `x`, which then lies on one side of all of them.
 //!
-//! With takers of nobody knows what it is not exact. An element that nobody is known to take must have been taken by one of them before a
-//! greater one is taken that was asked for after its put returned; if these deadlines cannot be met (see [`settle`]), or the history is not
-//! linearizable even without the elements that nobody is known to take, it is rejected. If it is linearizable with the deadlines met in that
-//! way, it is accepted.
+//! With takes of unknown elements the monitor is not exact. An element `x` without a known take must have been taken by one of them before
+//! the return of any take of a greater element that can have taken effect only after the put of `x` returned. The monitor rejects a history
+//! if these deadlines cannot be met (see [`match_takes`]), or if it is not linearizable even without the elements that have no known take.
+//! It accepts a history that is linearizable with the deadlines met in that way.
 
-use super::cover::{Cover, chain, empties};
-use super::lives::{Element, Interval, Life, Lives, Transfers};
-use super::tree::Greatest;
-use super::unknown::{Debt, apply, emptied_after, settle};
-use super::{Breach, Monitor, NEVER, NONE, Stance};
+use super::cover::{Cover, chain, check_empties};
+use super::lifetimes::{Element, Interval, Lifetime, Lifetimes, Transfers};
+use super::segment_tree::MaxTree;
+use super::unknown_takes::{Obligation, assign, first_empty_after, match_takes};
+use super::{Approximation, BadPattern, Monitor, NEVER, NONE};
 
 pub(super) struct PriorityQueue<'v> {
     transfers: Transfers<'v>,
@@ -33,61 +34,64 @@ impl<'v> PriorityQueue<'v> {
         PriorityQueue { transfers, elements }
     }
 
-    /// The lives from the least element to the greatest, by place.
-    fn in_order(&self, lives: &Lives) -> impl DoubleEndedIterator<Item = u32> + Clone {
+    /// The indices of the lifetimes, from the least element to the greatest.
+    fn in_order(&self, lifetimes: &Lifetimes) -> impl DoubleEndedIterator<Item = u32> + Clone {
         let places: Vec<u32> =
-            self.elements.iter().map(|&element| lives.life_of[element as usize]).filter(|&place| place != NONE).collect();
+            self.elements.iter().map(|&element| lifetimes.lifetime_of[element as usize]).filter(|&place| place != NONE).collect();
         places.into_iter()
     }
 
-    /// Of those who took an element while a smaller one was certainly in, the one who returned first.
-    fn overtaken(&self, lives: &Lives, counts: impl Fn(&Life) -> bool) -> Result<(), Breach> {
-        let mut cover = Cover::new(lives.until);
-        let in_order = self.in_order(lives);
-        let mut first: Option<(usize, &Life)> = None;
-        for (rank, life) in in_order.clone().map(|place| &lives.lives[place as usize]).enumerate() {
-            let is_earlier = life.take.ret != NEVER && first.is_none_or(|(_, first)| life.take.ret < first.take.ret);
-            if is_earlier && !cover.admits(taking(life)) {
-                first = Some((rank, life));
+    /// Finds a take of an element while a smaller one was certainly present; of several, the one that returned first.
+    fn check_take_order(&self, lifetimes: &Lifetimes, counts: impl Fn(&Lifetime) -> bool) -> Result<(), BadPattern> {
+        let mut cover = Cover::new(lifetimes.until);
+        let in_order = self.in_order(lifetimes);
+        let mut first: Option<(usize, &Lifetime)> = None;
+        for (rank, lifetime) in in_order.clone().map(|place| &lifetimes.all[place as usize]).enumerate() {
+            let is_earlier = lifetime.take.ret != NEVER && first.is_none_or(|(_, first)| lifetime.take.ret < first.take.ret);
+            if is_earlier && !cover.admits(taking(lifetime)) {
+                first = Some((rank, lifetime));
             }
-            if let Some(stay) = life.stay().filter(|_| counts(life)) {
-                cover.fill(stay);
+            if let Some(presence) = lifetime.presence().filter(|_| counts(lifetime)) {
+                cover.fill(presence);
             }
         }
-        let Some((rank, life)) = first else { return Ok(()) };
-        let smaller = in_order.take(rank).map(|place| &lives.lives[place as usize]).filter(|life| counts(life));
-        let links = chain(smaller, (taking(life).call + 1, life.take.ret)).unwrap_or_default();
-        Err(Breach::at(life.take.ret, links.into_iter().chain([life]).flat_map(|life| self.transfers.handlers(life))))
+        let Some((rank, lifetime)) = first else { return Ok(()) };
+        let smaller = in_order.take(rank).map(|place| &lifetimes.all[place as usize]).filter(|lifetime| counts(lifetime));
+        let links = chain(smaller, (taking(lifetime).call + 1, lifetime.take.ret)).unwrap_or_default();
+        Err(BadPattern::at(
+            lifetime.take.ret,
+            links.into_iter().chain([lifetime]).flat_map(|lifetime| self.transfers.put_and_take(lifetime)),
+        ))
     }
 
-    /// The elements that nobody is known to take although a greater one was taken after them, or the queue was found empty.
-    fn debts(&self, lives: &Lives) -> Vec<Debt> {
-        let emptied = emptied_after(lives);
-        // By the moment from which a greater element can have been taken: the complement of the return of its take.
-        let mut taken = Greatest::new(lives.until as usize + 1);
-        let mut taken_at = vec![NONE; lives.until as usize + 1];
-        let mut debts = Vec::new();
-        for place in self.in_order(lives).rev() {
-            let life = &lives.lives[place as usize];
-            if life.take.ret != NEVER {
-                let from = taking(life).call;
-                // Its own operations alone begin or end there, so each moment belongs to one element.
-                taken.set(from as usize, !life.take.ret);
+    /// The elements without a known take although a greater one was taken after they were put, or the queue was found empty.
+    fn obligations(&self, lifetimes: &Lifetimes) -> Vec<Obligation> {
+        let emptied_at = first_empty_after(lifetimes);
+        // By the first moment at which a greater element can have been taken: the complement of the return of its take.
+        let mut taken = MaxTree::new(lifetimes.until as usize + 1);
+        let mut taken_at = vec![NONE; lifetimes.until as usize + 1];
+        let mut obligations = Vec::new();
+        for place in self.in_order(lifetimes).rev() {
+            let lifetime = &lifetimes.all[place as usize];
+            if lifetime.take.ret != NEVER {
+                let from = taking(lifetime).call;
+                // Only operations on this element begin or end there, so each moment belongs to one element.
+                taken.set(from as usize, !lifetime.take.ret);
                 taken_at[from as usize] = place;
-            } else if life.lasts() {
-                let (at, greatest) = taken.greatest(life.put.ret as usize, lives.until as usize + 1);
-                let (by_take, by_empty) = (!greatest, emptied[life.put.ret as usize]);
+            } else if lifetime.has_no_take() {
+                let (at, greatest) = taken.maximum(lifetime.put.ret as usize, lifetimes.until as usize + 1);
+                let (by_take, by_empty) = (!greatest, emptied_at[lifetime.put.ret as usize]);
                 let witness = Some(taken_at[at]).filter(|_| by_take <= by_empty && greatest > 0);
-                debts.push(Debt { place, deadline: by_take.min(by_empty), witness });
+                obligations.push(Obligation { place, deadline: by_take.min(by_empty), witness });
             }
         }
-        debts
+        obligations
     }
 }
 
-/// When the take of an element, which has returned, may have taken effect.
-fn taking(life: &Life) -> Interval {
-    Interval { call: life.put.call.max(life.take.call), ret: life.take.ret }
+/// The interval in which the take of an element, which has returned, may have taken effect.
+fn taking(lifetime: &Lifetime) -> Interval {
+    Interval { call: lifetime.put.call.max(lifetime.take.call), ret: lifetime.take.ret }
 }
 
 impl Monitor for PriorityQueue<'_> {
@@ -95,23 +99,23 @@ impl Monitor for PriorityQueue<'_> {
         "unique-priority-queue"
     }
 
-    fn check(&self, until: u32, stance: Stance) -> Result<(), Breach> {
-        let mut lives = self.transfers.lives(until, stance)?;
-        if !lives.unknown.is_empty() {
-            let settled = settle(&self.transfers, &lives, self.debts(&lives))?;
-            if stance == Stance::Cautious {
-                apply(settled, &mut lives);
+    fn check(&self, until: u32, approximation: Approximation) -> Result<(), BadPattern> {
+        let mut lifetimes = self.transfers.lifetimes(until, approximation)?;
+        if !lifetimes.unknown.is_empty() {
+            let matched = match_takes(&self.transfers, &lifetimes, self.obligations(&lifetimes))?;
+            if approximation == Approximation::Under {
+                assign(matched, &mut lifetimes);
             }
         }
-        self.overtaken(&lives, |life| lives.unknown.is_empty() || !life.lasts())?;
-        empties(&self.transfers, &lives)
+        self.check_take_order(&lifetimes, |lifetime| lifetimes.unknown.is_empty() || !lifetime.has_no_take())?;
+        check_empties(&self.transfers, &lifetimes)
     }
 
     fn is_exact(&self) -> bool {
         !self.transfers.has_unknown
     }
 
-    fn is_steady(&self) -> bool {
-        !self.transfers.has_unknown && !self.transfers.has_rivals
+    fn is_prefix_stable(&self) -> bool {
+        !self.transfers.has_unknown && !self.transfers.has_rival_takes
     }
 }

@@ -1,47 +1,48 @@
-//! The monitor for sets whose operations each concern one element, that is added and removed at most once.
+//! The monitor for sets whose operations each concern one element, with each element added and removed at most once.
 //!
-//! Elements are independent objects, so a history has a linearization if what happened to each has one (locality: Herlihy & Wing 1990, §3).
-//! An element is a truth that is false at first. Either its removal comes before its addition, or never: then what was told "in"
-//! comes after the addition and all else before it. Or the addition comes at a gap `p` and the removal at `q`, not before it: then what was
-//! told "in" lies between, and what was told "not in" does not. It is best told to come as late for `p` and as early for `q` as those
-//! in between allow; what was told "not in" then must not have been called after `p` and returned before `q`.
+//! Elements are independent objects, so a history has a linearization if the history of each element has one (locality: Herlihy & Wing
+//! 1990, §3). An element is absent at first. Either its removal precedes its addition or never happens: then the observations "present"
+//! come after the addition, and all other operations before it. Or the addition comes at a gap `p` and the removal at a gap `q`, not before
+//! `p`: then the observations "present" lie between, and the observations "absent" do not. The best choice is the latest `p` and the
+//! earliest `q` that the operations between them allow; no observation "absent" must then have been called after `p` and returned before
+//! `q`.
 
 use elenchus_core::{Membership, SetModel, Value};
 use rustc_hash::FxHashMap;
 
-use super::lives::Interval;
-use super::{Breach, Monitor, NEVER, NONE, Stance};
+use super::lifetimes::Interval;
+use super::{Approximation, BadPattern, Monitor, NEVER, NONE};
 use crate::linearizable::problem::{Moment, Problem};
 
 /// The number of an element, by first appearance.
 type Element = u32;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Deed {
+enum Action {
     Add(Element),
     Remove(Element),
-    Found(Element),
-    Missed(Element),
+    Present(Element),
+    Absent(Element),
 }
 
 pub(super) struct Set<'v> {
     moments: &'v [Moment],
     /// By position.
-    deeds: Vec<Deed>,
-    /// By position: the moment of its call.
+    actions: Vec<Action>,
+    /// By position: the moment of the operation's call.
     calls: Vec<u32>,
     elements: usize,
 }
 
-/// Who did something, and when.
+/// An operation and its interval.
 #[derive(Clone, Copy, Debug)]
-struct Act {
+struct Occurrence {
     position: u32,
     interval: Interval,
 }
 
-impl Act {
-    const NEVER: Act = Act { position: NONE, interval: Interval { call: NEVER, ret: NEVER } };
+impl Occurrence {
+    const NEVER: Occurrence = Occurrence { position: NONE, interval: Interval { call: NEVER, ret: NEVER } };
 
     fn has_begun(&self) -> bool {
         self.position != NONE
@@ -52,25 +53,25 @@ impl Act {
     }
 }
 
-/// What is known of an element.
+/// What is known about an element.
 #[derive(Clone, Copy)]
-struct Fate {
-    add: Act,
-    remove: Act,
-    /// Who was told first that it is in, and whose question was asked last.
-    found_first: Act,
-    found_last: Act,
-    /// Whose question was asked last of those who were told that it is not in.
-    missed_last: Act,
+struct ElementState {
+    add: Occurrence,
+    remove: Occurrence,
+    /// Of the observations "present": the first to return and the last to be called.
+    present_first: Occurrence,
+    present_last: Occurrence,
+    /// Of the observations "absent": the last to be called.
+    absent_last: Occurrence,
 }
 
 impl<'v> Set<'v> {
-    /// The operations of a problem, if it is one for this monitor.
+    /// Decodes the operations of a problem, if this monitor supports them.
     pub(super) fn new(model: &dyn SetModel, problem: &'v Problem<'_>) -> Option<Set<'v>> {
         let mut numbers: FxHashMap<&Value, Element> = FxHashMap::default();
-        // By element: whether somebody adds it, and whether somebody removes it.
+        // By element: whether it has an addition, and whether it has a removal.
         let mut changed: Vec<[bool; 2]> = Vec::new();
-        let mut deeds = Vec::with_capacity(problem.operations.len());
+        let mut actions = Vec::with_capacity(problem.operations.len());
         for operation in &problem.operations {
             let membership = model.membership(operation)?;
             let (Membership::Add(value) | Membership::Remove(value) | Membership::Contains(value, _)) = membership;
@@ -79,91 +80,93 @@ impl<'v> Set<'v> {
                 changed.len() as Element - 1
             });
             let [added, removed] = &mut changed[element as usize];
-            let (deed, is_second) = match membership {
-                Membership::Add(_) => (Deed::Add(element), std::mem::replace(added, true)),
-                Membership::Remove(_) => (Deed::Remove(element), std::mem::replace(removed, true)),
-                Membership::Contains(_, true) => (Deed::Found(element), false),
-                Membership::Contains(_, false) => (Deed::Missed(element), false),
+            let (action, is_second) = match membership {
+                Membership::Add(_) => (Action::Add(element), std::mem::replace(added, true)),
+                Membership::Remove(_) => (Action::Remove(element), std::mem::replace(removed, true)),
+                Membership::Contains(_, true) => (Action::Present(element), false),
+                Membership::Contains(_, false) => (Action::Absent(element), false),
             };
             if is_second {
                 return None;
             }
-            deeds.push(deed);
+            actions.push(action);
         }
-        let mut calls = vec![0; deeds.len()];
+        let mut calls = vec![0; actions.len()];
         for (at, &moment) in problem.moments.iter().enumerate() {
             if let Moment::Call(position) = moment {
                 calls[position as usize] = at as u32;
             }
         }
-        Some(Set { moments: &problem.moments, deeds, calls, elements: changed.len() })
+        Some(Set { moments: &problem.moments, actions, calls, elements: changed.len() })
     }
 
-    fn fates(&self, until: u32) -> Vec<Fate> {
-        let unborn = Act::NEVER;
-        let fate = Fate { add: unborn, remove: unborn, found_first: unborn, found_last: unborn, missed_last: unborn };
-        let mut fates = vec![fate; self.elements];
+    fn states(&self, until: u32) -> Vec<ElementState> {
+        let not_yet = Occurrence::NEVER;
+        let state = ElementState { add: not_yet, remove: not_yet, present_first: not_yet, present_last: not_yet, absent_last: not_yet };
+        let mut states = vec![state; self.elements];
         for (&moment, at) in self.moments.iter().zip(0..until) {
             let (Moment::Call(position) | Moment::Return(position)) = moment;
             let has_returned = matches!(moment, Moment::Return(_));
             let interval = Interval { call: self.calls[position as usize], ret: if has_returned { at } else { NEVER } };
-            let act = Act { position, interval };
-            let later = |known: &mut Act| {
-                if !known.has_begun() || known.interval.call < act.interval.call {
-                    *known = act;
+            let occurrence = Occurrence { position, interval };
+            let later = |known: &mut Occurrence| {
+                if !known.has_begun() || known.interval.call < occurrence.interval.call {
+                    *known = occurrence;
                 }
             };
-            match self.deeds[position as usize] {
-                Deed::Add(element) => fates[element as usize].add = act,
-                Deed::Remove(element) => fates[element as usize].remove = act,
-                Deed::Found(element) if has_returned => {
-                    let fate = &mut fates[element as usize];
-                    later(&mut fate.found_last);
-                    if !fate.found_first.has_begun() {
-                        fate.found_first = act;
+            match self.actions[position as usize] {
+                Action::Add(element) => states[element as usize].add = occurrence,
+                Action::Remove(element) => states[element as usize].remove = occurrence,
+                Action::Present(element) if has_returned => {
+                    let state = &mut states[element as usize];
+                    later(&mut state.present_last);
+                    if !state.present_first.has_begun() {
+                        state.present_first = occurrence;
                     }
                 }
-                Deed::Missed(element) if has_returned => later(&mut fates[element as usize].missed_last),
-                Deed::Found(_) | Deed::Missed(_) => {}
+                Action::Absent(element) if has_returned => later(&mut states[element as usize].absent_last),
+                Action::Present(_) | Action::Absent(_) => {}
             }
         }
-        fates
+        states
     }
 }
 
-/// Between two gaps, an empty window or not.
+/// The time between the addition and the removal of an element.
 enum Window {
-    /// None of both could be.
+    /// The element cannot have been added and then removed.
     Impossible,
-    /// The element need not stay in at all.
+    /// The element need not have been present at all.
     Empty,
-    /// It is certainly in between these two moments.
+    /// The element was certainly present between these two moments.
     Between(u32, u32),
 }
 
-impl Fate {
-    /// Whether it may be that the element, once added, was not removed.
-    fn may_last(&self) -> bool {
-        let latest = |acts: [&Act; 3]| acts.into_iter().filter(|act| act.has_begun()).map(|act| act.interval.call).max();
-        let mandatory_removal = if self.remove.must_be() { &self.remove } else { &Act::NEVER };
+impl ElementState {
+    /// Whether the element, once added, may never have been removed.
+    fn may_stay(&self) -> bool {
+        let latest = |occurrences: [&Occurrence; 3]| {
+            occurrences.into_iter().filter(|occurrence| occurrence.has_begun()).map(|occurrence| occurrence.interval.call).max()
+        };
+        let mandatory_removal = if self.remove.must_be() { &self.remove } else { &Occurrence::NEVER };
         if !self.add.has_begun() {
-            return !self.found_first.has_begun();
+            return !self.present_first.has_begun();
         }
-        if !self.add.must_be() && !self.found_first.has_begun() {
+        if !self.add.must_be() && !self.present_first.has_begun() {
             return true;
         }
-        let before = latest([&self.add, &self.missed_last, mandatory_removal]).unwrap_or(0);
-        before < self.add.interval.ret.min(self.found_first.interval.ret)
+        let before = latest([&self.add, &self.absent_last, mandatory_removal]).unwrap_or(0);
+        before < self.add.interval.ret.min(self.present_first.interval.ret)
     }
 
-    /// How long it must have been in if it was added and then removed.
+    /// The time for which it must have been present if it was added and then removed.
     fn window(&self) -> Window {
         if !self.add.has_begun() || !self.remove.has_begun() {
             return Window::Impossible;
         }
-        let add_by = self.add.interval.ret.min(self.found_first.interval.ret);
-        let remove_after = if self.found_last.has_begun() {
-            self.remove.interval.call.max(self.found_last.interval.call)
+        let add_by = self.add.interval.ret.min(self.present_first.interval.ret);
+        let remove_after = if self.present_last.has_begun() {
+            self.remove.interval.call.max(self.present_last.interval.call)
         } else {
             self.remove.interval.call
         };
@@ -176,10 +179,10 @@ impl Fate {
         }
     }
 
-    /// All that is known of it.
-    fn acts(&self) -> impl Iterator<Item = u32> {
-        let acts = [self.add, self.remove, self.found_first, self.found_last, self.missed_last];
-        acts.into_iter().filter(Act::has_begun).map(|act| act.position)
+    /// The positions of all known operations on it.
+    fn occurrences(&self) -> impl Iterator<Item = u32> {
+        let occurrences = [self.add, self.remove, self.present_first, self.present_last, self.absent_last];
+        occurrences.into_iter().filter(Occurrence::has_begun).map(|occurrence| occurrence.position)
     }
 }
 
@@ -188,13 +191,13 @@ impl Monitor for Set<'_> {
         "unique-set"
     }
 
-    fn check(&self, until: u32, _: Stance) -> Result<(), Breach> {
-        let fates = self.fates(until);
+    fn check(&self, until: u32, _: Approximation) -> Result<(), BadPattern> {
+        let states = self.states(until);
         let mut windows = vec![(NEVER, 0); self.elements];
-        for (fate, window) in fates.iter().zip(&mut windows) {
-            if !fate.may_last() {
-                match fate.window() {
-                    Window::Impossible => return Err(Breach::new(fate.acts())),
+        for (state, window) in states.iter().zip(&mut windows) {
+            if !state.may_stay() {
+                match state.window() {
+                    Window::Impossible => return Err(BadPattern::new(state.occurrences())),
                     Window::Empty => {}
                     Window::Between(from, to) => *window = (from, to),
                 }
@@ -202,11 +205,11 @@ impl Monitor for Set<'_> {
         }
         for (&moment, at) in self.moments.iter().zip(0..until) {
             if let Moment::Return(position) = moment
-                && let Deed::Missed(element) = self.deeds[position as usize]
+                && let Action::Absent(element) = self.actions[position as usize]
             {
                 let (from, to) = windows[element as usize];
                 if self.calls[position as usize] > from && at < to {
-                    return Err(Breach::new(fates[element as usize].acts().chain([position])));
+                    return Err(BadPattern::new(states[element as usize].occurrences().chain([position])));
                 }
             }
         }
@@ -217,7 +220,7 @@ impl Monitor for Set<'_> {
         true
     }
 
-    fn is_steady(&self) -> bool {
+    fn is_prefix_stable(&self) -> bool {
         true
     }
 }

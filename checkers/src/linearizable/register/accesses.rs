@@ -1,4 +1,4 @@
-//! A register's operations in numbers.
+//! The operations of a register with interned values.
 
 use elenchus_core::{Access, Kind, Operation, RegisterModel, Value};
 use rayon::prelude::*;
@@ -6,13 +6,13 @@ use rustc_hash::FxHashMap;
 
 use crate::linearizable::problem::Problem;
 
-/// The number of a value. The initial one is 0.
+/// The number of an interned value. The initial one is 0.
 pub(crate) type ValueId = u32;
 
-/// No value to be found: what a plain write asks for.
+/// No particular value: what a plain write expects.
 pub(crate) const ANY: ValueId = u32::MAX;
 
-/// What an operation does.
+/// An operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Act {
     Read(ValueId),
@@ -21,23 +21,23 @@ pub(crate) enum Act {
 }
 
 impl Act {
-    /// The value it must find, or [`ANY`].
-    pub(crate) fn finds(self) -> ValueId {
+    /// The value that it must find, or [`ANY`].
+    pub(crate) fn expected(self) -> ValueId {
         match self {
             Act::Read(value) | Act::Cas(value, _) => value,
             Act::Write(_) => ANY,
         }
     }
 
-    /// The value that it puts there, if it puts one.
-    pub(crate) fn puts(self) -> Option<ValueId> {
+    /// The value that it stores, if any.
+    pub(crate) fn stored(self) -> Option<ValueId> {
         match self {
             Act::Write(value) | Act::Cas(_, value) => Some(value),
             Act::Read(_) => None,
         }
     }
 
-    /// The same with other numbers of the values.
+    /// The same operation with other numbers for the values.
     fn renumbered(self, number: &[ValueId]) -> Act {
         let number = |value: ValueId| number[value as usize];
         match self {
@@ -48,31 +48,31 @@ impl Act {
     }
 }
 
-/// Crashed operations that do the same.
+/// A class of identical crashed operations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct CrashedClass {
-    /// What it puts there.
+    /// The value that it stores.
     pub(crate) to: ValueId,
-    /// What it must find, or [`ANY`].
+    /// The value that it must find, or [`ANY`].
     pub(crate) from: ValueId,
 }
 
-/// How many operations are read at a time: more are read in parallel, for that mostly waits for the memory.
-const CHUNK: usize = 8192;
+/// The number of operations per chunk; chunks are decoded in parallel, which is limited by memory latency.
+const CHUNK_LEN: usize = 8192;
 
-/// How many small integers have their numbers looked up rather than hashed: most registers hold such.
-const SMALL: usize = 256;
+/// Integers below this bound are looked up in an array rather than hashed: most registers hold such values.
+const SMALL_INTEGERS: usize = 256;
 
 /// Numbers values in order of appearance.
 struct Numbers<'v> {
     values: Vec<&'v Value>,
     known: FxHashMap<&'v Value, ValueId>,
-    small: [Option<ValueId>; SMALL],
+    small: [Option<ValueId>; SMALL_INTEGERS],
 }
 
 impl Default for Numbers<'_> {
     fn default() -> Self {
-        Numbers { values: Vec::new(), known: FxHashMap::default(), small: [None; SMALL] }
+        Numbers { values: Vec::new(), known: FxHashMap::default(), small: [None; SMALL_INTEGERS] }
     }
 }
 
@@ -80,7 +80,7 @@ impl<'v> Numbers<'v> {
     fn of(&mut self, value: &'v Value) -> ValueId {
         let next = self.values.len() as ValueId;
         let number = match value {
-            &Value::Int(small) if (0..SMALL as i64).contains(&small) => *self.small[small as usize].get_or_insert(next),
+            &Value::Int(small) if (0..SMALL_INTEGERS as i64).contains(&small) => *self.small[small as usize].get_or_insert(next),
             _ => *self.known.entry(value).or_insert(next),
         };
         if number == next {
@@ -90,13 +90,13 @@ impl<'v> Numbers<'v> {
     }
 }
 
-/// What some operations do, if all are those of a register, and the values in it by number.
+/// Decodes operations, if all are those of a register; also returns the values by number.
 fn read<'v>(model: &dyn RegisterModel, operations: &'v [Operation<'_>]) -> Option<(Vec<Act>, Vec<&'v Value>)> {
     let mut numbers = Numbers::default();
     let act = |operation| {
         Some(match model.access(operation)? {
-            Access::Read(Some(told)) => Act::Read(numbers.of(told)),
-            // Told nothing although it returned: the model admits it, so it fits any value. The general search knows what to do.
+            Access::Read(Some(result)) => Act::Read(numbers.of(result)),
+            // It returned without a result: the model admits it, so it fits any value. The general search handles such operations.
             Access::Read(None) => return None,
             Access::Write(new) => Act::Write(numbers.of(new)),
             Access::Cas(old, new) if old == new => Act::Read(numbers.of(old)),
@@ -107,27 +107,27 @@ fn read<'v>(model: &dyn RegisterModel, operations: &'v [Operation<'_>]) -> Optio
     Some((acts, numbers.values))
 }
 
-/// What each operation of a problem does.
+/// The operations of a problem in numbers.
 pub(crate) struct Accesses {
     /// By position.
     pub(crate) acts: Vec<Act>,
-    /// By number of the value: its words.
+    /// By number: the value.
     pub(crate) values: Vec<Value>,
-    /// All classes of crashed operations, sorted by what they put and then what they find, plain writes last.
+    /// All classes of crashed operations, sorted by the value stored and then the value expected, plain writes last.
     pub(crate) classes: Vec<CrashedClass>,
     /// By position: the class of a crashed operation.
     pub(crate) class_of: Vec<u32>,
-    /// By value: how many operations that return, and crashed ones, need to find it.
+    /// By value: the number of operations, including crashed ones, that must find it.
     pub(crate) demand: Vec<u32>,
 }
 
 impl Accesses {
-    /// The operations of a problem, if all are those of a register.
+    /// Decodes the operations of a problem, if all are those of a register.
     pub(crate) fn new(model: &dyn RegisterModel, problem: &Problem<'_>) -> Option<Accesses> {
         let initial = model.initial_value();
         let mut numbers = Numbers::default();
         numbers.of(&initial);
-        let chunks: Option<Vec<_>> = problem.operations.par_chunks(CHUNK).map(|operations| read(model, operations)).collect();
+        let chunks: Option<Vec<_>> = problem.operations.par_chunks(CHUNK_LEN).map(|operations| read(model, operations)).collect();
         let mut acts = Vec::with_capacity(problem.operations.len());
         for (of_chunk, values) in chunks? {
             let number: Vec<ValueId> = values.into_iter().map(|value| numbers.of(value)).collect();
@@ -140,10 +140,10 @@ impl Accesses {
     }
 
     fn classify(&mut self, problem: &Problem<'_>) {
-        let class = |act: Act| act.puts().map(|to| CrashedClass { to, from: act.finds() });
+        let class = |act: Act| act.stored().map(|to| CrashedClass { to, from: act.expected() });
         for (operation, &act) in problem.operations.iter().zip(&self.acts) {
-            if act.finds() != ANY {
-                self.demand[act.finds() as usize] += 1;
+            if act.expected() != ANY {
+                self.demand[act.expected() as usize] += 1;
             }
             if operation.kind != Kind::Ok {
                 self.classes.extend(class(act));

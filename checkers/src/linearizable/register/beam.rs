@@ -1,39 +1,39 @@
-//! How many configurations the search keeps: few, and more where few do not do.
+//! Beam widths for the register search: narrow at first, wider where a narrow beam fails.
 //!
-//! A beam that had to drop a configuration proves nothing by running empty: the search goes back a little and tries with a wider one until
-//! the place is passed. Where the widest runs empty it gives up: the search that drops nothing must decide (see [`race`](crate::linearizable::race)).
+//! If a beam had to drop a configuration, an empty frontier proves nothing: the search backtracks a little and tries a wider beam until it
+//! gets past that moment. If the widest beam fails, the exhaustive search must decide (see [`race`](crate::linearizable::race)).
 
-/// How many moments lie between two places to which the search can go back.
-pub(super) const STRIDE: usize = 8;
+/// The number of moments between two checkpoints.
+pub(super) const CHECKPOINT_INTERVAL: usize = 8;
 
-/// How many such places are remembered.
-pub(super) const MARKS: usize = 1280;
+/// The number of checkpoints kept.
+pub(super) const CHECKPOINTS: usize = 1280;
 
-/// How far beyond the place where it ran empty a wider beam is kept.
+/// The number of moments beyond the failure for which a wider beam is kept.
 const MARGIN: usize = 16;
 
-/// A beam that runs empty more often than once in this many moments is too narrow to begin with.
-const TOO_OFTEN: usize = 48;
+/// If a beam fails more often than once in this many moments, the search starts with a wider one.
+const LEAST_SPACING: usize = 48;
 
-/// What is kept between two returns, and between two steps.
+/// Limits on the configurations kept.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Beam {
-    /// How many configurations.
+    /// The number of configurations kept between two returns.
     pub(super) width: usize,
-    /// How many steps between two returns are tried once a configuration has been found that passes.
+    /// The number of steps between two returns that are tried once a configuration that passes the return has been found.
     pub(super) patience: usize,
-    /// Whether crashed operations are compared by how many were used in all, rather than class by class.
+    /// Whether the crashed operations used are compared by their total number rather than by class.
     pub(super) is_rough: bool,
-    /// How many moments the search goes back to begin with it; none: to the beginning.
+    /// The number of moments to backtrack before this beam is used; none: to the beginning.
     back: Option<usize>,
 }
 
 impl Beam {
-    /// One that drops nothing.
+    /// A beam that drops nothing.
     pub(super) const ALL: Beam = Beam { width: usize::MAX, patience: usize::MAX, is_rough: false, back: None };
 }
 
-/// From the narrowest.
+/// The beams, narrowest first.
 const BEAMS: [Beam; 7] = [
     Beam { width: 1, patience: 1, is_rough: true, back: Some(0) },
     Beam { width: 2, patience: 1, is_rough: true, back: Some(8) },
@@ -44,52 +44,52 @@ const BEAMS: [Beam; 7] = [
     Beam { width: 1024, patience: 80_000, is_rough: false, back: None },
 ];
 
-/// The beams that may be taken again after a wider one.
-const NARROW: usize = 4;
+/// The number of beams to which the search may return after using a wider one.
+const USUAL_LEVELS: usize = 4;
 
-/// Which beam the search has.
+/// The choice of the beam.
 pub(super) struct Widening {
     level: usize,
-    /// The level to which it returns.
+    /// The level to which the search returns.
     usual: usize,
-    /// The last moment at which it ran empty.
-    emptied: usize,
-    /// The last moment that was passed by a wider beam than the usual one, and which: when the search comes by again it does not try the others.
-    hard: (usize, usize),
-    /// How often it did, with the usual beam.
-    times: usize,
+    /// The latest moment at which the frontier was empty.
+    emptied_at: usize,
+    /// The latest moment that needed a wider beam than the usual one, and that beam: narrower ones are not tried again up to there.
+    hard_spot: (usize, usize),
+    /// The number of failures of the usual beam.
+    failures: usize,
 }
 
 impl Widening {
-    /// Where operations crashed, the narrowest beam is of no use.
+    /// If some operations crashed, the narrowest beam is skipped: it nearly always fails.
     pub(super) fn new(has_crashed: bool) -> Widening {
         let usual = usize::from(has_crashed);
-        Widening { level: usual, usual, emptied: 0, hard: (0, 0), times: 0 }
+        Widening { level: usual, usual, emptied_at: 0, hard_spot: (0, 0), failures: 0 }
     }
 
     /// The beam for a moment.
     pub(super) fn beam(&mut self, at: usize) -> Beam {
-        if self.level > self.usual && BEAMS[self.level].back.is_some() && at > self.emptied + MARGIN {
-            self.hard = (self.emptied, self.level);
+        if self.level > self.usual && BEAMS[self.level].back.is_some() && at > self.emptied_at + MARGIN {
+            self.hard_spot = (self.emptied_at, self.level);
             self.level = self.usual;
         }
         BEAMS[self.level_at(at)]
     }
 
     fn level_at(&self, at: usize) -> usize {
-        let (place, level) = self.hard;
+        let (place, level) = self.hard_spot;
         if at <= place { self.level.max(level) } else { self.level }
     }
 
-    /// Takes a wider beam, for the last ran empty at a moment, and says to where the search must go back; none: there is none wider.
+    /// Widens the beam after a failure at a moment. Returns the moment to backtrack to, or none if this was the widest beam.
     pub(super) fn widen(&mut self, at: usize) -> Option<usize> {
         if self.level == self.usual {
-            self.times += 1;
-            if self.times * TOO_OFTEN > at + TOO_OFTEN && self.usual + 1 < NARROW {
-                (self.usual, self.times) = (self.usual + 1, 0);
+            self.failures += 1;
+            if self.failures * LEAST_SPACING > at + LEAST_SPACING && self.usual + 1 < USUAL_LEVELS {
+                (self.usual, self.failures) = (self.usual + 1, 0);
             }
         }
-        self.emptied = self.emptied.max(at);
+        self.emptied_at = self.emptied_at.max(at);
         self.level = self.level_at(at) + 1;
         BEAMS.get(self.level).map(|beam| beam.back.map_or(0, |back| at.saturating_sub(back)))
     }

@@ -1,36 +1,37 @@
-//! A refutation in one pass that needs no search.
+//! A refutation in one pass, without a search.
 //!
-//! Whoever found a value found what some operation put there. If every operation that put it there, and had begun before it was found,
-//! was certainly over before another operation began that saw or left a different value, and that one was over before the finder began,
-//! then there is no linearization. The test is sound and far from complete; it catches most stale reads and every invented value at once.
+//! An operation that found a value requires a source: an operation that stored it, and that was called before the value was found. If every
+//! source certainly ended before the call of another operation that read or left a different value, and that operation in turn ended before
+//! the call of the one that found the value, no linearization exists. The test is sound but incomplete; it finds most stale reads and every
+//! value that was never written.
 
 use elenchus_core::Kind;
 
 use super::accesses::{Accesses, Act, ValueId};
 use crate::linearizable::problem::{Moment, Problem};
 
-/// Neither one value nor another: a compare-and-set saw one and left another, so it differs from each.
-const BOTH: ValueId = ValueId::MAX;
+/// Matches no value: a compare-and-set found one value and stored another, so it differs from each.
+const NO_VALUE: ValueId = ValueId::MAX;
 
-/// Before everything.
+/// Before all moments.
 const BEGINNING: i64 = i64::MIN;
 
-/// The first completion that this test proves impossible: its place among the moments, and its operation.
+/// The first return that this test proves impossible: its index among the moments, and the operation's position.
 pub(super) fn refute(problem: &Problem<'_>, accesses: &Accesses) -> Option<(usize, u32)> {
     let sources = sources(problem, accesses);
     let mut latest = Latest::default();
-    // By position: when it began, and when the latest operation began that was over by then and showed another value.
+    // By position: the call, and the latest call of an operation that had returned by then and showed another value.
     let mut began = vec![(0_i64, BEGINNING); problem.operations.len()];
     for (at, &moment) in problem.moments.iter().enumerate() {
         match moment {
             Moment::Call(position) => {
-                let needed = accesses.acts[position as usize].finds();
+                let needed = accesses.acts[position as usize].expected();
                 began[position as usize] = (at as i64, latest.other_than(needed));
             }
             Moment::Return(position) => {
                 let act = accesses.acts[position as usize];
                 let (call, overwritten) = began[position as usize];
-                if !matches!(act, Act::Write(_)) && !has_source(&sources, act.finds(), at as i64, overwritten) {
+                if !matches!(act, Act::Write(_)) && !has_source(&sources, act.expected(), at as i64, overwritten) {
                     return Some((at, position));
                 }
                 latest.note(call, shown(act));
@@ -40,24 +41,24 @@ pub(super) fn refute(problem: &Problem<'_>, accesses: &Accesses) -> Option<(usiz
     None
 }
 
-/// Whether some operation put the value there, having begun before `found` and not being over before `overwritten`.
+/// Whether the value has a source that was called before `found` and did not return before `overwritten`.
 fn has_source(sources: &Sources, value: ValueId, found: i64, overwritten: i64) -> bool {
     let sources = &sources[value as usize];
     let begun = sources.partition_point(|&(call, _)| call < found);
     begun > 0 && sources[begun - 1].1 >= overwritten
 }
 
-/// By value: when each operation that puts it there begins, and when the last of those up to it is over.
+/// By value: the call of each source, and the latest return of the sources up to it.
 type Sources = Vec<Vec<(i64, i64)>>;
 
 fn sources(problem: &Problem<'_>, accesses: &Accesses) -> Sources {
     let returns = problem.returns();
-    // The initial value was put there before everything, and may be overwritten by anything.
+    // The initial value was stored before all moments, and any operation may overwrite it.
     let mut sources: Sources = vec![Vec::new(); accesses.values.len()];
     sources[0].push((BEGINNING, BEGINNING));
     for (at, &moment) in problem.moments.iter().enumerate() {
         let Moment::Call(position) = moment else { continue };
-        let Some(value) = accesses.acts[position as usize].puts() else { continue };
+        let Some(value) = accesses.acts[position as usize].stored() else { continue };
         let over = match problem.operation(position).kind {
             Kind::Ok => i64::from(returns[position as usize]),
             _ => i64::MAX,
@@ -72,11 +73,11 @@ fn sources(problem: &Problem<'_>, accesses: &Accesses) -> Sources {
 fn shown(act: Act) -> ValueId {
     match act {
         Act::Read(value) | Act::Write(value) => value,
-        Act::Cas(..) => BOTH,
+        Act::Cas(..) => NO_VALUE,
     }
 }
 
-/// For the two values whose completed operations began last: when.
+/// The two values whose completed operations have the latest calls, with these calls.
 #[derive(Default)]
 struct Latest([Option<(i64, ValueId)>; 2]);
 

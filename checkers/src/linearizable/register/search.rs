@@ -1,17 +1,17 @@
 //! The search for registers.
 //!
-//! Like the [general one](crate::linearizable::search), with what is true of registers only:
+//! It is the [general search](crate::linearizable::search) with rules that hold for registers only:
 //!
-//! - *Unseen writes.* A write that is open when another write takes effect can be placed just before it, where nobody sees it. So one blind
-//!   write discharges all open writes at once, and no branch is spent on them. A write so discharged keeps its *token* until it returns: it
-//!   may take effect visibly after all, which only moves it.
-//! - *Idle steps.* A write, or a crashed compare-and-set, that nobody saw is worth trying only as a stepping stone for a compare-and-set.
-//! - *Demand.* A crashed operation is worth using only for those who need its value. Once as many are left unused as there are operations
-//!   that need the value, how many were used is forgotten.
-//! - *Dominance* also knows that a plain crashed write does all that a crashed compare-and-set to the same value does.
+//! - *Unobserved writes.* A write that is open when another write takes effect can be placed just before it, where no read observes it. So
+//!   one blind write completes all open writes at once, without branching on them. Such a write keeps a *token* until it returns: it may
+//!   still take effect visibly instead, which only moves its linearization point.
+//! - *Idle steps.* A write, or a crashed compare-and-set, that no read observes is worth trying only if a compare-and-set follows it.
+//! - *Demand.* A crashed operation is worth using only if operations need its value. Once at least as many are left unused as there are
+//!   operations that need the value, the number used is dropped from the configuration.
+//! - *Dominance* also uses that a crashed plain write can replace a crashed compare-and-set to the same value.
 
+mod backtracking;
 mod dominance;
-mod passage;
 
 use std::cell::Cell;
 use std::cmp::Reverse;
@@ -19,70 +19,71 @@ use std::collections::VecDeque;
 
 use super::accesses::{Accesses, Act, ValueId};
 use super::beam::Beam;
-use crate::linearizable::agenda::Agenda;
-use crate::linearizable::bags::{BagId, Bags};
+use crate::linearizable::backpointers::{BackpointerId, Backpointers, StepOperation};
 use crate::linearizable::bits::Bits;
+use crate::linearizable::bucket_queue::BucketQueue;
 use crate::linearizable::budget::{Budget, Exceeded, Spent};
 use crate::linearizable::frontier::Frontier;
 use crate::linearizable::linearize::Path;
+use crate::linearizable::multisets::{MultisetId, Multisets};
 use crate::linearizable::outcome::{Reached, Searched};
 use crate::linearizable::problem::Problem;
 use crate::linearizable::race::{self, Breadth};
-use crate::linearizable::trail::{Taker, TrailId, Trails};
 use dominance::dominates;
 
-/// How many of the furthest configurations a failure reports.
+/// The number of furthest configurations that a failure reports.
 const REPORTED: usize = 8;
 
-/// How many steps between two returns are tried for each configuration wanted, as long as none has been found that passes.
-const DESPERATE: usize = 200;
+/// The number of steps per wanted configuration that are tried between two returns while none has been found that passes the return.
+const TRIES_PER_CONFIGURATION: usize = 200;
 
-/// How many visits pass between two looks at the budget.
-const BREATH: u64 = 64;
+/// The number of visits between two checks of the budget.
+const BUDGET_CHECK_INTERVAL: u64 = 64;
 
 /// Decides the first `end` moments of a problem whose concurrency fits the width of `B`.
 ///
-/// One that `forgets` how many crashed operations it used where that cannot matter is faster, but its trail may not add up.
-pub(super) fn search<B: Bits>(problem: &Problem<'_>, accesses: &Accesses, end: usize, budget: &Budget<'_>, forgets: bool) -> Searched {
+/// With `forgets_uses`, the search does not count uses of crashed operations where the number cannot matter. That is faster, but it may
+/// yield no path.
+pub(super) fn search<B: Bits>(problem: &Problem<'_>, accesses: &Accesses, end: usize, budget: &Budget<'_>, forgets_uses: bool) -> Searched {
     race::decide(problem.operations.len(), budget, |breadth, budget| {
-        let mut search = Search::<B>::new(problem, accesses, end, *budget, forgets);
+        let mut search = Search::<B>::new(problem, accesses, end, *budget, forgets_uses);
         search.decide(breadth)
     })
 }
 
-/// One way the register may have come so far.
+/// A value that the register may hold between two moments, and the operations that led to it.
 #[derive(Clone, Copy, Debug)]
 struct Configuration<B> {
-    /// What it holds.
+    /// The register's value.
     value: ValueId,
     /// The open operations that have not taken effect.
     todo: B,
     /// The open writes that may still take effect visibly.
     tokens: B,
     /// The crashed operations used.
-    used: BagId,
-    /// How many those are.
+    used: MultisetId,
+    /// The number of crashed operations used.
     cost: u32,
-    /// The last step that led here.
-    trail: TrailId,
+    /// The last linearization step.
+    backpointer: BackpointerId,
 }
 
-/// The value, and the compare-and-sets to do.
+/// The value and the pending compare-and-sets.
 type Key<B> = (ValueId, B);
 
-/// The reads and writes to do, the tokens, the crashed operations used and how many those are, and the trail, which is not compared.
-type Entry<B> = (B, B, BagId, u32, TrailId);
+/// The pending reads and writes, the tokens, the crashed operations used and their number, and the backpointer, which is not compared.
+type Entry<B> = (B, B, MultisetId, u32, BackpointerId);
 
 impl<B: Bits> Configuration<B> {
     fn split(self, cas: B) -> (Key<B>, Entry<B>) {
-        ((self.value, self.todo.and(cas)), (self.todo.without(cas), self.tokens, self.used, self.cost, self.trail))
+        ((self.value, self.todo.and(cas)), (self.todo.without(cas), self.tokens, self.used, self.cost, self.backpointer))
     }
 
-    fn join(((value, cas), (todo, tokens, used, cost, trail)): (Key<B>, Entry<B>)) -> Configuration<B> {
-        Configuration { value, todo: cas.or(todo), tokens, used, cost, trail }
+    fn join(((value, cas), (todo, tokens, used, cost, backpointer)): (Key<B>, Entry<B>)) -> Configuration<B> {
+        Configuration { value, todo: cas.or(todo), tokens, used, cost, backpointer }
     }
 
-    /// The same when the operation in a slot has returned.
+    /// The configuration after the operation in a slot has returned.
     fn without(self, slot: B) -> Configuration<B> {
         Configuration { todo: self.todo.without(slot), tokens: self.tokens.without(slot), ..self }
     }
@@ -90,16 +91,16 @@ impl<B: Bits> Configuration<B> {
 
 /// A configuration to be extended.
 #[derive(Clone, Copy, Debug)]
-struct Errand<B> {
+struct Expansion<B> {
     from: Configuration<B>,
-    /// Whether nobody saw its state: only a compare-and-set may follow.
+    /// Whether no read observed its state: only a compare-and-set may follow.
     is_idle: bool,
-    /// Whether only steps by crashed operations are left. They cost more, and mostly the search is over before it comes to them.
-    is_late: bool,
+    /// Whether only steps by crashed operations are left. They cost more, and usually the search ends before it needs them.
+    crashed_only: bool,
 }
 
-/// Where the search stood before a moment.
-struct Mark<B> {
+/// The configurations before a moment.
+struct Checkpoint<B> {
     at: usize,
     configurations: Vec<Configuration<B>>,
 }
@@ -108,17 +109,17 @@ struct Search<'a, 'h, B> {
     problem: &'a Problem<'h>,
     accesses: &'a Accesses,
     end: usize,
-    forgets: bool,
-    /// Where the search is.
+    forgets_uses: bool,
+    /// The current moment.
     moment: u32,
     returns: Vec<u32>,
-    bags: Bags,
-    trails: Trails,
+    multisets: Multisets,
+    backpointers: Backpointers,
     budget: Budget<'a>,
     spent: Spent,
     beam: Beam,
-    /// Whether a configuration was dropped for want of room in the beam, or by a rough comparison.
-    cut: Cell<bool>,
+    /// Whether a configuration was dropped to stay within the beam, or by a rough comparison.
+    dropped_some: Cell<bool>,
 
     /// The operation in each taken slot.
     slots: Vec<u32>,
@@ -128,47 +129,47 @@ struct Search<'a, 'h, B> {
     reads: B,
     writes: B,
     cas: B,
-    /// By value: the open reads that find it and the open writes that put it.
+    /// By value: the open reads that expect it and the open writes that store it.
     fitting: Vec<B>,
-    /// By class: how many crashed so far.
+    /// By class: the number of crashed operations so far.
     available: Vec<u32>,
-    /// By value: classes of crashed compare-and-sets that find it.
+    /// By value: the classes of crashed compare-and-sets that expect it.
     crashed_from: Vec<Vec<u32>>,
-    /// Classes of crashed plain writes.
+    /// The classes of crashed plain writes.
     crashed_writes: Vec<u32>,
-    /// By value: how many operations need to find it that have not returned.
+    /// By value: the number of operations that must find it and have not returned.
     demand: Vec<u32>,
 
     configurations: Vec<Configuration<B>>,
-    /// Where the search stood earlier, in the order of moments.
-    marks: VecDeque<Mark<B>>,
-    /// How many configurations the marks hold.
-    marked: usize,
+    /// Earlier configurations, in order of moments.
+    checkpoints: VecDeque<Checkpoint<B>>,
+    /// The number of configurations in the checkpoints.
+    checkpointed: usize,
     passed: Frontier<Key<B>, Entry<B>>,
     visited: Frontier<Key<B>, Entry<B>>,
-    /// Visited in a state that nobody saw: only a compare-and-set may follow.
+    /// Configurations visited in a state that no read observed: only a compare-and-set may follow.
     idle: Frontier<Key<B>, Entry<B>>,
-    /// What is to be extended, by how many crashed operations that takes.
-    agenda: Agenda<Errand<B>>,
+    /// Configurations to extend, by the number of crashed operations that this takes.
+    queue: BucketQueue<Expansion<B>>,
     collected: Vec<(Key<B>, Entry<B>)>,
     choices: Vec<(ValueId, usize)>,
 }
 
 impl<'a, 'h, B: Bits> Search<'a, 'h, B> {
-    fn new(problem: &'a Problem<'h>, accesses: &'a Accesses, end: usize, budget: Budget<'a>, forgets: bool) -> Self {
+    fn new(problem: &'a Problem<'h>, accesses: &'a Accesses, end: usize, budget: Budget<'a>, forgets_uses: bool) -> Self {
         Search {
             problem,
             accesses,
             end,
-            forgets,
+            forgets_uses,
             moment: 0,
             returns: problem.returns(),
-            bags: Bags::new(),
-            trails: Trails::new(budget.keeps_trails),
+            multisets: Multisets::new(),
+            backpointers: Backpointers::new(budget.keeps_paths),
             budget,
             spent: Spent::default(),
             beam: Beam::ALL,
-            cut: Cell::new(false),
+            dropped_some: Cell::new(false),
             slots: vec![0; problem.concurrency()],
             slot_of: vec![0; problem.operations.len()],
             taken: B::default(),
@@ -181,12 +182,12 @@ impl<'a, 'h, B: Bits> Search<'a, 'h, B> {
             crashed_writes: Vec::new(),
             demand: Vec::new(),
             configurations: Vec::new(),
-            marks: VecDeque::new(),
-            marked: 0,
+            checkpoints: VecDeque::new(),
+            checkpointed: 0,
             passed: Frontier::new(),
             visited: Frontier::new(),
             idle: Frontier::new(),
-            agenda: Agenda::new(),
+            queue: BucketQueue::new(),
             collected: Vec::new(),
             choices: Vec::new(),
         }
@@ -194,67 +195,67 @@ impl<'a, 'h, B: Bits> Search<'a, 'h, B> {
 
     fn decide(&mut self, breadth: Breadth) -> Searched {
         let outcome = self.run(breadth);
-        let path = self.configurations.first().and_then(|configuration| self.path(configuration.trail));
+        let path = self.configurations.first().and_then(|configuration| self.path(configuration.backpointer));
         Searched { outcome, spent: self.spent, algorithm: "register-just-in-time", path }
     }
 
-    /// Lets an operation return: every configuration is extended until it has taken effect, and not further.
+    /// Processes the return of an operation: extends every configuration until the operation has taken effect, and no further.
     fn complete(&mut self, position: u32) -> Result<(), Exceeded> {
         let bit = B::one(usize::from(self.slot_of[position as usize]));
         let act = self.act(position);
         let is_settled = |at: &Configuration<B>| at.todo.or(at.tokens).and(bit).is_empty();
         if self.configurations.iter().all(is_settled) && (self.beam.is_rough || self.configurations.len() == 1) {
-            // It has taken effect in all of them, and nothing else can be made of it.
+            // It has taken effect in all of them, and no alternative is left to try.
             self.release(position);
             return Ok(());
         }
         self.passed.clear();
         self.visited.clear();
         self.idle.clear();
-        self.sort_sources(act, bit);
-        self.close_over(act, bit)?;
+        self.partition_sources(act, bit);
+        self.extend_all(act, bit)?;
         self.close(position, bit);
         if self.configurations.len() > self.beam.width {
-            self.narrow();
+            self.truncate_to_beam();
         }
-        self.tidy();
+        self.compact();
         self.spent.peak_configurations = self.spent.peak_configurations.max(self.configurations.len());
         Ok(())
     }
 
-    /// Tells the configurations in which the operation has taken effect from those to be extended.
-    fn sort_sources(&mut self, act: Act, bit: B) {
+    /// Separates the configurations in which the operation has taken effect from those to be extended.
+    fn partition_sources(&mut self, act: Act, bit: B) {
         let mut sources = std::mem::take(&mut self.configurations);
         for from in sources.drain(..) {
             let is_done = from.todo.and(bit).is_empty();
             match act {
-                Act::Write(_) if from.tokens.and(bit).is_empty() => self.arrive_past(from, None),
+                Act::Write(_) if from.tokens.and(bit).is_empty() => self.add_passed(from, None),
                 Act::Write(value) => {
                     if is_done {
                         let unseen = Configuration { tokens: from.tokens.without(bit), ..from };
                         if from.value == value {
-                            // It may as well be placed here, with all other open writes just before it.
+                            // Its linearization point may be here, with all other open writes just before it.
                             let todo = unseen.todo.without(self.writes);
-                            self.arrive_past(Configuration { todo, ..unseen }, Some(Taker::Open(self.slots[bit.first()])));
+                            self.add_passed(Configuration { todo, ..unseen }, Some(StepOperation::Open(self.slots[bit.first()])));
                         } else {
-                            self.arrive_past(unseen, None);
+                            self.add_passed(unseen, None);
                         }
                     }
-                    self.visit(from, false, None);
+                    self.add_visited(from, false, None);
                 }
-                _ if is_done => self.arrive_past(from, None),
-                _ => self.visit(from, false, None),
+                _ if is_done => self.add_passed(from, None),
+                _ => self.add_visited(from, false, None),
             }
         }
         self.configurations = sources;
     }
 
-    fn close_over(&mut self, act: Act, bit: B) -> Result<(), Exceeded> {
+    fn extend_all(&mut self, act: Act, bit: B) -> Result<(), Exceeded> {
         let mut extended = 0_usize;
-        while let Some(Errand { from, is_idle, is_late }) = self.agenda.pop() {
+        while let Some(Expansion { from, is_idle, crashed_only }) = self.queue.pop() {
             if self.is_enough(extended) {
-                self.cut.set(true);
-                self.agenda.clear();
+                self.dropped_some.set(true);
+                self.queue.clear();
                 break;
             }
             let (key, entry) = from.split(self.cas);
@@ -263,8 +264,8 @@ impl<'a, 'h, B: Bits> Search<'a, 'h, B> {
                 continue;
             }
             extended += 1;
-            self.breathe()?;
-            if is_late {
+            self.count_visit()?;
+            if crashed_only {
                 self.crashed_steps(from, is_idle, act, bit);
             } else {
                 self.open_steps(from, is_idle, act, bit);
@@ -273,21 +274,21 @@ impl<'a, 'h, B: Bits> Search<'a, 'h, B> {
         Ok(())
     }
 
-    /// Whether the beam has all it can hold, or has looked for it long enough.
+    /// Whether the beam is full, or the search for configurations has taken enough steps.
     fn is_enough(&self, extended: usize) -> bool {
         let (wanted, found) = (self.beam.width.saturating_mul(2), self.passed.len());
-        let patience = if found > 0 { self.beam.patience } else { wanted.saturating_mul(DESPERATE) };
+        let patience = if found > 0 { self.beam.patience } else { wanted.saturating_mul(TRIES_PER_CONFIGURATION) };
         found >= wanted || extended > patience
     }
 
-    /// Takes every step by an open operation that is worth taking from a configuration.
+    /// Takes every useful step by an open operation from a configuration.
     fn open_steps(&mut self, from: Configuration<B>, is_idle: bool, target: Act, bit: B) {
         if let Act::Write(value) = target {
             let slot = bit.first();
             let seen = self.blind_write(from, value, Some(slot));
-            self.arrive_past(seen, Some(Taker::Open(self.slots[slot])));
+            self.add_passed(seen, Some(StepOperation::Open(self.slots[slot])));
             if from.todo.and(self.reads.or(self.cas)).is_empty() {
-                return; // Nobody but writes is waiting, and the last write may as well be this one.
+                return; // Only writes are pending, and this write may as well be the last of them.
             }
         }
         self.open_cas_steps(from, target, bit);
@@ -295,11 +296,11 @@ impl<'a, 'h, B: Bits> Search<'a, 'h, B> {
             self.open_write_steps(from, target, bit);
         }
         if !self.crashed_from[from.value as usize].is_empty() || (!is_idle && !self.crashed_writes.is_empty()) {
-            self.agenda.push(from.cost + 1, Errand { from, is_idle, is_late: true });
+            self.queue.push(from.cost + 1, Expansion { from, is_idle, crashed_only: true });
         }
     }
 
-    /// Takes every step by a crashed operation that is worth taking from a configuration.
+    /// Takes every useful step by a crashed operation from a configuration.
     fn crashed_steps(&mut self, from: Configuration<B>, is_idle: bool, target: Act, bit: B) {
         self.crashed_cas_steps(from, target, bit);
         if !is_idle {
@@ -307,7 +308,7 @@ impl<'a, 'h, B: Bits> Search<'a, 'h, B> {
         }
     }
 
-    /// Steps by open compare-and-sets; of those that put the same value, by the one that returns first.
+    /// Takes steps by open compare-and-sets; of those that store the same value, by the one that returns first.
     fn open_cas_steps(&mut self, from: Configuration<B>, target: Act, bit: B) {
         let mut choices = std::mem::take(&mut self.choices);
         choices.clear();
@@ -320,24 +321,24 @@ impl<'a, 'h, B: Bits> Search<'a, 'h, B> {
         }
         for &(new, slot) in &choices {
             let to = Configuration { value: new, todo: from.todo.without(B::one(slot)), ..from };
-            self.arrive(self.settled(to), false, Taker::Open(self.slots[slot]), target, bit);
+            self.add(self.satisfy_fitting(to), false, StepOperation::Open(self.slots[slot]), target, bit);
         }
         self.choices = choices;
     }
 
-    /// Steps by crashed compare-and-sets. Where nobody was waiting for the value, the next step must be a compare-and-set.
+    /// Takes steps by crashed compare-and-sets. If no pending operation fits the value, the next step must be a compare-and-set.
     fn crashed_cas_steps(&mut self, from: Configuration<B>, target: Act, bit: B) {
         for at in 0..self.crashed_from[from.value as usize].len() {
             let class = self.crashed_from[from.value as usize][at];
-            if self.bags.count(from.used, class) < self.available[class as usize] {
+            if self.multisets.count(from.used, class) < self.available[class as usize] {
                 let value = self.accesses.classes[class as usize].to;
-                let to = self.settled(Configuration { value, cost: from.cost + 1, ..from });
-                self.arrive(to, to.todo == from.todo, Taker::Crashed(class), target, bit);
+                let to = self.satisfy_fitting(Configuration { value, cost: from.cost + 1, ..from });
+                self.add(to, to.todo == from.todo, StepOperation::Crashed(class), target, bit);
             }
         }
     }
 
-    /// The open writes that may still be seen and are not the target; of those that put the same value, the one that returns first.
+    /// The open writes, except the target, that may still take effect visibly; for each value, the one that returns first.
     fn write_choices(&self, from: Configuration<B>, target: Act, bit: B, choices: &mut Vec<(ValueId, usize)>) {
         let own = if matches!(target, Act::Write(_)) { bit } else { B::default() };
         choices.clear();
@@ -348,7 +349,7 @@ impl<'a, 'h, B: Bits> Search<'a, 'h, B> {
         }
     }
 
-    /// Steps by open writes.
+    /// Takes steps by open writes.
     fn open_write_steps(&mut self, from: Configuration<B>, target: Act, bit: B) {
         let mut choices = std::mem::take(&mut self.choices);
         self.write_choices(from, target, bit, &mut choices);
@@ -356,13 +357,13 @@ impl<'a, 'h, B: Bits> Search<'a, 'h, B> {
             let discharges = !from.todo.and(self.writes).without(B::one(slot)).is_empty();
             if value != from.value || discharges {
                 let to = self.blind_write(from, value, Some(slot));
-                self.arrive_by_write(from, to, Taker::Open(self.slots[slot]), target, bit);
+                self.add_after_write(from, to, StepOperation::Open(self.slots[slot]), target, bit);
             }
         }
         self.choices = choices;
     }
 
-    /// Steps by crashed writes, where no open write puts the same value.
+    /// Takes steps by crashed writes whose value no open write stores.
     fn crashed_write_steps(&mut self, from: Configuration<B>, target: Act, bit: B) {
         let mut choices = std::mem::take(&mut self.choices);
         self.write_choices(from, target, bit, &mut choices);
@@ -370,21 +371,21 @@ impl<'a, 'h, B: Bits> Search<'a, 'h, B> {
         for at in 0..self.crashed_writes.len() {
             let class = self.crashed_writes[at];
             let value = self.accesses.classes[class as usize].to;
-            let is_spare = self.bags.count(from.used, class) < self.available[class as usize];
+            let is_spare = self.multisets.count(from.used, class) < self.available[class as usize];
             let is_new = !choices.iter().any(|choice| choice.0 == value);
             if is_spare && is_new && (discharges || (value != from.value && !self.has_crashed_cas(from, value))) {
                 let to = self.blind_write(from, value, None);
                 let to = Configuration { cost: from.cost + 1, ..to };
-                self.arrive_by_write(from, to, Taker::Crashed(class), target, bit);
+                self.add_after_write(from, to, StepOperation::Crashed(class), target, bit);
             }
         }
         self.choices = choices;
     }
 
-    /// Whether an unused crashed compare-and-set leads from a configuration to a value: a plain write is then better saved.
+    /// Whether an unused crashed compare-and-set leads from a configuration to a value: a plain write is then better kept for later.
     fn has_crashed_cas(&self, from: Configuration<B>, value: ValueId) -> bool {
         self.crashed_from[from.value as usize].iter().any(|&class| {
-            self.accesses.classes[class as usize].to == value && self.bags.count(from.used, class) < self.available[class as usize]
+            self.accesses.classes[class as usize].to == value && self.multisets.count(from.used, class) < self.available[class as usize]
         })
     }
 
@@ -397,145 +398,146 @@ impl<'a, 'h, B: Bits> Search<'a, 'h, B> {
         }
     }
 
-    /// The configuration after a write that every other open write can hide behind.
+    /// The configuration after a write, with all other open writes placed just before it.
     fn blind_write(&self, from: Configuration<B>, value: ValueId, slot: Option<usize>) -> Configuration<B> {
         let spent = slot.map_or(B::default(), B::one);
-        self.settled(Configuration { value, todo: from.todo.without(self.writes), tokens: from.tokens.without(spent), ..from })
+        self.satisfy_fitting(Configuration { value, todo: from.todo.without(self.writes), tokens: from.tokens.without(spent), ..from })
     }
 
-    /// The same with the open operations done that fit the value.
-    fn settled(&self, at: Configuration<B>) -> Configuration<B> {
+    /// The configuration with the open operations done that fit its value.
+    fn satisfy_fitting(&self, at: Configuration<B>) -> Configuration<B> {
         Configuration { todo: at.todo.without(self.fitting[at.value as usize]), ..at }
     }
 
-    fn arrive_by_write(&mut self, from: Configuration<B>, to: Configuration<B>, by: Taker, target: Act, bit: B) {
+    fn add_after_write(&mut self, from: Configuration<B>, to: Configuration<B>, by: StepOperation, target: Act, bit: B) {
         let is_seen = to.value == from.value || to.todo.and(self.reads) != from.todo.and(self.reads);
-        self.arrive(to, !is_seen, by, target, bit);
+        self.add(to, !is_seen, by, target, bit);
     }
 
-    /// Takes note of a configuration: for after the completion if the operation is done in it, else to be extended.
-    fn arrive(&mut self, to: Configuration<B>, is_idle: bool, by: Taker, target: Act, bit: B) {
+    /// Adds a configuration: to those that pass the return if the operation is done in it, else to those to be extended.
+    fn add(&mut self, to: Configuration<B>, is_idle: bool, by: StepOperation, target: Act, bit: B) {
         if !matches!(target, Act::Write(_)) && to.todo.and(bit).is_empty() {
-            self.arrive_past(to, Some(by));
-        } else if !is_idle || self.has_cas(to) {
-            self.visit(to, is_idle, Some(by));
+            self.add_passed(to, Some(by));
+        } else if !is_idle || self.cas_can_follow(to) {
+            self.add_visited(to, is_idle, Some(by));
         }
     }
 
-    /// Whether a compare-and-set can follow.
-    fn has_cas(&self, at: Configuration<B>) -> bool {
-        let is_open = |slot: usize| self.act(self.slots[slot]).finds() == at.value;
-        let is_spare = |&class: &u32| self.bags.count(at.used, class) < self.available[class as usize];
+    /// Whether a compare-and-set can be next.
+    fn cas_can_follow(&self, at: Configuration<B>) -> bool {
+        let is_open = |slot: usize| self.act(self.slots[slot]).expected() == at.value;
+        let is_spare = |&class: &u32| self.multisets.count(at.used, class) < self.available[class as usize];
         at.todo.and(self.cas).each().any(is_open) || self.crashed_from[at.value as usize].iter().any(is_spare)
     }
 
-    fn arrive_past(&mut self, to: Configuration<B>, by: Option<Taker>) {
-        let to = if self.beam.is_rough { to } else { self.accounted(to, by) };
+    fn add_passed(&mut self, to: Configuration<B>, by: Option<StepOperation>) {
+        let to = if self.beam.is_rough { to } else { self.with_usage(to, by) };
         let (key, entry) = to.split(self.cas);
-        if self.passed.dominated(key, &entry, dominates(&self.bags, self.accesses, self.beam, &self.cut)) {
+        if self.passed.dominated(key, &entry, dominates(&self.multisets, self.accesses, self.beam, &self.dropped_some)) {
             return;
         }
-        let (key, entry) = self.led(to, by).split(self.cas);
-        self.passed.insert(key, entry, dominates(&self.bags, self.accesses, self.beam, &self.cut));
+        let (key, entry) = self.with_step(to, by).split(self.cas);
+        self.passed.insert(key, entry, dominates(&self.multisets, self.accesses, self.beam, &self.dropped_some));
     }
 
-    fn visit(&mut self, to: Configuration<B>, is_idle: bool, by: Option<Taker>) {
-        let to = if self.beam.is_rough { to } else { self.accounted(to, by) };
+    fn add_visited(&mut self, to: Configuration<B>, is_idle: bool, by: Option<StepOperation>) {
+        let to = if self.beam.is_rough { to } else { self.with_usage(to, by) };
         let (key, entry) = to.split(self.cas);
         {
-            let dominates = dominates(&self.bags, self.accesses, self.beam, &self.cut);
+            let dominates = dominates(&self.multisets, self.accesses, self.beam, &self.dropped_some);
             if self.visited.dominated(key, &entry, &dominates) || (is_idle && self.idle.dominated(key, &entry, &dominates)) {
                 return;
             }
         }
-        let to = self.led(to, by);
+        let to = self.with_step(to, by);
         let (key, entry) = to.split(self.cas);
         let frontier = if is_idle { &mut self.idle } else { &mut self.visited };
-        frontier.insert(key, entry, dominates(&self.bags, self.accesses, self.beam, &self.cut));
-        self.agenda.push(to.cost, Errand { from: to, is_idle, is_late: false });
+        frontier.insert(key, entry, dominates(&self.multisets, self.accesses, self.beam, &self.dropped_some));
+        self.queue.push(to.cost, Expansion { from: to, is_idle, crashed_only: false });
     }
 
-    /// A configuration that was just reached, with what it used, as far as that matters. Where comparison is rough this waits until it is
-    /// known to be new: until then only its cost is right.
-    fn accounted(&mut self, to: Configuration<B>, by: Option<Taker>) -> Configuration<B> {
+    /// Adds the step to the crashed operations used, as far as they matter. With rough comparison this is deferred until the configuration
+    /// is known to be new; until then only its cost is right.
+    fn with_usage(&mut self, to: Configuration<B>, by: Option<StepOperation>) -> Configuration<B> {
         let used = match by {
-            Some(Taker::Crashed(class)) => self.bags.plus(to.used, class),
+            Some(StepOperation::Crashed(class)) => self.multisets.plus(to.used, class),
             _ => to.used,
         };
-        let used = if self.beam.is_rough { used } else { self.forgetful(used) };
-        Configuration { used, cost: self.bags.total(used), ..to }
+        let used = if self.beam.is_rough { used } else { self.without_irrelevant_uses(used) };
+        Configuration { used, cost: self.multisets.total(used), ..to }
     }
 
-    /// A configuration that is new, with the step that led to it.
-    fn led(&mut self, to: Configuration<B>, by: Option<Taker>) -> Configuration<B> {
-        let to = if self.beam.is_rough { self.accounted(to, by) } else { to };
-        Configuration { trail: by.map_or(to.trail, |by| self.trails.add(to.trail, by, self.moment)), ..to }
+    /// Adds the step to the path of a new configuration.
+    fn with_step(&mut self, to: Configuration<B>, by: Option<StepOperation>) -> Configuration<B> {
+        let to = if self.beam.is_rough { self.with_usage(to, by) } else { to };
+        Configuration { backpointer: by.map_or(to.backpointer, |by| self.backpointers.add(to.backpointer, by, self.moment)), ..to }
     }
 
-    /// The same without the uses of crashed operations of which more are left than anybody can need.
-    fn forgetful(&mut self, used: BagId) -> BagId {
+    /// Drops the uses of crashed operations of which enough are left for every operation that needs their value.
+    fn without_irrelevant_uses(&mut self, used: MultisetId) -> MultisetId {
         let matters = |&(class, used): &(u32, u32)| {
             let demand = self.demand[self.accesses.classes[class as usize].to as usize];
             self.available[class as usize].saturating_sub(used) < demand
         };
-        let pairs = self.bags.pairs(used);
-        if !self.forgets || pairs.iter().all(matters) {
+        let pairs = self.multisets.pairs(used);
+        if !self.forgets_uses || pairs.iter().all(matters) {
             return used;
         }
         let pairs: Vec<(u32, u32)> = pairs.iter().copied().filter(matters).collect();
-        self.bags.intern(pairs)
+        self.multisets.intern(pairs)
     }
 
-    /// Keeps only the most promising configurations: few crashed operations used, little to do.
-    fn narrow(&mut self) {
-        self.cut.set(true);
+    /// Keeps only the most promising configurations: those with few crashed operations used and few pending operations.
+    fn truncate_to_beam(&mut self) {
+        self.dropped_some.set(true);
         self.configurations.sort_by_key(|at| (at.cost, at.todo.count(), Reverse(at.tokens.count())));
         self.configurations.truncate(self.beam.width);
     }
 
-    /// Counts a visit and now and then looks at the budget.
-    fn breathe(&mut self) -> Result<(), Exceeded> {
+    /// Counts a visit and checks the budget at intervals.
+    fn count_visit(&mut self) -> Result<(), Exceeded> {
         self.spent.visits += 1;
-        if !self.spent.visits.is_multiple_of(BREATH) {
+        if !self.spent.visits.is_multiple_of(BUDGET_CHECK_INTERVAL) {
             return Ok(());
         }
-        let configurations = (self.configurations.capacity() + self.collected.capacity() + self.marked) * size_of::<Configuration<B>>();
+        let configurations =
+            (self.configurations.capacity() + self.collected.capacity() + self.checkpointed) * size_of::<Configuration<B>>();
         let frontiers = self.passed.bytes() + self.visited.bytes() + self.idle.bytes();
-        self.spent.bytes = self.bags.bytes() + self.trails.bytes() + frontiers + self.agenda.bytes() + configurations;
+        self.spent.bytes = self.multisets.bytes() + self.backpointers.bytes() + frontiers + self.queue.bytes() + configurations;
         self.spent.peak_bytes = self.spent.peak_bytes.max(self.spent.bytes);
         self.budget.exceeded(&self.spent).map_or(Ok(()), Err)
     }
 
-    /// Forgets what no configuration needs any longer; where none is left, the furthest still need it.
-    fn tidy(&mut self) {
+    /// Drops unreferenced backpointers and multisets. Not if the frontier is empty: the furthest configurations still reference them.
+    fn compact(&mut self) {
         if self.configurations.is_empty() {
             return;
         }
-        if self.trails.is_crowded() {
-            self.trails.tidy(
+        if self.backpointers.needs_compaction() {
+            self.backpointers.compact(
                 self.configurations
                     .iter_mut()
-                    .chain(self.marks.iter_mut().flat_map(|mark| &mut mark.configurations))
-                    .map(|at| &mut at.trail),
+                    .chain(self.checkpoints.iter_mut().flat_map(|checkpoint| &mut checkpoint.configurations))
+                    .map(|at| &mut at.backpointer),
             );
         }
-        if self.bags.is_crowded() {
-            self.bags.tidy(
+        if self.multisets.needs_compaction() {
+            self.multisets.compact(
                 self.configurations
                     .iter_mut()
-                    .chain(self.marks.iter_mut().flat_map(|mark| &mut mark.configurations))
+                    .chain(self.checkpoints.iter_mut().flat_map(|checkpoint| &mut checkpoint.configurations))
                     .map(|at| &mut at.used),
             );
         }
     }
 
-    fn path(&self, trail: TrailId) -> Option<Path> {
+    fn path(&self, backpointer: BackpointerId) -> Option<Path> {
         let class = |position: u32| self.accesses.class_of[position as usize];
-        let steps = self.trails.is_kept().then(|| self.trails.steps(trail, self.problem, class))??;
+        let steps = self.backpointers.is_kept().then(|| self.backpointers.steps(backpointer, self.problem, class))??;
         Some(Path { steps, hides_writes: true })
     }
 
-    /// Where the search stood when no configuration was left.
+    /// The furthest configurations, for an empty frontier.
     fn furthest(&mut self) -> Vec<Reached> {
         self.visited.collect_into(&mut self.collected);
         let mut visited: Vec<Configuration<B>> = self.collected.iter().copied().map(Configuration::join).collect();
@@ -548,7 +550,7 @@ impl<'a, 'h, B: Bits> Search<'a, 'h, B> {
         });
         let pending = |todo: B| todo.each().map(|slot| self.slots[slot]).collect();
         let state = |value: ValueId| self.accesses.values[value as usize].to_string();
-        visited.iter().map(|at| Reached { state: state(at.value), pending: pending(at.todo), path: self.path(at.trail) }).collect()
+        visited.iter().map(|at| Reached { state: state(at.value), pending: pending(at.todo), path: self.path(at.backpointer) }).collect()
     }
 }
 
@@ -559,7 +561,7 @@ mod tests {
     use crate::models::CasRegister;
 
     #[test]
-    fn depth_and_breadth_decide_the_same() {
+    fn depth_first_and_breadth_first_agree() {
         problems(|problem| {
             let accesses = Accesses::new(&CasRegister::default(), problem).expect("operations of a register");
             agree(|breadth, budget| Search::<u64>::new(problem, &accesses, problem.moments.len(), *budget, true).decide(breadth))

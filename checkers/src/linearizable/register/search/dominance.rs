@@ -1,35 +1,40 @@
-//! Which configurations make others superfluous.
+//! Dominance between configurations.
 
 use std::cell::Cell;
 
 use super::Entry;
-use crate::linearizable::bags::{BagId, Bags, EMPTY};
 use crate::linearizable::bits::Bits;
+use crate::linearizable::multisets::{EMPTY, MultisetId, Multisets};
 use crate::linearizable::register::accesses::{ANY, Accesses};
 use crate::linearizable::register::beam::Beam;
 
-/// One entry dominates another when it has less to do, more tokens, and used no more of what crashed.
-pub(super) fn dominates<B: Bits>(bags: &Bags, accesses: &Accesses, beam: Beam, cut: &Cell<bool>) -> impl Fn(&Entry<B>, &Entry<B>) -> bool {
+/// One entry dominates another if it has fewer pending operations, more tokens, and used no more crashed operations.
+pub(super) fn dominates<B: Bits>(
+    multisets: &Multisets,
+    accesses: &Accesses,
+    beam: Beam,
+    dropped_some: &Cell<bool>,
+) -> impl Fn(&Entry<B>, &Entry<B>) -> bool {
     move |one, other| {
-        let has_done_more = one.0.within(other.0) && other.1.within(one.1);
+        let has_done_more = one.0.is_subset(other.0) && other.1.is_subset(one.1);
         if !has_done_more || !beam.is_rough {
-            return has_done_more && used_no_more(bags, accesses, one.2, other.2);
+            return has_done_more && used_no_more(multisets, accesses, one.2, other.2);
         }
         let used_fewer = one.3 <= other.3;
-        if used_fewer && !cut.get() && !used_no_more(bags, accesses, one.2, other.2) {
-            cut.set(true);
+        if used_fewer && !dropped_some.get() && !used_no_more(multisets, accesses, one.2, other.2) {
+            dropped_some.set(true);
         }
         used_fewer
     }
 }
 
-/// Whether what one used can be matched, value by value, with what the other used: each compare-and-set with its like or a plain write, and
-/// each plain write with a plain write.
-fn used_no_more(bags: &Bags, accesses: &Accesses, one: BagId, other: BagId) -> bool {
+/// Whether the crashed operations that one used can be matched, value by value, with those that the other used: each compare-and-set with
+/// an identical one or a plain write, and each plain write with a plain write.
+fn used_no_more(multisets: &Multisets, accesses: &Accesses, one: MultisetId, other: MultisetId) -> bool {
     if one == EMPTY || one == other {
         return true;
     }
-    let (one, other) = (bags.pairs(one), bags.pairs(other));
+    let (one, other) = (multisets.pairs(one), multisets.pairs(other));
     let class = |pair: &(u32, u32)| accesses.classes[pair.0 as usize];
     let mut at = 0;
     while at < one.len() {

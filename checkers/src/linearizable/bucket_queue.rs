@@ -1,17 +1,17 @@
-//! What is still to be extended, the cheapest first.
+//! A priority queue for small integer costs.
 
-/// Items by their cost; of those that cost the same, the last first.
-pub(crate) struct Agenda<T> {
-    /// By cost.
+/// Items in buckets by cost. Returns the cheapest first; among equal costs, the last pushed first.
+pub(crate) struct BucketQueue<T> {
+    /// Items by cost.
     levels: Vec<Vec<T>>,
-    /// None costs less.
+    /// A lower bound: all buckets below are empty.
     lowest: usize,
     len: usize,
 }
 
-impl<T> Agenda<T> {
-    pub(crate) fn new() -> Agenda<T> {
-        Agenda { levels: Vec::new(), lowest: 0, len: 0 }
+impl<T> BucketQueue<T> {
+    pub(crate) fn new() -> BucketQueue<T> {
+        BucketQueue { levels: Vec::new(), lowest: 0, len: 0 }
     }
 
     pub(crate) fn push(&mut self, cost: u32, item: T) {
@@ -24,7 +24,7 @@ impl<T> Agenda<T> {
         self.levels[cost].push(item);
     }
 
-    /// Takes out the cheapest.
+    /// Removes and returns the cheapest item.
     pub(crate) fn pop(&mut self) -> Option<T> {
         if self.len == 0 {
             return None;
@@ -43,7 +43,7 @@ impl<T> Agenda<T> {
         self.len = 0;
     }
 
-    /// Roughly the bytes held.
+    /// The approximate number of bytes held.
     pub(crate) fn bytes(&self) -> usize {
         self.levels.iter().map(|level| level.capacity() * size_of::<T>() + size_of::<Vec<T>>()).sum()
     }
@@ -54,17 +54,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_cheapest_comes_first() {
-        let mut agenda = Agenda::new();
+    fn pops_the_cheapest_first() {
+        let mut queue = BucketQueue::new();
         for (cost, item) in [(5, 'a'), (2, 'b'), (5, 'c')] {
-            agenda.push(cost, item);
+            queue.push(cost, item);
         }
-        assert_eq!(agenda.pop(), Some('b'));
-        agenda.push(0, 'd');
-        assert_eq!([agenda.pop(), agenda.pop()], [Some('d'), Some('c')]);
-        agenda.clear();
-        assert_eq!(agenda.pop(), None);
-        agenda.push(7, 'e');
-        assert_eq!([agenda.pop(), agenda.pop()], [Some('e'), None]);
+        assert_eq!(queue.pop(), Some('b'));
+        queue.push(0, 'd');
+        assert_eq!([queue.pop(), queue.pop()], [Some('d'), Some('c')]);
+        queue.clear();
+        assert_eq!(queue.pop(), None);
+        queue.push(7, 'e');
+        assert_eq!([queue.pop(), queue.pop()], [Some('e'), None]);
     }
 }

@@ -1,4 +1,4 @@
-//! What each class of operations does to each state, remembered.
+//! The transitions of a model, memoised.
 
 use elenchus_core::{Change, Growth, Model, Operation, Process, Step, Symbol, Value};
 use rustc_hash::FxHashMap;
@@ -6,16 +6,16 @@ use rustc_hash::FxHashMap;
 /// The number of an interned state. The initial one is 0.
 pub(crate) type StateId = u32;
 
-/// Operations that ask and were told the same.
+/// The number of a class of operations with equal functions, arguments and results.
 pub(crate) type ClassId = u32;
 
-/// No state: the step is impossible.
+/// Not a state: the transition is impossible.
 pub(crate) const IMPOSSIBLE: StateId = u32::MAX;
 
-/// Any state that is replaced before anyone sees it or what grew out of it.
-pub(crate) const UNSEEN: StateId = u32::MAX - 1;
+/// Any state that is replaced before an operation observes it or what grew from it.
+pub(crate) const UNOBSERVED: StateId = u32::MAX - 1;
 
-/// What a class makes of any state, in a model whose states grow.
+/// The effect of a class on any state, for models whose states grow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Effect {
     Grows,
@@ -25,31 +25,31 @@ pub(crate) enum Effect {
 
 type ClassKey<'h> = (Symbol, &'h Value, Option<&'h Value>, Option<Process>);
 
-/// A model's states as small integers, and its steps as a table that fills as it is asked.
-pub(crate) struct Steps<'a, M: Model> {
+/// A model's states as small integers and its transitions as a table that is filled on demand.
+pub(crate) struct Transitions<'a, M: Model> {
     model: &'a M,
     states: Vec<M::State>,
     ids: FxHashMap<M::State, StateId>,
     table: FxHashMap<u64, StateId>,
-    /// Which states may become what which observations were told.
-    leads: FxHashMap<u64, bool>,
+    /// Memoised results of [`Transitions::leads_to`].
+    memoised_leads_to: FxHashMap<u64, bool>,
     /// By position of the operation.
     classes: Vec<ClassId>,
-    /// By class: an operation of it.
+    /// By class: one operation of it.
     examples: Vec<Operation<'a>>,
     /// By class: whether it never changes a state.
     observes: Vec<bool>,
-    /// By class; empty where states do not grow.
+    /// By class; empty if states do not grow.
     effects: Vec<Effect>,
 }
 
-impl<'a, M: Model> Steps<'a, M> {
-    pub(crate) fn new(model: &'a M, operations: &[Operation<'a>]) -> Steps<'a, M> {
+impl<'a, M: Model> Transitions<'a, M> {
+    pub(crate) fn new(model: &'a M, operations: &[Operation<'a>]) -> Transitions<'a, M> {
         let mut known: FxHashMap<ClassKey<'a>, ClassId> = FxHashMap::default();
         let (mut classes, mut examples, mut observes) = (Vec::with_capacity(operations.len()), Vec::new(), Vec::new());
         for operation in operations {
-            let who = model.minds_process().then_some(operation.process);
-            let class = *known.entry((operation.f, operation.input, operation.output, who)).or_insert_with(|| {
+            let process = model.minds_process().then_some(operation.process);
+            let class = *known.entry((operation.f, operation.input, operation.output, process)).or_insert_with(|| {
                 examples.push(*operation);
                 observes.push(model.observes(operation));
                 examples.len() as ClassId - 1
@@ -58,8 +58,8 @@ impl<'a, M: Model> Steps<'a, M> {
         }
         let initial = model.initial();
         let ids = FxHashMap::from_iter([(initial.clone(), 0)]);
-        let (table, leads, effects) = (FxHashMap::default(), FxHashMap::default(), Vec::new());
-        let mut steps = Steps { model, states: vec![initial], ids, table, leads, classes, examples, observes, effects };
+        let (table, memoised_leads_to, effects) = (FxHashMap::default(), FxHashMap::default(), Vec::new());
+        let mut steps = Transitions { model, states: vec![initial], ids, table, memoised_leads_to, classes, examples, observes, effects };
         if let Some(growth) = model.growth() {
             steps.effects = (0..steps.examples.len()).map(|class| steps.effect_of(growth, class)).collect();
         }
@@ -76,7 +76,7 @@ impl<'a, M: Model> Steps<'a, M> {
         self.observes[class as usize]
     }
 
-    /// What a class makes of any state, where states grow.
+    /// The effect of a class on any state, if states grow.
     pub(crate) fn effect(&self, class: ClassId) -> Effect {
         self.effects[class as usize]
     }
@@ -92,14 +92,14 @@ impl<'a, M: Model> Steps<'a, M> {
         }
     }
 
-    /// Where a class leads from a state, or [`IMPOSSIBLE`].
+    /// The state after an operation of a class, or [`IMPOSSIBLE`].
     pub(crate) fn next(&mut self, state: StateId, class: ClassId) -> StateId {
-        if state == UNSEEN {
+        if state == UNOBSERVED {
             return match self.effect(class) {
                 Effect::Grows if self.observes(class) => IMPOSSIBLE,
-                Effect::Grows => UNSEEN,
+                Effect::Grows => UNOBSERVED,
                 Effect::Replaces(state) => state,
-                Effect::Alters => unreachable!("states that may yet be altered are kept apart"),
+                Effect::Alters => unreachable!("states that an operation may alter are never unobserved"),
             };
         }
         let key = pair(state, class);
@@ -115,32 +115,32 @@ impl<'a, M: Model> Steps<'a, M> {
         next
     }
 
-    /// Whether a state may be, or grow into, one in which an observation of this class fits.
+    /// Whether a state is, or may grow into, one that an observation of this class fits.
     pub(crate) fn leads_to(&mut self, state: StateId, class: ClassId) -> bool {
-        if state == UNSEEN {
+        if state == UNOBSERVED {
             return false;
         }
         let (model, states, examples) = (self.model, &self.states, &self.examples);
         *self
-            .leads
+            .memoised_leads_to
             .entry(pair(state, class))
             .or_insert_with(|| model.growth().is_none_or(|growth| growth.leads_to(&states[state as usize], &examples[class as usize])))
     }
 
-    /// The state with a number, in words.
+    /// The state in words.
     pub(crate) fn describe(&self, state: StateId) -> String {
         match self.states.get(state as usize) {
             Some(state) => self.model.describe(state),
-            None => "that nobody sees before it is overwritten".to_owned(),
+            None => "(overwritten before any read)".to_owned(),
         }
     }
 
-    /// Roughly the bytes held. What a state owns beyond its own size is guessed at 64 bytes.
+    /// The approximate number of bytes held. The heap memory of a state is estimated at 64 bytes.
     pub(crate) fn bytes(&self) -> usize {
-        self.states.len() * (2 * size_of::<M::State>() + 64) + (self.table.len() + self.leads.len()) * 24
+        self.states.len() * (2 * size_of::<M::State>() + 64) + (self.table.len() + self.memoised_leads_to.len()) * 24
     }
 
-    /// The state with a number that is none of the special ones.
+    /// The state with this number, which is not one of the special ones.
     pub(crate) fn state(&self, state: StateId) -> &M::State {
         &self.states[state as usize]
     }

@@ -1,22 +1,22 @@
-//! Trees over the positions 0 to n - 1 that answer for a range what is greatest in it, or where it first is zero.
+//! Segment trees over the positions 0 to n - 1: the maximum of a range, and the first zero in a range.
 
-/// Numbers of which the greatest in a range is asked for. O(log n) each.
-pub(super) struct Greatest {
+/// Numbers with range-maximum queries. O(log n) each.
+pub(super) struct MaxTree {
     leaves: usize,
-    /// Node `i` has the greatest of nodes `2 i` and `2 i + 1`; the leaves come last.
+    /// Node `i` has the maximum of nodes `2 i` and `2 i + 1`; the leaves come last.
     nodes: Vec<u32>,
 }
 
-impl Greatest {
-    /// All 0.
-    pub(super) fn new(len: usize) -> Greatest {
+impl MaxTree {
+    /// All zero.
+    pub(super) fn new(len: usize) -> MaxTree {
         let leaves = len.next_power_of_two();
-        Greatest { leaves, nodes: vec![0; 2 * leaves] }
+        MaxTree { leaves, nodes: vec![0; 2 * leaves] }
     }
 
-    /// Many at once, in O(n).
-    pub(super) fn of(numbers: impl ExactSizeIterator<Item = u32>) -> Greatest {
-        let mut tree = Greatest::new(numbers.len());
+    /// Builds a tree from numbers. O(n).
+    pub(super) fn of(numbers: impl ExactSizeIterator<Item = u32>) -> MaxTree {
+        let mut tree = MaxTree::new(numbers.len());
         let leaves = tree.leaves;
         for (leaf, number) in tree.nodes[leaves..].iter_mut().zip(numbers) {
             *leaf = number;
@@ -39,7 +39,7 @@ impl Greatest {
         }
     }
 
-    /// Somewhere in a range where the number is above a bound.
+    /// Some position in a range at which the number is above a bound.
     pub(super) fn above(&self, from: usize, to: usize, bound: u32) -> Option<usize> {
         let (mut left, mut right) = (self.leaves + from, self.leaves + to);
         while left < right {
@@ -60,8 +60,8 @@ impl Greatest {
         None
     }
 
-    /// The greatest number in a range, and where it is; 0 for an empty range.
-    pub(super) fn greatest(&self, from: usize, to: usize) -> (usize, u32) {
+    /// The maximum of a range and its position; 0 for an empty range.
+    pub(super) fn maximum(&self, from: usize, to: usize) -> (usize, u32) {
         let (mut left, mut right) = (self.leaves + from, self.leaves + to.max(from));
         let (mut node, mut greatest) = (left, 0);
         while left < right {
@@ -83,18 +83,18 @@ impl Greatest {
     }
 }
 
-/// Counts of which one is taken from all in a range, and the first zero is asked for. O(log n) each.
-pub(super) struct Counts {
+/// Counts with range decrement and first-zero queries. O(log n) each.
+pub(super) struct CountTree {
     leaves: usize,
-    /// By node: what is to be added to all below it.
+    /// By node: the amount to add to all counts below it.
     below: Vec<i32>,
-    /// By node: the least below it, without what its ancestors add.
+    /// By node: the minimum below it, without what its ancestors add.
     least: Vec<i32>,
 }
 
-impl Counts {
-    /// These counts, none of them negative. O(n).
-    pub(super) fn of(counts: impl ExactSizeIterator<Item = i32>) -> Counts {
+impl CountTree {
+    /// Builds a tree from counts, none of them negative. O(n).
+    pub(super) fn of(counts: impl ExactSizeIterator<Item = i32>) -> CountTree {
         let leaves = counts.len().next_power_of_two();
         let mut least = vec![0; 2 * leaves];
         for (leaf, count) in least[leaves..].iter_mut().zip(counts) {
@@ -103,10 +103,10 @@ impl Counts {
         for node in (1..leaves).rev() {
             least[node] = least[2 * node].min(least[2 * node + 1]);
         }
-        Counts { leaves, below: vec![0; leaves], least }
+        CountTree { leaves, below: vec![0; leaves], least }
     }
 
-    /// Takes one from each count from `from` to before `to`.
+    /// Subtracts one from each count from `from` to before `to`.
     pub(super) fn decrease(&mut self, from: usize, to: usize) {
         if from >= to {
             return;
@@ -114,34 +114,34 @@ impl Counts {
         let (mut left, mut right) = (self.leaves + from, self.leaves + to);
         while left < right {
             if left % 2 == 1 {
-                self.lower(left);
+                self.decrement(left);
                 left += 1;
             }
             if right % 2 == 1 {
                 right -= 1;
-                self.lower(right);
+                self.decrement(right);
             }
             (left, right) = (left / 2, right / 2);
         }
-        self.renew(self.leaves + from);
-        self.renew(self.leaves + to - 1);
+        self.recompute(self.leaves + from);
+        self.recompute(self.leaves + to - 1);
     }
 
-    fn lower(&mut self, node: usize) {
+    fn decrement(&mut self, node: usize) {
         self.least[node] -= 1;
         if let Some(below) = self.below.get_mut(node) {
             *below -= 1;
         }
     }
 
-    fn renew(&mut self, mut node: usize) {
+    fn recompute(&mut self, mut node: usize) {
         while node > 1 {
             node /= 2;
             self.least[node] = self.least[2 * node].min(self.least[2 * node + 1]) + self.below[node];
         }
     }
 
-    /// The first place at or after `from` where the count is zero; the number of leaves if there is none.
+    /// The first position at or after `from` at which the count is zero; the number of leaves if there is none.
     pub(super) fn zero(&self, from: usize) -> usize {
         self.zero_below(1, 0, self.leaves, from, 0).unwrap_or(self.leaves)
     }
@@ -165,13 +165,13 @@ mod tests {
 
     #[test]
     fn finds_what_is_above_a_bound() {
-        let mut tree = Greatest::of([3, 9, 4, 1, 7].into_iter());
+        let mut tree = MaxTree::of([3, 9, 4, 1, 7].into_iter());
         assert_eq!(tree.above(0, 5, 8), Some(1));
         assert_eq!(tree.above(2, 5, 4), Some(4));
         assert_eq!(tree.above(2, 4, 4), None);
-        assert_eq!(tree.greatest(0, 5), (1, 9));
-        assert_eq!(tree.greatest(2, 4), (2, 4));
-        assert_eq!(tree.greatest(3, 3), (3, 0));
+        assert_eq!(tree.maximum(0, 5), (1, 9));
+        assert_eq!(tree.maximum(2, 4), (2, 4));
+        assert_eq!(tree.maximum(3, 3), (3, 0));
         tree.set(1, 0);
         assert_eq!(tree.above(0, 5, 8), None);
         assert_eq!(tree.above(0, 0, 0), None);
@@ -179,7 +179,7 @@ mod tests {
 
     #[test]
     fn finds_the_first_zero() {
-        let mut counts = Counts::of([1, 2, 2, 1, 3].into_iter());
+        let mut counts = CountTree::of([1, 2, 2, 1, 3].into_iter());
         assert_eq!(counts.zero(0), 5);
         counts.decrease(1, 4);
         assert_eq!((counts.zero(0), counts.zero(4)), (3, 5));

@@ -1,38 +1,38 @@
-//! Passing moments, forth and, where a beam ran empty, back.
+//! Advancing from moment to moment, and backtracking where a beam fails.
 
 use elenchus_core::Kind;
 
-use super::{Configuration, Mark, Search};
-use crate::linearizable::bags::{Bags, EMPTY};
+use super::{Checkpoint, Configuration, Search};
+use crate::linearizable::backpointers::ROOT;
 use crate::linearizable::bits::Bits;
 use crate::linearizable::budget::Exceeded;
+use crate::linearizable::multisets::{EMPTY, Multisets};
 use crate::linearizable::outcome::{Broken, Outcome};
 use crate::linearizable::problem::Moment;
 use crate::linearizable::race::Breadth;
 use crate::linearizable::register::accesses::{ANY, Act};
-use crate::linearizable::register::beam::{Beam, MARKS, STRIDE, Widening};
-use crate::linearizable::trail::BEGINNING;
+use crate::linearizable::register::beam::{Beam, CHECKPOINT_INTERVAL, CHECKPOINTS, Widening};
 
 impl<B: Bits> Search<'_, '_, B> {
-    /// Starts again.
+    /// Returns to the beginning.
     fn reset(&mut self) {
-        self.cut.set(false);
+        self.dropped_some.set(false);
         (self.taken, self.reads, self.writes, self.cas) = Default::default();
         self.fitting.fill(B::default());
         self.available.fill(0);
         self.crashed_from.iter_mut().for_each(Vec::clear);
         self.crashed_writes.clear();
         self.demand.clone_from(&self.accesses.demand);
-        self.bags = Bags::new();
-        self.trails.clear();
+        self.multisets = Multisets::new();
+        self.backpointers.clear();
         self.configurations.clear();
-        self.marks.clear();
-        self.marked = 0;
+        self.checkpoints.clear();
+        self.checkpointed = 0;
         let (todo, tokens) = Default::default();
-        self.configurations.push(Configuration { value: 0, todo, tokens, used: EMPTY, cost: 0, trail: BEGINNING });
+        self.configurations.push(Configuration { value: 0, todo, tokens, used: EMPTY, cost: 0, backpointer: ROOT });
     }
 
-    /// Passes all moments, with few configurations or all.
+    /// Processes all moments, with few or all configurations.
     pub(super) fn run(&mut self, breadth: Breadth) -> Outcome {
         let problem = self.problem;
         let mut widening = Widening::new(!self.accesses.classes.is_empty());
@@ -43,32 +43,32 @@ impl<B: Bits> Search<'_, '_, B> {
                 Breadth::Few => widening.beam(at),
                 Breadth::All => Beam::ALL,
             };
-            if self.beam.is_rough && at.is_multiple_of(STRIDE) {
-                self.mark(at);
+            if self.beam.is_rough && at.is_multiple_of(CHECKPOINT_INTERVAL) {
+                self.save_checkpoint(at);
             }
-            if let Err(why) = self.pass(at) {
+            if let Err(why) = self.advance(at) {
                 return Outcome::Exhausted { why, moments: at };
             }
             if !self.configurations.is_empty() {
                 at += 1;
                 continue;
             }
-            if !self.cut.get()
+            if !self.dropped_some.get()
                 && let Moment::Return(operation) = problem.moments[at]
             {
                 return Outcome::Broken(Broken { operation, reached: self.furthest() });
             }
-            let Some(to) = widening.widen(at) else { return Outcome::Exhausted { why: Exceeded::Narrow, moments: at } };
-            at = self.go_back(at, to);
+            let Some(to) = widening.widen(at) else { return Outcome::Exhausted { why: Exceeded::NarrowBeam, moments: at } };
+            at = self.backtrack(at, to);
         }
         Outcome::Linearizable
     }
 
-    /// Passes a moment.
-    fn pass(&mut self, at: usize) -> Result<(), Exceeded> {
+    /// Processes a moment.
+    fn advance(&mut self, at: usize) -> Result<(), Exceeded> {
         match self.problem.moments[at] {
             Moment::Call(position) if self.problem.operation(position).kind == Kind::Ok => self.open(position),
-            Moment::Call(position) => self.crash(position),
+            Moment::Call(position) => self.open_crashed(position),
             Moment::Return(position) => {
                 self.moment = at as u32;
                 self.complete(position)?;
@@ -77,46 +77,46 @@ impl<B: Bits> Search<'_, '_, B> {
         Ok(())
     }
 
-    /// Remembers where the search stands before a moment.
-    fn mark(&mut self, at: usize) {
-        if self.marks.back().is_some_and(|mark| mark.at >= at) {
+    /// Saves the configurations before a moment.
+    fn save_checkpoint(&mut self, at: usize) {
+        if self.checkpoints.back().is_some_and(|checkpoint| checkpoint.at >= at) {
             return;
         }
-        if self.marks.len() >= MARKS
-            && let Some(first) = self.marks.pop_front()
+        if self.checkpoints.len() >= CHECKPOINTS
+            && let Some(first) = self.checkpoints.pop_front()
         {
-            self.marked -= first.configurations.len();
+            self.checkpointed -= first.configurations.len();
         }
-        self.marked += self.configurations.len();
-        self.marks.push_back(Mark { at, configurations: self.configurations.clone() });
+        self.checkpointed += self.configurations.len();
+        self.checkpoints.push_back(Checkpoint { at, configurations: self.configurations.clone() });
     }
 
-    /// Goes back from a moment just passed to the last mark that is not after another one, or to the beginning.
-    fn go_back(&mut self, passed: usize, to: usize) -> usize {
-        while let Some(mark) = self.marks.pop_back_if(|mark| mark.at > to) {
-            self.marked -= mark.configurations.len();
+    /// Backtracks from a moment just processed to the last checkpoint at or before another one, or to the beginning.
+    fn backtrack(&mut self, passed: usize, to: usize) -> usize {
+        while let Some(checkpoint) = self.checkpoints.pop_back_if(|checkpoint| checkpoint.at > to) {
+            self.checkpointed -= checkpoint.configurations.len();
         }
-        let Some(mark) = self.marks.back() else {
+        let Some(checkpoint) = self.checkpoints.back() else {
             self.reset();
             return 0;
         };
-        let at = mark.at;
-        self.configurations.clone_from(&mark.configurations);
+        let at = checkpoint.at;
+        self.configurations.clone_from(&checkpoint.configurations);
         for moment in (at..=passed).rev() {
-            self.unpass(moment);
+            self.undo(moment);
         }
         at
     }
 
-    /// Undoes what passing a moment did to anything but the configurations. Moments are undone in reverse order.
-    fn unpass(&mut self, at: usize) {
+    /// Undoes the effect of a moment on everything but the configurations. Moments are undone in reverse order.
+    fn undo(&mut self, at: usize) {
         match self.problem.moments[at] {
             Moment::Call(position) if self.problem.operation(position).kind == Kind::Ok => self.vacate(position),
-            Moment::Call(position) => self.uncrash(position),
+            Moment::Call(position) => self.undo_open_crashed(position),
             Moment::Return(position) => {
                 let act = self.act(position);
-                if act.finds() != ANY {
-                    self.demand[act.finds() as usize] += 1;
+                if act.expected() != ANY {
+                    self.demand[act.expected() as usize] += 1;
                 }
                 self.occupy(position);
             }
@@ -127,9 +127,9 @@ impl<B: Bits> Search<'_, '_, B> {
         self.accesses.acts[position as usize]
     }
 
-    /// An operation that will return begins.
+    /// Processes the call of an operation that returns.
     fn open(&mut self, position: u32) {
-        let slot = self.taken.free().expect("the concurrency of the problem fits the width");
+        let slot = self.taken.first_free().expect("the concurrency of the problem fits the width");
         self.slot_of[position as usize] = slot as u16;
         let bit = self.occupy(position);
         let act = self.act(position);
@@ -177,8 +177,8 @@ impl<B: Bits> Search<'_, '_, B> {
         }
     }
 
-    /// Undoes [`Search::crash`].
-    fn uncrash(&mut self, position: u32) {
+    /// Undoes [`Search::open_crashed`].
+    fn undo_open_crashed(&mut self, position: u32) {
         let number = self.accesses.class_of[position as usize];
         let class = self.accesses.classes[number as usize];
         if self.demand[class.to as usize] == 0 {
@@ -194,8 +194,8 @@ impl<B: Bits> Search<'_, '_, B> {
         }
     }
 
-    /// An operation that never returns begins. One whose value nobody needs is left out.
-    fn crash(&mut self, position: u32) {
+    /// Processes the call of a crashed operation. It is left out if no operation needs its value.
+    fn open_crashed(&mut self, position: u32) {
         let number = self.accesses.class_of[position as usize];
         let class = self.accesses.classes[number as usize];
         if self.demand[class.to as usize] == 0 {
@@ -215,23 +215,23 @@ impl<B: Bits> Search<'_, '_, B> {
     pub(super) fn release(&mut self, position: u32) {
         self.vacate(position);
         let act = self.act(position);
-        if act.finds() != ANY {
-            self.demand[act.finds() as usize] -= 1;
+        if act.expected() != ANY {
+            self.demand[act.expected() as usize] -= 1;
         }
     }
 
-    /// Goes on from the configurations that passed the return of an operation.
+    /// Continues with the configurations that passed the return of an operation.
     pub(super) fn close(&mut self, position: u32, bit: B) {
         self.release(position);
         self.passed.collect_into(&mut self.collected);
         let mut collected = std::mem::take(&mut self.collected);
         let has_tokens = matches!(self.act(position), Act::Write(_));
         if collected.len() > 1 && (has_tokens || !self.beam.is_rough) {
-            // Without the token of what returned, and with less demand, more may be dominated.
+            // Without the token of the returned operation, and with less demand, more configurations may be dominated.
             self.passed.clear();
             for &found in &collected {
                 let freed = Configuration::join(found).without(bit);
-                self.arrive_past(freed, None);
+                self.add_passed(freed, None);
             }
             self.passed.collect_into(&mut collected);
         }
