@@ -1,22 +1,22 @@
-//! Transactions: which isolation levels does a history refute, and by what?
+//! Transactional isolation: which levels a history refutes, and the phenomena that refute them.
 //!
-//! Events become [`Transactions`], columns that are linear in the number of steps. From what was read an order of the versions of each key is
-//! inferred, and from that a graph: which transaction must stand before which. [`analyse`] finds every [`Phenomenon`] in transactions, versions
-//! and graph, and the [`Level`]s that proscribe it.
+//! Events become [`Transactions`], columns that are linear in the number of steps. The reads determine, as far as possible, a version
+//! order of each key, and from it the dependency graph. [`analyse`] finds every [`Phenomenon`] in transactions, version orders and graph,
+//! and derives the refuted [`Level`]s.
 //!
 //! ```text
-//!   events ─ push ─> Transactions ─ within ──────────────────────────────> internal, G1a, G1b, lost-update …
+//!   events ─ push ─> Transactions ─ intra_transaction ──────────────────────────────> internal, G1a, G1b, lost-update …
 //!                        │
 //!                        ├─ list_append / rw_register: ww, wr, rw ─┐
-//!                        └─ order: session, real time ─────────────┴─ graph ─ components ─ cycles, special ─> G0, G1c, G-single, G2 …
+//!                        └─ order: session, real time ─────────────┴─ graph ─ components ─ cycles, named_cycles ─> G0, G1c, G-single, G2 …
 //! ```
 //!
-//! The order of a register's versions is often not told by who read what. What the graph leaves open of registers is decided by the `solver`,
-//! by an order that is found, or by showing that there is none.
+//! Reads of registers often leave the version order open. What the dependency graph does not decide for registers is decided by the
+//! `solver`, which finds a serialization order or shows that there is none.
 //!
-//! Failed transactions did not happen. Crashed ones (`info`, or never returned) happened if something they wrote was read, and are otherwise
-//! left out. Whatever is found is proved by what clients were told; what is not found is not thereby excluded, except where it says so. What is
-//! missed is explained and counted in `docs/transactions.md`, which [`markdown`] writes.
+//! Failed transactions did not happen. Crashed transactions (`info`, or without a completion) happened if something that they wrote was
+//! read, and are otherwise ignored. Every finding is proved by the results that clients observed; the absence of a finding proves nothing
+//! unless the verdict says so. `docs/transactions.md`, written by [`markdown`], explains and counts the violations that are missed.
 
 mod analysis;
 mod assumed;

@@ -1,11 +1,11 @@
-//! What is going to happen, in order of time.
+//! The event queue of the discrete-event simulation.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use elenchus_core::Rng;
 
-/// A queue of turns by time; those of one moment keep the order in which they were planned. O(log n) a turn.
+/// A priority queue of tasks by time; tasks at the same time run in the order in which they were scheduled. O(log n) per task.
 #[derive(Debug, Default)]
 pub(super) struct Agenda<T> {
     turns: BinaryHeap<Reverse<(u64, u64, T)>>,
@@ -14,18 +14,18 @@ pub(super) struct Agenda<T> {
 }
 
 impl<T: Ord> Agenda<T> {
-    /// An empty agenda, at time 0.
+    /// Creates an empty queue at time 0.
     pub(super) fn new() -> Agenda<T> {
         Agenda { turns: BinaryHeap::new(), planned: 0, now: 0 }
     }
 
-    /// Plans a turn so many nanoseconds from now.
+    /// Schedules a task after a delay in nanoseconds.
     pub(super) fn after(&mut self, delay: u64, turn: T) {
         self.planned += 1;
         self.turns.push(Reverse((self.now.saturating_add(delay), self.planned, turn)));
     }
 
-    /// The next turn. Its time is now.
+    /// Removes the next task and advances the clock to its time.
     pub(super) fn next(&mut self) -> Option<T> {
         let Reverse((time, _, turn)) = self.turns.pop()?;
         self.now = time;
@@ -38,8 +38,8 @@ impl<T: Ord> Agenda<T> {
     }
 }
 
-/// How long something takes that takes `mean` nanoseconds or so: uniform up to twice that, and one time in sixteen eight times as long. Whole
-/// numbers only, since logarithms differ between platforms.
+/// Draws a delay in nanoseconds: uniform up to twice `mean`, and eight times as long for one delay in sixteen. Uses integers only,
+/// because logarithms differ between platforms.
 pub(super) fn delay(rng: &mut Rng, mean: u64) -> u64 {
     let bits = rng.bits();
     let usual = ((u128::from(bits) * u128::from(mean.saturating_mul(2))) >> 64) as u64;

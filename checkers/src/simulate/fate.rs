@@ -1,32 +1,32 @@
-//! What becomes of operations, and where defects strike.
+//! Outcomes of operations, and the operations on which defects occur.
 
 use elenchus_core::Rng;
 
 use super::recipe::{Recipe, Strikes};
 
-/// What becomes of an operation.
+/// The outcome of an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fate {
-    /// It is carried out, and its process is told the result.
+    /// It is executed, and its process receives the result.
     Answered,
-    /// It is refused, and nothing happens.
+    /// It is rejected and has no effect.
     Refused,
-    /// Its process is told nothing.
+    /// Its process receives no result.
     Crashed(Effect),
 }
 
-/// When an operation takes effect of which nobody is told.
+/// When a crashed operation takes effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Effect {
     /// While its process waits.
     Now,
-    /// Perhaps much later.
+    /// Possibly much later.
     Later,
     /// Never.
     Never,
 }
 
-/// Decides fates.
+/// Draws outcomes.
 #[derive(Debug)]
 pub(super) struct Fates {
     crash: f64,
@@ -35,12 +35,12 @@ pub(super) struct Fates {
 }
 
 impl Fates {
-    /// The fates of a recipe.
+    /// Creates the outcomes of a recipe.
     pub(super) fn new(recipe: &Recipe) -> Fates {
         Fates { crash: recipe.crash, fail: recipe.fail, rng: recipe.seed.stream("simulate fates") }
     }
 
-    /// The fate of the next operation.
+    /// Draws the outcome of the next operation.
     pub(super) fn draw(&mut self) -> Fate {
         let drawn = self.rng.unit();
         if drawn >= self.crash + self.fail {
@@ -57,24 +57,24 @@ impl Fates {
     }
 }
 
-/// Decides where the store's defect strikes.
+/// Decides on which operations the defect of a store occurs.
 #[derive(Debug)]
 pub(super) struct Lot {
     strikes: Strikes,
-    /// With [`Strikes::Once`]: after how many operations; the greatest number once it has struck.
+    /// With [`Strikes::Once`]: the number of operations before the defect; `u64::MAX` once it has occurred.
     after: u64,
     rng: Rng,
 }
 
 impl Lot {
-    /// Where the defect of a recipe strikes.
+    /// Creates the defects of a recipe.
     pub(super) fn new(recipe: &Recipe) -> Lot {
         let mut rng = recipe.seed.stream("simulate defects");
         let after = recipe.operations / 4 + rng.below(recipe.operations / 2 + 1);
         Lot { strikes: recipe.strikes, after, rng }
     }
 
-    /// Whether the operation at hand is to be struck, when so many were asked for.
+    /// Returns whether the defect is to occur on the current operation, of which `asked` were invoked so far.
     pub(super) fn strikes(&mut self, asked: u64) -> bool {
         match self.strikes {
             Strikes::Share(share) => self.rng.chance(share),
@@ -82,7 +82,7 @@ impl Lot {
         }
     }
 
-    /// It was struck.
+    /// Records that the defect occurred.
     pub(super) fn struck(&mut self) {
         self.after = u64::MAX;
     }

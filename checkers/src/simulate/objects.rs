@@ -1,4 +1,4 @@
-//! Objects of which one operation asks one thing.
+//! Single objects, accessed by one operation at a time.
 
 mod container;
 mod counter;
@@ -23,7 +23,7 @@ pub(super) use semaphore::Semaphore;
 pub(super) use set::Set;
 pub(super) use text::Text;
 
-/// What one operation asks.
+/// The function and argument of an operation.
 #[derive(Clone, Debug)]
 pub(super) struct Request {
     pub(super) f: Symbol,
@@ -35,68 +35,68 @@ impl Request {
         Request { f: Symbol::of(f), value: value.into() }
     }
 
-    /// One without an argument.
+    /// Creates a request without an argument.
     pub(super) fn bare(f: &'static str) -> Request {
         Request { f: Symbol::of(f), value: Value::Nil }
     }
 
-    /// Whether it only looks.
+    /// Returns whether it is read-only.
     pub(super) fn observes(&self) -> bool {
         matches!(self.f.as_str(), "read" | "get" | "contains")
     }
 }
 
-/// What an object answers.
+/// The reply of an object.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Reply {
-    /// It is done; there is nothing to tell but that.
+    /// Success without a result.
     Done,
-    /// It is done, with this result.
+    /// Success with this result.
     Told(Value),
-    /// It cannot be, and nothing has changed.
+    /// Failure, without an effect.
     Refused,
-    /// It cannot be now, and nothing has changed.
+    /// Failure for now, without an effect; the client retries.
     Busy,
 }
 
-/// A sequential object, and what clients ask of it.
+/// A sequential object and the requests that clients make.
 pub(super) trait Object: Clone + Send {
-    /// The object before anything happened.
+    /// Creates the object in its initial state.
     fn new(recipe: &Recipe) -> Self;
 
-    /// What a client asks next.
+    /// Generates the next request of a client.
     fn ask(asker: &mut Asker<'_>) -> Request;
 
-    /// Carries a request of a process out.
+    /// Applies a request of a process.
     fn apply(&mut self, process: u32, request: &Request) -> Reply;
 
-    /// Carries a request out as this defective store does. None where it has no wrong way for this request in this state.
+    /// Applies a request with the defect of this store. Returns `None` if the defect cannot occur for this request in this state.
     fn err(&mut self, _store: Store, _process: u32, _request: &Request) -> Option<Reply> {
         None
     }
 
-    /// Whether doing this twice differs from doing it once.
+    /// Returns whether applying a request twice differs from applying it once.
     fn repeats(&self, _request: &Request) -> bool {
         false
     }
 
-    /// What a process must ask the same object next, after it was granted this.
+    /// The request that a process must later make to the same object after this one succeeded, such as a release after an acquire.
     fn owes(_granted: &Request) -> Option<Request> {
         None
     }
 
-    /// What a process that owes so many requests may ask instead, the same object.
+    /// Another request to the same object that a process with this many pending follow-ups may make first.
     fn digress(_asker: &mut Asker<'_>, _owes: usize) -> Option<Request> {
         None
     }
 
-    /// Whether a request of which nobody is told takes effect for certain, or certainly not. None: it may or may not.
+    /// Whether a crashed request certainly takes effect (true) or certainly does not (false); `None` if either may happen.
     fn settles(&self, _request: &Request) -> Option<bool> {
         None
     }
 }
 
-/// A client about to ask.
+/// The context in which a client generates a request.
 pub(super) struct Asker<'s> {
     pub(super) recipe: &'s Recipe,
     pub(super) rng: &'s mut Rng,
@@ -104,22 +104,22 @@ pub(super) struct Asker<'s> {
     pub(super) written: &'s mut i64,
 }
 
-/// What clients know of a key between them, so that they ask what makes sense.
+/// What all clients together know about a key, so that their requests are likely to succeed.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Rumour {
-    /// Values written lately.
+    /// Recently written values.
     recent: [i64; 4],
-    /// How many were asked to go in, less those asked to come out.
+    /// The number of insertions minus the number of removals requested.
     inside: i64,
 }
 
 impl Asker<'_> {
-    /// Whether it reads.
+    /// Decides whether to read.
     pub(super) fn reads(&mut self) -> bool {
         self.rng.chance(self.recipe.reads)
     }
 
-    /// A value to write.
+    /// Generates a value to write.
     pub(super) fn value(&mut self) -> i64 {
         let value = match self.recipe.values {
             Some(values) => self.rng.below(u64::from(values)) as i64,
@@ -130,12 +130,12 @@ impl Asker<'_> {
         value
     }
 
-    /// A value that may have been written lately.
+    /// Returns a value that may have been written recently.
     pub(super) fn known(&mut self) -> i64 {
         self.rumour.recent[self.rng.below(4) as usize]
     }
 
-    /// Whether to put something in rather than take something out, so that in the long run little is inside.
+    /// Decides whether to insert rather than remove, so that in the long run few items are inside.
     pub(super) fn puts(&mut self) -> bool {
         let puts = self.rng.below(20) as i64 >= self.rumour.inside;
         self.rumour.inside += if puts { 1 } else { -1 };
@@ -144,5 +144,5 @@ impl Asker<'_> {
     }
 }
 
-/// A value that nobody writes.
+/// A value that is never written.
 pub(super) const INVENTED: i64 = -1_000_000_007;

@@ -1,4 +1,4 @@
-//! Clients of single objects.
+//! Simulation of single objects.
 
 mod defective;
 mod followers;
@@ -17,9 +17,9 @@ use super::recipe::Recipe;
 use super::truth::Truth;
 use served::Served;
 
-/// How often an operation that finds the object busy tries again before it is refused.
+/// How often an operation is retried on a busy object before it fails.
 const TRIES: u32 = 8;
-/// A late effect comes up to so many latencies after its operation was asked for.
+/// The maximum delay of a late effect after its invocation, in units of the latency.
 const LATE: u64 = 200;
 
 /// A simulation of single objects.
@@ -30,7 +30,7 @@ pub(super) struct Single<O> {
     keys: Keys,
     rumours: Vec<Rumour>,
     objects: FxHashMap<u32, Shelf<O>>,
-    /// Operations that take effect after their process was told that nobody knows.
+    /// Crashed operations that are still to take effect, by invocation.
     late: FxHashMap<u64, (Asked, u32)>,
     fates: Fates,
     lot: Lot,
@@ -45,39 +45,39 @@ pub(super) struct Single<O> {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Turn {
-    /// The process in a seat asks.
+    /// The process in a worker slot invokes an operation.
     Ask(u32),
     /// Its operation takes effect.
     Act(u32),
-    /// It is told.
+    /// Its operation completes.
     Tell(u32),
-    /// A late operation takes effect.
+    /// A crashed operation takes effect late.
     Late(u64),
 }
 
-/// Where one process sits after another.
+/// A worker slot; runs one process at a time.
 struct Seat {
     process: u32,
     asked: Option<Asked>,
     fate: Fate,
     tries: u32,
     reply: Reply,
-    /// What the process must ask before it asks anything else, the last first. Each keeps its object open.
+    /// The requests that the process must make before any other, the last first. Each keeps its object alive.
     owes: Vec<Asked>,
 }
 
-/// An operation under way.
+/// An operation in progress.
 #[derive(Clone)]
 struct Asked {
     request: Request,
-    /// Where its key was when it was chosen.
+    /// The slot of its key when it was chosen.
     slot: usize,
     key: u32,
     /// The index of its invocation.
     event: u64,
 }
 
-/// An object with the number of operations that may still reach it.
+/// An object, with the number of operations that may still access it.
 struct Shelf<O> {
     object: Served<O>,
     open: u32,
@@ -118,7 +118,7 @@ impl<O: Object> Single<O> {
         }
     }
 
-    /// What the process in a seat asks.
+    /// Generates the next operation of a worker.
     fn request(&mut self, at: usize) -> Asked {
         let owes = &mut self.seats[at].owes;
         let slot = owes.last().map_or_else(|| self.keys.choose(), |owed| owed.slot);
@@ -152,7 +152,7 @@ impl<O: Object> Single<O> {
         let fate = match (fate, shelf.object.settles(&asked.request)) {
             (Fate::Crashed(Effect::Never), Some(true)) => Fate::Crashed(Effect::Now),
             (Fate::Crashed(_), Some(false)) => Fate::Crashed(Effect::Never),
-            // Who is refused the release of what he holds would hold it for ever.
+            // A process whose release is rejected would hold the lock for ever.
             (Fate::Refused, Some(true)) => Fate::Answered,
             (fate, _) => fate,
         };
@@ -194,7 +194,7 @@ impl<O: Object> Single<O> {
         self.agenda.after(delay(&mut self.times, half), Turn::Tell(seat));
     }
 
-    /// Lets the store carry an operation out.
+    /// Executes an operation on the store.
     fn carry_out(&mut self, asked: &Asked, seat: usize, process: u32) -> Reply {
         let Some(shelf) = self.objects.get_mut(&asked.key) else { return Reply::Refused };
         let strikes = self.lot.strikes(self.asked);
@@ -234,7 +234,7 @@ impl<O: Object> Single<O> {
         Some(event)
     }
 
-    /// An operation is over: the last of a retired object takes it away.
+    /// Ends an operation; the last one on a retired object removes it.
     fn leave(&mut self, key: u32) {
         if let Some(shelf) = self.objects.get_mut(&key) {
             shelf.open -= 1;

@@ -1,8 +1,8 @@
-//! Clients of transactional stores.
+//! Simulation of transactional stores.
 //!
-//! All stores but the last two keep every version that someone may still read, and differ in what a transaction sees and what it must not have
-//! missed to commit ([`rules`]). Where nothing is validated, a transaction that read a list after it appended to it still aborts if others appended
-//! meanwhile: a list has one order, and nobody may see another.
+//! All stores except the last two are multi-version. They differ in which versions a transaction reads and in what is validated when it
+//! commits ([`rules`]). Without validation, a transaction that read a list after appending to it still aborts if other transactions
+//! appended meanwhile, because the read already fixed the order of the list.
 
 mod accesses;
 mod rules;
@@ -24,9 +24,9 @@ use rules::{Closes, Rules, Sees, Validates};
 use sites::{SITES, Sites, View, join};
 use versions::{Key, Told, Version};
 
-/// A late effect comes up to so many latencies after its operation was told to be unknown.
+/// The maximum delay of a late effect after its transaction ended in `info`, in units of the latency.
 const LATE: u64 = 200;
-/// After so many commits it is seen to what may be forgotten.
+/// The number of commits between two compactions.
 const TENDED: u64 = 64;
 
 /// A simulation of a transactional store.
@@ -37,7 +37,7 @@ pub(super) struct Transactions {
     seats: Vec<Seat>,
     keys: Keys,
     values: FxHashMap<u32, Key>,
-    /// Those under way, by their invocation.
+    /// The open transactions, by invocation.
     open: FxHashMap<u64, Transaction>,
     sites: Sites,
     fates: Fates,
@@ -47,48 +47,48 @@ pub(super) struct Transactions {
     store: Rng,
     asked: u64,
     events: u64,
-    /// How many commits there were.
+    /// The number of commits.
     moment: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Turn {
-    /// The process in a seat asks.
+    /// The process in a worker slot invokes a transaction.
     Ask(u32),
     /// A transaction begins.
     Begin(u64),
-    /// Its next access is carried out.
+    /// A transaction executes its next access.
     Step(u64),
-    /// It commits.
+    /// A transaction commits.
     Commit(u64),
-    /// The process in a seat is told.
+    /// The transaction of a worker slot completes.
     Tell(u32),
 }
 
-/// Where one process sits after another.
+/// A worker slot; runs one process at a time.
 struct Seat {
     process: u32,
-    /// Its transaction.
+    /// The invocation of its transaction.
     event: u64,
-    /// How many commits the process has seen of the only site.
+    /// The number of commits at the only site that the process has seen.
     floor: u32,
 }
 
-/// A transaction under way.
+/// An open transaction.
 struct Transaction {
     seat: u32,
     fate: Fate,
     f: Symbol,
     asked: Value,
     accesses: Vec<Access>,
-    /// How many accesses were carried out.
+    /// The number of accesses executed.
     done: usize,
-    /// What it sees, once it has begun.
+    /// Its view, once it has begun.
     view: Option<View>,
     has_committed: bool,
-    /// How many commits there were with its own.
+    /// The number of commits including its own.
     number: u32,
-    /// Its process was told that nobody knows.
+    /// Whether it already completed with `info`.
     is_late: bool,
 }
 
@@ -120,7 +120,7 @@ impl Transactions {
         }
     }
 
-    /// How long a third of an operation takes.
+    /// Draws the duration of a third of an operation.
     fn third(&mut self) -> u64 {
         delay(&mut self.times, self.recipe.latency.0 / 3)
     }
@@ -143,7 +143,7 @@ impl Transactions {
         let wait = self.third();
         let is_done = match fate {
             Fate::Crashed(Effect::Later | Effect::Never) => true,
-            // In place, what is refused was done before.
+            // With in-place writes, a rejected transaction executes before it is undone.
             Fate::Refused => !self.rules.is_in_place(),
             _ => false,
         };
@@ -169,7 +169,7 @@ impl Transactions {
         }
     }
 
-    /// Carries the next access of a transaction out, at a moment of its own.
+    /// Executes the next access of a transaction at a moment of its own.
     fn step(&mut self, event: u64) {
         let wait = self.third();
         let Some(transaction) = self.open.get_mut(&event) else { return };
@@ -213,7 +213,7 @@ impl Transactions {
         }
     }
 
-    /// Whether a transaction may not commit, because of what others have committed.
+    /// Returns whether a transaction must abort because of other commits.
     fn conflicts(&self, event: u64) -> bool {
         let Some(transaction) = self.open.get(&event) else { return true };
         let accesses = &transaction.accesses;
@@ -229,7 +229,7 @@ impl Transactions {
         })
     }
 
-    /// Whether a key has a version that a transaction did not see when it accessed it.
+    /// Returns whether a key has a version that a transaction did not see when it accessed it.
     fn misses(&self, transaction: &Transaction, access: &Access) -> bool {
         match (&transaction.view, self.values.get(&access.key)) {
             (Some(view), Some(key)) => key.has_beyond(view),
@@ -238,7 +238,7 @@ impl Transactions {
         }
     }
 
-    /// Makes a transaction's writes the newest versions.
+    /// Installs the writes of a transaction as the newest versions.
     fn install(&mut self, event: u64) {
         let Some(transaction) = self.open.get(&event) else { return };
         let site = if self.rules.sites > 1 { transaction.seat as usize % SITES } else { 0 };
@@ -247,7 +247,7 @@ impl Transactions {
         let mut needs = if self.rules.closes == Closes::Causes { view } else { [0; SITES] };
         for (key, access) in accesses.iter().filter_map(|access| Some((self.values.get(&access.key)?, access))) {
             let conflicts = self.rules.closes == Closes::Conflicts;
-            // Whoever sees an element of a list sees those before it.
+            // A reader that sees an element of a list also sees the elements before it.
             if (conflicts || (access.writes && self.recipe.workload == Workload::ListAppend))
                 && let Some(last) = key.versions.last()
             {
@@ -283,7 +283,7 @@ impl Transactions {
         }
     }
 
-    /// A transaction is over for the store.
+    /// Ends a transaction in the store.
     fn end(&mut self, event: u64, commits: bool) {
         let wait = self.third();
         let Some(transaction) = self.open.get_mut(&event) else { return };
@@ -340,7 +340,7 @@ impl Transactions {
         Some(event)
     }
 
-    /// A transaction is over: the last that reached a retired key takes it away.
+    /// Removes a completed transaction; the last one on a retired key removes the key.
     fn leave(&mut self, event: u64) {
         let Some(transaction) = self.open.remove(&event) else { return };
         for access in &transaction.accesses {
@@ -360,13 +360,13 @@ impl Transactions {
     }
 }
 
-/// Whether a store has snapshots of one site, so that a begin and a commit are moments.
+/// Returns whether a store has snapshots at a single site, so that begins and commits are points in time.
 pub(super) fn has_snapshots(store: Store) -> bool {
     let rules = Rules::of(store);
     rules.sites == 1 && !rules.goes_step_by_step()
 }
 
-/// What a transaction returned, with its timestamps; one that only read has no commit.
+/// The result of a transaction with its timestamps; read-only transactions have no commit timestamp.
 fn stamped(told: Value, start: u32, commit: u32) -> Value {
     let mut said = vec![("txn".into(), told), ("start".into(), Value::Int(start.into()))];
     if commit > 0 {
@@ -375,7 +375,8 @@ fn stamped(told: Value, start: u32, commit: u32) -> Value {
     Value::from(said)
 }
 
-/// Carries the next access of a transaction out, which sees a view, at a moment when so much is committed. False where it must abort.
+/// Executes the next access of a transaction on a view. `newest` and `moment` are the current commits. Returns false if the transaction
+/// must abort.
 fn carry_out(
     recipe: &Recipe,
     rules: Rules,
@@ -394,10 +395,10 @@ fn carry_out(
         access.told = if rules.is_in_place() {
             key.read(recipe.workload, &[], |_| true)
         } else {
-            // Who reads a list after appending to it must not miss anything.
+            // A read of a list after an append to it must see all commits.
             let view = if own.is_empty() || rules.sees != Sees::EachPast { view } else { newest };
             if rules.sees == Sees::EachPast {
-                // With one site, commits are numbered as moments are.
+                // With one site, commits and moments have the same numbers.
                 access.moment = u64::from(view[0]);
             }
             key.read(recipe.workload, &own, |version| version.number <= view[version.site])
@@ -418,13 +419,13 @@ fn carry_out(
         }
         key.locked_by = Some(event);
         key.versions.push(Version { site: 0, number: 0, moment, writer: event, value: access.value });
-        // Whoever may be undone holds the lock, and has at most so many versions, all at the end.
+        // A transaction that may be undone holds the lock, and its versions are the last ones.
         key.forget_all_but(recipe.accesses.1 as usize + 2, recipe.workload);
     }
     true
 }
 
-/// Gives a transaction's locks back, and takes its writes back where they are undone.
+/// Releases the locks of a transaction and, if it is undone, removes its writes.
 fn unlock(transaction: &Transaction, event: u64, values: &mut FxHashMap<u32, Key>, is_undone: bool) {
     for access in transaction.accesses.iter().filter(|access| access.writes) {
         let Some(key) = values.get_mut(&access.key) else { continue };

@@ -1,4 +1,4 @@
-//! From transactions to what they refute.
+//! The analysis of a history of transactions: dependency graph, phenomena, isolation levels.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -30,19 +30,20 @@ use super::transactions::{Datatype, Transactions};
 use super::walk::Walk;
 use super::within::within;
 
-/// What may be assumed, and how much is to be told.
+/// Assumptions and limits of an analysis.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// How many examples of each phenomenon are described.
+    /// The number of examples described per phenomenon.
     pub examples: usize,
-    /// What may be assumed of registers.
+    /// What may be assumed about registers.
     pub assumptions: Assumptions,
-    /// What is asked: this level and, where it does not hold, those that it implies are decided, though the order of a register's versions
-    /// may take a search to find.
+    /// The level to decide. If it does not hold, the weaker levels that it implies are decided too. For registers this may require a
+    /// search for a version order.
     pub isolation: Level,
-    /// How long to search; without a limit until it is decided, which may take time exponential in the history.
+    /// Time limit of a search. Without a limit the search runs until it decides, which may take time exponential in the size of the
+    /// history.
     pub time: Option<Duration>,
-    /// How many bytes a search may hold.
+    /// Memory limit of a search, in bytes.
     pub memory: usize,
 }
 
@@ -58,26 +59,26 @@ impl Default for Options {
     }
 }
 
-/// What was found in a history of transactions.
+/// The result of analysing a history of transactions.
 pub struct Analysis<'t> {
     transactions: &'t Transactions,
-    /// What was found, by phenomenon.
+    /// The phenomena found, with counts and examples.
     pub found: BTreeMap<Phenomenon, Found>,
-    /// What that says of the levels.
+    /// The isolation levels that these phenomena refute and those that remain possible.
     pub boundary: Boundary,
-    /// Transactions that are known to have happened.
+    /// The number of transactions known to have committed.
     pub committed: usize,
-    /// Edges of the dependency graph.
+    /// The number of edges in the dependency graph.
     pub edges: usize,
-    /// The size of the largest component of transactions that must each stand before the other.
+    /// The number of transactions in the largest strongly connected component.
     pub largest_component: usize,
-    /// What the columns and the graph occupied, about.
+    /// Approximate peak memory of the transaction columns and the graph, in bytes.
     pub peak_bytes: usize,
     /// Levels that a search could not decide within its limits.
     pub gave_up: Vec<Level>,
-    /// Levels that were proved while looking for what refutes them.
+    /// Levels proved while searching for a refutation.
     proved: Vec<Level>,
-    /// Why a version is before another, where that follows from other versions: by the transactions that wrote them.
+    /// For each version order that was inferred from other reads: the reason, by the pair of writers.
     why: FxHashMap<(u32, u32), String>,
     inference: Box<dyn Inference + 't>,
     phantoms: Phantoms,
@@ -86,8 +87,8 @@ pub struct Analysis<'t> {
     faults: Vec<FaultWindow>,
 }
 
-/// Finds every phenomenon that can be inferred. Complete and deterministic; near-linear in the history but for the components in which
-/// transactions must each stand before the other.
+/// Finds every phenomenon that can be inferred. The result is complete and deterministic. The time is near-linear in the history, except
+/// in strongly connected components.
 pub fn analyse<'t>(transactions: &'t Transactions, options: &Options) -> Analysis<'t> {
     let limit = options.examples;
     let happened = happened(transactions);
@@ -112,7 +113,7 @@ pub fn analyse<'t>(transactions: &'t Transactions, options: &Options) -> Analysi
     let asked = options.isolation;
     let (knots, known_to_hold) = rayon::join(
         || Components::find(&Walk::free(&graph, DEPENDS | ANTI | SESSION | REALTIME)).knots(),
-        // What is known of registers is for the solver to prove, which knows nothing of predicates.
+        // Register histories are proved by the solver, which does not support predicates.
         || {
             let is_left = transactions.datatype() != Datatype::RwRegister || !transactions.predicates.is_empty();
             if !is_left || inference.decides(asked) {
@@ -164,7 +165,7 @@ pub fn analyse<'t>(transactions: &'t Transactions, options: &Options) -> Analysi
     }
 }
 
-/// The level of which counters prove the order that is found; none is looked for where it is known that there is none.
+/// Returns the level that a serialization order found for counters proves. The search is skipped if that level is already refuted.
 fn counted(transactions: &Transactions, tally: &Tally) -> Option<Level> {
     let proved = Level::StrictSerializable;
     if transactions.datatype() != Datatype::CounterInc || Boundary::of(tally.found.keys().copied()).refutes(proved) {
@@ -175,23 +176,23 @@ fn counted(transactions: &Transactions, tally: &Tally) -> Option<Level> {
 }
 
 impl Analysis<'_> {
-    /// The transactions that were judged.
+    /// The transactions that were analysed.
     pub fn transactions(&self) -> &Transactions {
         self.transactions
     }
 
-    /// Whether a level is refuted.
+    /// Returns whether a level is refuted.
     pub fn refutes(&self, level: Level) -> bool {
         self.boundary.refutes(level)
     }
 
-    /// What is known about a level: refuted, proved, or neither. A proof is that everything is inferred which matters to the level, or an
-    /// order of begins and commits, found by a guess and checked step by step.
+    /// The verdict on a level: refuted, proved or unknown. A level is proved either because every dependency that matters to it was
+    /// inferred, or by an order of begins and commits that was guessed and then verified by replaying it.
     pub fn verdict(&self, level: Level) -> Verdict {
         if self.refutes(level) {
             return Verdict::Invalid;
         }
-        // What was read of lists in no order at all says nothing about the order of writes.
+        // Reads of lists that agree on no order determine no write order.
         let decides = |stronger: Level| stronger.implies(level) && self.inference.decides(stronger) && !self.refutes(stronger);
         let is_decided =
             Level::all().filter(|stronger| stronger.is_judged()).any(decides) && !self.found.contains_key(&Phenomenon::IncompatibleOrder);
@@ -201,12 +202,12 @@ impl Analysis<'_> {
         if is_proved { Verdict::Valid } else { Verdict::Unknown }
     }
 
-    /// An instance step by step, a sentence each.
+    /// The argument of an instance, one sentence per step.
     pub fn sentences(&self, instance: &Instance) -> Vec<String> {
         instance.sentences.iter().cloned().chain(instance.cycle.iter().map(|link| self.sentence(link))).collect()
     }
 
-    /// One edge in a sentence.
+    /// An edge of the dependency graph as a sentence.
     pub fn sentence(&self, link: &Link) -> String {
         match self.why.get(&(link.from, link.to)).filter(|_| link.kind == LinkKind::Ww && self.inference.evidence(link).is_none()) {
             Some(why) => why.clone(),
@@ -214,13 +215,13 @@ impl Analysis<'_> {
         }
     }
 
-    /// Who takes part in an instance, a line each, and then the instance step by step.
+    /// The transactions of an instance, one per line, followed by its argument.
     pub fn argument(&self, instance: &Instance) -> Vec<String> {
         let who = instance.transactions.iter().map(|&transaction| self.transactions.introduce(transaction));
         who.chain(self.sentences(instance)).collect()
     }
 
-    /// When the first transaction of an instance was invoked, and under which faults.
+    /// The event, time and active faults at the first invocation of an instance, as JSON.
     pub fn began(&self, instance: &Instance) -> serde_json::Value {
         let t = self.transactions;
         let Some(first) = instance.transactions.iter().copied().min_by_key(|&transaction| t.invoked(transaction)) else {

@@ -1,4 +1,4 @@
-//! Orders of a register's versions that follow from what is assumed of each key by itself.
+//! Version orders of registers that follow from assumptions about single keys.
 
 use elenchus_core::Kind;
 use rustc_hash::FxHashMap;
@@ -8,17 +8,17 @@ use super::grouped::Grouped;
 use super::inference::as_write;
 use super::transactions::Transactions;
 
-/// What may be assumed of registers.
+/// What may be assumed about registers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Assumptions {
-    /// Who read a version and wrote the same key wrote a later version. It is no assumption where reads of uncommitted versions are ruled out,
-    /// and is used only there.
+    /// A transaction that read a version and wrote the same key wrote a later version. This is sound wherever reads of uncommitted
+    /// versions are ruled out, and is used only there.
     pub writes_follow_reads: bool,
-    /// Each key by itself is sequentially consistent: its versions follow one another as the transactions of each session.
+    /// Each key is sequentially consistent: its versions follow the session order of the transactions that access it.
     pub sequential_keys: bool,
-    /// Each key by itself is linearizable: its versions follow one another as the transactions in time.
+    /// Each key is linearizable: its versions follow the real-time order of the transactions that access it.
     pub linearizable_keys: bool,
-    /// Versions follow one another as the store said that their transactions committed, where it did. Other orders are then not inferred.
+    /// Versions follow the commit timestamps reported by the store, where present. Version orders are then not inferred in other ways.
     pub commit_order: bool,
 }
 
@@ -28,15 +28,15 @@ impl Default for Assumptions {
     }
 }
 
-/// What a transaction had to do with a key: the first version that it read or wrote, and the last.
+/// The first and the last version of a key that a transaction read or wrote.
 struct Contact {
     key: u32,
     first: Element,
     last: Element,
 }
 
-/// Pairs of versions of which the first is assumed to come before the second, each with its key. A version is an element, or after all elements
-/// the initial state of a key.
+/// Returns pairs of versions, each with its key, of which the first is assumed to precede the second. A version is an element, or,
+/// numbered after all elements, the initial state of a key.
 pub(crate) fn assumed(transactions: &Transactions, happened: &[bool], assumptions: Assumptions) -> Vec<(u32, u32, u32)> {
     let mut pairs = Vec::new();
     let mut say = |key: u32, before: Element, after: Element| {
@@ -84,8 +84,8 @@ pub(crate) fn assumed(transactions: &Transactions, happened: &[bool], assumption
     pairs
 }
 
-/// Relates each transaction of a key to those that were over when it began and that none of the others among these was begun after.
-/// O(n log n + n · those that overlap).
+/// Orders each transaction on a key after the completed transactions that precede it in real time, omitting those that another completed
+/// transaction already follows. O(n log n + n · overlapping transactions).
 fn in_time(transactions: &Transactions, key: u32, members: &[u32], say: &mut impl FnMut(u32, Element, Element)) {
     let mut moments: Vec<(u32, bool, u32)> = Vec::with_capacity(members.len() * 2);
     for &transaction in members {
@@ -97,7 +97,7 @@ fn in_time(transactions: &Transactions, key: u32, members: &[u32], say: &mut imp
         }
     }
     moments.sort_unstable();
-    // Those that are over, with their last versions; and for each that is open, how many were over when it began.
+    // Completed transactions with their last versions; for each open transaction, those that had completed when it began.
     let mut over: Vec<(u32, Element)> = Vec::new();
     let mut open: Vec<(u32, Vec<u32>)> = Vec::new();
     for (_, completes, transaction) in moments {
@@ -115,7 +115,7 @@ fn in_time(transactions: &Transactions, key: u32, members: &[u32], say: &mut imp
     }
 }
 
-/// What a transaction had to do with each key. Reads of a crashed transaction are not known.
+/// The accesses of a transaction, one per key. Reads of a crashed transaction are unknown and are skipped.
 fn contacts(transactions: &Transactions, transaction: u32) -> Vec<Contact> {
     let mut contacts: Vec<Contact> = Vec::new();
     for step in transactions.steps(transaction) {

@@ -1,19 +1,20 @@
-//! Strongly connected components: Tarjan's algorithm without recursion ("Depth-first search and linear graph algorithms", 1972).
+//! Strongly connected components: an iterative version of Tarjan's algorithm ("Depth-first search and linear graph algorithms", 1972).
 
 use std::ops::Range;
 
-/// A graph as a walk sees it: nodes from 0, each with numbered ways out, some of which may be shut.
+/// A directed graph with nodes numbered from 0 and numbered edges, some of which may be disabled.
 pub(crate) trait Ways {
-    /// How many nodes there are.
+    /// The number of nodes.
     fn len(&self) -> usize;
-    /// The ways out of a node.
+    /// The numbers of the edges that leave a node.
     fn span(&self, node: u32) -> Range<u32>;
-    /// Where a way leads, none if it is shut.
+    /// Returns the head of an edge; `None` if the edge is disabled.
     fn step(&self, node: u32, way: u32) -> Option<u32>;
 }
 
-/// The component of every node. Components are numbered so that every way between two leads from the higher number to the lower, and since
-/// later nodes are visited first, low numbers are, as far as the graph allows, late nodes.
+/// The strongly connected component of every node. Components are numbered in reverse topological order: an edge between two components
+/// leads from the higher number to the lower. Later nodes are visited first, so as far as the graph allows, low numbers belong to late
+/// nodes.
 #[derive(Debug)]
 pub(crate) struct Components {
     of: Vec<u32>,
@@ -24,10 +25,10 @@ const UNSEEN: u32 = 0;
 const DONE: u32 = u32::MAX;
 
 impl Components {
-    /// Finds all. O(nodes + ways).
+    /// Finds all components. O(nodes + edges).
     pub(crate) fn find(graph: &impl Ways) -> Components {
         let nodes = graph.len();
-        // The order of discovery, lowered to the earliest that is reached; DONE when the component is known.
+        // Discovery index, lowered to the smallest index reachable; DONE once the component is known.
         let mut low = vec![UNSEEN; nodes];
         let mut of = vec![0; nodes];
         let mut sizes = Vec::new();
@@ -85,22 +86,22 @@ impl Components {
         Components { of, sizes }
     }
 
-    /// The component of a node.
+    /// Returns the component of a node.
     pub(crate) fn of(&self, node: u32) -> u32 {
         self.of[node as usize]
     }
 
-    /// How many components there are.
+    /// The number of components.
     pub(crate) fn len(&self) -> usize {
         self.sizes.len()
     }
 
-    /// Whether two nodes reach each other.
+    /// Returns whether two nodes are in the same component.
     pub(crate) fn joins(&self, one: u32, other: u32) -> bool {
         self.of(one) == self.of(other)
     }
 
-    /// The nodes of every component with more than one, ascending in each; the components in order of their first nodes.
+    /// The nodes of each component that has more than one, ascending; the components are ordered by first node.
     pub(crate) fn knots(&self) -> Vec<Vec<u32>> {
         let mut knots: Vec<Vec<u32>> = Vec::new();
         let mut places = vec![u32::MAX; self.sizes.len()];
@@ -118,7 +119,7 @@ impl Components {
         knots
     }
 
-    /// The nodes by component.
+    /// Groups the nodes by component.
     pub(crate) fn members(&self) -> Members {
         let mut starts = vec![0; self.sizes.len() + 1];
         for (at, &size) in self.sizes.iter().enumerate() {

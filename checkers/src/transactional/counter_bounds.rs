@@ -1,7 +1,7 @@
-//! Of counters that only grow: sums that are less or more than the orders that do not come from data allow.
+//! Bounds on sums of increment-only counters by session order and real-time order.
 //!
-//! No single addition need be known to be missing: a reader that found less than all had added who completed before it was invoked did not see one of
-//! them, whichever (as the checker `counter` of Jepsen has it).
+//! A read that returns less than the sum of all additions that completed before its invocation missed at least one of them, although it
+//! is unknown which (as in Jepsen's `counter` checker).
 
 use elenchus_core::{EventIndex, Kind};
 use rustc_hash::FxHashMap;
@@ -11,10 +11,10 @@ use super::phenomenon::Phenomenon;
 use super::tally::{Instance, Tally};
 use super::transactions::Transactions;
 
-/// So many of those who added are named.
+/// The number of writers named in a message.
 const NAMED: usize = 4;
 
-/// What was added to a key, in the order of some moments: the sum up to each, and by whom.
+/// The additions to a key, ordered by invocation or completion: the running sum after each, with its transaction.
 #[derive(Default)]
 struct Added {
     moments: Vec<(Option<EventIndex>, i64, u32)>,
@@ -30,27 +30,27 @@ impl Added {
         }
     }
 
-    /// What was added before a moment: how much, and how often.
+    /// Returns the sum and the number of additions before an event.
     fn before(&self, moment: Option<EventIndex>) -> (i64, usize) {
         let count = self.moments.partition_point(|(at, ..)| *at < moment);
         (count.checked_sub(1).map_or(0, |last| self.moments[last].1), count)
     }
 }
 
-/// One counter.
+/// The additions to and reads of one counter.
 #[derive(Default)]
 struct Counter {
-    /// Whether nothing is said of it: it does not only grow, or somebody was told of it what cannot be.
+    /// Whether the counter is skipped: it is also decremented, or a transaction read two contradictory sums from it.
     is_left_out: bool,
-    /// What succeeded, by completion.
+    /// Additions of committed transactions, by completion.
     completed: Added,
-    /// All that may have happened, by invocation.
+    /// Additions that may have happened, by invocation.
     invoked: Added,
-    /// Who found what, and what each added itself.
+    /// For each read: the transaction, the sum it read without its own additions, and its own additions.
     found: Vec<(u32, i64, i64)>,
 }
 
-/// Judges sums by session order and by real time. O(steps log steps).
+/// Checks sums against session order and real-time order. O(steps log steps).
 pub(crate) fn judge(t: &Transactions, tally: &mut Tally) {
     let mut counters: Vec<Counter> = Vec::new();
     counters.resize_with(t.keys(), Counter::default);
@@ -84,7 +84,7 @@ pub(crate) fn judge(t: &Transactions, tally: &mut Tally) {
             if count > 0 && found < least {
                 tally.add(Phenomenon::StaleSumRealtime, || {
                     let adders = counter.completed.moments[..count].iter().rev().map(|(.., adder)| *adder);
-                    let when = format!("had completed before {} was invoked (event {})", t.name(reader), t.invoked(reader));
+                    let when = format!("completed before {} was invoked (event {})", t.name(reader), t.invoked(reader));
                     stale(t, key, (reader, found), adders.collect(), least, &when)
                 });
             }
@@ -94,7 +94,7 @@ pub(crate) fn judge(t: &Transactions, tally: &mut Tally) {
                 tally.add(Phenomenon::FutureSumRealtime, || {
                     let completed = t.completed(reader).map_or(String::new(), |at| format!(" (event {at})"));
                     let sentence = format!(
-                        "{reader} found {found} in {key}, but all that were invoked before {reader} completed{completed} had added no more than {most}",
+                        "{reader} read {found} from {key}, but all transactions invoked before {reader} completed{completed} added at most {most}",
                         reader = t.name(reader),
                         key = t.key(key),
                     );
@@ -106,7 +106,7 @@ pub(crate) fn judge(t: &Transactions, tally: &mut Tally) {
     judge_sessions(t, &counters, &own, tally);
 }
 
-/// Who finds less than their own session had added.
+/// Finds reads that return less than their own session added before.
 fn judge_sessions(t: &Transactions, counters: &[Counter], own: &[Vec<Access>], tally: &mut Tally) {
     let mut sums: FxHashMap<(u32, u32), (i64, Vec<u32>)> = FxHashMap::default();
     for transaction in (0..t.len() as u32).filter(|&transaction| t.kind(transaction) == Kind::Ok) {
@@ -114,7 +114,7 @@ fn judge_sessions(t: &Transactions, counters: &[Counter], own: &[Vec<Access>], t
             let (sum, adders) = sums.entry((t.session(transaction), access.key)).or_default();
             if let Some(found) = access.found.filter(|found| *found < *sum) {
                 tally.add(Phenomenon::StaleSumProcess, || {
-                    let when = format!("were run before it by process {}", t.process(transaction));
+                    let when = format!("ran before it in process {}", t.process(transaction));
                     stale(t, access.key, (transaction, found), adders.iter().rev().copied().collect(), *sum, &when)
                 });
             }
@@ -126,7 +126,7 @@ fn judge_sessions(t: &Transactions, counters: &[Counter], own: &[Vec<Access>], t
     }
 }
 
-/// A reader found less than some had added, the last first.
+/// Describes a read that returned less than the given writers (latest first) had added.
 fn stale(t: &Transactions, key: u32, (reader, found): (u32, i64), adders: Vec<u32>, least: i64, when: &str) -> Instance {
     let named: Vec<String> = adders.iter().take(NAMED).map(|&adder| t.name(adder)).collect();
     let more = match adders.len().saturating_sub(NAMED) {
@@ -134,7 +134,7 @@ fn stale(t: &Transactions, key: u32, (reader, found): (u32, i64), adders: Vec<u3
         more => format!(" and {more} more"),
     };
     let sentence =
-        format!("{} found {found} in {}, but {}{more}, which {when}, had added {least}", t.name(reader), t.key(key), named.join(", "));
+        format!("{} read {found} from {}, but {}{more}, which {when}, added {least}", t.name(reader), t.key(key), named.join(", "));
     let transactions = [reader].into_iter().chain(adders.into_iter().take(NAMED)).collect();
     Instance { transactions, key: Some(key), sentences: vec![sentence], ..Instance::default() }
 }

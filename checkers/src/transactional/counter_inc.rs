@@ -1,13 +1,13 @@
-//! What counters tell: a read shows a sum, not of what (Kingsbury & Alvaro, "Elle", VLDB 2020, 4.2).
+//! Dependencies between transactions on counters: a read returns a sum without its addends (Kingsbury & Alvaro, "Elle", VLDB 2020, 4.2).
 //!
-//! Of a key that is only ever counted up:
+//! For a key that is only incremented:
 //!
-//! - who read less than another was before that other: something was added in between;
-//! - who read less than a transaction added by any one step did not see it;
-//! - who read so much that it cannot have done without a transaction saw it.
+//! - if one transaction read less than another, an increment between them is missing from the first;
+//! - a transaction that read less than another added in a single step did not see that transaction;
+//! - a transaction that read too much for any one addend to be missing saw that addend.
 //!
-//! Only what a transaction read before it added to the key itself is looked at. Nothing is inferred of keys that are counted down as well, but
-//! that no sum can be less or more than all that was added.
+//! Only reads before the transaction's own additions to the key are used. For keys that are also decremented, only the bounds of the
+//! total sum are checked.
 
 use elenchus_core::Kind;
 use rustc_hash::FxHashMap;
@@ -21,28 +21,28 @@ use super::phenomenon::Phenomenon;
 use super::tally::{Instance, Link, LinkKind, Tally};
 use super::transactions::{Act, MicroOp, Transactions};
 
-/// A first read of a key by a transaction that had not added to it.
+/// The first read of a key by a transaction that had not yet added to it.
 #[derive(Clone, Copy)]
 struct Sum {
     value: i64,
     transaction: u32,
 }
 
-/// What was added to a key by a transaction that is known to have happened: the least of its steps.
+/// The smallest addition to a key by a transaction that is known to have happened.
 #[derive(Clone, Copy)]
 struct Addend {
     least: i64,
     transaction: u32,
 }
 
-/// A key's sums and addends, both from the least up.
+/// The sums and addends of a key, both ascending.
 #[derive(Default)]
 struct Count {
     sums: Vec<Sum>,
     addends: Vec<Addend>,
-    /// The least and the most that can have been added by all that did not fail.
+    /// The smallest and the largest possible sum of the additions that did not fail.
     bounds: (i64, i64),
-    /// The same by all, failed ones included.
+    /// The same bounds with the failed additions included.
     wide: (i64, i64),
 }
 
@@ -52,21 +52,21 @@ impl Count {
     }
 }
 
-/// The sums of counters.
+/// Dependencies inferred from the sums of counters.
 pub(crate) struct CounterInc<'t> {
     transactions: &'t Transactions,
     counts: Vec<Count>,
 }
 
 impl<'t> CounterInc<'t> {
-    /// Sorts what was read and added. O(steps log steps).
+    /// Collects and sorts sums and addends. O(steps log steps).
     pub(crate) fn new(transactions: &'t Transactions, happened: &[bool]) -> CounterInc<'t> {
         let t = transactions;
         let mut counts: Vec<Count> = Vec::new();
         counts.resize_with(t.keys(), Count::default);
         for transaction in 0..t.len() as u32 {
             let (is_failed, is_known) = (t.kind(transaction) == Kind::Fail, happened[transaction as usize]);
-            // By key: the least that it has added; whether it has read it or added to it.
+            // By key: the smallest addition so far, and whether the key has been read or added to.
             let mut own: Vec<(u32, i64, bool)> = Vec::new();
             for step in t.steps(transaction) {
                 let at = own.iter().position(|(key, ..)| *key == step.key).unwrap_or_else(|| {
@@ -112,7 +112,7 @@ impl<'t> CounterInc<'t> {
     }
 }
 
-/// What a step added.
+/// The amount that a write added.
 fn amount(t: &Transactions, element: Element) -> i64 {
     t.value(element).as_int().unwrap_or_default()
 }
@@ -124,7 +124,7 @@ impl Inference for CounterInc<'_> {
 
     fn emit(&self, sink: &mut Sink) {
         for count in self.counts.iter().filter(|count| count.only_grows()) {
-            // From the joint of a sum to all who read more.
+            // From the auxiliary node of a sum to all transactions that read a larger sum.
             let mut joint = None;
             for group in count.sums.chunk_by(|one, other| one.value == other.value).collect::<Vec<_>>().into_iter().rev() {
                 if let Some(more) = joint {
@@ -149,7 +149,7 @@ impl Inference for CounterInc<'_> {
                 for part in [missed..own.clamp(missed, end), (own + 1).clamp(missed, end)..end] {
                     sink.fan_out(transaction, &out, part, RW);
                 }
-                // An increment that a read may have seen although it failed takes away what is certain.
+                // If a failed increment may have been read, no other addend is certain to be included.
                 if count.wide == count.bounds {
                     for part in [seen..own.clamp(seen, end), (own + 1).clamp(seen, end)..end] {
                         sink.fan_in(&into, part, transaction, WR);
@@ -182,7 +182,7 @@ impl Inference for CounterInc<'_> {
                 tally.add(phenomenon, || {
                     let (low, high) = count.bounds;
                     let sentence = format!(
-                        "{} read {} of {}, but what was added and did not fail comes to no less than {low} and no more than {high}",
+                        "{} read {} from {}, but the additions that did not fail sum to at least {low} and at most {high}",
                         t.name(sum.transaction),
                         sum.value,
                         t.key(key)
@@ -205,7 +205,7 @@ impl Inference for CounterInc<'_> {
                 match more {
                     Some(more) => {
                         let key = t.key(read.key);
-                        Some(format!("{from} found {value} in {key}, and {to} found {more}: what {to} saw was added after {from} had read"))
+                        Some(format!("{from} read {value} from {key}, {to} read {more}: {to} saw an increment that {from} did not see"))
                     }
                     None => less().map(|write| format!("{from} {}, {to} {}: {from} did not see {to}", t.say(read), t.say(write))),
                 }

@@ -1,12 +1,12 @@
-//! Of counters: an order of transactions that is true to real time, and in which every read is told the sum at its moment.
+//! Search for a serialization order of transactions on counters that respects real time and explains every sum that was read.
 //!
-//! What a counter holds is what those before have added, in whatever order, so a search need only remember who has had a turn. The one that
-//! completes first of those that have not must have its turn before anything begins that was invoked later; when it must find more first, others
-//! that are open go before it. Who only reads has its turn as soon as it finds what it must. Nobody has a turn that brings a counter which only
-//! grows past what somebody is yet to find.
+//! The value of a counter depends only on the set of transactions before a point, not on their order, so the state of the search is the
+//! set of placed transactions. The unplaced transaction that completes first is *due*: it must be placed before any transaction invoked
+//! after its completion. If it must read a larger sum, other open transactions are placed first. A read-only transaction is placed as
+//! soon as its reads match. No transaction is placed that raises an increment-only counter beyond a sum that is still to be read.
 //!
-//! The search goes back on its choices, and not twice to what led nowhere. It gives up after some number of turns. What it finds is a proof once it
-//! is played (`proof`); that it finds nothing proves nothing.
+//! The search backtracks, remembers sets that led to a dead end, and gives up after a bounded number of placements. An order that is
+//! found becomes a proof when `proof` replays it; failure to find one proves nothing.
 
 use std::collections::BTreeMap;
 
@@ -15,28 +15,28 @@ use rustc_hash::FxHashSet;
 
 use super::transactions::{Act, Transactions};
 
-/// How many turns may be taken: for each transaction, and besides.
+/// The maximum number of placements: per transaction, plus a constant.
 const TURNS: (u64, u64) = (8, 100_000);
 
-/// Looks for such an order of all transactions that succeeded, and of crashed ones whose additions somebody found. Linear where the first choice
-/// is right, times what is open at once.
+/// Searches for such an order of all transactions that succeeded, and of crashed ones whose additions were read. If the first choice is
+/// always right, the time is linear in the history times the number of concurrent transactions.
 pub(crate) fn find(transactions: &Transactions) -> Option<Vec<u32>> {
     let mut search = Search::new(transactions)?;
     search.run().then(|| search.turns.iter().map(|turn| turn.transaction).collect())
 }
 
-/// What a transaction does to a key.
+/// The accesses of a transaction to one key.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Access {
     pub(crate) key: u32,
     pub(crate) added: i64,
-    /// Whether it takes nothing away in any of its steps.
+    /// Whether no step decrements the key.
     pub(crate) only_adds: bool,
-    /// What it must find; none where it does not read.
+    /// The sum that the transaction must read before its own additions; `None` if it does not read the key.
     pub(crate) found: Option<i64>,
 }
 
-/// What a transaction does to each of its keys; none where it was told what cannot be.
+/// The accesses of a transaction, one per key; `None` if its own reads contradict one another.
 pub(crate) fn accesses(t: &Transactions, transaction: u32) -> Option<Vec<Access>> {
     let mut all: Vec<Access> = Vec::new();
     for step in t.steps(transaction) {
@@ -63,39 +63,40 @@ pub(crate) fn accesses(t: &Transactions, transaction: u32) -> Option<Vec<Access>
     Some(all)
 }
 
-/// How far real time has come.
+/// The position of the search in real time.
 #[derive(Clone, Copy, Default)]
 struct Scene {
-    /// The first, by completion, that may not have had its turn.
+    /// Index into the completions: the first transaction that may be unplaced.
     due: usize,
-    /// From the first, by invocation, that may not have had its turn, to the first that is invoked only after the one that is due completed.
+    /// The range, in invocation order, from the first transaction that may be unplaced to the first that is invoked after the due one
+    /// completes.
     open: (u32, u32),
 }
 
-/// A turn that was taken.
+/// One placement.
 struct Turn {
     transaction: u32,
-    /// How many candidates were tried with it; none where there was no choice.
+    /// The number of candidates tried at this point; `None` if there was no choice.
     tried: Option<usize>,
-    /// When it was taken.
+    /// The position before the placement.
     scene: Scene,
 }
 
 struct Search<'t> {
     t: &'t Transactions,
-    /// By transaction; nothing of those that take no part.
+    /// By transaction; empty for those that do not take part.
     accesses: Vec<Vec<Access>>,
     sums: Vec<i64>,
-    /// What is yet to be found of each key, and by how many; none of keys that do not only grow.
+    /// For each key, the sums still to be read, with the number of readers; `None` for keys that are also decremented.
     wanted: Vec<Option<BTreeMap<i64, u32>>>,
-    /// Those that crashed and may have added to each key.
+    /// For each key, the crashed transactions that may have added to it.
     crashed: Vec<Vec<u32>>,
     scene: Scene,
     is_done: Vec<bool>,
     turns: Vec<Turn>,
-    /// Stands for the set of those that have had a turn.
+    /// A hash of the set of placed transactions.
     done: u128,
-    /// Such sets that lead nowhere.
+    /// Hashes of sets that lead to a dead end.
     dead: FxHashSet<u128>,
     left: u64,
 }
@@ -108,7 +109,7 @@ impl<'t> Search<'t> {
         for transaction in 0..t.len() as u32 {
             match t.kind(transaction) {
                 Kind::Ok if t.has_begin(transaction) => {}
-                // Nobody knows when it began.
+                // Its begin is unknown.
                 Kind::Ok => return None,
                 Kind::Info if t.writes(transaction).next().is_some() => {}
                 _ => continue,
@@ -142,7 +143,7 @@ impl<'t> Search<'t> {
         })
     }
 
-    /// Whether all who succeeded can have a turn; they then had it.
+    /// Returns whether all transactions that succeeded could be placed.
     fn run(&mut self) -> bool {
         let mut tried = 0;
         while self.left > 0 {
@@ -163,7 +164,7 @@ impl<'t> Search<'t> {
         false
     }
 
-    /// Who must have its turn next: of those that had none the first to complete.
+    /// Returns the due transaction: the unplaced one that completes first.
     fn due(&mut self) -> Option<u32> {
         let completions = self.t.completions();
         let mut due = completions.get(self.scene.due).copied()?;
@@ -181,7 +182,7 @@ impl<'t> Search<'t> {
         Some(due)
     }
 
-    /// Gives a turn to all that are open, only read, and find what they must: nobody is the worse for it.
+    /// Places all open read-only transactions whose reads match; this never restricts the others.
     fn place_observers(&mut self) {
         while self.due().is_some() {
             let placed = self.turns.len();
@@ -201,20 +202,20 @@ impl<'t> Search<'t> {
         !self.is_done[transaction as usize] && self.t.kind(transaction) == Kind::Ok
     }
 
-    /// Whether it would find what it must.
+    /// Returns whether all reads of a transaction match the current sums.
     fn fits(&self, transaction: u32) -> bool {
         let mut accesses = self.accesses[transaction as usize].iter();
         accesses.all(|access| access.found.is_none_or(|found| found == self.sums[access.key as usize]))
     }
 
-    /// The keys of which somebody does not find what he must.
+    /// The keys whose current sum differs from the one that a transaction must read.
     fn missed(&self, transaction: u32) -> impl Iterator<Item = u32> {
         let accesses = self.accesses[transaction as usize].iter();
         accesses.filter(|access| access.found.is_some_and(|found| found != self.sums[access.key as usize])).map(|access| access.key)
     }
 
-    /// Who may have the next turn, the most promising first: who is due; who adds to what that one is to find; the others; and crashed ones that
-    /// add to what anybody is to find.
+    /// Candidates for the next placement, the most promising first: the due transaction, those that add to keys it must read, the other
+    /// open ones, and crashed ones that add to keys with pending reads.
     fn candidates(&self, due: u32) -> Vec<u32> {
         let missed: Vec<u32> = self.missed(due).collect();
         let helps = |other: u32| self.accesses[other as usize].iter().any(|access| access.added != 0 && missed.contains(&access.key));
@@ -234,7 +235,7 @@ impl<'t> Search<'t> {
         open
     }
 
-    /// Whether somebody's turn leaves the others' to come, as far as is known.
+    /// Returns whether a placement leaves all other pending reads possible, as far as is known.
     fn may_go(&self, transaction: u32) -> bool {
         let leaves = |access: &Access| {
             let sum = self.sums[access.key as usize].saturating_add(access.added);
@@ -251,7 +252,7 @@ impl<'t> Search<'t> {
         self.turn(transaction, true);
     }
 
-    /// Takes back turns up to the last that was a choice; how many candidates were tried there.
+    /// Undoes placements up to and including the last one that was a choice; returns the number of candidates tried there.
     fn go_back(&mut self) -> Option<usize> {
         while let Some(Turn { transaction, tried, scene }) = self.turns.pop() {
             self.turn(transaction, false);
@@ -263,7 +264,7 @@ impl<'t> Search<'t> {
         None
     }
 
-    /// Does what a turn does, or undoes it.
+    /// Applies a placement, or undoes it.
     fn turn(&mut self, transaction: u32, is_done: bool) {
         self.is_done[transaction as usize] = is_done;
         self.done ^= name(transaction);
@@ -281,7 +282,7 @@ impl<'t> Search<'t> {
     }
 }
 
-/// A number for each transaction, so that a set of them is known by the exclusive or of theirs (Zobrist 1970; splitmix64).
+/// A pseudo-random number per transaction: a set is identified by the exclusive or of its members (Zobrist 1970; splitmix64).
 fn name(transaction: u32) -> u128 {
     let mix = |seed: u64| {
         let z = (seed ^ (seed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);

@@ -1,19 +1,20 @@
-//! Which kinds of cycles a dependency graph has: decided completely, in any strongly connected component, without a search for cycles.
+//! Classification of the cycles in a dependency graph. It is complete in every strongly connected component and does not enumerate
+//! cycles.
 //!
-//! A cycle of a kind exists exactly where one of its edges lies on a closed walk of a small automaton, and whether it does is a question of
-//! strongly connected components (of the graph, or of the automaton over it) or of reachability:
-//!
+//! A cycle of a given kind exists if and only if one of its edges lies on a closed walk of a small automaton. This reduces to strongly
+//! connected components (of the graph, or of its product with the automaton) and to reachability:
+//! | kind | exists where |
 //! | kind | is there where |
-//! | --- | --- |
-//! | G0 | a ww edge joins two nodes of a component of ww |
-//! | G1c | a wr edge joins two nodes of a component of ww and wr |
-//! | G-single | from the head of an rw edge its tail is reached by ww and wr |
-//! | G-nonadjacent | an rw edge joins two nodes of a component of [`Rule::Nonadjacent`] |
+//! | G0 | a ww edge joins two nodes of one component of the ww edges |
+//! | G1c | a wr edge joins two nodes of one component of the ww and wr edges |
+//! | G-single | the tail of an rw edge is reachable from its head by ww and wr edges |
+//! | G-nonadjacent | an rw edge joins two nodes of one component of [`Rule::Nonadjacent`] |
+//! | G2-item | an rw edge joins two nodes of one component of all edges |
 //! | G2-item | an rw edge joins two nodes of a component of everything |
 //!
-//! The forms with session and real-time order take those edges too, and those without `-item` anti-dependencies of predicates. What is counted
-//! is those edges: each under its worst kind, and in a further form only where that is worse than in the forms before. Shortest cycles are
-//! searched through them for the examples alone.
+//! The session and real-time forms add those edges; the forms without `-item` add anti-dependencies of predicates. The edges in the
+//! right-hand column are counted, each under its worst kind, and in a later form only if it is worse there than in the forms before.
+//! Shortest cycles through them are computed only for the examples.
 
 use super::components::{Components, Ways};
 use super::graph::{ANTI, DEPENDS, Graph, PRW, REALTIME, RW, SESSION, WR, WW, WW_READ};
@@ -23,14 +24,14 @@ use super::shortest::Examples;
 use super::tally::Tally;
 use super::walk::{Rule, Walk};
 
-/// A form in which cycles come, and what they are called in it.
+/// A form of cycles and the phenomena reported for it.
 struct Form {
     order: u8,
     dirty: Phenomenon,
     circular: Phenomenon,
-    /// With anti-dependencies of items alone: by [`SINGLE`], [`NONADJACENT`], [`ADJACENT`].
+    /// With anti-dependencies of items only, indexed by [`SINGLE`], [`NONADJACENT`], [`ADJACENT`].
     items: [Phenomenon; 3],
-    /// And with some of predicates.
+    /// With at least one anti-dependency of a predicate.
     predicates: [Phenomenon; 3],
 }
 
@@ -63,29 +64,29 @@ const FORMS: [Form; 3] = [
     },
 ];
 
-/// One strongly connected component of the whole graph, with what was found of its edges.
+/// One strongly connected component of the dependency graph, with the classification of its edges.
 pub(crate) struct Knot {
-    /// Its graph; nodes are numbered anew.
+    /// The subgraph; nodes are renumbered.
     pub(crate) graph: Graph,
-    /// The nodes' names in the whole graph, ascending.
+    /// The original numbers of the nodes, ascending.
     pub(crate) names: Vec<u32>,
-    /// Which nodes have an anti-dependency on a cycle without another, without order or with session order.
+    /// Whether a node has an anti-dependency on a cycle with no other one, without or with session order.
     pub(crate) single: Vec<bool>,
 }
 
 impl Knot {
-    /// A knot with nothing found yet.
+    /// Creates a component whose edges are not yet classified.
     pub(crate) fn new(graph: Graph, names: Vec<u32>) -> Knot {
         let single = vec![false; names.len()];
         Knot { graph, names, single }
     }
 
-    /// The node of a transaction, if it is here.
+    /// Returns the node of a transaction, if it is in this component.
     pub(crate) fn node(&self, transaction: u32) -> Option<u32> {
         self.names.binary_search(&transaction).ok().map(|node| node as u32)
     }
 
-    /// Every edge: its place, where it comes from, where it leads, its kind.
+    /// All edges as (number, tail, head, kind).
     pub(crate) fn edges(&self) -> impl Iterator<Item = (u32, u32, u32, u8)> + '_ {
         (0..self.graph.len() as u32).flat_map(move |from| {
             self.graph.span(from).map(move |place| {
@@ -95,7 +96,7 @@ impl Knot {
         })
     }
 
-    /// Finds the kinds of cycles in all forms.
+    /// Classifies the cycles in all forms.
     pub(crate) fn judge(&mut self, limit: usize) -> Tally {
         let mut tally = Tally::new(limit);
         let mut worst = vec![ON_NO_CYCLE; self.graph.edges()];
@@ -112,7 +113,7 @@ impl Knot {
         tally
     }
 
-    /// G0 and G1c: the edges within components of dependencies.
+    /// G0 and G1c: edges within components of dependencies.
     fn dependencies(&self, form: &Form, limit: usize, counted: &mut [bool], tally: &mut Tally) {
         let kinds = [(form.dirty, WW, WW), (form.circular, DEPENDS, WR | WW_READ)];
         for (phenomenon, mask, closing) in kinds {
@@ -134,7 +135,7 @@ impl Knot {
         }
     }
 
-    /// Cycles with anti-dependencies of these kinds, and an order.
+    /// Cycles with anti-dependencies of these kinds and the edges of an order.
     fn anti_dependencies(&mut self, order: u8, kinds: u8, called: [Phenomenon; 3], limit: usize, worst: &mut [u8], tally: &mut Tally) {
         let graph = &self.graph;
         let general = Walk::free(graph, DEPENDS | order | kinds);

@@ -1,4 +1,4 @@
-//! An instance of a phenomenon for people and machines: as text, as a picture, as DOT and as JSON.
+//! An instance of a phenomenon as text, as a picture, as DOT and as JSON.
 
 use std::fmt::Write as _;
 
@@ -11,7 +11,7 @@ use super::phenomenon::Phenomenon;
 use super::tally::{Instance, Link, LinkKind};
 use crate::picture::graph::{Arrow, Node, draw};
 
-/// How many transactions a picture shows at most: of a longer cycle its beginning.
+/// The maximum number of transactions in a picture; longer cycles are cut off.
 const MOST_BOXES: usize = 64;
 
 impl LinkKind {
@@ -31,7 +31,7 @@ impl LinkKind {
 }
 
 impl Analysis<'_> {
-    /// A paragraph: what it is, who took part, and the argument step by step.
+    /// Returns a paragraph: the definition, the transactions, and the argument step by step.
     pub fn text(&self, phenomenon: Phenomenon, instance: &Instance) -> String {
         let entry = phenomenon.entry();
         let mut text = format!("{}: {} ({}).\n", entry.name, entry.about, entry.source);
@@ -43,12 +43,12 @@ impl Analysis<'_> {
             let _ = writeln!(text, "  - {sentence}.");
         }
         if !instance.cycle.is_empty() {
-            text.push_str("Each of these transactions would have to stand before itself.\n");
+            text.push_str("So each of these transactions would have to precede itself.\n");
         }
         text
     }
 
-    /// A picture: transactions as boxes with their steps, edges by kind.
+    /// Draws transactions as boxes with their steps, and edges by kind, as SVG.
     pub fn svg(&self, phenomenon: Phenomenon, instance: &Instance) -> String {
         let mut members = distinct(instance);
         members.truncate(MOST_BOXES);
@@ -57,7 +57,7 @@ impl Analysis<'_> {
         let nodes: Vec<Node> = members
             .iter()
             .map(|&member| {
-                let fate = if t.kind(member) == Kind::Ok { "" } else { ", not known to have returned" };
+                let fate = if t.kind(member) == Kind::Ok { "" } else { ", crashed" };
                 let fate = if t.kind(member) == Kind::Fail { ", failed" } else { fate };
                 Node {
                     title: format!("{} process {}, event {}{fate}", t.name(member), t.process(member), t.invoked(member)),
@@ -77,7 +77,7 @@ impl Analysis<'_> {
         draw(&format!("{phenomenon}: {}", phenomenon.entry().about), &nodes, &arrows)
     }
 
-    /// The same graph for Graphviz.
+    /// Returns the same graph for Graphviz.
     pub fn dot(&self, phenomenon: Phenomenon, instance: &Instance) -> String {
         let t = self.transactions();
         let mut dot = format!("digraph {:?} {{\n  node [shape=box fontname=monospace];\n", phenomenon.name());
@@ -100,7 +100,7 @@ impl Analysis<'_> {
         dot
     }
 
-    /// The instance for machines.
+    /// Returns the instance as JSON.
     pub fn json(&self, instance: &Instance) -> Json {
         let t = self.transactions();
         let transaction = |&transaction: &u32| {

@@ -1,7 +1,7 @@
-//! What lists tell: every read shows all versions up to its own, in order (Kingsbury & Alvaro, "Elle", VLDB 2020, 4.2).
+//! Version orders of lists: a read returns all versions up to the one it saw, in order (Kingsbury & Alvaro, "Elle", VLDB 2020, 4.2).
 //!
-//! Only the trunk of a key, on which all its reads agree, is taken for its version order. A committed append that is not in the trunk comes
-//! after it: otherwise the reads would hold it. What failed or came from nowhere is passed over.
+//! The version order of a key is the agreed prefix of its reads. A committed append outside the agreed prefix follows it, since otherwise
+//! the reads would contain it. Elements that failed or were never written are skipped.
 
 use elenchus_core::Kind;
 
@@ -19,18 +19,18 @@ use super::transactions::{Act, MicroOp, Transactions};
 pub(crate) struct ListAppend<'t> {
     transactions: &'t Transactions,
     happened: Vec<bool>,
-    /// Where each key's part of `next` begins.
+    /// The start of each key's range in `next`.
     starts: Vec<u32>,
-    /// For each prefix of each trunk, the writer of the first committed element after it, or [`NONE`].
+    /// For each length of each agreed prefix, the writer of the first committed element after it, or [`NONE`].
     next: Vec<u32>,
-    /// The transactions with appends outside the trunk, by key.
+    /// By key, the transactions with appends outside the agreed prefix.
     tails: Grouped,
-    /// The readers of the last committed version of a trunk, by key, where there are tails.
+    /// By key with tails, the readers of the last committed version of the agreed prefix.
     last_readers: Grouped,
 }
 
 impl<'t> ListAppend<'t> {
-    /// Infers the orders. Linear in the history.
+    /// Infers the version orders. Linear in the history.
     pub(crate) fn new(transactions: &'t Transactions, happened: Vec<bool>) -> ListAppend<'t> {
         let keys = transactions.keys();
         let mut starts = Vec::with_capacity(keys + 1);
@@ -74,12 +74,12 @@ impl<'t> ListAppend<'t> {
         (0..self.transactions.len() as u32).filter(|&transaction| self.happened[transaction as usize])
     }
 
-    /// The writer of the first committed element after a prefix of the trunk.
+    /// The writer of the first committed element after a prefix of the agreed prefix.
     fn next_writer(&self, key: u32, length: u32) -> u32 {
         self.next[(self.starts[key as usize] + length) as usize]
     }
 
-    /// The reads of a transaction that saw a prefix of a trunk which another transaction left, and how long it was.
+    /// The reads of a transaction that saw a prefix of an agreed prefix whose last element another transaction wrote, with the length.
     fn trunk_reads(&self, transaction: u32) -> impl Iterator<Item = (&MicroOp, u32)> + '_ {
         self.transactions.steps(transaction).iter().filter_map(move |step| {
             let length = self.trunk_length(step)?;
@@ -88,7 +88,7 @@ impl<'t> ListAppend<'t> {
         })
     }
 
-    /// How long a list was that was read, if it is a prefix of its trunk.
+    /// The length of the list that was read, if it is within the agreed prefix.
     fn trunk_length(&self, read: &MicroOp) -> Option<u32> {
         match read.act {
             Act::List(Told::Spine(length)) => {
@@ -98,13 +98,14 @@ impl<'t> ListAppend<'t> {
         }
     }
 
-    /// Whether the versions of every key have one order: reads agree, and no two transactions wrote what nobody read.
+    /// Returns whether the version order of every key is total: all reads agree, and at most `most_tails` transactions wrote versions
+    /// that were never read.
     fn is_determined(&self, most_tails: usize) -> bool {
         let whole = |key| self.transactions.lists.trunk(key).len() == self.transactions.lists.spine(key).len();
         (0..self.transactions.keys() as u32).all(|key| whole(key) && self.tails.of(key).len() <= most_tails)
     }
 
-    /// The last committed element before one.
+    /// The last committed element before an element.
     fn predecessor(&self, key: u32, element: Element) -> Option<Element> {
         let trunk = self.transactions.lists.trunk(key);
         let end = self.transactions.lists.place_in_trunk(key, element).unwrap_or(trunk.len());
@@ -116,7 +117,7 @@ impl<'t> ListAppend<'t> {
         writer != NONE && self.happened[writer as usize]
     }
 
-    /// Write order of two transactions: certain in itself only if both are known to have committed.
+    /// The kind of a write dependency: unconditional only if both transactions are known to have committed.
     fn write_order(&self, before: u32, after: u32) -> u8 {
         let is_ok = |transaction| self.transactions.kind(transaction) == Kind::Ok;
         if is_ok(before) && is_ok(after) { WW } else { WW_READ }
@@ -131,7 +132,8 @@ impl Inference for ListAppend<'_> {
     fn emit(&self, sink: &mut Sink) {
         let t = self.transactions;
         for key in 0..t.keys() as u32 {
-            // The last writer, and the last that is known to have committed: those are in order whatever became of crashed ones between them.
+            // The last writer, and the last that is known to have committed. The latter precedes the next one whatever happened to
+            // crashed transactions between them.
             let (mut before, mut sure) = (NONE, NONE);
             let mut edge = |before: u32, sure: u32, next: u32| {
                 if before != NONE && before != next {
@@ -178,7 +180,7 @@ impl Inference for ListAppend<'_> {
     fn follows(&self, key: u32, element: Element, writer: u32) -> Option<Element> {
         let t = self.transactions;
         let is_by = |before: &Element| t.elements.writer(*before) == writer;
-        // Where it is not right before, it is further up.
+        // If it is not the direct predecessor, search further up.
         self.predecessor(key, element).filter(is_by).or_else(|| {
             let end = t.lists.place_in_trunk(key, element).unwrap_or(usize::MAX);
             let own = t.writes(writer).filter(|&(other, _)| other == key).map(|(_, own)| own);
@@ -210,7 +212,7 @@ impl Inference for ListAppend<'_> {
     }
 
     fn decides(&self, level: Level) -> bool {
-        // The order of what nobody read matters only where write order is more than the order of commits.
+        // The order of versions that were never read matters only where the write order is more than the commit order.
         let any_order = [
             Level::ReadUncommitted,
             Level::ReadCommitted,
@@ -223,7 +225,7 @@ impl Inference for ListAppend<'_> {
             Level::StrongReadUncommitted,
             Level::StrongReadCommitted,
         ];
-        // What these rule out beyond what is looked for has no cycle among what clients see.
+        // These levels also rule out phenomena without a cycle among the observed dependencies, which are not searched for.
         let beyond = [Level::MonotonicSnapshotRead, Level::ForwardConsistentView, Level::UpdateAtomic];
         !beyond.contains(&level)
             && self.transactions.predicates.is_empty()
@@ -241,7 +243,7 @@ impl Inference for ListAppend<'_> {
                 tally.add(Phenomenon::DirtyUpdate, || {
                     let (aborted, after) = (t.elements.writer(pair[0]), t.elements.writer(pair[1]));
                     let sentence = format!(
-                        "{} appended {} to {} right after {}, which {} appended and which failed",
+                        "{} appended {} to {} directly after {}, which {} appended although it failed",
                         t.name(after),
                         t.value(pair[1]),
                         t.key(key),

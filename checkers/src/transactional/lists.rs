@@ -1,22 +1,22 @@
-//! What reads of lists were told, without keeping what they have in common.
+//! Lists that reads returned, with common prefixes stored once.
 //!
-//! Under each key the reads of a correct system are prefixes of one another. The *spine* is the longest of those that agree with the first;
-//! a read on the spine is kept as its length. A read that departs from the spine is a *branch* and is kept whole; where the first branch
-//! departs, the *trunk* ends: all reads agree about the trunk, and only about the trunk.
+//! In a correct system the reads of a key are prefixes of one another. The *chain* of a key is the longest read that extends the first
+//! read; a read on the chain is stored as its length. Any other read is *divergent* and stored whole. The *agreed prefix* is the part of
+//! the chain that no divergent read contradicts.
 
 use elenchus_core::Value;
 
 use super::atoms::{Atom, Atoms};
 use super::elements::{Element, Elements};
 
-/// The spine of one key.
+/// The chain of one key.
 #[derive(Debug, Default)]
 pub(crate) struct Spine {
     pub(crate) elements: Vec<Element>,
     atoms: Vec<Atom>,
-    /// How much of it no read contradicts; `u32::MAX` for all.
+    /// The length up to which no read contradicts it; `u32::MAX` for the whole chain.
     agreed: u32,
-    /// How much of it holds no element twice; `u32::MAX` for all.
+    /// The length up to which no element occurs twice; `u32::MAX` for the whole chain.
     unique: u32,
 }
 
@@ -30,12 +30,12 @@ impl Spine {
     }
 }
 
-/// Where a read's list is kept.
+/// A reference to a list that a read returned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Told {
-    /// The spine up to this length.
+    /// The prefix of the chain of this length.
     Spine(u32),
-    /// A branch, by number.
+    /// A divergent read, by number.
     Branch(u32),
 }
 
@@ -45,12 +45,12 @@ pub(crate) struct Lists {
     spines: Vec<Spine>,
     branch_elements: Vec<Element>,
     branch_ends: Vec<u32>,
-    /// The place of each element on its key's spine, from 1; 0 for those not on it.
+    /// The position of each element on its key's chain, from 1; 0 for elements that are not on it.
     places: Vec<u32>,
 }
 
 impl Lists {
-    /// Keeps what a read was told. O(length), and no hashing for what is on the spine.
+    /// Stores the list that a read returned. O(length); elements on the chain need no hashing.
     pub(crate) fn observe(&mut self, key: u32, list: &[Value], atoms: &mut Atoms, elements: &mut Elements) -> Told {
         let at = key as usize;
         if at >= self.spines.len() {
@@ -95,8 +95,9 @@ impl Lists {
         Told::Spine(list.len() as u32)
     }
 
-    /// Keeps what a read of a set was told, whose elements come in any order. The spine is the largest set that holds all before it, in the order in
-    /// which its elements were first told; a set that is no part of the spine up to its own size is a branch. O(size).
+    /// Stores the set that a read returned, whose elements come in any order. The chain consists of the elements in the order in which
+    /// they were first read, as long as each larger set contains the one before; a set that is not a prefix of the chain is divergent.
+    /// O(size).
     pub(crate) fn observe_set(&mut self, key: u32, set: &[Value], atoms: &mut Atoms, elements: &mut Elements) -> Told {
         let mut told: Vec<Element> = set.iter().map(|value| elements.of(key, atoms.of(value))).collect();
         told.iter().for_each(|&element| elements.set_observed(element));
@@ -129,27 +130,27 @@ impl Lists {
         Told::Branch(self.branch_ends.len() as u32 - 1)
     }
 
-    /// The whole spine of a key.
+    /// The whole chain of a key.
     pub(crate) fn spine(&self, key: u32) -> &[Element] {
         self.spines.get(key as usize).map_or(&[], |spine| &spine.elements)
     }
 
-    /// The part of the spine that every read agrees with, and in which no element stands twice.
+    /// The agreed prefix of a key, up to the first element that occurs twice.
     pub(crate) fn trunk(&self, key: u32) -> &[Element] {
         self.spines.get(key as usize).map_or(&[], Spine::trunk)
     }
 
-    /// The place of an element on its key's spine, from 0.
+    /// The position of an element on its key's chain, from 0.
     pub(crate) fn place(&self, element: Element) -> Option<usize> {
         self.places.get(element as usize).copied().unwrap_or(0).checked_sub(1).map(|place| place as usize)
     }
 
-    /// The place of an element in its key's trunk, from 0.
+    /// The position of an element in its key's agreed prefix, from 0.
     pub(crate) fn place_in_trunk(&self, key: u32, element: Element) -> Option<usize> {
         self.place(element).filter(|&place| place < self.trunk(key).len())
     }
 
-    /// Whether a list that was read holds an element.
+    /// Returns whether a list that was read contains an element.
     pub(crate) fn holds(&self, key: u32, told: Told, element: Element) -> bool {
         match told {
             Told::Spine(length) => self.place(element).is_some_and(|place| place < length as usize),
@@ -157,7 +158,7 @@ impl Lists {
         }
     }
 
-    /// The elements that a list holds twice or more. O(1) for a list on the spine without any, otherwise O(n log n).
+    /// The elements that a list contains more than once. O(1) for a prefix of the chain without duplicates, otherwise O(n log n).
     pub(crate) fn repeated(&self, key: u32, told: Told) -> Vec<Element> {
         if let Told::Spine(length) = told
             && self.spines.get(key as usize).is_none_or(|spine| spine.unique >= length)
@@ -171,7 +172,7 @@ impl Lists {
         repeated
     }
 
-    /// What a read of a key was told.
+    /// The elements of a list that was read.
     pub(crate) fn list(&self, key: u32, told: Told) -> &[Element] {
         match told {
             Told::Spine(length) => self.spine(key).get(..length as usize).unwrap_or(&[]),
@@ -182,7 +183,7 @@ impl Lists {
         }
     }
 
-    /// What it occupies on the heap, about.
+    /// Approximate heap size in bytes.
     pub(crate) fn bytes(&self) -> usize {
         let spines: usize = self.spines.iter().map(|spine| spine.elements.capacity() * 4 + spine.atoms.capacity() * 8).sum();
         spines

@@ -1,4 +1,4 @@
-//! The orders that do not come from data: session order and real-time order.
+//! Session order and real-time order.
 
 use elenchus_core::Kind;
 
@@ -6,7 +6,7 @@ use super::elements::NONE;
 use super::graph::{REALTIME, SESSION, Sink, VIA};
 use super::transactions::Transactions;
 
-/// Which transactions are known to have happened: those that returned `ok`, and crashed ones of whose writes one was seen by them.
+/// Returns which transactions are known to have happened: those that completed with `ok`, and crashed ones with a write that was read.
 pub(crate) fn happened(transactions: &Transactions) -> Vec<bool> {
     (0..transactions.len() as u32)
         .map(|transaction| match transactions.kind(transaction) {
@@ -21,7 +21,7 @@ pub(crate) fn happened(transactions: &Transactions) -> Vec<bool> {
         .collect()
 }
 
-/// Session order: each transaction to the next of its process. Linear.
+/// Adds session order: an edge from each transaction to the next one of its process. Linear.
 pub(crate) fn session_edges(transactions: &Transactions, happened: &[bool], sink: &mut Sink) {
     let mut last = vec![NONE; transactions.sessions()];
     for transaction in 0..transactions.len() as u32 {
@@ -35,8 +35,8 @@ pub(crate) fn session_edges(transactions: &Transactions, happened: &[bool], sink
     }
 }
 
-/// Real-time order: from each transaction that completed to each that was invoked afterwards, by way of joints in a row, one for each
-/// moment at which invocations follow completions. Linear, and exact.
+/// Adds real-time order: every transaction that completed reaches every transaction invoked afterwards, through a chain of auxiliary
+/// nodes, one for each point at which invocations follow completions. Linear and exact.
 pub(crate) fn realtime_edges(transactions: &Transactions, happened: &[bool], sink: &mut Sink) {
     let mut completions = transactions.completions().iter().copied().peekable();
     let (mut joint, mut waiting) = (NONE, Vec::new());

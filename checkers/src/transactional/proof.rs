@@ -1,7 +1,7 @@
-//! Proofs that a level holds: an order of begins and commits in which every read was told what it must have been told.
+//! Proofs that a level holds: an order of begins and commits that explains every read.
 //!
-//! The order is a guess: that of the dependency graph, and where this leaves a choice, that of completion. What is guessed is then played, and
-//! only what played well is a proof.
+//! The order is guessed: a topological order of the dependency graph, with ties broken by completion. It is then replayed, and is a proof
+//! only if the replay reproduces every read.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -19,7 +19,8 @@ use super::predicates::{Predicate, Scan};
 use super::transactions::{Act, Datatype, MicroOp, Transactions};
 use super::walk::{Rule, Walk};
 
-/// Whether a level is proved. Sets are not played: who saw whom tells all. O((nodes + edges) log nodes).
+/// Returns whether a level is proved. Sets are not replayed, since their read dependencies and anti-dependencies determine every read.
+/// O((nodes + edges) log nodes).
 pub(crate) fn holds(transactions: &Transactions, graph: &Graph, happened: &[bool], level: Level) -> bool {
     let orders = [
         (Level::StrictSerializable, REALTIME | SESSION, Rule::Free),
@@ -40,8 +41,8 @@ pub(crate) fn holds(transactions: &Transactions, graph: &Graph, happened: &[bool
     })
 }
 
-/// Whether an order of places, wherever it came from, proves what its walk stands for: it is true to every way, and it plays.
-/// O(nodes + edges + steps).
+/// Returns whether an order of places, from any source, is a proof: it respects every edge of the walk, and its replay succeeds. O(nodes
+/// + edges + steps).
 pub(crate) fn certifies(transactions: &Transactions, walk: &Walk<'_>, happened: &[bool], order: &[u32]) -> bool {
     let mut ranks = vec![NONE; walk.len()];
     for (rank, &place) in order.iter().enumerate() {
@@ -57,8 +58,8 @@ pub(crate) fn certifies(transactions: &Transactions, walk: &Walk<'_>, happened: 
     order.len() == walk.len() && (0..walk.len() as u32).all(is_true) && plays(transactions, walk, happened, order)
 }
 
-/// Whether an order of transactions, wherever it came from, proves that they are strictly serializable: all that succeeded are in it, it is true to
-/// real time, and it plays. O(steps · predicates).
+/// Returns whether an order of transactions, from any source, proves strict serializability: it contains all transactions that succeeded,
+/// respects real-time order, and its replay succeeds. O(steps · predicates).
 pub(crate) fn is_strictly_serial(transactions: &Transactions, order: &[u32]) -> bool {
     let mut play = Play::new(transactions);
     let mut is_placed = vec![false; transactions.len()];
@@ -79,18 +80,18 @@ pub(crate) fn is_strictly_serial(transactions: &Transactions, order: &[u32]) -> 
     transactions.completions().iter().all(|&transaction| is_placed[transaction as usize])
 }
 
-/// When a place is due: when its transaction completed, as far as that is known.
+/// The priority of a place: the completion of its transaction, as far as it is known.
 pub(crate) fn completion(transactions: &Transactions, walk: &Walk<'_>, happened: &[bool], place: u32) -> u32 {
     let node = walk.node(place);
     if walk.graph.is_joint(node) || !happened[node as usize] {
         return 0;
     }
-    // A crashed transaction that was seen took effect at some time: as soon as what saw it needs it.
+    // A crashed transaction that was read takes effect as soon as its first reader needs it.
     transactions.completed(node).map_or(transactions.invoked(node).0, |at| at.0)
 }
 
-/// The places of a walk in an order true to it, the most urgent first that may come; none if there is a circle.
-/// O((nodes + edges) log nodes).
+/// Returns a topological order of the places of a walk, by ascending priority where the edges leave a choice; `None` if the walk has a
+/// cycle. O((nodes + edges) log nodes).
 pub(crate) fn schedule(walk: &Walk<'_>, urgency: impl Fn(u32) -> u32) -> Option<Vec<u32>> {
     let mut before = vec![0_u32; walk.len()];
     for place in 0..walk.len() as u32 {
@@ -116,16 +117,16 @@ pub(crate) fn schedule(walk: &Walk<'_>, urgency: impl Fn(u32) -> u32) -> Option<
     (order.len() == walk.len()).then_some(order)
 }
 
-/// What a key holds.
+/// The replayed state of a key.
 #[derive(Clone, Copy, Default)]
 struct Held {
-    /// How many writes there were.
+    /// The number of writes.
     writes: u32,
-    /// The last element; meaningless before the first write.
+    /// The last element; undefined before the first write.
     last: Element,
-    /// Whether a list is not a prefix of the spine.
+    /// Whether the writes are not a prefix of the key's chain of reads.
     astray: bool,
-    /// What was added to a counter.
+    /// The sum of a counter.
     sum: i64,
 }
 
@@ -151,14 +152,15 @@ impl Held {
     }
 }
 
-/// What a transaction sees: what its keys hold, and, where it reads by predicates, how many keys match each.
+/// The snapshot that a transaction reads: the state of its keys and, if it has predicate reads, the number of keys that match each
+/// predicate.
 #[derive(Clone, Default)]
 struct View {
     keys: Vec<(u32, Held)>,
     matching: Vec<i64>,
 }
 
-/// A schedule that is played: what every key holds, and how many keys match each predicate.
+/// The state of a replay: every key, and the number of keys that match each predicate.
 struct Play<'t> {
     transactions: &'t Transactions,
     held: Vec<Held>,
@@ -179,7 +181,7 @@ impl Play<'_> {
         View { keys: t.steps(node).iter().map(|step| (step.key, self.held[step.key as usize])).collect(), matching }
     }
 
-    /// 1 if what a key holds matches a predicate, 0 if not.
+    /// Returns 1 if the state of a key matches a predicate, otherwise 0.
     fn answer(&self, predicate: &Predicate, held: &Held) -> i64 {
         let t = self.transactions;
         let is_match = match t.datatype() {
@@ -189,8 +191,8 @@ impl Play<'_> {
         i64::from(is_match)
     }
 
-    /// Plays the steps of a transaction on what it saw when it began, and makes them known. Whether all was as it was told and, unless that is
-    /// allowed, nobody overwrote what changed since.
+    /// Replays the steps of a transaction on its snapshot and installs its writes. Returns whether every read returned what the history
+    /// says and, unless conflicts are allowed, no key that it wrote was overwritten since the snapshot.
     fn commits(&mut self, node: u32, mut seen: View, may_conflict: bool) -> bool {
         let t = self.transactions;
         let begun = seen.keys.clone();
@@ -214,7 +216,7 @@ impl Play<'_> {
         for ((key, after), (_, before)) in seen.keys.into_iter().zip(begun) {
             if after.writes > before.writes {
                 let current = self.held[key as usize];
-                // What is added to a counter changes places with what others add.
+                // Additions to a counter commute.
                 if current.writes != before.writes && !may_conflict && t.datatype() != Datatype::CounterInc {
                     return false;
                 }
@@ -233,13 +235,14 @@ impl Play<'_> {
         true
     }
 
-    /// Whether what a predicate read found matches, and nothing else does. That it holds what was read is seen by those reads.
+    /// Returns whether the keys that a predicate read found are exactly the ones that match. Their values are checked by the reads
+    /// themselves.
     fn finds(&self, scan: &Scan, seen: &View, begun: &[(u32, Held)]) -> bool {
         let predicate = &self.transactions.predicates.all[scan.predicate as usize];
         let mut changes: FxHashMap<u32, i64> = FxHashMap::default();
         let mut found = 0;
         for ((key, now), (_, before)) in seen.keys.iter().zip(begun) {
-            // Of a key with several steps the first place tells what it holds.
+            // For a key with several steps, the first entry has the current state.
             if let Entry::Vacant(change) = changes.entry(*key) {
                 change.insert(self.answer(predicate, now) - self.answer(predicate, before));
                 found += if scan.found.binary_search(key).is_ok() { self.answer(predicate, now) } else { 0 };
@@ -250,8 +253,8 @@ impl Play<'_> {
     }
 }
 
-/// Plays a schedule: whether every read was told what it must, and, but for prefix consistency, nobody overwrote what changed after its begin.
-/// O(steps · predicates).
+/// Replays a schedule. Returns whether every read returned what the history says and, except for prefix consistency, no transaction
+/// overwrote a key that changed after its begin. O(steps · predicates).
 fn plays(transactions: &Transactions, walk: &Walk<'_>, happened: &[bool], schedule: &[u32]) -> bool {
     let has_begins = walk.rule != Rule::Free;
     let may_conflict = walk.rule == Rule::Prefix;

@@ -1,18 +1,18 @@
-//! Many questions of reachability at once.
+//! Batched reachability queries.
 //!
-//! Components are numbered against the edges and, as far as they allow, against time, so that a question can only be answered within the
-//! numbers between its ends. Sixty-four questions whose ends are near each other share one sweep over those, a bit for each.
+//! Components are numbered in reverse topological order and, as far as that allows, against time, so that only components numbered
+//! between the ends of a query can answer it. Up to 64 queries with neighbouring ends share one sweep, with one bit each.
 
 use super::components::{Components, Ways};
 
-/// Whether any of some nodes reaches any of some others, in no step or more.
+/// A query: whether any node of one set reaches any node of another, in zero or more steps.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Question {
     pub(crate) from: Vec<u32>,
     pub(crate) to: Vec<u32>,
 }
 
-/// Answers questions about a graph with known components. O(nodes + edges) for 64 questions at most, and far less where ends are near.
+/// Answers queries on a graph with known components. O(nodes + edges) per 64 queries, and far less if their ends are close.
 pub(crate) fn answer(graph: &impl Ways, components: &Components, questions: &[Question]) -> Vec<bool> {
     let mut answers = vec![false; questions.len()];
     let mut open: Vec<(u32, u32, usize)> = Vec::new();

@@ -1,11 +1,11 @@
-//! What registers tell: a read shows one version, and the order of versions follows only in places.
+//! Version orders of registers: a read shows one version, so the version order is only partly determined.
 //!
-//! - The initial state is before every version.
-//! - Who read a version and wrote the same key wrote a later one, if nothing uncommitted was read: otherwise who wrote the version that was read
-//!   would have overwritten its own reader's, in a circle of information flow (G1c).
-//! - If the store says when transactions committed, versions follow one another so, and that is all that is taken for their order.
-//! - If keys are assumed to be sequential or linearizable each by itself, versions follow one another as the transactions of a session, or as
-//!   those that do not overlap in time (Kingsbury & Alvaro, "Elle", VLDB 2020, 4.3).
+//! - The initial state precedes every version.
+//! - A transaction that read a version and wrote the same key wrote a later version, unless an uncommitted version was read: otherwise
+//!   the writer of the version read would have overwritten its own reader's version, which is circular information flow (G1c).
+//! - If the store reports commit timestamps, the version order follows them, and only them.
+//! - If single keys are assumed to be sequential or linearizable, versions follow session order or real-time order (Kingsbury & Alvaro,
+//!   "Elle", VLDB 2020, 4.3).
 
 use elenchus_core::Kind;
 use rustc_hash::FxHashSet;
@@ -22,28 +22,29 @@ use super::tally::{Instance, Tally};
 use super::transactions::{MicroOp, Transactions};
 use super::walk::Walk;
 
-/// The version orders of registers. A *slot* is a version: an element, or after all elements the initial state of a key.
+/// The version orders of registers. A *slot* is a version: an element or, numbered after all elements, the initial state of a key.
 pub(crate) struct RwRegister<'t> {
     transactions: &'t Transactions,
     happened: Vec<bool>,
-    /// Who read a version of another transaction, by slot.
+    /// By slot, the transactions that read the version of another transaction.
     readers: Grouped,
-    /// Who wrote what comes after a version, by slot, as follows from reads; after the initial state all writers.
+    /// By slot, the writers of later versions that follow from reads; for an initial state all writers of the key.
     updates: Grouped,
-    /// Slots that come after a slot under the assumptions.
+    /// By slot, the slots of later versions that follow from the assumptions.
     assumed: Grouped,
-    /// The keys whose versions precede one another in a circle under the assumptions.
+    /// The keys whose version order is cyclic under the assumptions.
     circular: Vec<u32>,
-    /// The element that each element was written over.
+    /// For each element, the element that it overwrote.
     parents: Vec<Element>,
-    /// Elements such that those over an element stand after it, up to its end.
+    /// The elements in preorder of the forest that `parents` describes.
     line: Vec<Element>,
-    /// Where each element stands in the line, and where what was written over it ends; 0 and 0 for those in a circle.
+    /// For each element, the start and the end of its subtree in the preorder; (0, 0) on a cycle.
     spans: Vec<(u32, u32)>,
 }
 
 impl<'t> RwRegister<'t> {
-    /// Infers the orders. Linear in the history, but for the sorting of each key's transactions where keys are assumed linearizable.
+    /// Infers the version orders. Linear in the history, except for sorting the transactions of each key if keys are assumed to be
+    /// linearizable.
     pub(crate) fn new(transactions: &'t Transactions, happened: Vec<bool>, assumptions: Assumptions) -> RwRegister<'t> {
         let commit_order = assumptions.commit_order && transactions.has_commits();
         let assumptions =
@@ -103,7 +104,7 @@ impl<'t> RwRegister<'t> {
         registers
     }
 
-    /// Takes in pairs of slots of which the first is assumed to come before the second, but for the keys where that makes a circle.
+    /// Adds pairs of slots of which the first is assumed to precede the second, except for keys on which they form a cycle.
     fn assume(&mut self, mut pairs: Vec<(u32, u32, u32)>) {
         let t = self.transactions;
         let elements = t.elements.len();
@@ -129,7 +130,7 @@ impl<'t> RwRegister<'t> {
         if version == NONE { self.transactions.elements.len() as u32 + key } else { version }
     }
 
-    /// The transaction of a slot, if it is known to have happened.
+    /// The writer of a slot, if it is known to have happened.
     fn writer(&self, slot: u32) -> Option<u32> {
         if slot as usize >= self.transactions.elements.len() || self.transactions.elements.is_repeated(slot) {
             return None;
@@ -137,7 +138,7 @@ impl<'t> RwRegister<'t> {
         Some(self.transactions.elements.writer(slot)).filter(|&writer| writer != NONE && self.happened[writer as usize])
     }
 
-    /// The writers of what is assumed to come after a slot.
+    /// The writers of versions that are assumed to follow a slot.
     fn assumed_writers(&self, slot: u32) -> Vec<u32> {
         let mut writers: Vec<u32> = self.assumed.of(slot).iter().filter_map(|&after| self.writer(after)).collect();
         writers.sort_unstable();
@@ -150,8 +151,7 @@ fn writes(transactions: &Transactions, transaction: u32, key: u32) -> bool {
     transactions.writes(transaction).any(|(other, _)| other == key)
 }
 
-/// The elements in a line such that those over an element, directly or not, stand right after it, and for each where it stands and where they
-/// end.
+/// Returns the elements in preorder of the forest that `parents` describes, and for each element the start and the end of its subtree.
 fn line(parents: &[Element]) -> (Vec<Element>, Vec<(u32, u32)>) {
     let children = Grouped::new(parents.len(), |add| {
         for (element, &parent) in parents.iter().enumerate().filter(|&(_, &parent)| parent != NONE) {
@@ -268,7 +268,7 @@ impl Inference for RwRegister<'_> {
         for &key in &self.circular {
             tally.add(Phenomenon::CyclicVersions, || Instance {
                 key: Some(key),
-                sentences: vec![format!("the versions of {} precede one another in a circle, if each key is as was assumed", t.key(key))],
+                sentences: vec![format!("the version order of {} is cyclic under the assumptions made about single keys", t.key(key))],
                 ..Instance::default()
             });
         }

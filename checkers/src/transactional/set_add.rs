@@ -1,8 +1,9 @@
-//! What grow-only sets tell: every read shows whom it saw, and whom not (Kingsbury & Alvaro, "Elle", VLDB 2020, 4.2).
+//! Dependencies between transactions on grow-only sets: a read shows which additions it saw and which it missed (Kingsbury & Alvaro,
+//! "Elle", VLDB 2020, 4.2).
 //!
-//! Additions change places with one another, so that there is no write order. Who read a set saw whoever added what is in it, and was before
-//! whoever added what is not. The elements of a key stand in a row, those in the smallest reads first: then most reads saw one stretch of the row
-//! and missed another, and the edges to and from a stretch go by way of a few joints.
+//! Additions commute, so there is no write order. A reader follows the writer of every element that it saw and precedes the writer of
+//! every element that it missed. The elements of a key are arranged in a row, those of the smallest reads first. Most reads then saw and
+//! missed contiguous ranges of the row, to which a few edges of a segment tree suffice.
 
 use std::ops::Range;
 
@@ -14,18 +15,18 @@ use super::lists::Told;
 use super::tally::{Link, LinkKind, Tally};
 use super::transactions::{Act, MicroOp, Transactions};
 
-/// The elements of sets, in rows.
+/// The elements of sets, arranged in rows.
 pub(crate) struct SetAdd<'t> {
     transactions: &'t Transactions,
     happened: Vec<bool>,
     /// By key, the elements that are known to have been added.
     rows: Vec<Vec<Element>>,
-    /// By element, its place in its row, or [`NONE`].
+    /// By element, its position in its row, or [`NONE`].
     places: Vec<u32>,
 }
 
 impl<'t> SetAdd<'t> {
-    /// Puts elements in rows. O(what was read + elements).
+    /// Arranges the elements. O(elements read + elements).
     pub(crate) fn new(transactions: &'t Transactions, happened: Vec<bool>) -> SetAdd<'t> {
         let t = transactions;
         let mut reads: Vec<Vec<Told>> = vec![Vec::new(); t.keys()];
@@ -41,7 +42,7 @@ impl<'t> SetAdd<'t> {
             let mut done = 0;
             for told in reads {
                 let list = t.lists.list(key, told);
-                // What was told before of the spine needs no second look.
+                // The prefix of the chain that a previous read covered is already in the row.
                 let known = if let Told::Spine(length) = told { std::mem::replace(&mut done, length as usize) } else { 0 };
                 list[known.min(list.len())..].iter().for_each(|&element| sets.put(key, element));
             }
@@ -52,7 +53,7 @@ impl<'t> SetAdd<'t> {
         sets
     }
 
-    /// Puts an element at the end of its row, if it is known to have been added and is not there.
+    /// Appends an element to its row, if it is known to have been added and is not in the row.
     fn put(&mut self, key: u32, element: Element) {
         let writer = self.transactions.elements.writer(element);
         if writer != NONE && self.happened[writer as usize] && self.places[element as usize] == NONE {
@@ -65,7 +66,7 @@ impl<'t> SetAdd<'t> {
         self.places[element as usize] != NONE
     }
 
-    /// The places in the row of a key that a read saw, ascending. O(n log n).
+    /// The positions in the row of a key that a read saw, ascending. O(n log n).
     fn seen(&self, read: &MicroOp, told: Told) -> Vec<u32> {
         let list = self.transactions.lists.list(read.key, told);
         let mut places: Vec<u32> = list.iter().map(|&element| self.places[element as usize]).filter(|&place| place != NONE).collect();
@@ -75,7 +76,7 @@ impl<'t> SetAdd<'t> {
         places
     }
 
-    /// Says the edges of one read, but for its transaction's own additions. O(what was read).
+    /// Adds the edges of one read, except those to and from its own transaction. O(elements read).
     fn emit_read(&self, transaction: u32, read: &MicroOp, told: Told, (into, out): (&Fan, &Fan), sink: &mut Sink) {
         let mut own: Vec<u32> = Vec::new();
         own.extend(
@@ -134,7 +135,7 @@ impl Inference for SetAdd<'_> {
     }
 
     fn decides(&self, level: Level) -> bool {
-        // An order that is true to who saw whom satisfies every read: only what each level adds to cycles is left.
+        // An order that respects all dependencies explains every read, so only levels that proscribe more than cycles are undecided.
         let of_cycles = [
             Level::ReadUncommitted,
             Level::ReadCommitted,

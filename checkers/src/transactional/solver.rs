@@ -1,14 +1,14 @@
-//! What an order of transactions must be like where the order of versions is not known: found, or shown not to exist.
+//! Decision procedures for levels where the version order is unknown: they find a serialization order or show that there is none.
 //!
-//! Of plain registers a read tells which version it saw, and not which versions were before. The graph then shows little. Here each level that
-//! is neither refuted nor proved is decided by its definition:
+//! A read of a plain register shows which version it saw, but not which versions precede that one, so the dependency graph has few edges.
+//! Each level that is neither refuted nor proved is decided here by its definition:
 //!
 //! - [`mod@saturate`]: monotonic atomic view, read atomic and causal consistency, in polynomial time;
-//! - [`mod@search`]: prefix consistency, snapshot isolation and serializability, plain, with session order and with real-time order. That is
-//!   NP-complete, and ends within [`Limits`].
+//! - [`mod@search`]: prefix consistency, snapshot isolation and serializability, each plain, with session order and with real-time order.
+//!   These problems are NP-complete; the search ends within [`Limits`].
 //!
-//! An order that was found is played by [`proof`], which knows nothing of how it was found. That there is none is told by the
-//! fewest transactions that have none, with an [`argument`].
+//! An order that is found is verified by [`proof`], which is independent of the search. A refutation is shown by a minimal core, a
+//! minimal set of transactions that has no order, with an [`argument`].
 
 mod argument;
 mod limits;
@@ -47,7 +47,7 @@ const fn search(kinds: u8, rule: Rule) -> Way {
     Way::Search(Order { kinds, rule })
 }
 
-/// The levels that are decided here, the strongest first, with what is found where they do not hold.
+/// The levels decided here, the strongest first, with the phenomenon that refutes each.
 const DECIDED: [(Level, Way, Phenomenon); 12] = [
     (Level::StrictSerializable, search(SESSION | REALTIME, Rule::Free), Phenomenon::NoSerialOrderRealtime),
     (Level::StrongSnapshotIsolation, search(SESSION | REALTIME, Rule::Snapshot), Phenomenon::NoSnapshotOrderRealtime),
@@ -63,42 +63,42 @@ const DECIDED: [(Level, Way, Phenomenon); 12] = [
     (Level::MonotonicAtomicView, Way::Saturate(Sight::Earlier), Phenomenon::NoMonotonicOrder),
 ];
 
-/// Levels that were asked for are decided within the limits. Others, which only make a refutation more exact, within this many ways, and not at
-/// all in longer histories.
+/// The requested level is decided within the configured limits. Weaker levels, which only make a refutation more precise, are decided
+/// within this number of edge visits, and not at all in histories longer than the second constant.
 const WAYS_BESIDE: u64 = 50_000_000;
 const MOST_BESIDE: usize = 100_000;
 
-/// Whether an instance of a phenomenon is by its nature the fewest transactions that show it.
+/// Returns whether every instance of a phenomenon is already a minimal core.
 pub(crate) fn is_of_fewest(phenomenon: Phenomenon) -> bool {
     DECIDED.iter().any(|(_, way, found)| *found == phenomenon && matches!(way, Way::Search(_)))
 }
 
-/// What was decided.
+/// The result of the solver.
 #[derive(Default)]
 pub(crate) struct Decided {
-    /// Levels with an order that proves them, or that nothing can refute which was not looked at.
+    /// Levels that an order proves, or that hold because every read is accounted for.
     pub(crate) proved: Vec<Level>,
-    /// What was found.
+    /// The phenomena found.
     pub(crate) tally: Tally,
-    /// Why transactions were before others, where no read tells by itself.
+    /// For each inferred write dependency, the reason.
     pub(crate) why: FxHashMap<(u32, u32), String>,
     /// Levels that could not be decided within the limits.
     pub(crate) gave_up: Vec<Level>,
 }
 
-/// A history and what is known of it.
+/// A history with its dependency graph, and the limits of the solver.
 pub(crate) struct Solver<'t> {
     pub(crate) transactions: &'t Transactions,
     pub(crate) happened: &'t [bool],
     pub(crate) graph: &'t Graph,
     pub(crate) inference: &'t dyn Inference,
     pub(crate) limits: Limits,
-    /// How many examples are to be described.
+    /// The number of examples to describe.
     pub(crate) examples: usize,
 }
 
 impl Solver<'_> {
-    /// Decides a level and, if it does not hold, those that it implies. `found` are the phenomena that are known.
+    /// Decides a level and, if it does not hold, the levels that it implies. `found` contains the phenomena already known.
     pub(crate) fn decide(&self, asked: Level, found: &[Phenomenon]) -> Decided {
         let mut decided = Decided { tally: Tally::new(self.examples), ..Decided::default() };
         let names: Vec<u32> = (0..self.transactions.len() as u32).collect();
@@ -129,7 +129,7 @@ impl Solver<'_> {
         decided
     }
 
-    /// Searches for an order. Whether that came to an end.
+    /// Searches for an order. Returns false if it reached the limits.
     fn search(
         &self,
         level: Level,
@@ -140,7 +140,7 @@ impl Solver<'_> {
         decided: &mut Decided,
     ) -> bool {
         if order.rule != Rule::Free {
-            // A serial order is one of snapshots as well, and has half as many places to be found in.
+            // A serial order is also an order of snapshots, and its search space has half as many places.
             let beside = Limits { ways: limits.ways.min(WAYS_BESIDE), ..*limits };
             let (outcome, is_proved) = self.outcome(Order { rule: Rule::Free, ..order }, accesses, &beside);
             if matches!(outcome, Some(Outcome::Holds(_))) && is_proved {
@@ -164,7 +164,7 @@ impl Solver<'_> {
         }
     }
 
-    /// What a search finds, and whether that is proved. Nothing where the graph by itself has no order.
+    /// Returns the outcome of a search and whether an order that it found was verified. There is no outcome if the graph alone is cyclic.
     fn outcome(&self, order: Order, accesses: &Accesses, limits: &Limits) -> (Option<Outcome>, bool) {
         let walk = order.walk(self.graph, DEPENDS);
         let problem = Problem { accesses, walk };
@@ -183,12 +183,13 @@ impl Solver<'_> {
         if argument.sentences.is_empty() {
             argument
                 .sentences
-                .push(format!("no order of these {} transactions gives every read what it was told; all were tried", transactions.len()));
+                .push(format!("no order of these {} transactions explains every read; all orders were tried", transactions.len()));
         }
         Instance { transactions, sentences: argument.sentences, arrows: argument.arrows, ..Instance::default() }
     }
 
-    /// An order to begin with: by completion, with begins as late as they may be or by invocation, whichever breaks less. None if there is none.
+    /// Returns an initial order, or `None` if there is none: by completion, with begins as late as possible or at their invocation,
+    /// whichever breaks fewer clauses.
     fn guess(&self, problem: &Problem<'_>) -> Option<Vec<u32>> {
         let (t, walk) = (self.transactions, &problem.walk);
         let late = |place: u32| proof::completion(t, walk, self.happened, place);
@@ -210,7 +211,7 @@ impl Solver<'_> {
         Some(if broken(&early) < broken(&late) { early } else { late })
     }
 
-    /// Infers what must be. Whether that came to an end.
+    /// Saturates the version order. Returns false if it reached the limits.
     fn saturate(
         &self,
         level: Level,
@@ -233,7 +234,7 @@ impl Solver<'_> {
     }
 }
 
-/// The level that is decided for another: itself, or the weakest that implies it.
+/// Returns the level that is decided in place of `asked`: itself, or the weakest decided level that implies it.
 fn substitute(asked: Level) -> Level {
     let mut implies = DECIDED.iter().map(|&(level, ..)| level).filter(|level| level.implies(asked));
     implies.next_back().unwrap_or(asked)
@@ -245,7 +246,7 @@ mod tests {
 
     use super::super::{Datatype, Level, Options, Phenomenon, Transactions, analyse};
 
-    /// Transactions of different processes, all at once, written like `w x 1, r y 2`; a read of nothing was told nil.
+    /// Concurrent transactions of different processes, written like `w x 1, r y 2`; a read without a value returned nil.
     fn overlapping(lines: &[&str]) -> Transactions {
         let event = |process: usize, kind: Kind| {
             let steps = lines[process].split(", ").map(|step| {
@@ -271,9 +272,10 @@ mod tests {
         transactions
     }
 
-    /// Both read what the first left and set blindly what the other had read: the order of those writes is not told by who read what.
+    /// Both transactions read from the first and blindly wrote the key that the other had read; the reads do not determine the order of
+    /// these writes.
     #[test]
-    fn blind_write_skew_is_no_serial_order() {
+    fn blind_write_skew_is_not_serializable() {
         let transactions = overlapping(&["w x 1, w y 1", "r x 1, w y 2", "r y 1, w x 2"]);
         let analysis = analyse(&transactions, &Options::default());
         assert!(analysis.found.keys().all(|found| found.name().starts_with("no-serial-order")), "{:?}", analysis.found.keys());
@@ -284,16 +286,16 @@ mod tests {
         assert_eq!(
             argument,
             [
-                "T0 set \"x\" = 1, T1 read \"x\" = 1: T1 saw T0",
-                "T0 set \"y\" = 1, T2 read \"y\" = 1: T2 saw T0",
-                "T2 read \"y\" as T0 left it, and T1 set it too: T1 < T0 or T2 < T1; as T0 < T1, T2 < T1",
-                "T1 read \"x\" as T0 left it, and T2 set it too: T2 < T0 or T1 < T2; but T0 < T2, and T2 < T1",
+                "T0 wrote 1 to \"x\", T1 read \"x\" = 1: T1 saw T0",
+                "T0 wrote 1 to \"y\", T2 read \"y\" = 1: T2 saw T0",
+                "T2 read \"y\" as T0 wrote it, and T1 wrote it too: T1 < T0 or T2 < T1; as T0 < T1, T2 < T1",
+                "T1 read \"x\" as T0 wrote it, and T2 wrote it too: T2 < T0 or T1 < T2; but T0 < T2, and T2 < T1",
             ]
         );
         assert!(analysis.svg(Phenomenon::NoSerialOrder, instance).starts_with("<svg"));
     }
 
-    /// Who saw both writers of one key saw them in opposite orders.
+    /// Transactions that saw both writers of one key saw them in opposite orders.
     #[test]
     fn versions_seen_in_opposite_orders_have_no_causal_order() {
         let lines = ["w x 1, w y 1", "w x 2, w y 2", "r y 1, w z 1", "r y 2, w z 2", "r z 1, r x 2", "r z 2, r x 1"];
@@ -303,12 +305,12 @@ mod tests {
         assert_eq!(analysis.verdict(Level::CausalCerone), Verdict::Invalid);
         let found = &analysis.found[&Phenomenon::NoCausalOrder];
         let argument = analysis.sentences(&found.examples[0]).join("; ");
-        assert!(argument.contains("T4, which saw T0 (by way of T2), read \"x\" as T1 left it: T0 was before T1"), "{argument}");
+        assert!(argument.contains("T4, which saw T0 (through T2), read \"x\" as T1 wrote it: so T0 precedes T1"), "{argument}");
     }
 
-    /// A register may be set to what it held at first: a read of that value tells nothing, and refutes nothing.
+    /// The initial value of a register may be written again: a read of that value is ambiguous and refutes nothing.
     #[test]
-    fn the_first_value_may_be_written_again() {
+    fn the_initial_value_may_be_written_again() {
         let mut transactions = Transactions::new(Datatype::RwRegister);
         let step = |f: &str, value: Value| Value::List(vec![Value::List(vec![f.into(), "x".into(), value])]);
         for (f, value) in [("w", Value::Int(1)), ("w", Value::Nil), ("r", Value::Nil)] {

@@ -1,7 +1,8 @@
-//! Cycles that have names of their own: where they are depends on keys and on the order of steps, not on the graph alone.
+//! Named cycles, which depend on keys and on the order of steps in addition to the graph: fractured read, G-cursor, write skew, long fork
+//! and others.
 //!
-//! All but write skew, long fork and G-update have exactly one anti-dependency, so that only transactions at the tail of such a cycle are
-//! looked at.
+//! All except write skew, long fork and G-update have exactly one anti-dependency, so only transactions at the tail of an anti-dependency
+//! that closes such a cycle are examined.
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -19,7 +20,7 @@ use super::tally::{Instance, Link, LinkKind, Tally};
 use super::transactions::MicroOp;
 use super::walk::{Scratch, Walk};
 
-/// Finds the named cycles of a knot.
+/// Finds the named cycles of a strongly connected component.
 pub(crate) fn judge(knot: &Knot, inference: &dyn Inference, limit: usize) -> Tally {
     let mut special = Special { knot, inference, tally: Tally::new(limit), limit };
     if knot.single.contains(&true) {
@@ -35,7 +36,7 @@ pub(crate) fn judge(knot: &Knot, inference: &dyn Inference, limit: usize) -> Tal
     special.tally
 }
 
-/// A short way from where an anti-dependency leads back, of those that there are.
+/// Returns a short path from the head of an anti-dependency back to its tail, among the first few candidates.
 fn some_short_way(walk: &Walk<'_>, question: &Question, scratch: &mut Scratch, spent: &mut u64) -> Vec<(u32, u8)> {
     let pairs = question.from.iter().flat_map(|&from| question.to.iter().map(move |&to| (from, to)));
     let ways = pairs.filter_map(|(from, to)| walk.shortest((from, RW), to, u32::MAX, scratch, spent));
@@ -50,7 +51,7 @@ struct Special<'k> {
 }
 
 impl Special<'_> {
-    /// The transactions with an anti-dependency that closes a cycle alone, and their nodes.
+    /// The transactions with an anti-dependency that closes a cycle without another one, with their nodes.
     fn tails(&self) -> impl Iterator<Item = (u32, u32)> + use<'_> {
         let knot = self.knot;
         (0..knot.graph.len() as u32)
@@ -58,7 +59,7 @@ impl Special<'_> {
             .map(|node| (node, knot.names[node as usize]))
     }
 
-    /// Pairs of reads: one saw a transaction, the other a version that this transaction overwrote.
+    /// Pairs of reads of which one saw a transaction and the other a version that this transaction overwrote.
     fn fractured_reads(&mut self) {
         let inference = self.inference;
         let t = inference.transactions();
@@ -88,7 +89,7 @@ impl Special<'_> {
         }
     }
 
-    /// Readers that missed a write in their own past along these edges.
+    /// Reads that missed a write in their causal past along these kinds of edges.
     fn causality(&mut self, mask: u8, phenomenon: Phenomenon) {
         let (knot, inference) = (self.knot, self.inference);
         let t = inference.transactions();
@@ -187,7 +188,7 @@ impl Special<'_> {
         }
     }
 
-    /// Pairs of transactions with anti-dependencies both ways.
+    /// Pairs of transactions with anti-dependencies in both directions.
     fn write_skews(&mut self) {
         let knot = self.knot;
         let overwrote = |from: u32| knot.graph.out(from).filter(|&(_, kind)| kind == RW).map(|(to, _)| to);
@@ -201,14 +202,14 @@ impl Special<'_> {
         }
     }
 
-    /// Readers who each saw a writer that the other missed.
+    /// Pairs of readers that each saw a writer which the other missed.
     fn long_forks(&mut self) {
         let graph = &self.knot.graph;
         let back = graph.reversed();
         let sources = |node: u32, kind: u8| back.out(node).filter(move |&(_, each)| each == kind).map(|(from, _)| from);
         let targets = |node: u32, kind: u8| graph.out(node).filter(move |&(_, each)| each == kind).map(|(to, _)| to);
         for writer in 0..graph.len() as u32 {
-            // Who was missed by a reader of this writer, and by which.
+            // The transactions that readers of this writer missed, each with one such reader.
             let mut missed: FxHashMap<u32, u32> = FxHashMap::default();
             for reader in targets(writer, WR) {
                 for other in targets(reader, RW) {
@@ -237,7 +238,7 @@ impl Special<'_> {
         }
     }
 
-    /// Cycles of updates and at most one transaction that only reads.
+    /// Cycles of update transactions and at most one read-only transaction.
     fn updates(&mut self) {
         let knot = self.knot;
         let t = self.inference.transactions();

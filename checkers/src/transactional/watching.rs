@@ -1,4 +1,4 @@
-//! The judgement of transactions while they are recorded.
+//! The check of transactions while they are recorded.
 
 use elenchus_core::{Event, Kind, Watch};
 use std::time::Duration;
@@ -6,25 +6,25 @@ use std::time::Duration;
 use super::analysis::{Options, analyse};
 use super::transactions::Transactions;
 
-/// So many transactions are waited for before all are judged again, and a quarter of those that there are: all is looked at about five times.
+/// The minimum number of completed transactions between two checks. Each check also waits for a quarter more transactions, so every
+/// transaction is checked about five times.
 const AT_LEAST: usize = 256;
 
-/// How long one search for an order of registers' versions may take.
+/// Time limit of one search for a version order of registers.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Looks out for the first violation of a level. What the first transactions show they show whatever follows: those that are open count as
-/// crashed.
+/// Watches for the first violation of a level. What a prefix of the history violates stays violated; open transactions count as crashed.
 pub(crate) struct Watching {
     options: Options,
-    /// None once they cannot be judged, or broke the level.
+    /// `None` once the history is malformed or the level is violated.
     transactions: Option<Transactions>,
     completed: usize,
-    /// How many must have completed to be judged again.
+    /// The number of completions at which the next check runs.
     due: usize,
 }
 
 impl Watching {
-    /// A look-out among the transactions to come. `options.isolation` is the level.
+    /// Starts to watch for violations of `options.isolation`.
     pub(crate) fn new(transactions: Transactions, options: &Options) -> Watching {
         let time = Some(options.time.map_or(PATIENCE, |time| time.min(PATIENCE)));
         let options = Options { examples: 0, time, ..options.clone() };
@@ -59,7 +59,7 @@ mod tests {
     use crate::simulate::{Recipe, Store, Workload};
 
     #[test]
-    fn a_violation_is_seen_long_before_the_end_and_none_where_there_is_none() {
+    fn a_violation_is_detected_long_before_the_end() {
         for (store, isolation, is_broken) in [
             (Store::SnapshotIsolation, Level::Serializable, true),
             (Store::SnapshotIsolation, Level::SnapshotIsolation, false),

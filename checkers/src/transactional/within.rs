@@ -1,4 +1,4 @@
-//! What each transaction shows by itself: the phenomena that need no order among transactions.
+//! Phenomena within single transactions, which do not depend on the order of transactions, and lost updates.
 
 mod added;
 
@@ -12,7 +12,7 @@ use super::phenomenon::Phenomenon;
 use super::tally::{Instance, Tally};
 use super::transactions::{Act, Datatype, MicroOp, Transactions};
 
-/// How many transactions are looked at in one go.
+/// The number of transactions per parallel chunk.
 const CHUNK: usize = 4096;
 
 /// A transaction that read a version and then wrote the same key.
@@ -22,7 +22,7 @@ struct Update {
     transaction: u32,
 }
 
-/// Finds the phenomena that single transactions show, and lost updates. O(steps log steps in the longest transaction), in parallel.
+/// Finds the phenomena of single transactions, and lost updates. Parallel; O(n log n) in the steps of each transaction.
 pub(crate) fn within(transactions: &Transactions, happened: &[bool], limit: usize) -> Tally {
     let clean = clean_prefixes(transactions);
     let parts: Vec<(Tally, Vec<Update>)> = (0..transactions.len() as u32)
@@ -47,7 +47,7 @@ pub(crate) fn within(transactions: &Transactions, happened: &[bool], limit: usiz
     tally
 }
 
-/// Versions that more than one transaction read and overwrote. O(updates).
+/// Finds versions that more than one transaction read and overwrote. O(updates).
 fn lost_updates(transactions: &Transactions, updates: &[Update], tally: &mut Tally) {
     let elements = transactions.elements.len();
     let mut first = vec![NONE; elements + transactions.keys()];
@@ -74,14 +74,14 @@ fn lost_updates(transactions: &Transactions, updates: &[Update], tally: &mut Tal
             let version = match update.version {
                 NONE => "in its initial state".to_owned(),
                 element => {
-                    format!("as {} left it with {}", transactions.name(transactions.elements.writer(element)), transactions.value(element))
+                    format!("as {} wrote it ({})", transactions.name(transactions.elements.writer(element)), transactions.value(element))
                 }
             };
             Instance {
                 transactions: group.iter().copied().take(8).collect(),
                 key: Some(update.key),
                 sentences: vec![format!(
-                    "{} each read {key} {version}, and then wrote {key}: only one of them can have come next",
+                    "{} each read {key} {version} and then wrote {key}: only one of these writes can follow that version directly",
                     names.join(", ")
                 )],
                 ..Instance::default()
@@ -90,8 +90,8 @@ fn lost_updates(transactions: &Transactions, updates: &[Update], tally: &mut Tal
     }
 }
 
-/// For each key, how much of its spine holds only what was written and did not fail, and of a set what was written by whom put nothing else
-/// there: most reads need no closer look. O(elements).
+/// For each key, the length of the chain prefix whose elements were written and did not fail and, for sets, whose writers added nothing
+/// else to the key. Most reads are within this prefix and need no closer check. O(elements).
 fn clean_prefixes(transactions: &Transactions) -> Vec<u32> {
     let is_clean = |element: &Element| {
         let writer = transactions.elements.writer(*element);
@@ -149,7 +149,7 @@ impl Part<'_> {
         });
     }
 
-    /// What one read shows: garbage, aborted and intermediate versions, elements that stand twice, departures.
+    /// Checks one read: garbage, aborted and intermediate versions, duplicates, divergent lists.
     fn read(&mut self, transaction: u32, step: &MicroOp) {
         let t = self.transactions;
         let aborted = |element: &&Element| {
@@ -166,7 +166,7 @@ impl Part<'_> {
             }
             _ => return,
         };
-        // Every prefix of the spine was looked at with the longest of them: only what is suspect is looked at one by one.
+        // The longest prefix of the chain was checked for all prefixes; only suspect lists are checked element by element.
         if told.is_none_or(|told| self.is_suspect(step.key, told)) {
             if let Some(&element) = list.iter().find(aborted) {
                 let writer = t.elements.writer(element);
@@ -174,11 +174,12 @@ impl Part<'_> {
                 self.add(Phenomenon::G1a, transaction, writer, step, why);
             }
             if let Some(&element) = list.iter().find(of_nobody) {
-                self.add(Phenomenon::GarbageRead, transaction, NONE, step, || format!(", but nobody ever wrote {}", t.value(element)));
+                self.add(Phenomenon::GarbageRead, transaction, NONE, step, || format!(", but {} was never written", t.value(element)));
             }
         }
         if let Some(told) = told {
-            // What was aborted may stand anywhere, as far as the order of what committed is concerned; of what crashed, nobody knows.
+            // Aborted elements may be anywhere without contradicting the order of committed ones. A crashed transaction may or may not
+            // have committed.
             let written_by = |kind: Kind| {
                 let writers = t.lists.repeated(step.key, told).into_iter().map(|element| (element, t.elements.writer(element)));
                 writers.filter(|&(_, writer)| writer != NONE && t.kind(writer) == kind).map(|(element, _)| element).next()
@@ -186,12 +187,12 @@ impl Part<'_> {
             let of_committed = written_by(Kind::Ok).map(|element| (Phenomenon::DuplicateElements, element));
             let of_crashed = || written_by(Kind::Info).map(|element| (Phenomenon::IncompatibleOrder, element));
             if let Some((phenomenon, element)) = of_committed.or_else(of_crashed) {
-                self.add(phenomenon, transaction, NONE, step, || format!(", where {} stands twice", t.value(element)));
+                self.add(phenomenon, transaction, NONE, step, || format!(", which contains {} twice", t.value(element)));
             }
             if let Told::Branch(_) = told {
                 self.add(Phenomenon::IncompatibleOrder, transaction, NONE, step, || {
                     let longest = MicroOp { key: step.key, act: Act::List(Told::Spine(t.lists.spine(step.key).len() as u32)) };
-                    format!(", while another read was told {}: neither is a prefix of the other", t.read_value(&longest))
+                    format!(", while another read returned {}: neither is a prefix of the other", t.read_value(&longest))
                 });
             }
         }
@@ -204,7 +205,7 @@ impl Part<'_> {
         }
     }
 
-    /// Whether a list may hold something aborted or of nobody.
+    /// Returns whether a list may contain an aborted element or one that was never written.
     fn is_suspect(&self, key: u32, told: Told) -> bool {
         match told {
             Told::Spine(length) => length > self.clean[key as usize],
@@ -212,7 +213,7 @@ impl Part<'_> {
         }
     }
 
-    /// Whether the transaction read a version and then wrote: what a lost update is made of.
+    /// Records a transaction that read a version and then wrote the key, a candidate for a lost update.
     fn update(&mut self, transaction: u32, steps: &[MicroOp], run: &[u32]) {
         let first = &steps[run[0] as usize];
         let writes = run.iter().any(|&at| matches!(steps[at as usize].act, Act::Write(_)));
@@ -221,7 +222,7 @@ impl Part<'_> {
         }
     }
 
-    /// Whether each read agrees with what the transaction itself did and saw before, and saw nothing of what it did later.
+    /// Checks that each read agrees with the transaction's own earlier reads and writes, and does not see its later writes.
     fn consistency(&mut self, transaction: u32, steps: &[MicroOp], run: &[u32]) {
         let t = self.transactions;
         let mut seen: Option<&MicroOp> = None;
@@ -238,11 +239,11 @@ impl Part<'_> {
                 Act::List(_) | Act::Register(_) => {
                     if !self.agrees(step, seen, &own) {
                         let before = match (seen, own.last()) {
-                            (_, Some(&element)) => format!("written {}", t.value(element)),
+                            (_, Some(&element)) => format!("wrote {}", t.value(element)),
                             (Some(seen), None) => format!("read {}", t.read_value(seen)),
                             (None, None) => String::new(),
                         };
-                        let why = || format!(", although it had just {before} itself");
+                        let why = || format!(", although it previously {before}");
                         self.add(Phenomenon::Internal, transaction, transaction, step, why);
                         if !wrote {
                             self.add(Phenomenon::NonrepeatableRead, transaction, transaction, step, why);
@@ -262,7 +263,7 @@ impl Part<'_> {
                     };
                     if let Some(element) = later.find(is_future) {
                         self.add(Phenomenon::FutureRead, transaction, transaction, step, || {
-                            format!(", and wrote {} only afterwards", t.value(element))
+                            format!(", but wrote {} only afterwards", t.value(element))
                         });
                     }
                     seen = Some(step);
@@ -292,7 +293,7 @@ impl Part<'_> {
         }
     }
 
-    /// Whether a list holds the transaction's own appends in the order in which it made them.
+    /// Checks that a list contains the transaction's own appends in the order of its steps.
     fn program_order(&mut self, transaction: u32, steps: &[MicroOp], run: &[u32]) {
         let t = self.transactions;
         let place = |at: &u32| match steps[*at as usize] {
@@ -308,7 +309,7 @@ impl Part<'_> {
                 self.add(Phenomenon::IncompatibleOrder, transaction, transaction, step, || {
                     let how =
                         if earlier.is_some() { "the latter was read before the former" } else { "the latter was read without the former" };
-                    format!(" before it {}, but {how}", t.say(later_step))
+                    format!(" and then {}, but {how}", t.say(later_step))
                 });
             }
             before = Some(next);

@@ -1,34 +1,34 @@
-//! Transactions and their steps in words.
+//! Descriptions of transactions and their steps.
 
 use elenchus_core::{Kind, Value};
 
 use super::elements::NONE;
 use super::transactions::{Act, Datatype, MicroOp, Transactions};
 
-/// How long a list may be in a sentence before its middle is left out.
+/// The longest list that is shown whole; the middle of longer lists is omitted.
 const LONGEST_LIST: usize = 16;
 
 impl Transactions {
-    /// What a transaction is called: T and its number in order of invocation.
+    /// The name of a transaction: T and its number in order of invocation.
     pub(crate) fn name(&self, transaction: u32) -> String {
-        if transaction == NONE { "nobody".to_owned() } else { format!("T{transaction}") }
+        if transaction == NONE { "no transaction".to_owned() } else { format!("T{transaction}") }
     }
 
-    /// What a step did, without who: `appended 3 to x`, `read x = [1 2]`.
+    /// A step in the past tense without its subject: `appended 3 to x`, `read x = [1 2]`.
     pub(crate) fn say(&self, step: &MicroOp) -> String {
         let key = self.key(step.key);
         match step.act {
             Act::Write(element) => match self.datatype() {
                 Datatype::ListAppend => format!("appended {} to {key}", self.value(element)),
-                Datatype::RwRegister => format!("set {key} = {}", self.value(element)),
+                Datatype::RwRegister => format!("wrote {} to {key}", self.value(element)),
                 Datatype::SetAdd | Datatype::CounterInc => format!("added {} to {key}", self.value(element)),
             },
-            Act::Unknown => format!("read {key}, with no known result"),
+            Act::Unknown => format!("read {key} with an unknown result"),
             _ => format!("read {key} = {}", self.read_value(step)),
         }
     }
 
-    /// What a read was told, as people write it; the middle of a long list is left out.
+    /// The result of a read; the middle of a long list is omitted.
     pub(crate) fn read_value(&self, step: &MicroOp) -> String {
         match step.act {
             Act::List(told) => {
@@ -47,7 +47,7 @@ impl Transactions {
         }
     }
 
-    /// A step as the history writes it: `append x 3`, `r x [1 2]`.
+    /// A step in the notation of histories: `append x 3`, `r x [1 2]`.
     pub(crate) fn step_words(&self, step: &MicroOp) -> String {
         let f = match (step.act, self.datatype()) {
             (Act::Write(_), Datatype::ListAppend) => "append",
@@ -60,7 +60,7 @@ impl Transactions {
         format!("{f} {} {value}", self.key(step.key))
     }
 
-    /// The steps of a transaction as the history writes them, and before what a predicate read found its predicate: `rp > 3: x y`.
+    /// The steps of a transaction in the notation of histories, with each predicate read before the items it found: `rp > 3: x y`.
     pub(crate) fn words(&self, transaction: u32) -> Vec<String> {
         let mut words: Vec<String> = self.steps(transaction).iter().map(|step| self.step_words(step)).collect();
         for scan in self.predicates.of(transaction).iter().rev() {
@@ -71,7 +71,7 @@ impl Transactions {
         words
     }
 
-    /// Who, when and what, in one line: `T3 (process 1, event 12, ok): append x 3, r y [1]`.
+    /// A transaction in one line: `T3 (process 1, event 12, ok): append x 3, r y [1]`.
     pub(crate) fn introduce(&self, transaction: u32) -> String {
         let kind = match self.kind(transaction) {
             Kind::Ok => "ok",

@@ -1,4 +1,4 @@
-//! Queues and stacks: what goes in comes out once.
+//! Queues and stacks.
 
 use std::collections::VecDeque;
 
@@ -16,7 +16,7 @@ pub(in crate::simulate) struct Container {
     taken: u64,
 }
 
-/// What putting in and taking out are called.
+/// The names of the operations that insert and remove.
 fn words(workload: Workload) -> (&'static str, &'static str) {
     match workload {
         Workload::Stack => ("push", "pop"),
@@ -26,12 +26,12 @@ fn words(workload: Workload) -> (&'static str, &'static str) {
 }
 
 impl Container {
-    /// Which of the items comes out, or the one that comes out after it.
+    /// The index of the item that is removed next, or of the one after it.
     fn next(&self, second: bool) -> usize {
         let last = self.items.len().saturating_sub(1);
         match self.workload {
             Workload::Stack => last.saturating_sub(usize::from(second)),
-            // Any will do, and it must not depend on anything but the state: a number that looks random.
+            // Any index is correct, but it must depend only on the state: multiply by a constant to spread it.
             Workload::UnorderedQueue => (self.taken.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 33) as usize % self.items.len().max(1),
             _ => usize::from(second).min(last),
         }
@@ -54,7 +54,7 @@ impl Object for Container {
             return Request::bare(take);
         }
         let value = asker.value();
-        // New values in rising order would make a priority queue a plain one: each run of 64 is put upside down, bit by bit.
+        // Ascending values would make a priority queue behave like a FIFO queue, so each run of 64 is permuted by bit reversal.
         let is_shuffled = asker.recipe.workload == Workload::PriorityQueue && asker.recipe.values.is_none();
         Request::new(put, if is_shuffled { value & !63 | i64::from((value as u8 & 63).reverse_bits() >> 2) } else { value })
     }

@@ -1,11 +1,11 @@
-//! A number that is added to.
+//! Counters.
 
 use elenchus_core::Value;
 
 use super::{Asker, Object, Reply, Request};
 use crate::simulate::recipe::Recipe;
 
-/// `add n`, `increment`, `decrement`, `read → n`. It is 0 at first.
+/// `add n`, `increment`, `decrement`, `read → n`. Initially 0.
 #[derive(Clone, Debug)]
 pub(in crate::simulate) struct Counter(i64);
 

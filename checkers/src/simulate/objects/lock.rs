@@ -4,10 +4,10 @@ use super::{Asker, Object, Reply, Request};
 use crate::simulate::recipe::Recipe;
 use crate::simulate::table::{Store, Workload};
 
-/// `acquire` and `release`; for [`Workload::FencedMutex`] an acquire is told a token, greater than any before.
+/// `acquire` and `release`; for [`Workload::FencedMutex`], `acquire` returns a token greater than all earlier ones.
 #[derive(Clone, Debug)]
 pub(in crate::simulate) struct Lock {
-    /// The holder, and how often it has acquired.
+    /// The holder, and the number of its acquisitions.
     held: Option<(u32, u32)>,
     token: i64,
     workload: Workload,
@@ -27,7 +27,7 @@ impl Object for Lock {
     }
 
     fn ask(asker: &mut Asker<'_>) -> Request {
-        // What a dead process holds of a lock that knows no holder, only a stranger can give back.
+        // A plain mutex held by a crashed process can only be released by another process.
         let meddles = asker.recipe.workload == Workload::Mutex && asker.rng.below(10) == 0;
         Request::bare(if meddles { "release" } else { "acquire" })
     }
@@ -61,8 +61,8 @@ impl Object for Lock {
         reenters.then(|| Request::bare("acquire"))
     }
 
-    /// The dead cannot release, and only the holder may: so a crashed acquire must not, and a crashed release must take effect, or the
-    /// lock is stuck.
+    /// A crashed process cannot release, and only the holder may: unless a crashed acquire has no effect and a crashed release has one,
+    /// the lock stays held for ever.
     fn settles(&self, request: &Request) -> Option<bool> {
         (self.workload != Workload::Mutex).then_some(request.f == "release")
     }

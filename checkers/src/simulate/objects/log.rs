@@ -1,4 +1,4 @@
-//! A list that only grows.
+//! Append-only lists.
 
 use elenchus_core::Value;
 
@@ -6,7 +6,7 @@ use super::{Asker, INVENTED, Object, Reply, Request};
 use crate::simulate::recipe::Recipe;
 use crate::simulate::table::Store;
 
-/// `append v`, `read → all in order`. It is empty at first.
+/// `append v`, `read → all in order`. Initially empty.
 #[derive(Clone, Debug)]
 pub(in crate::simulate) struct Log(Vec<Value>);
 

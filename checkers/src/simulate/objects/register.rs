@@ -1,4 +1,4 @@
-//! One value.
+//! Registers.
 
 use elenchus_core::Value;
 
@@ -6,7 +6,7 @@ use super::{Asker, INVENTED, Object, Reply, Request};
 use crate::simulate::recipe::Recipe;
 use crate::simulate::table::{Store, Workload};
 
-/// `read → v`, `write v`, and for [`Workload::CasRegister`] `cas [old new]`. It holds nil at first.
+/// `read → v`, `write v`, and for [`Workload::CasRegister`] `cas [old new]`. Initially nil.
 #[derive(Clone, Debug)]
 pub(in crate::simulate) struct Register(Value);
 

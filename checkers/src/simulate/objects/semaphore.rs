@@ -1,10 +1,10 @@
-//! Permits.
+//! Semaphores.
 
 use super::{Asker, Object, Reply, Request};
 use crate::simulate::recipe::Recipe;
 use crate::simulate::table::Store;
 
-/// `acquire n`, `release n`, for [`Recipe::permits`] permits, all free at first.
+/// `acquire n`, `release n`, for [`Recipe::permits`] permits, all free initially.
 #[derive(Clone, Debug)]
 pub(in crate::simulate) struct Semaphore {
     free: i64,
@@ -17,7 +17,7 @@ impl Object for Semaphore {
     }
 
     fn ask(asker: &mut Asker<'_>) -> Request {
-        // What a dead process holds, only a stranger can give back.
+        // Permits held by a crashed process can only be released by another process.
         let f = if asker.rng.below(10) == 0 { "release" } else { "acquire" };
         Request::new(f, 1 + asker.rng.below(u64::from(asker.recipe.permits.min(3))) as i64)
     }

@@ -1,4 +1,4 @@
-//! Distinct elements.
+//! Sets.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use super::{Asker, INVENTED, Object, Reply, Request};
 use crate::simulate::recipe::Recipe;
 use crate::simulate::table::Store;
 
-/// `add v`, `remove v`, `contains v → true or false`, `read → all`. It is empty at first.
+/// `add v`, `remove v`, `contains v → true or false`, `read → all`. Initially empty.
 #[derive(Clone, Debug)]
 pub(in crate::simulate) struct Set(BTreeSet<i64>);
 

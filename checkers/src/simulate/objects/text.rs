@@ -1,4 +1,4 @@
-//! A text that is appended to.
+//! Strings with append.
 
 use elenchus_core::Value;
 
@@ -6,7 +6,7 @@ use super::{Asker, Object, Reply, Request};
 use crate::simulate::recipe::Recipe;
 use crate::simulate::table::Store;
 
-/// `get → text`, `put text`, `append text`. It is empty at first.
+/// `get → text`, `put text`, `append text`. Initially empty.
 #[derive(Clone, Debug)]
 pub(in crate::simulate) struct Text(String);
 

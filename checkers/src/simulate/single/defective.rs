@@ -1,4 +1,4 @@
-//! One copy, and the ways to get it wrong.
+//! Objects in a single copy, with a defect.
 
 use std::collections::VecDeque;
 
@@ -8,11 +8,11 @@ use super::super::objects::{Object, Reply, Request};
 use super::super::recipe::Recipe;
 use super::super::table::Store;
 
-/// An object in one copy. Without a strike it is linearizable, but with [`Store::Stale`].
+/// An object in a single copy. It is linearizable as long as the defect does not occur, except with [`Store::Stale`].
 pub(super) struct Defective<O> {
     object: O,
     store: Store,
-    /// The object before its last updates, the oldest first.
+    /// The states before the last updates, the oldest first.
     past: VecDeque<O>,
     staleness: usize,
 }
@@ -53,7 +53,7 @@ impl<O: Object> Defective<O> {
         self.object.apply(process, request)
     }
 
-    /// Answers from so many versions ago.
+    /// Replies from a state this many versions ago.
     fn look_back(&mut self, process: u32, request: &Request, versions: usize) -> (Reply, bool) {
         let newest = self.object.apply(process, request);
         let Some(old) = self.past.len().checked_sub(versions).and_then(|at| self.past.get_mut(at)) else { return (newest, false) };
@@ -62,7 +62,7 @@ impl<O: Object> Defective<O> {
         (reply, is_stale)
     }
 
-    /// Gets a request wrong; none where this defect cannot.
+    /// Applies a request with the defect; returns `None` if the defect cannot occur here.
     fn err(&mut self, process: u32, request: &Request) -> Option<(Reply, bool)> {
         match self.store {
             Store::StaleRead if request.observes() => Some(self.look_back(process, request, self.past.len())),

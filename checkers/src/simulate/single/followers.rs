@@ -1,4 +1,4 @@
-//! One that decides, and copies that lag.
+//! Single-leader replication with lagging replicas.
 
 use std::collections::VecDeque;
 
@@ -8,25 +8,25 @@ use super::super::objects::{Object, Reply, Request};
 use super::super::recipe::Recipe;
 use super::super::table::Store;
 
-/// How many copies there are, at most.
+/// The maximum number of replicas.
 pub(super) const COPIES: usize = 5;
-/// How many updates a copy may lag.
+/// The maximum number of updates by which a replica lags.
 pub(super) const MAX_LAG: u64 = 16;
 
-/// An object whose updates are decided in one place, and which is read from copies that take the updates over later, in order.
+/// An object whose updates are ordered by a leader and read from replicas that apply them later, in order.
 pub(super) struct Followers<O> {
     leader: O,
     copies: Vec<Copy<O>>,
-    /// Updates that some copy lacks.
+    /// Updates that some replica has not applied.
     updates: VecDeque<(u32, Request)>,
-    /// How many updates there were before those.
+    /// The number of updates before those.
     forgotten: u64,
     store: Store,
 }
 
 struct Copy<O> {
     object: O,
-    /// How many updates it has taken over.
+    /// The number of updates it has applied.
     taken: u64,
 }
 
@@ -69,12 +69,12 @@ impl<O: Object> Followers<O> {
         reply
     }
 
-    /// How many updates there were.
+    /// The number of updates.
     fn decided(&self) -> u64 {
         self.forgotten + self.updates.len() as u64
     }
 
-    /// Lets a copy take updates over until it has taken so many.
+    /// Lets a replica apply updates until it has applied `until`.
     fn catch_up(&mut self, at: usize, until: u64) {
         let copy = &mut self.copies[at];
         while copy.taken < until {

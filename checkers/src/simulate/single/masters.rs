@@ -1,4 +1,4 @@
-//! Many that decide, each for itself.
+//! Multi-leader replication.
 
 use std::collections::VecDeque;
 
@@ -9,11 +9,12 @@ use super::super::recipe::Recipe;
 use super::super::table::Store;
 use super::followers::{COPIES, MAX_LAG};
 
-/// How likely a copy hears of another with each operation: some links are slower than the way round, so that effects overtake their causes.
+/// The probability that a replica applies updates of another one before an operation. Some links are slower than the detour over others,
+/// so that effects overtake their causes.
 const EAGERNESS: [f64; 3] = [0.5, 0.2, 0.04];
 
-/// An object of which every copy takes updates, and hears of those of the others later: each origin's in order, and with [`Store::Causal`] none
-/// before what its origin had heard of.
+/// An object of which every replica accepts updates and applies those of the others later: in order for each origin and, with
+/// [`Store::Causal`], after everything that the origin had applied.
 pub(super) struct Masters<O> {
     copies: Vec<Master<O>>,
     store: Store,
@@ -21,22 +22,22 @@ pub(super) struct Masters<O> {
 
 struct Master<O> {
     object: O,
-    /// How many updates of each origin it has taken over.
+    /// The number of updates of each origin that it has applied.
     heard: Clock,
-    /// Its own updates that some copy lacks.
+    /// Its own updates that some replica has not applied.
     updates: VecDeque<Update>,
-    /// How many there were before those.
+    /// The number of its own updates before those.
     forgotten: u64,
 }
 
-/// A count for each copy.
+/// A vector clock: a count for each replica.
 type Clock = [u64; COPIES];
 
 #[derive(Clone)]
 struct Update {
     process: u32,
     request: Request,
-    /// What its origin had heard of by then.
+    /// What its origin had applied before.
     after: Clock,
 }
 
@@ -64,18 +65,18 @@ impl<O: Object> Masters<O> {
         reply
     }
 
-    /// How many updates a copy has made.
+    /// The number of updates of a replica.
     fn made(&self, origin: usize) -> u64 {
         self.copies[origin].heard[origin]
     }
 
-    /// Lets a copy take an origin's updates over until it has taken so many.
+    /// Lets a replica apply updates of an origin until it has applied `until`.
     fn hear(&mut self, at: usize, origin: usize, until: u64) {
         while self.copies[at].heard[origin] < until {
             let next = (self.copies[at].heard[origin] - self.copies[origin].forgotten) as usize;
             let Some(update) = self.copies[origin].updates.get(next).cloned() else { return };
             if self.store == Store::Causal {
-                // The origin itself is not in want of anything here: its own updates come in order.
+                // The origin's own earlier updates are applied anyway, since they come in order.
                 for cause in (0..self.copies.len()).filter(|&cause| cause != origin && cause != at) {
                     self.hear(at, cause, update.after[cause]);
                 }
@@ -86,7 +87,7 @@ impl<O: Object> Masters<O> {
         }
     }
 
-    /// Lets no copy lag too far behind an origin, and drops what all have heard of.
+    /// Limits the lag of all replicas behind an origin, and drops the updates that all have applied.
     fn forget(&mut self, origin: usize) {
         let made = self.made(origin);
         for at in (0..self.copies.len()).filter(|&at| at != origin) {

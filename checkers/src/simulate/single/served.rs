@@ -1,4 +1,4 @@
-//! An object as a store keeps it.
+//! The ways in which stores keep a single object.
 
 use elenchus_core::Rng;
 
@@ -9,13 +9,13 @@ use super::defective::Defective;
 use super::followers::Followers;
 use super::masters::Masters;
 
-/// An object, kept as a store keeps it.
+/// An object, kept as its store does.
 pub(super) enum Served<O> {
-    /// One copy, with a defect or without.
+    /// A single copy, possibly with a defect.
     One(Defective<O>),
-    /// One that decides, and copies that lag.
+    /// Single-leader replication.
     Followed(Followers<O>),
-    /// Many that decide.
+    /// Multi-leader replication.
     Many(Masters<O>),
 }
 
@@ -28,8 +28,8 @@ impl<O: Object> Served<O> {
         }
     }
 
-    /// Carries a request out that a process in a seat made; its defect, if it has one, may strike where `strikes`. The answer, and whether
-    /// it did strike.
+    /// Executes a request of a process in a worker slot; the defect of the store may occur if `strikes`. Returns the reply and whether
+    /// the defect occurred.
     pub(super) fn serve(&mut self, seat: usize, process: u32, request: &Request, strikes: bool, rng: &mut Rng) -> (Reply, bool) {
         match self {
             Served::One(one) => one.serve(process, request, strikes, rng),

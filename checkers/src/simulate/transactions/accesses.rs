@@ -1,4 +1,4 @@
-//! What transactions ask for, and how histories write it.
+//! The accesses of transactions, and their notation in histories.
 
 use elenchus_core::{Rng, Symbol, Value};
 
@@ -12,10 +12,10 @@ use super::versions::Told;
 pub(super) struct Access {
     pub(super) key: u32,
     pub(super) writes: bool,
-    /// What it writes: an element, a value, an addend, or of a bank's account what is added until that is known.
+    /// What it writes: an element, a value, an increment or, for a bank account, first the amount to add and then the balance.
     pub(super) value: i64,
     pub(super) told: Told,
-    /// How many commits there were when it was carried out.
+    /// The number of commits when it was executed.
     pub(super) moment: u64,
 }
 
@@ -25,7 +25,7 @@ impl Access {
     }
 }
 
-/// What a transaction asks. Keys whose last update it makes are pushed to `retired`.
+/// Generates the accesses of a transaction. Keys that receive their last update are pushed to `retired`.
 pub(super) fn ask(recipe: &Recipe, keys: &mut Keys, rng: &mut Rng, retired: &mut Vec<u32>) -> Vec<Access> {
     if recipe.workload == Workload::Bank {
         return ask_bank(recipe, keys, rng);
@@ -52,7 +52,7 @@ pub(super) fn ask(recipe: &Recipe, keys: &mut Keys, rng: &mut Rng, retired: &mut
         .collect()
 }
 
-/// A transfer reads both accounts and writes both; a read reads all.
+/// A transfer reads and writes both accounts; a read reads all accounts.
 fn ask_bank(recipe: &Recipe, keys: &mut Keys, rng: &mut Rng) -> Vec<Access> {
     if recipe.keys < 2 || rng.chance(recipe.reads) {
         return (0..recipe.keys).map(|account| Access::new(account, false, 0)).collect();
@@ -79,7 +79,7 @@ pub(super) fn f(workload: Workload, accesses: &[Access]) -> Symbol {
     }
 }
 
-/// The value of a transaction when it is invoked.
+/// The value of a transaction's invocation.
 pub(super) fn asked(workload: Workload, accesses: &[Access]) -> Value {
     match (workload, accesses) {
         (Workload::Bank, [from, to, _, deposit]) if deposit.writes => Value::from(vec![
@@ -92,7 +92,7 @@ pub(super) fn asked(workload: Workload, accesses: &[Access]) -> Value {
     }
 }
 
-/// The value of a transaction that was invoked with another and is over.
+/// The value of a transaction's `ok` completion.
 pub(super) fn told(workload: Workload, accesses: &[Access], asked: &Value) -> Value {
     match workload {
         Workload::Bank if !asked.is_nil() => asked.clone(),
@@ -101,7 +101,7 @@ pub(super) fn told(workload: Workload, accesses: &[Access], asked: &Value) -> Va
     }
 }
 
-/// One access as histories write it.
+/// An access in the notation of histories.
 fn micro(workload: Workload, access: &Access, told: Value) -> Value {
     let write = match workload {
         Workload::ListAppend => "append",

@@ -1,56 +1,57 @@
-//! What tells one transactional store from another.
+//! The rules that distinguish the transactional stores.
 
 use super::super::table::Store;
 
 /// The rules of a store.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Rules {
-    /// How many sites there are. What a site commits, others hear of later.
+    /// The number of sites, which replicate commits to each other asynchronously.
     pub(super) sites: usize,
     pub(super) sees: Sees,
     pub(super) validates: Validates,
     pub(super) closes: Closes,
-    /// Whether a snapshot of the one site is as new as the process knows.
+    /// Whether snapshots at a single site contain everything that the process has seen.
     pub(super) is_session: bool,
 }
 
-/// What a transaction sees besides its own writes.
+/// The versions that a transaction reads besides its own writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sees {
     /// All that is committed when it begins.
     Newest,
-    /// That, or if it only reads, what was committed some time ago, or what its site knows.
+    /// As [`Sees::Newest`]; read-only transactions as [`Sees::Past`].
     NewestButReaders,
-    /// What was committed some time ago, or what its site knows.
+    /// A past snapshot; with several sites, what its site has applied.
     Past,
-    /// All of its own site, and of each other what was committed there some time ago.
+    /// All commits of its own site, and of each other site a past prefix.
     Pieces,
-    /// With each read, all that is committed then.
+    /// At each read, all that is committed.
     EachNewest,
-    /// With each read, what was committed some time ago.
+    /// At each read, a past snapshot.
     EachPast,
-    /// With each access, what is there, committed or not.
+    /// At each access, the current state, committed or not.
     InPlace,
-    /// That, and what others write is locked until their end, and undone if they abort.
+    /// As [`Sees::InPlace`], but writes are locked until the transaction ends, and undone if it aborts.
     InPlaceLocked,
 }
 
-/// What must not have changed since, for a transaction to commit.
+/// What must not have changed for a transaction to commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Validates {
     Nothing,
     Writes,
-    /// What it has read. Those that only read always commit.
+    /// What it has read. Read-only transactions always commit.
     Reads,
 }
 
-/// What a site that knows a transaction knows as well.
+/// What a site must apply before it applies a transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Closes {
     Nothing,
-    /// All that it saw.
+    /// All that the transaction saw.
     Causes,
-    /// All that any serial order has before it: whose writes it read or overwrote, and who read what it overwrote.
+    /// All that precedes it in every serial order: the writers of versions that it read or overwrote, and the readers of versions that it
+    /// overwrote.
     Conflicts,
 }
 
@@ -79,12 +80,12 @@ impl Rules {
         }
     }
 
-    /// Whether each access is carried out at a moment of its own.
+    /// Returns whether each access is executed at a moment of its own.
     pub(super) fn goes_step_by_step(self) -> bool {
         matches!(self.sees, Sees::EachNewest | Sees::EachPast) || self.is_in_place()
     }
 
-    /// Whether writes are seen before the commit.
+    /// Returns whether writes are visible before the commit.
     pub(super) fn is_in_place(self) -> bool {
         matches!(self.sees, Sees::InPlace | Sees::InPlaceLocked)
     }

@@ -1,4 +1,4 @@
-//! Who knows of which commits.
+//! Replication of commits between sites.
 
 use std::collections::VecDeque;
 
@@ -6,30 +6,30 @@ use elenchus_core::Rng;
 
 use super::rules::{Rules, Sees};
 
-/// The most sites that a store has.
+/// The maximum number of sites.
 pub(in crate::simulate) const SITES: usize = 4;
-/// How many commits of a site one may be behind, more or less.
+/// The approximate maximum number of commits by which a site lags behind another.
 pub(super) const MAX_LAG: u32 = 16;
 
-/// A set of commits: so many of each site, from its first on.
+/// A set of commits, as a vector clock: the length of the prefix of each site's commits.
 pub(super) type View = [u32; SITES];
 
-/// Both together.
+/// The union of two views.
 pub(super) fn join(one: View, other: View) -> View {
     std::array::from_fn(|site| one[site].max(other[site]))
 }
 
-/// The sites of a store, each of which numbers its commits from 1.
+/// The sites of a store. Each numbers its commits from 1.
 #[derive(Debug)]
 pub(super) struct Sites {
     rules: Rules,
     /// All commits.
     pub(super) made: View,
-    /// For the last commits of each site, all that must be seen when they are.
+    /// For the latest commits of each site, the view that each depends on.
     needs: [VecDeque<View>; SITES],
-    /// What each site knows. It only grows.
+    /// The commits that each site has applied; monotonic.
     known: [View; SITES],
-    /// What everyone sees for ever.
+    /// The commits that are visible at every site from now on.
     pub(super) horizon: View,
 }
 
@@ -38,7 +38,7 @@ impl Sites {
         Sites { rules, made: [0; SITES], needs: Default::default(), known: [[0; SITES]; SITES], horizon: [0; SITES] }
     }
 
-    /// All that must be seen with a site's commit of this number. What everyone sees anyway is left out.
+    /// The view that a commit of a site depends on, without commits below the horizon.
     pub(super) fn needs(&self, site: usize, number: u32) -> View {
         let behind = (self.made[site] - number) as usize;
         let needs = &self.needs[site];
@@ -46,7 +46,7 @@ impl Sites {
         std::array::from_fn(|other| if other == site { number } else { kept[other] })
     }
 
-    /// What a transaction of a site sees when it begins; not less than `floor`, where there is one site.
+    /// The view of a transaction that begins at a site; with a single site, at least `floor`.
     pub(super) fn view(&mut self, site: usize, only_reads: bool, floor: u32, rng: &mut Rng) -> View {
         match self.rules.sees {
             Sees::Past | Sees::NewestButReaders if self.rules.sites > 1 => {
@@ -67,21 +67,21 @@ impl Sites {
         }
     }
 
-    /// A past state of the only site: half the time the newest.
+    /// A past state of the only site: the newest half of the time.
     fn past(&self, floor: u32, rng: &mut Rng) -> View {
         let number = if rng.chance(0.5) { self.made[0] } else { self.behind(0, rng) };
         std::array::from_fn(|site| if site == 0 { number.max(floor) } else { 0 })
     }
 
-    /// One of the last numbers of a site.
+    /// Draws one of the latest commit numbers of a site.
     fn behind(&self, site: usize, rng: &mut Rng) -> u32 {
         let made = self.made[site];
         made - rng.below(u64::from(made.min(MAX_LAG)) + 1) as u32
     }
 
-    /// Lets a site hear of some of what the others committed.
+    /// Lets a site apply some of the commits of the others.
     fn hear(&mut self, site: usize, rng: &mut Rng) {
-        // Sites that only serve readers need not be up to date for anything to commit.
+        // Sites that only serve read-only transactions need not be current for updates to commit.
         let eagerness = if self.rules.sees == Sees::Past { 0.4 } else { 0.1 };
         for other in (0..SITES).filter(|&other| other != site) {
             let (known, made) = (self.known[site][other], self.made[other]);
@@ -92,7 +92,7 @@ impl Sites {
         }
     }
 
-    /// A site commits what needs those. Its number there.
+    /// Commits a transaction with these dependencies at a site; returns its number there.
     pub(super) fn commit(&mut self, site: usize, needs: View) -> u32 {
         let before = self.needs(site, self.made[site]);
         self.made[site] += 1;
@@ -103,7 +103,7 @@ impl Sites {
         self.made[site]
     }
 
-    /// Lets no site lag too far behind, and drops what nobody needs who sees at least `least`.
+    /// Limits the lag of the sites, and drops dependencies that no view of at least `least` needs.
     pub(super) fn tend(&mut self, least: View) {
         let late: View = std::array::from_fn(|site| self.made[site].saturating_sub(MAX_LAG));
         for site in 0..self.rules.sites {

@@ -1,4 +1,4 @@
-//! Why a few transactions have no order, in words: what follows from what, and where nothing follows, one case after the other.
+//! An argument why a few transactions have no order: unit propagation, and case distinctions where nothing follows.
 
 use std::collections::BTreeSet;
 
@@ -11,18 +11,18 @@ use super::part::{Order, Part};
 use super::problem::{Clause, Problem};
 use super::timeline::Before;
 
-/// So many transactions are argued about at most: more would be no help to anybody.
+/// The maximum number of transactions; longer arguments would be unreadable.
 const MOST: usize = 12;
-/// So many cases deep, and so many in all.
+/// The maximum depth of nested cases.
 const DEEPEST: usize = 6;
 
-/// What is known: one place before another.
+/// A derived precedence between two places.
 #[derive(Clone)]
 struct Fact {
     before: Before,
-    /// Facts that it rests on; none for what is given or supposed.
+    /// The facts that it follows from; empty for a given or assumed fact.
     premises: Vec<usize>,
-    /// How it was concluded; empty for what is given or supposed.
+    /// The derivation; empty for a given or assumed fact.
     sentence: String,
     kind: LinkKind,
 }
@@ -34,7 +34,7 @@ pub(super) struct Argument {
     pub(super) arrows: Vec<Link>,
 }
 
-/// A contradiction: its sentences, and the facts of before that it rests on.
+/// A contradiction: its sentences, and the earlier facts that it uses.
 struct Closed {
     sentences: Vec<String>,
     used: BTreeSet<usize>,
@@ -45,11 +45,12 @@ struct Writer<'p> {
     problem: Problem<'p>,
     clauses: Vec<Clause>,
     facts: Vec<Fact>,
-    /// Facts that sentences are about, with what they say.
+    /// The edges that the sentences mention.
     arrows: BTreeSet<(u32, u32, LinkKind)>,
 }
 
-/// Argues that the transactions of a part contradict one another. `given` says an edge in a sentence. Nothing where they are too many.
+/// Argues that the transactions of a sub-history contradict one another. `given` describes an edge in a sentence. Returns an empty
+/// argument if there are too many transactions.
 pub(super) fn argue(t: &Transactions, order: Order, part: &Part, given: &dyn Fn(&Link) -> String) -> Argument {
     let accesses = &part.accesses;
     if accesses.len() > MOST {
@@ -100,8 +101,8 @@ fn fact(before: Before, kind: LinkKind) -> Fact {
 }
 
 impl Writer<'_> {
-    /// Draws conclusions from the facts until there is a contradiction, then case by case. The facts are left as they were. None where that
-    /// would go too deep.
+    /// Propagates until there is a contradiction, otherwise distinguishes cases. Restores the facts. Returns `None` if the cases would be
+    /// nested too deeply.
     fn close(&mut self, depth: usize) -> Option<Closed> {
         let base = self.facts.len();
         let closed = match self.conclude() {
@@ -114,7 +115,7 @@ impl Writer<'_> {
         closed
     }
 
-    /// Keeps of the conclusions since `base` those that an end rests on, and tells them before it.
+    /// Keeps the facts since `base` that a contradiction uses, and puts their sentences before it.
     fn told(&mut self, base: usize, mut end: Closed) -> Closed {
         let mut sentences = Vec::new();
         for at in (base..self.facts.len()).rev() {
@@ -135,11 +136,11 @@ impl Writer<'_> {
         self.arrows.insert((from, to, kind));
     }
 
-    /// Adds what follows by itself until nothing does. The contradiction, if there is one.
+    /// Adds everything that follows by unit propagation. Returns the contradiction, if there is one.
     fn conclude(&mut self) -> Option<Closed> {
         if let Some((_, way)) = self.facts.iter().find_map(|fact| Some((fact.before, self.path(fact.before.second, fact.before.first)?))) {
             let used = way.iter().copied().collect();
-            return Some(Closed { sentences: vec![format!("which goes round in a circle: {}", self.way_words(&way))], used });
+            return Some(Closed { sentences: vec![format!("this is a cycle: {}", self.way_words(&way))], used });
         }
         loop {
             let mut grew = false;
@@ -175,7 +176,7 @@ impl Writer<'_> {
         }
     }
 
-    /// Supposes each side of a clause in turn: of one where the first contradicts without further cases, if there is one.
+    /// Assumes each side of a clause in turn, choosing a clause of which the most sides are contradicted by propagation alone.
     fn split(&mut self, depth: usize) -> Option<Closed> {
         let known = self.facts.len();
         let open: Vec<Clause> = self
@@ -226,7 +227,7 @@ impl Writer<'_> {
         self.problem.sides(clause).into_iter().zip(kinds).filter_map(|(side, kind)| Some((side?, kind))).collect()
     }
 
-    /// The facts that lead from one place to another.
+    /// The facts on a path from one place to another.
     fn path(&self, from: u32, to: u32) -> Option<Vec<usize>> {
         let mut by = vec![usize::MAX; self.problem.accesses.len() * 2];
         let mut queue = vec![from];
@@ -253,7 +254,7 @@ impl Writer<'_> {
         None
     }
 
-    /// `T1 < T2 < T3`, or of begins and commits.
+    /// `T1 < T2 < T3`, or the same with begins and commits.
     fn way_words(&self, way: &[usize]) -> String {
         let first = way.first().map(|&at| self.facts[at].before.first);
         let places = first.into_iter().chain(way.iter().map(|&at| self.facts[at].before.second));
@@ -277,26 +278,26 @@ impl Writer<'_> {
         format!("{} < {}", self.place(before.first), self.place(before.second))
     }
 
-    /// What a clause says, and why.
+    /// A clause and its reason.
     fn clause_words(&self, clause: Clause) -> String {
         let sides = self.problem.sides(clause).into_iter().flatten().map(|side| self.words(side)).collect::<Vec<_>>().join(" or ");
         match clause {
             Clause::Read { key, reader, source: NONE, other } => {
-                format!("{} read {} as nobody had set it, and {} set it: {sides}", self.name(reader), self.t.key(key), self.name(other))
+                format!("{} read {} in its initial state, and {} wrote it: {sides}", self.name(reader), self.t.key(key), self.name(other))
             }
             Clause::Read { key, reader, source, other } => {
                 let [reader, source, other] = [reader, source, other].map(|node| self.name(node));
-                format!("{reader} read {} as {source} left it, and {other} set it too: {sides}", self.t.key(key))
+                format!("{reader} read {} as {source} wrote it, and {other} wrote it too: {sides}", self.t.key(key))
             }
             Clause::Conflict { key, one, other } => {
-                format!("{} and {} both set {}: {sides}", self.name(one), self.name(other), self.t.key(key))
+                format!("{} and {} both wrote {}: {sides}", self.name(one), self.name(other), self.t.key(key))
             }
         }
     }
 }
 
 impl Problem<'_> {
-    /// Every clause. As many as pairs of accesses of a key.
+    /// All clauses: as many as pairs of accesses to the same key.
     fn clauses(&self) -> Vec<Clause> {
         let accesses = self.accesses;
         let nodes = || 0..accesses.len() as u32;

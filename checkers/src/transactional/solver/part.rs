@@ -1,4 +1,4 @@
-//! A few transactions by themselves: what binds them without the others, and the fewest that still contradict one another.
+//! Sub-histories: the constraints on a few transactions without the others, and minimal cores.
 
 use elenchus_core::Kind;
 
@@ -11,7 +11,7 @@ use super::limits::Limits;
 use super::problem::{Accesses, Problem};
 use super::search::{Outcome, Search};
 
-/// What makes a level: the orders that bind transactions besides their data, and the rule of their places.
+/// The constraints of a level: the orders besides data dependencies, and the rule of the walk.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Order {
     pub(super) kinds: u8,
@@ -28,7 +28,7 @@ impl Order {
     }
 }
 
-/// All of a history that its parts are taken from.
+/// The whole history, from which sub-histories are taken.
 #[derive(Clone, Copy)]
 pub(super) struct Whole<'t> {
     pub(super) transactions: &'t Transactions,
@@ -36,14 +36,14 @@ pub(super) struct Whole<'t> {
     pub(super) graph: &'t Graph,
 }
 
-/// A few transactions, numbered anew, and what binds them: who read of whom, orders of versions that are assumed, and what the level adds.
+/// A few transactions, renumbered, with their constraints: read dependencies, assumed write dependencies, and the orders of the level.
 pub(super) struct Part {
     pub(super) accesses: Accesses,
     pub(super) graph: Graph,
 }
 
 impl Whole<'_> {
-    /// The part of these transactions, ascending. O(n² + their edges).
+    /// Returns the sub-history of these transactions, which must ascend. O(n² + their edges).
     pub(super) fn part(&self, order: Order, names: &[u32]) -> Part {
         let t = self.transactions;
         let accesses = Accesses::new(t, self.happened, names.to_vec());
@@ -72,7 +72,7 @@ impl Whole<'_> {
         Part { accesses, graph }
     }
 
-    /// Whether these transactions contradict one another by themselves.
+    /// Returns whether these transactions, without the others, have no order.
     fn contradict(&self, order: Order, names: &[u32], limits: &Limits) -> bool {
         let part = self.part(order, names);
         let walk = order.walk(&part.graph, WR | WW);
@@ -82,8 +82,8 @@ impl Whole<'_> {
         matches!(Search::new(&problem, begin).run(limits), Outcome::Refuted(_))
     }
 
-    /// The fewest of some transactions that contradict one another: none can be taken away. None where they do not by themselves, with
-    /// those of which they read, or where the limits are reached.
+    /// Returns a minimal core of some transactions: no transaction can be removed without making an order possible. Returns `None` if the
+    /// transactions, together with those that they read from, have an order, or if the limits are reached.
     pub(super) fn fewest(&self, order: Order, nodes: &[u32], limits: &Limits) -> Option<Vec<u32>> {
         let mut kept = nodes.to_vec();
         if !self.contradict(order, &kept, limits) {

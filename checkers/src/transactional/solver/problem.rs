@@ -1,13 +1,13 @@
-//! What a level asks of an order of begins and commits.
+//! The constraints of a level on an order of begins and commits.
 //!
-//! A level is the rule of a [`Walk`]: which places a transaction has, and which ways between places hold whatever the order of versions is. What
-//! else it asks comes as *clauses*, one of which two must hold (the polygraph of Papadimitriou, "The serializability of concurrent database
-//! updates", JACM 1979; begins and commits apart: Zhang et al., "Viper", EuroSys 2023):
+//! The rule of a [`Walk`] determines the places of a transaction and the precedences that hold for every version order. The other
+//! constraints are *clauses* of two precedences, one of which must hold (the polygraph of Papadimitriou, "The serializability of
+//! concurrent database updates", JACM 1979; with separate begins and commits: Zhang et al., "Viper", EuroSys 2023):
 //!
-//! - who read a version began before another writer of the key committed, or that writer committed before the one that was read;
-//! - under snapshot isolation, of two writers of a key one committed before the other began.
+//! - the reader of a version begins before another writer of the key commits, or that writer commits before the writer of the version;
+//! - under snapshot isolation, one of two writers of a key commits before the other begins.
 //!
-//! There are far too many to be written down. An order is *played*, and tells which clauses it breaks.
+//! There are too many clauses to store. Instead an order is *replayed*, which yields the clauses that it breaks.
 
 use elenchus_core::Kind;
 use rustc_hash::FxHashMap;
@@ -17,40 +17,40 @@ use super::super::transactions::{Act, Transactions};
 use super::super::walk::{Rule, Walk};
 use super::timeline::{Before, Timeline};
 
-/// A version that a read or write is about: what a transaction left under a key, or, after all those, the initial state of a key.
+/// A version that is read or written: the last one of a transaction under a key or, numbered after those, the initial state of a key.
 type Slot = u32;
 
-/// One of two must hold.
+/// A constraint of which one of two sides must hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Clause {
-    /// `reader` read a key as `source` left it ([`NONE`]: as it was initially), which `other` wrote as well.
+    /// `reader` read a key as `source` wrote it ([`NONE`]: in its initial state), and `other` wrote it too.
     Read { key: u32, reader: u32, source: u32, other: u32 },
-    /// Both wrote a key.
+    /// Both transactions wrote the key.
     Conflict { key: u32, one: u32, other: u32 },
 }
 
-/// The transactions of a history as nodes: what each of them read of others, and which keys it wrote.
+/// The transactions of a history as nodes: what each read from others, and the keys that it wrote.
 #[derive(Debug, Default)]
 pub(super) struct Accesses {
     /// The transaction of each node, ascending.
     pub(super) names: Vec<u32>,
-    /// By slot: the node that left it, or [`NONE`].
+    /// By slot, the node that wrote it, or [`NONE`].
     owners: Vec<u32>,
-    /// By slot.
+    /// By slot, its key.
     keys: Vec<u32>,
-    /// By node, where its slots begin.
+    /// By node, its first slot.
     writes_from: Vec<u32>,
-    /// By node, where its reads begin.
+    /// By node, its first read.
     reads_from: Vec<u32>,
     reads: Vec<Slot>,
-    /// How many keys there are.
+    /// The number of keys.
     key_count: usize,
-    /// Whether the version of every read is known, and who left it; what predicates did not match is not.
+    /// Whether the version and the writer of every read are known; false if there are predicate reads.
     pub(super) is_clear: bool,
 }
 
 impl Accesses {
-    /// What these transactions did, if they happened. O(steps).
+    /// Collects the accesses of those transactions that happened. O(steps).
     pub(super) fn new(t: &Transactions, happened: &[bool], names: Vec<u32>) -> Accesses {
         let mut accesses =
             Accesses { names, is_clear: t.predicates.is_empty(), key_count: t.keys(), writes_from: vec![0], ..Accesses::default() };
@@ -95,17 +95,17 @@ impl Accesses {
         accesses
     }
 
-    /// How many transactions there are.
+    /// The number of transactions.
     pub(super) fn len(&self) -> usize {
         self.names.len()
     }
 
-    /// Whether a node is one of these transactions, and no joint.
+    /// Returns whether a node is one of these transactions, not an auxiliary node.
     pub(super) fn has(&self, node: u32) -> bool {
         (node as usize) < self.len()
     }
 
-    /// Where slots of keys begin that nobody left.
+    /// The first slot of an initial state.
     fn initial(&self) -> Slot {
         (self.keys.len() - self.key_count) as Slot
     }
@@ -124,51 +124,51 @@ impl Accesses {
         &self.keys[slots.start as usize..slots.end as usize]
     }
 
-    /// The keys that a node read of others, each with the node whose version it was, or [`NONE`] for the initial state.
+    /// The keys that a node read from others, each with the node that wrote the version, or [`NONE`] for the initial state.
     pub(super) fn sources(&self, node: u32) -> impl Iterator<Item = (u32, u32)> + '_ {
         self.reads(node).iter().map(|&slot| (self.keys[slot as usize], self.owners[slot as usize]))
     }
 }
 
-/// What a level asks.
+/// The constraints of a level on a history.
 pub(super) struct Problem<'g> {
     pub(super) accesses: &'g Accesses,
     pub(super) walk: Walk<'g>,
 }
 
-/// How far an order was played, and what its keys hold there.
+/// A partial replay of an order, with the state of the keys.
 pub(super) struct Stage {
-    /// The rank of the place that is next.
+    /// The rank of the next place.
     rank: u32,
-    /// By key, the last version.
+    /// By key, its last version.
     last: Vec<Slot>,
     /// By slot, the version after it.
     next: Vec<Slot>,
-    /// What was written, in order.
+    /// The writes, in order.
     written: Vec<Written>,
 }
 
-/// A version that became the last of its key.
+/// A write that a replay can undo.
 struct Written {
     rank: u32,
     key: u32,
-    /// The version that was the last until then.
+    /// The previous version.
     before: Slot,
 }
 
 impl Stage {
-    /// Before the first place. O(keys + slots).
+    /// Creates a replay at the first place. O(keys + slots).
     pub(super) fn new(accesses: &Accesses) -> Stage {
         let last = (0..accesses.key_count as u32).map(|key| accesses.initial() + key).collect();
         Stage { rank: 0, last, next: vec![NONE; accesses.keys.len()], written: Vec::new() }
     }
 
-    /// The rank of the place that is played next.
+    /// The rank of the next place.
     pub(super) fn rank(&self) -> u32 {
         self.rank
     }
 
-    /// Goes back to before the place of a rank, if it was played. O(what was played since).
+    /// Rewinds to before the place of a rank, if it was replayed. O(places undone).
     pub(super) fn back_to(&mut self, rank: u32) {
         self.rank = self.rank.min(rank);
         while let Some(Written { key, before, .. }) = self.written.pop_if(|written| written.rank >= rank) {
@@ -179,17 +179,17 @@ impl Stage {
 }
 
 impl Problem<'_> {
-    /// Where a node begins.
+    /// The place at which a node begins.
     pub(super) fn begin(&self, node: u32) -> u32 {
         self.walk.at(node, 1)
     }
 
-    /// Where it commits: the same place, where begins do not matter.
+    /// The place at which a node commits; the same if begins do not matter.
     pub(super) fn commit(&self, node: u32) -> u32 {
         self.walk.at(node, 0)
     }
 
-    /// The two sides of a clause. The first is missing where nothing can come before what was read.
+    /// The two sides of a clause. The first is `None` if nothing can precede the version that was read.
     pub(super) fn sides(&self, clause: Clause) -> [Option<Before>; 2] {
         match clause {
             Clause::Read { reader, source, other, .. } => [
@@ -203,8 +203,8 @@ impl Problem<'_> {
         }
     }
 
-    /// Plays the next place of an order, and says clauses that it breaks with those before it. Once all places are played, none were said only
-    /// if the order breaks none. False when there is no next place. O(steps of its transaction).
+    /// Replays the next place of an order and reports the clauses that it breaks with those before it. If no clause is reported until the
+    /// end, the order breaks none. Returns false if there is no next place. O(steps of its transaction).
     pub(super) fn play(&self, timeline: &Timeline, stage: &mut Stage, say: &mut dyn FnMut(Clause)) -> bool {
         let Some(&place) = timeline.order().get(stage.rank as usize) else { return false };
         let node = self.walk.node(place);
@@ -229,7 +229,7 @@ impl Problem<'_> {
             if first == NONE {
                 continue;
             }
-            // The nearest on both sides: whichever way is chosen, one of them goes furthest.
+            // The nearest versions on both sides suffice: whichever side of the clause is chosen, one of them implies the rest.
             for between in [first, last].into_iter().take(1 + usize::from(first != last)) {
                 let other = accesses.owners[between as usize];
                 if other != reader {

@@ -1,10 +1,10 @@
-//! The search for an order that breaks no clause: conflict-driven, with the order itself as the model.
+//! Conflict-driven search for an order that breaks no clause, with the order itself as the assignment.
 //!
-//! The timeline is an order true to all ways that hold so far. It is played a stretch at a time, and only the clauses that it breaks are looked
-//! at. Of each, a side whose opposite is a path already cannot hold. Where none can hold there is a conflict: the ways that it rests on are
-//! traced back to a single choice (first unique implication point; Marques-Silva & Sakallah, "GRASP", 1999), a clause is learned, and the choice
-//! is taken back. Where one can hold it is a way from now on. Else one is chosen. What is chosen or taken back moves the order as little as it
-//! can, so that the order remembers what was good of the choices that were undone.
+//! The search keeps a topological order of all current precedences. It replays the order in windows and examines only the clauses that it
+//! breaks. A side of a clause is false if the opposite precedence already follows from a path. If all sides are false there is a
+//! conflict: the precedences that it depends on are traced back to a single decision (first unique implication point; Marques-Silva &
+//! Sakallah, "GRASP", 1999), a clause is learned, and the search backjumps. If one side is left it is propagated, otherwise one is
+//! decided. Propagation and backjumps move the order as little as possible, so that it retains what earlier decisions established.
 
 use std::collections::BTreeSet;
 
@@ -14,79 +14,81 @@ use super::limits::Limits;
 use super::problem::{Clause, Problem, Stage};
 use super::timeline::{Before, FIXED, Step, Timeline};
 
-/// What a search found.
+/// The outcome of a search.
 pub(super) enum Outcome {
-    /// An order that breaks nothing.
+    /// An order that breaks no clause.
     Holds(Vec<u32>),
-    /// There is none: nodes among whose transactions the contradiction is.
+    /// There is no order; the nodes contain a contradiction.
     Refuted(Vec<u32>),
     /// The limits were reached.
     GaveUp,
 }
 
-/// One of these must hold, and whose transactions show it.
+/// A learned clause: one of its sides must hold.
 struct Learned {
     sides: Vec<Before>,
     origin: Origin,
 }
 
-/// What something was concluded from, besides ways that may be taken back: nodes, and ways that never are, by number in [`Search::certain`].
+/// What a conclusion depends on besides precedences that may be undone: nodes, and permanent precedences by their index in
+/// [`Search::certain`].
 #[derive(Clone, Default)]
 struct Origin {
     nodes: Vec<u32>,
     grounds: Vec<u32>,
 }
 
-/// Why a way was added.
+/// Why a precedence was added.
 struct Reason {
-    /// The last choice that it rests on; 0 where it rests on none. It may have been concluded later, and stands among the ways where it was.
+    /// The last decision that it depends on; 0 if there is none. It may have been derived at a later level, and its position in the trail
+    /// shows where.
     level: u32,
-    /// The ways that rule out the other sides of its clause, certain ones apart; none for a choice.
+    /// The precedences that falsify the other sides of its clause, without permanent ones; empty for a decision.
     because: Vec<u32>,
     origin: Origin,
 }
 
-/// A contradiction: the ways that it rests on.
+/// A conflict: the precedences that it depends on.
 struct Conflict {
     because: Vec<u32>,
     origin: Origin,
 }
 
-/// What became of a clause that was looked at.
+/// The result of examining a clause.
 enum Settled {
-    /// It holds, or holds now.
+    /// The clause holds.
     Done,
-    /// It needs a choice.
+    /// The clause needs a decision.
     Open,
-    /// Nothing can be right.
+    /// The clauses are unsatisfiable.
     Refuted(Vec<u32>),
 }
 
-/// How many places are played, from the first that breaks a clause on, before those clauses are seen to; more where that moved what was long
-/// before. A choice that is taken back takes those with it that were made after it: few, where they were made in the order of time.
+/// The number of places to replay after the first broken clause before the broken clauses are resolved; more if resolving them moved
+/// places far back. Undoing a decision also undoes later ones: few, if decisions are made in the order of time.
 const WINDOW: u32 = 4096;
 
-/// A search under way.
+/// The state of a search.
 pub(super) struct Search<'p, 'g> {
     problem: &'p Problem<'g>,
     timeline: Timeline,
     reasons: Vec<Reason>,
-    /// How many ways there were when each choice was made.
+    /// The number of precedences at each decision.
     choices: Vec<usize>,
-    /// What each way of level 0 was concluded from. The ways that are there have their numbers here as the only ground.
+    /// The origin of each permanent precedence (level 0). The reasons of current ones refer to it by index.
     certain: Vec<Origin>,
     learned: Vec<Learned>,
     learned_bytes: usize,
 }
 
 impl<'p, 'g> Search<'p, 'g> {
-    /// A search that begins with an order which is true to the ways of the problem.
+    /// Creates a search that starts with a topological order of the problem's walk.
     pub(super) fn new(problem: &'p Problem<'g>, order: Vec<u32>) -> Search<'p, 'g> {
         let timeline = Timeline::new(&problem.walk, order);
         Search { problem, timeline, reasons: Vec::new(), choices: Vec::new(), certain: Vec::new(), learned: Vec::new(), learned_bytes: 0 }
     }
 
-    /// Searches until it is decided, or as long as it may. Exponential at worst: the question is NP-complete.
+    /// Searches until the problem is decided or the limits are reached. Exponential at worst, since the problem is NP-complete.
     pub(super) fn run(mut self, limits: &Limits) -> Outcome {
         let mut stage = Stage::new(self.problem.accesses);
         let mut broken: Vec<Clause> = Vec::new();
@@ -113,7 +115,7 @@ impl<'p, 'g> Search<'p, 'g> {
             if broken.is_empty() && lessons.is_empty() {
                 return Outcome::Holds(self.timeline.order().to_vec());
             }
-            // What follows comes before what is chosen.
+            // Propagate before deciding.
             for may_choose in [false, true] {
                 for lesson in 0..lessons.len() + broken.len() {
                     if limits.are_reached(self.timeline.spent, self.timeline.bytes() + self.learned_bytes) {
@@ -128,7 +130,7 @@ impl<'p, 'g> Search<'p, 'g> {
                     }
                 }
             }
-            // Before this rank nothing is broken, and nothing has moved.
+            // No clause is broken, and no place has moved, before this rank.
             stage.back_to(first.min(self.timeline.take_lowest()));
             window = WINDOW.max(2 * begun.saturating_sub(stage.rank()));
         }
@@ -153,7 +155,7 @@ impl<'p, 'g> Search<'p, 'g> {
         self.settle(&sides, &origin, may_choose)
     }
 
-    /// Sees to it that a clause holds, and all that is learned on the way.
+    /// Makes a clause hold, by propagation, learning and, if allowed, a decision.
     fn settle(&mut self, sides: &[Before], origin: &Origin, may_choose: bool) -> Settled {
         let (mut sides, mut origin) = (sides.to_vec(), origin.clone());
         loop {
@@ -195,7 +197,7 @@ impl<'p, 'g> Search<'p, 'g> {
         }
     }
 
-    /// Notes what a path rests on: ways that were added, and nodes that it passes.
+    /// Records what a path depends on: added precedences, and the nodes that it visits.
     fn note(&self, start: u32, path: &[Step], because: &mut Vec<u32>, origin: &mut Origin) {
         for way in path.iter().map(|&(_, way)| way).filter(|&way| way != FIXED) {
             match &self.reasons[way as usize] {
@@ -207,7 +209,7 @@ impl<'p, 'g> Search<'p, 'g> {
         origin.nodes.extend(path.iter().map(|&(place, _)| self.problem.walk.node(place)));
     }
 
-    /// Remembers what a certain way was concluded from.
+    /// Stores the origin of a permanent precedence.
     fn make_certain(&mut self, origin: Origin) -> Origin {
         self.certain.push(origin);
         Origin { nodes: Vec::new(), grounds: vec![self.certain.len() as u32 - 1] }
@@ -218,7 +220,7 @@ impl<'p, 'g> Search<'p, 'g> {
         self.reasons.push(reason);
     }
 
-    /// Takes back all choices after so many, and the ways since, but for certain ones.
+    /// Undoes all decisions above a level and the precedences added since, except permanent ones.
     fn back_to(&mut self, level: u32) {
         if let Some(&count) = self.choices.get(level as usize) {
             self.choices.truncate(level as usize);
@@ -230,12 +232,13 @@ impl<'p, 'g> Search<'p, 'g> {
         }
     }
 
-    /// Learns from a conflict, and takes back what led to it. The nodes that contradict one another where no choice did.
+    /// Learns a clause from a conflict and backjumps. Returns its index, or, if no decision is involved, the nodes that contradict one
+    /// another.
     fn learn(&mut self, conflict: Conflict) -> Result<usize, Vec<u32>> {
         let Conflict { because, mut origin } = conflict;
         let level_of = |way: u32| self.reasons[way as usize].level;
         let Some(level) = because.iter().map(|&way| level_of(way)).max() else { return Err(self.gather(origin)) };
-        // Ways of the last choice that are yet to be traced back, by number, and all others.
+        // Precedences of the current level that are still to be resolved, by number, and those of lower levels.
         let (mut open, mut rest): (BTreeSet<u32>, BTreeSet<u32>) = because.into_iter().partition(|&way| level_of(way) == level);
         while open.len() > 1 {
             let Some(way) = open.pop_last() else { break };
@@ -263,7 +266,7 @@ impl<'p, 'g> Search<'p, 'g> {
         Ok(self.learned.len() - 1)
     }
 
-    /// All nodes that a conclusion from certain ways rests on.
+    /// All nodes that a conclusion from permanent precedences depends on.
     fn gather(&self, origin: Origin) -> Vec<u32> {
         let mut nodes = origin.nodes;
         let mut seen: FxHashSet<u32> = FxHashSet::default();

@@ -1,14 +1,15 @@
-//! A total order of places that is kept true to a growing set of ways.
+//! A topological order of places, maintained while precedences are added.
 //!
-//! Pearce & Kelly ("A dynamic topological sort algorithm for directed acyclic graphs", JEA 2006): a new way against the order moves only what
-//! lies between its ends. Ways are taken back in the reverse order; the order of places is not, as it is true to fewer ways as well.
+//! Pearce & Kelly ("A dynamic topological sort algorithm for directed acyclic graphs", JEA 2006): a new precedence against the order
+//! moves only places between its ends. Precedences are removed in reverse order of insertion; the order of the places stays valid and is
+//! not restored.
 
 use super::super::components::Ways;
 
-/// A way that is fixed, in place of the number of one that was added.
+/// Marks a precedence of the graph, in place of the number of an added one.
 pub(super) const FIXED: u32 = u32::MAX;
 
-/// One place before another.
+/// The precedence of one place over another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Before {
     pub(super) first: u32,
@@ -16,16 +17,16 @@ pub(super) struct Before {
 }
 
 impl Before {
-    /// The opposite: of two different places one is first.
+    /// The opposite precedence; exactly one of the two holds for different places.
     pub(super) fn turned(self) -> Before {
         Before { first: self.second, second: self.first }
     }
 }
 
-/// One step of a path: where it leads, and by which added way, or [`FIXED`].
+/// One step of a path: its target, and the number of the added precedence that it takes, or [`FIXED`].
 pub(super) type Step = (u32, u32);
 
-/// Targets by place, in two arrays.
+/// Targets by place, in compressed sparse row form.
 struct Fixed {
     starts: Vec<u32>,
     targets: Vec<u32>,
@@ -51,7 +52,7 @@ impl Fixed {
     }
 }
 
-/// The order, and the ways it is true to.
+/// The order, with the precedences that it respects.
 pub(super) struct Timeline {
     out: Fixed,
     into: Fixed,
@@ -62,16 +63,16 @@ pub(super) struct Timeline {
     rank: Vec<u32>,
     round: u32,
     seen: Vec<u32>,
-    /// By which way a place was reached, from where.
+    /// For each place that a search reached: the previous place, and the precedence taken.
     by: Vec<Step>,
-    /// The first rank of those that have another place since this was last asked.
+    /// The lowest rank that changed since the last call of `take_lowest`.
     lowest: u32,
-    /// How many ways were looked at.
+    /// The number of precedences visited.
     pub(super) spent: u64,
 }
 
 impl Timeline {
-    /// Begins with an order that is true to the ways of a graph. O(nodes + ways).
+    /// Starts from a topological order of a graph. O(nodes + edges).
     pub(super) fn new(graph: &impl Ways, order: Vec<u32>) -> Timeline {
         let places = graph.len();
         let mut pairs: Vec<(u32, u32)> = Vec::new();
@@ -101,32 +102,32 @@ impl Timeline {
         &self.order
     }
 
-    /// The first rank of those that have another place since this was last asked; `u32::MAX` where none has.
+    /// Returns the lowest rank that changed since the last call; `u32::MAX` if none did.
     pub(super) fn take_lowest(&mut self) -> u32 {
         std::mem::replace(&mut self.lowest, u32::MAX)
     }
 
-    /// Whether the order has one place before another.
+    /// Returns whether the order satisfies a precedence.
     pub(super) fn has(&self, before: Before) -> bool {
         self.rank[before.first as usize] < self.rank[before.second as usize]
     }
 
-    /// How far apart two places are.
+    /// The distance between the ranks of two places.
     pub(super) fn distance(&self, before: Before) -> u32 {
         self.rank[before.first as usize].abs_diff(self.rank[before.second as usize])
     }
 
-    /// The ways that were added and not taken back.
+    /// The precedences that were added and not removed.
     pub(super) fn added(&self) -> &[Before] {
         &self.added
     }
 
-    /// What it occupies on the heap, about.
+    /// Approximate heap size in bytes.
     pub(super) fn bytes(&self) -> usize {
         self.order.len() * (2 * size_of::<Vec<u32>>() + 28) + (self.out.targets.len() + self.added.len() * 2) * 8
     }
 
-    /// A path from one place to another that is later in the order: the steps after its start. None if there is none. O(ways between them).
+    /// Returns a path between two places as the steps after its start; `None` if there is none. O(precedences between the two places).
     pub(super) fn path(&mut self, from: u32, to: u32) -> Option<Vec<Step>> {
         let limit = self.rank[to as usize];
         if self.rank[from as usize] > limit {
@@ -167,7 +168,7 @@ impl Timeline {
         steps
     }
 
-    /// Adds a way; there must be no path back. O(what lies between its ends).
+    /// Adds a precedence. The opposite path must not exist. O(precedences between its ends).
     pub(super) fn add(&mut self, before: Before) {
         if !self.has(before) {
             self.reorder(before);
@@ -178,7 +179,7 @@ impl Timeline {
         self.added_into[before.second as usize].push(way);
     }
 
-    /// Takes back all ways but so many.
+    /// Removes all precedences but the first `count`.
     pub(super) fn keep(&mut self, count: usize) {
         while self.added.len() > count {
             if let Some(Before { first, second }) = self.added.pop() {
@@ -188,7 +189,7 @@ impl Timeline {
         }
     }
 
-    /// Moves what reaches the first place before what the second reaches, among the places between them.
+    /// Moves the places that reach `before.first` before those that `before.second` reaches, within the range of ranks between the two.
     fn reorder(&mut self, before: Before) {
         let (low, high) = (self.rank[before.second as usize], self.rank[before.first as usize]);
         self.lowest = self.lowest.min(low);
@@ -206,7 +207,7 @@ impl Timeline {
         }
     }
 
-    /// The places that a place reaches, or that reach it, at ranks that will do.
+    /// The places reachable from a place, or from which it is reachable, at acceptable ranks.
     fn between(&mut self, start: u32, will_do: impl Fn(u32) -> bool, forward: bool) -> Vec<u32> {
         self.round += 1;
         self.seen[start as usize] = self.round;
@@ -239,7 +240,8 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
-        /// Ways are added as long as they close no circle, and some are taken back: the order stays true, and paths are found where there are.
+        /// Adds precedences that close no cycle and removes some of them: the order stays valid, and paths are found if and only if they
+        /// exist.
         #[test]
         fn stays_true_to_all_ways(nodes in 2_u32..20, edges in proptest::collection::vec((0_u32..20, 0_u32..20, 0_usize..8), 0..60)) {
             let graph = Graph::build(nodes as usize, |sink| (1..nodes).step_by(3).for_each(|node| sink.edge(node - 1, node, WW)));

@@ -1,4 +1,4 @@
-//! What single transactions show of sets and counters, to which things are only added.
+//! Phenomena of single transactions on sets and counters.
 
 use elenchus_core::Kind;
 
@@ -10,8 +10,8 @@ use super::super::transactions::{Act, MicroOp};
 use super::Part;
 
 impl Part<'_> {
-    /// The reads of one set: garbage, aborted and intermediate versions; whether each holds what the transaction itself had added and read, and
-    /// nothing that it added later.
+    /// Checks the reads of one set: garbage, aborted and intermediate versions; whether each read contains what the transaction had added
+    /// and read before, and nothing that it added later.
     pub(super) fn sets(&mut self, transaction: u32, steps: &[MicroOp], run: &[u32]) {
         if self.transactions.kind(transaction) != Kind::Ok {
             return;
@@ -36,7 +36,7 @@ impl Part<'_> {
                     let t = self.transactions;
                     let mut later = run[place + 1..].iter().filter_map(|&at| as_write(&steps[at as usize]));
                     if let Some(element) = later.find(|&element| t.lists.holds(step.key, told, element)) {
-                        let why = || format!(", and added {} only afterwards", t.value(element));
+                        let why = || format!(", but added {} only afterwards", t.value(element));
                         self.add(Phenomenon::FutureRead, transaction, transaction, step, why);
                     }
                     seen = Some((step, told));
@@ -47,7 +47,7 @@ impl Part<'_> {
         }
     }
 
-    /// Looks at a set element by element.
+    /// Checks a set element by element.
     fn suspect_set(&mut self, transaction: u32, step: &MicroOp, told: Told) {
         let t = self.transactions;
         let set = t.lists.list(step.key, told);
@@ -59,7 +59,7 @@ impl Part<'_> {
             self.add(Phenomenon::G1a, transaction, failed, step, why);
         }
         if let Some(&element) = set.iter().find(|&&element| writer(element).is_none()) {
-            self.add(Phenomenon::GarbageRead, transaction, NONE, step, || format!(", but nobody ever added {}", t.value(element)));
+            self.add(Phenomenon::GarbageRead, transaction, NONE, step, || format!(", but {} was never added", t.value(element)));
         }
         let half = set.iter().filter(|&&element| t.elements.is_intermediate(element)).find_map(|&element| {
             let other = writer(element).filter(|&other| other != transaction && t.kind(other) != Kind::Fail)?;
@@ -67,12 +67,13 @@ impl Part<'_> {
             rest.find(|&rest| !t.lists.holds(step.key, told, rest)).map(|missing| (other, element, missing))
         });
         if let Some((other, element, missing)) = half {
-            let why = || format!(", but {}, which added {}, added {} as well", t.name(other), t.value(element), t.value(missing));
+            let why = || format!(", but {}, which added {}, also added {}", t.name(other), t.value(element), t.value(missing));
             self.add(Phenomenon::G1b, transaction, other, step, why);
         }
     }
 
-    /// Whether a set is what the transaction had read and what it added since; before its first read, whether it holds what it added.
+    /// Returns whether a set equals the previous read plus the transaction's additions since; for the first read, whether it contains
+    /// these additions.
     fn set_agrees(&self, read: &MicroOp, told: Told, seen: Option<Told>, own: &[Element]) -> bool {
         let t = self.transactions;
         let holds_own = own.iter().all(|&element| t.lists.holds(read.key, told, element));
@@ -88,7 +89,7 @@ impl Part<'_> {
         holds_own && seen.is_none_or(grew_by_own)
     }
 
-    /// The reads of one counter: whether each is what the transaction had read and added since.
+    /// Checks that each read of one counter equals the previous read plus the transaction's own additions since.
     pub(super) fn counters(&mut self, transaction: u32, steps: &[MicroOp], run: &[u32]) {
         let t = self.transactions;
         let (mut seen, mut wrote): (Option<&MicroOp>, bool) = (None, false);
@@ -107,12 +108,12 @@ impl Part<'_> {
         }
     }
 
-    /// A read is not what the transaction had itself read and added.
+    /// Reports a read that disagrees with the transaction's own earlier reads and additions.
     fn disagrees(&mut self, transaction: u32, step: &MicroOp, seen: Option<&MicroOp>, wrote: bool) {
         let t = self.transactions;
         let before = seen.map_or("added to it".to_owned(), |seen| format!("read {}", t.read_value(seen)));
-        let since = if wrote && seen.is_some() { ", and added to that what it did," } else { "" };
-        let why = || format!(", although it had {before}{since} itself");
+        let since = if wrote && seen.is_some() { " and made its own additions" } else { "" };
+        let why = || format!(", although it previously {before}{since}");
         self.add(Phenomenon::Internal, transaction, transaction, step, why);
         if !wrote {
             self.add(Phenomenon::NonrepeatableRead, transaction, transaction, step, why);
