@@ -166,7 +166,11 @@ impl Recipe {
             return out("accesses", format!("{:?}", self.accesses), "a minimum and a maximum between 1 and 1,000");
         }
         if self.timestamps && !(self.workload.is_transactional() && self.workload != Workload::Bank && has_snapshots(self.store)) {
-            return out("timestamps", "true".to_owned(), "a store with snapshots at a single site, and a transactional workload other than `bank`");
+            return out(
+                "timestamps",
+                "true".to_owned(),
+                "a store with snapshots at a single site, and a transactional workload other than `bank`",
+            );
         }
         Ok(())
     }

@@ -8,27 +8,28 @@ use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 use serde_json::json;
 
-use super::assumed::Assumptions;
+use super::assumptions::Assumptions;
 use super::components::Components;
 use super::counter_inc::CounterInc;
 use super::counter_order;
-use super::cycles::Knot;
+use super::counts::{Counts, Found, Instance, Link, LinkKind};
+use super::cycles::Component;
+use super::datatype::Datatype;
 use super::graph::{ANTI, DEPENDS, Graph, REALTIME, SESSION};
 use super::inference::Inference;
+use super::intra_transaction;
 use super::level::{Boundary, Level};
 use super::list_append::ListAppend;
+use super::named_cycles;
 use super::order::{happened, realtime_edges, session_edges};
+use super::phantoms::{self, Phantoms};
 use super::phenomenon::Phenomenon;
-use super::predicates::{self, Phantoms};
 use super::proof;
 use super::rw_register::RwRegister;
 use super::set_add::SetAdd;
 use super::solver::{Decided, Limits, Solver};
-use super::special;
-use super::tally::{Found, Instance, Link, LinkKind, Tally};
-use super::transactions::{Datatype, Transactions};
+use super::transactions::Transactions;
 use super::walk::Walk;
-use super::within::within;
 
 /// Assumptions and limits of an analysis.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,9 +101,9 @@ pub fn analyse<'t>(transactions: &'t Transactions, options: &Options) -> Analysi
             Datatype::RwRegister => Box::new(RwRegister::new(transactions, happened.clone(), options.assumptions)),
         }
     };
-    let (mut tally, inference) = rayon::join(|| within(transactions, &happened, limit), infer);
-    inference.judge_versions(&mut tally);
-    predicates::judge(transactions, &happened, &mut tally);
+    let (mut counts, inference) = rayon::join(|| intra_transaction::find(transactions, &happened, limit), infer);
+    inference.check_versions(&mut counts);
+    phantoms::check(transactions, &happened, &mut counts);
     let phantoms = Phantoms::new(inference.as_ref());
     let graph = Graph::build(transactions.len(), |sink| {
         inference.emit(sink);
@@ -111,44 +112,46 @@ pub fn analyse<'t>(transactions: &'t Transactions, options: &Options) -> Analysi
         realtime_edges(transactions, &happened, sink);
     });
     let asked = options.isolation;
-    let (knots, known_to_hold) = rayon::join(
-        || Components::find(&Walk::free(&graph, DEPENDS | ANTI | SESSION | REALTIME)).knots(),
+    let (components, known_to_hold) = rayon::join(
+        || Components::find(&Walk::free(&graph, DEPENDS | ANTI | SESSION | REALTIME)).nontrivial(),
         // Register histories are proved by the solver, which does not support predicates.
         || {
-            let is_left = transactions.datatype() != Datatype::RwRegister || !transactions.predicates.is_empty();
-            if !is_left || inference.decides(asked) {
+            let needs_replay = transactions.datatype() != Datatype::RwRegister || !transactions.predicates.is_empty();
+            if !needs_replay || inference.decides(asked) {
                 return None;
             }
-            let played = proof::holds(transactions, &graph, &happened, asked).then_some(asked);
-            played.or_else(|| counted(transactions, &tally))
+            let proved = proof::proves(transactions, &graph, &happened, asked).then_some(asked);
+            proved.or_else(|| counter_proof(transactions, &counts))
         },
     );
-    let mut numbers = vec![0; if knots.is_empty() { 0 } else { graph.len() }];
-    let knots: Vec<Knot> = knots.into_iter().map(|nodes| Knot::new(graph.induced(&nodes, &mut numbers), nodes)).collect();
-    let largest_component = knots.iter().map(|knot| knot.names.iter().filter(|&&name| !graph.is_joint(name)).count()).max().unwrap_or(0);
-    let judged: Vec<Tally> = knots
+    let mut numbers = vec![0; if components.is_empty() { 0 } else { graph.len() }];
+    let components: Vec<Component> =
+        components.into_iter().map(|nodes| Component::new(graph.induced(&nodes, &mut numbers), nodes)).collect();
+    let largest_component =
+        components.iter().map(|component| component.original.iter().filter(|&&name| !graph.is_auxiliary(name)).count()).max().unwrap_or(0);
+    let judged: Vec<Counts> = components
         .into_par_iter()
-        .map(|mut knot| {
-            let cycles = knot.judge(limit);
-            cycles.merge(special::judge(&knot, inference.as_ref(), limit))
+        .map(|mut component| {
+            let cycles = component.classify(limit);
+            cycles.merge(named_cycles::find(&component, inference.as_ref(), limit))
         })
         .collect();
-    let tally = judged.into_iter().fold(tally, Tally::merge);
-    let known: Vec<Phenomenon> = tally.found.keys().copied().collect();
-    let Decided { mut proved, tally: decided, why, gave_up } = match transactions.datatype() {
+    let counts = judged.into_iter().fold(counts, Counts::merge);
+    let known: Vec<Phenomenon> = counts.found.keys().copied().collect();
+    let Decided { mut proved, counts: decided, why, gave_up } = match transactions.datatype() {
         Datatype::ListAppend | Datatype::SetAdd | Datatype::CounterInc => Decided::default(),
         Datatype::RwRegister => {
-            let limits = Limits { deadline: options.time.map(|time| Instant::now() + time), bytes: options.memory, ways: u64::MAX };
+            let limits = Limits { deadline: options.time.map(|time| Instant::now() + time), bytes: options.memory, edges: u64::MAX };
             let (graph, inference) = (&graph, inference.as_ref());
             Solver { transactions, happened: &happened, graph, inference, limits, examples: limit }.decide(options.isolation, &known)
         }
     };
     proved.extend(known_to_hold);
-    let tally = tally.merge(decided);
-    let boundary = Boundary::of(tally.found.keys().copied());
+    let counts = counts.merge(decided);
+    let boundary = Boundary::of(counts.found.keys().copied());
     Analysis {
         transactions,
-        found: tally.found,
+        found: counts.found,
         boundary,
         committed: happened.iter().filter(|&&happened| happened).count(),
         edges: graph.edges(),
@@ -166,9 +169,9 @@ pub fn analyse<'t>(transactions: &'t Transactions, options: &Options) -> Analysi
 }
 
 /// Returns the level that a serialization order found for counters proves. The search is skipped if that level is already refuted.
-fn counted(transactions: &Transactions, tally: &Tally) -> Option<Level> {
+fn counter_proof(transactions: &Transactions, counts: &Counts) -> Option<Level> {
     let proved = Level::StrictSerializable;
-    if transactions.datatype() != Datatype::CounterInc || Boundary::of(tally.found.keys().copied()).refutes(proved) {
+    if transactions.datatype() != Datatype::CounterInc || Boundary::of(counts.found.keys().copied()).refutes(proved) {
         return None;
     }
     let order = counter_order::find(transactions)?;
@@ -198,7 +201,7 @@ impl Analysis<'_> {
             Level::all().filter(|stronger| stronger.is_judged()).any(decides) && !self.found.contains_key(&Phenomenon::IncompatibleOrder);
         let is_proved = is_decided
             || self.proved.iter().any(|proved| proved.implies(level))
-            || proof::holds(self.transactions, &self.graph, &self.happened, level);
+            || proof::proves(self.transactions, &self.graph, &self.happened, level);
         if is_proved { Verdict::Valid } else { Verdict::Unknown }
     }
 
@@ -217,7 +220,7 @@ impl Analysis<'_> {
 
     /// The transactions of an instance, one per line, followed by its argument.
     pub fn argument(&self, instance: &Instance) -> Vec<String> {
-        let who = instance.transactions.iter().map(|&transaction| self.transactions.introduce(transaction));
+        let who = instance.transactions.iter().map(|&transaction| self.transactions.describe(transaction));
         who.chain(self.sentences(instance)).collect()
     }
 

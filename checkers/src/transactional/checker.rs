@@ -6,9 +6,10 @@ use elenchus_core::{Anomaly, Checker, Event, Finding, History, Reading, Verdict,
 use serde_json::{Value as Json, json};
 
 use super::analysis::{Analysis, Options, analyse};
+use super::datatype::Datatype;
 use super::level::Level;
-use super::transactions::{Datatype, PushError, Transactions};
-use super::watching::Watching;
+use super::transactions::{PushError, Transactions};
+use super::watch::TransactionalWatch;
 
 /// A checker of an isolation level.
 pub struct Transactional {
@@ -102,7 +103,7 @@ impl Checker for Transactional {
 
     fn watch(&self) -> Option<Box<dyn Watch>> {
         let transactions = Transactions::new(self.datatype).with_initial(&self.initial);
-        Some(Box::new(Watching::new(transactions, &Options { isolation: self.isolation, ..self.options.clone() })))
+        Some(Box::new(TransactionalWatch::new(transactions, &Options { isolation: self.isolation, ..self.options.clone() })))
     }
 }
 

@@ -3,13 +3,13 @@
 use std::ops::Range;
 
 /// A directed graph with nodes numbered from 0 and numbered edges, some of which may be disabled.
-pub(crate) trait Ways {
+pub(crate) trait Digraph {
     /// The number of nodes.
     fn len(&self) -> usize;
     /// The numbers of the edges that leave a node.
-    fn span(&self, node: u32) -> Range<u32>;
+    fn edge_range(&self, node: u32) -> Range<u32>;
     /// Returns the head of an edge; `None` if the edge is disabled.
-    fn step(&self, node: u32, way: u32) -> Option<u32>;
+    fn head(&self, node: u32, edge: u32) -> Option<u32>;
 }
 
 /// The strongly connected component of every node. Components are numbered in reverse topological order: an edge between two components
@@ -26,7 +26,7 @@ const DONE: u32 = u32::MAX;
 
 impl Components {
     /// Finds all components. O(nodes + edges).
-    pub(crate) fn find(graph: &impl Ways) -> Components {
+    pub(crate) fn find(graph: &impl Digraph) -> Components {
         let nodes = graph.len();
         // Discovery index, lowered to the smallest index reachable; DONE once the component is known.
         let mut low = vec![UNSEEN; nodes];
@@ -45,12 +45,12 @@ impl Components {
                     discovered += 1;
                     low[node as usize] = discovered;
                     stack.push(node);
-                    path.push((node, discovered, graph.span(node)));
+                    path.push((node, discovered, graph.edge_range(node)));
                 }
-                let Some((node, index, ways)) = path.last_mut() else { break };
+                let Some((node, index, edges)) = path.last_mut() else { break };
                 let (node, index) = (*node, *index);
-                next = ways.find_map(|way| {
-                    let target = graph.step(node, way)?;
+                next = edges.find_map(|edge| {
+                    let target = graph.head(node, edge)?;
                     match low[target as usize] {
                         UNSEEN => Some(target),
                         reached => {
@@ -102,8 +102,8 @@ impl Components {
     }
 
     /// The nodes of each component that has more than one, ascending; the components are ordered by first node.
-    pub(crate) fn knots(&self) -> Vec<Vec<u32>> {
-        let mut knots: Vec<Vec<u32>> = Vec::new();
+    pub(crate) fn nontrivial(&self) -> Vec<Vec<u32>> {
+        let mut groups: Vec<Vec<u32>> = Vec::new();
         let mut places = vec![u32::MAX; self.sizes.len()];
         for (node, &component) in self.of.iter().enumerate() {
             if self.sizes[component as usize] < 2 {
@@ -111,12 +111,12 @@ impl Components {
             }
             let place = &mut places[component as usize];
             if *place == u32::MAX {
-                *place = knots.len() as u32;
-                knots.push(Vec::with_capacity(self.sizes[component as usize] as usize));
+                *place = groups.len() as u32;
+                groups.push(Vec::with_capacity(self.sizes[component as usize] as usize));
             }
-            knots[*place as usize].push(node as u32);
+            groups[*place as usize].push(node as u32);
         }
-        knots
+        groups
     }
 
     /// Groups the nodes by component.
@@ -154,17 +154,17 @@ mod tests {
 
     struct Lists(Vec<Vec<u32>>);
 
-    impl Ways for Lists {
+    impl Digraph for Lists {
         fn len(&self) -> usize {
             self.0.len()
         }
 
-        fn span(&self, node: u32) -> Range<u32> {
+        fn edge_range(&self, node: u32) -> Range<u32> {
             0..self.0[node as usize].len() as u32
         }
 
-        fn step(&self, node: u32, way: u32) -> Option<u32> {
-            Some(self.0[node as usize][way as usize])
+        fn head(&self, node: u32, edge: u32) -> Option<u32> {
+            Some(self.0[node as usize][edge as usize])
         }
     }
 
@@ -189,13 +189,13 @@ mod tests {
                 }
             }
             for from in 0..nodes as u32 {
-                for way in graph.span(from) {
-                    let to = graph.0[from as usize][way as usize];
+                for edge in graph.edge_range(from) {
+                    let to = graph.0[from as usize][edge as usize];
                     prop_assert!(found.of(from) >= found.of(to));
                 }
             }
-            let knots: usize = expected.iter().filter(|component| component.len() > 1).count();
-            prop_assert_eq!(found.knots().len(), knots);
+            let nontrivial: usize = expected.iter().filter(|component| component.len() > 1).count();
+            prop_assert_eq!(found.nontrivial().len(), nontrivial);
         }
     }
 }

@@ -6,13 +6,13 @@ use elenchus_core::Kind;
 use serde_json::{Value as Json, json};
 
 use super::analysis::Analysis;
+use super::counts::{Instance, Link, LinkKind};
 use super::minimal::distinct;
 use super::phenomenon::Phenomenon;
-use super::tally::{Instance, Link, LinkKind};
 use crate::picture::graph::{Arrow, Node, draw};
 
 /// The maximum number of transactions in a picture; longer cycles are cut off.
-const MOST_BOXES: usize = 64;
+const MAX_TRANSACTIONS: usize = 64;
 
 impl LinkKind {
     fn color(self) -> &'static str {
@@ -36,7 +36,7 @@ impl Analysis<'_> {
         let entry = phenomenon.entry();
         let mut text = format!("{}: {} ({}).\n", entry.name, entry.about, entry.source);
         for &transaction in &instance.transactions {
-            let _ = writeln!(text, "  {}", self.transactions().introduce(transaction));
+            let _ = writeln!(text, "  {}", self.transactions().describe(transaction));
         }
         text.push_str("Because:\n");
         for sentence in self.sentences(instance) {
@@ -51,17 +51,17 @@ impl Analysis<'_> {
     /// Draws transactions as boxes with their steps, and edges by kind, as SVG.
     pub fn svg(&self, phenomenon: Phenomenon, instance: &Instance) -> String {
         let mut members = distinct(instance);
-        members.truncate(MOST_BOXES);
+        members.truncate(MAX_TRANSACTIONS);
         let at = |transaction: u32| members.iter().position(|&member| member == transaction);
         let t = self.transactions();
         let nodes: Vec<Node> = members
             .iter()
             .map(|&member| {
-                let fate = if t.kind(member) == Kind::Ok { "" } else { ", crashed" };
-                let fate = if t.kind(member) == Kind::Fail { ", failed" } else { fate };
+                let status = if t.kind(member) == Kind::Ok { "" } else { ", crashed" };
+                let status = if t.kind(member) == Kind::Fail { ", failed" } else { status };
                 Node {
-                    title: format!("{} process {}, event {}{fate}", t.name(member), t.process(member), t.invoked(member)),
-                    lines: t.words(member),
+                    title: format!("{} process {}, event {}{status}", t.name(member), t.process(member), t.invoked(member)),
+                    lines: t.step_notations(member),
                 }
             })
             .collect();
@@ -82,7 +82,7 @@ impl Analysis<'_> {
         let t = self.transactions();
         let mut dot = format!("digraph {:?} {{\n  node [shape=box fontname=monospace];\n", phenomenon.name());
         for member in distinct(instance) {
-            let label = format!("{} process {}\n{}", t.name(member), t.process(member), t.words(member).join("\n"));
+            let label = format!("{} process {}\n{}", t.name(member), t.process(member), t.step_notations(member).join("\n"));
             let _ = writeln!(dot, "  {} [label={label:?}];", t.name(member));
         }
         for link in instance.cycle.iter().chain(&instance.arrows) {
@@ -110,7 +110,7 @@ impl Analysis<'_> {
                 "invoked": t.invoked(transaction),
                 "completed": t.completed(transaction),
                 "type": t.kind(transaction),
-                "steps": t.words(transaction),
+                "steps": t.step_notations(transaction),
             })
         };
         let link =

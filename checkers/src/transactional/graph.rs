@@ -40,7 +40,7 @@ pub(crate) struct Graph {
     targets: Vec<u32>,
     kinds: Vec<u8>,
     /// The first auxiliary node.
-    joints_from: u32,
+    first_auxiliary: u32,
 }
 
 impl Graph {
@@ -57,7 +57,7 @@ impl Graph {
         sink.filling = Some((vec![0; sum as usize], vec![0; sum as usize]));
         emit(&mut sink);
         let (targets, kinds) = sink.filling.unwrap_or_default();
-        Graph { starts, targets, kinds, joints_from: transactions as u32 }
+        Graph { starts, targets, kinds, first_auxiliary: transactions as u32 }
     }
 
     /// The number of nodes, with auxiliary nodes.
@@ -71,12 +71,12 @@ impl Graph {
     }
 
     /// Returns whether a node is an auxiliary node.
-    pub(crate) fn is_joint(&self, node: u32) -> bool {
-        node >= self.joints_from
+    pub(crate) fn is_auxiliary(&self, node: u32) -> bool {
+        node >= self.first_auxiliary
     }
 
     /// The numbers of the edges that leave a node.
-    pub(crate) fn span(&self, node: u32) -> Range<u32> {
+    pub(crate) fn edge_range(&self, node: u32) -> Range<u32> {
         self.starts[node as usize]..self.starts[node as usize + 1]
     }
 
@@ -87,7 +87,7 @@ impl Graph {
 
     /// The edges that leave a node.
     pub(crate) fn out(&self, node: u32) -> impl Iterator<Item = (u32, u8)> + '_ {
-        self.span(node).map(|place| self.edge(place))
+        self.edge_range(node).map(|place| self.edge(place))
     }
 
     /// Returns the subgraph induced by some nodes, given in ascending order, without duplicate edges. `numbers` must have an entry of 0
@@ -106,7 +106,7 @@ impl Graph {
             part.kinds.extend(edges.drain(..).map(|(_, kind)| kind));
             part.starts.push(part.targets.len() as u32);
         }
-        part.joints_from = nodes.partition_point(|&node| !self.is_joint(node)) as u32;
+        part.first_auxiliary = nodes.partition_point(|&node| !self.is_auxiliary(node)) as u32;
         for &node in nodes {
             numbers[node as usize] = 0;
         }
@@ -132,7 +132,7 @@ impl Graph {
                 kinds[place] = kind;
             }
         }
-        Graph { starts, targets, kinds, joints_from: self.joints_from }
+        Graph { starts, targets, kinds, first_auxiliary: self.first_auxiliary }
     }
 
     /// The heap size in bytes.
@@ -142,24 +142,24 @@ impl Graph {
 }
 
 /// A segment tree over an ordered list of nodes: edges to or from any range of them take O(log n) edges.
-pub(crate) struct Fan {
+pub(crate) struct SegmentTree {
     /// A binary heap layout: the children of 1 are 2 and 3; the last entries are the leaves, all others auxiliary nodes.
     nodes: Vec<u32>,
     leaves: usize,
 }
 
-impl Fan {
+impl SegmentTree {
     /// Visits the minimal set of tree nodes that covers a range of leaves.
-    fn each(&self, range: Range<usize>, mut say: impl FnMut(usize)) {
+    fn each(&self, range: Range<usize>, mut visit: impl FnMut(usize)) {
         let (mut low, mut high) = (range.start + self.leaves, range.end + self.leaves);
         while low < high {
             if low % 2 == 1 {
-                say(low);
+                visit(low);
                 low += 1;
             }
             if high % 2 == 1 {
                 high -= 1;
-                say(high);
+                visit(high);
             }
             low /= 2;
             high /= 2;
@@ -176,7 +176,7 @@ pub(crate) struct Sink {
 
 impl Sink {
     /// Creates an auxiliary node.
-    pub(crate) fn joint(&mut self) -> u32 {
+    pub(crate) fn auxiliary(&mut self) -> u32 {
         self.next += 1;
         if self.filling.is_none() {
             self.counts.push(0);
@@ -201,7 +201,7 @@ impl Sink {
     /// O(readers + writers).
     pub(crate) fn overwritten(&mut self, readers: &[u32], writers: &[u32]) {
         if readers.len() * writers.len() > DIRECT {
-            return self.overwritten_by_joints(readers, writers);
+            return self.overwritten_via_auxiliary(readers, writers);
         }
         for &reader in readers {
             writers.iter().for_each(|&writer| self.edge(reader, writer, RW));
@@ -209,43 +209,43 @@ impl Sink {
     }
 
     /// Builds a segment tree with edges from each parent to its children. O(targets).
-    pub(crate) fn fan(&mut self, targets: impl ExactSizeIterator<Item = u32>) -> Fan {
+    pub(crate) fn out_tree(&mut self, targets: impl ExactSizeIterator<Item = u32>) -> SegmentTree {
         let leaves = targets.len();
-        let mut nodes: Vec<u32> = (0..leaves).map(|at| if at == 0 { 0 } else { self.joint() }).collect();
+        let mut nodes: Vec<u32> = (0..leaves).map(|at| if at == 0 { 0 } else { self.auxiliary() }).collect();
         nodes.extend(targets);
         for at in 1..leaves {
             for child in [2 * at, 2 * at + 1] {
                 self.edge(nodes[at], nodes[child], VIA);
             }
         }
-        Fan { nodes, leaves }
+        SegmentTree { nodes, leaves }
     }
 
     /// Adds edges to a range of the leaves of an out-tree. O(log targets).
-    pub(crate) fn fan_out(&mut self, from: u32, fan: &Fan, range: Range<usize>, kind: u8) {
-        fan.each(range, |at| self.edge(from, fan.nodes[at], kind));
+    pub(crate) fn edges_to_range(&mut self, from: u32, tree: &SegmentTree, range: Range<usize>, kind: u8) {
+        tree.each(range, |at| self.edge(from, tree.nodes[at], kind));
     }
 
     /// Builds a segment tree with edges from the children to their parent. O(sources).
-    pub(crate) fn gather(&mut self, sources: impl ExactSizeIterator<Item = u32>, kind: u8) -> Fan {
+    pub(crate) fn in_tree(&mut self, sources: impl ExactSizeIterator<Item = u32>, kind: u8) -> SegmentTree {
         let leaves = sources.len();
-        let mut nodes: Vec<u32> = (0..leaves).map(|at| if at == 0 { 0 } else { self.joint() }).collect();
+        let mut nodes: Vec<u32> = (0..leaves).map(|at| if at == 0 { 0 } else { self.auxiliary() }).collect();
         nodes.extend(sources);
         for at in 2..nodes.len() {
             self.edge(nodes[at], nodes[at / 2], if at < leaves { VIA } else { kind });
         }
-        Fan { nodes, leaves }
+        SegmentTree { nodes, leaves }
     }
 
     /// Adds edges from a range of the leaves of an in-tree. O(log sources).
-    pub(crate) fn fan_in(&mut self, fan: &Fan, range: Range<usize>, to: u32, kind: u8) {
-        fan.each(range, |at| self.edge(fan.nodes[at], to, if at < fan.leaves { VIA } else { kind }));
+    pub(crate) fn edges_from_range(&mut self, tree: &SegmentTree, range: Range<usize>, to: u32, kind: u8) {
+        tree.each(range, |at| self.edge(tree.nodes[at], to, if at < tree.leaves { VIA } else { kind }));
     }
 
-    fn overwritten_by_joints(&mut self, readers: &[u32], writers: &[u32]) {
+    fn overwritten_via_auxiliary(&mut self, readers: &[u32], writers: &[u32]) {
         // `first + i` leads to the writers up to i, `last + i` to those from i on: one of each covers all writers but one.
-        let first: Vec<u32> = writers.iter().map(|_| self.joint()).collect();
-        let last: Vec<u32> = writers.iter().map(|_| self.joint()).collect();
+        let first: Vec<u32> = writers.iter().map(|_| self.auxiliary()).collect();
+        let last: Vec<u32> = writers.iter().map(|_| self.auxiliary()).collect();
         for (at, &writer) in writers.iter().enumerate() {
             self.edge(first[at], writer, VIA);
             self.edge(last[at], writer, VIA);
@@ -279,7 +279,7 @@ mod tests {
         let mut open: Vec<u32> = graph.out(reader).map(|(target, _)| target).collect();
         let mut found = Vec::new();
         while let Some(node) = open.pop() {
-            if graph.is_joint(node) { open.extend(graph.out(node).map(|(target, _)| target)) } else { found.push(node) }
+            if graph.is_auxiliary(node) { open.extend(graph.out(node).map(|(target, _)| target)) } else { found.push(node) }
         }
         found.sort_unstable();
         found.dedup();
@@ -290,7 +290,7 @@ mod tests {
     fn every_reader_reaches_all_writers_but_itself() {
         for writers in [&[1, 3][..], &[1, 3, 5], &[0, 1, 2, 3, 4, 5], &[2, 4, 7, 8, 9]] {
             let readers = [0, 1, 5, 9];
-            let graph = Graph::build(10, |sink| sink.overwritten_by_joints(&readers, writers));
+            let graph = Graph::build(10, |sink| sink.overwritten_via_auxiliary(&readers, writers));
             for reader in readers {
                 let expected: Vec<u32> = writers.iter().copied().filter(|&writer| writer != reader).collect();
                 assert_eq!(overwriters(&graph, reader), expected, "{reader} of {writers:?}");
@@ -303,14 +303,14 @@ mod tests {
         for targets in 0..12 {
             for (start, end) in (0..=targets).flat_map(|end| (0..=end).map(move |start| (start, end))) {
                 let graph = Graph::build(13, |sink| {
-                    let fan = sink.fan(1..targets + 1);
-                    sink.fan_out(0, &fan, start as usize..end as usize, PRW);
+                    let tree = sink.out_tree(1..targets + 1);
+                    sink.edges_to_range(0, &tree, start as usize..end as usize, PRW);
                 });
                 assert_eq!(overwriters(&graph, 0), (start + 1..end + 1).collect::<Vec<_>>(), "{start}..{end} of {targets}");
                 assert!(graph.out(0).count() <= 6);
                 let graph = Graph::build(13, |sink| {
-                    let fan = sink.gather(1..targets + 1, WR);
-                    sink.fan_in(&fan, start as usize..end as usize, 0, WR);
+                    let tree = sink.in_tree(1..targets + 1, WR);
+                    sink.edges_from_range(&tree, start as usize..end as usize, 0, WR);
                 });
                 assert_eq!(overwriters(&graph.reversed(), 0), (start + 1..end + 1).collect::<Vec<_>>(), "from {start}..{end} of {targets}");
             }

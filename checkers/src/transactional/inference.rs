@@ -1,12 +1,12 @@
 //! Inference of version orders, by data type.
 
+use super::counts::{Counts, Link, LinkKind};
 use super::elements::{Element, NONE};
 use super::graph::Sink;
 use super::level::Level;
-use super::tally::{Link, LinkKind, Tally};
-use super::transactions::{Act, MicroOp, Transactions};
+use super::transactions::{Action, MicroOp, Transactions};
 
-/// The version order of each key, as far as the reads determine it. The default answer to a question about the order of two versions is
+/// The version order of each key, as far as the reads determine it. The default answer to a query about the order of two versions is
 /// "unknown".
 pub(crate) trait Inference: Send + Sync {
     /// The transactions.
@@ -29,7 +29,7 @@ pub(crate) trait Inference: Send + Sync {
     }
 
     /// Visits every committed writer of a version that is certainly later than the one that a read saw. May contain duplicates.
-    fn later_writers(&self, read: &MicroOp, say: &mut dyn FnMut(u32));
+    fn later_writers(&self, read: &MicroOp, visit: &mut dyn FnMut(u32));
 
     /// The writer of the version that certainly precedes an element directly.
     fn before(&self, _key: u32, _element: Element) -> Option<u32> {
@@ -45,7 +45,7 @@ pub(crate) trait Inference: Send + Sync {
     fn decides(&self, level: Level) -> bool;
 
     /// Finds phenomena of the version orders themselves.
-    fn judge_versions(&self, tally: &mut Tally);
+    fn check_versions(&self, counts: &mut Counts);
 
     /// The steps at both ends of an edge that prove it.
     fn evidence(&self, link: &Link) -> Option<(MicroOp, MicroOp)> {
@@ -55,11 +55,11 @@ pub(crate) trait Inference: Send + Sync {
         match link.kind {
             LinkKind::Wr => reads(link.to).find_map(|read| {
                 let version = t.version(read).filter(|&version| version != NONE)?;
-                (t.elements.writer(version) == link.from).then_some((MicroOp { key: read.key, act: Act::Write(version) }, *read))
+                (t.elements.writer(version) == link.from).then_some((MicroOp { key: read.key, action: Action::Write(version) }, *read))
             }),
             LinkKind::Ww => writes(link.to).find_map(|(step, element)| {
                 let before = self.follows(step.key, element, link.from)?;
-                Some((MicroOp { key: step.key, act: Act::Write(before) }, *step))
+                Some((MicroOp { key: step.key, action: Action::Write(before) }, *step))
             }),
             LinkKind::Rw => {
                 let pairs = reads(link.from).flat_map(|read| {
@@ -76,13 +76,19 @@ pub(crate) trait Inference: Send + Sync {
     }
 
     /// The evidence for an edge as a sentence.
-    fn told(&self, link: &Link) -> Option<String> {
+    fn data_sentence(&self, link: &Link) -> Option<String> {
         let t = self.transactions();
         let (from, to) = (t.name(link.from), t.name(link.to));
         match (link.kind, self.evidence(link)?) {
-            (LinkKind::Ww, (before, after)) => Some(format!("{from} {}, and then {to} {}", t.say(&before), t.say(&after))),
-            (LinkKind::Wr, (write, read)) => Some(format!("{from} {}, {to} {}: {to} saw {from}", t.say(&write), t.say(&read))),
-            (LinkKind::Rw, (read, write)) => Some(format!("{from} {}, {to} {}: {from} did not see {to}", t.say(&read), t.say(&write))),
+            (LinkKind::Ww, (before, after)) => {
+                Some(format!("{from} {}, and then {to} {}", t.describe_step(&before), t.describe_step(&after)))
+            }
+            (LinkKind::Wr, (write, read)) => {
+                Some(format!("{from} {}, {to} {}: {to} saw {from}", t.describe_step(&write), t.describe_step(&read)))
+            }
+            (LinkKind::Rw, (read, write)) => {
+                Some(format!("{from} {}, {to} {}: {from} did not see {to}", t.describe_step(&read), t.describe_step(&write)))
+            }
             _ => None,
         }
     }
@@ -97,15 +103,15 @@ pub(crate) trait Inference: Send + Sync {
                 let completed = t.completed(link.from).map_or(String::new(), |at| format!(" (event {at})"));
                 format!("{from} completed{completed} before {to} was invoked (event {})", t.invoked(link.to))
             }
-            kind => self.told(link).unwrap_or_else(|| format!("{from} must precede {to} ({})", kind.name())),
+            kind => self.data_sentence(link).unwrap_or_else(|| format!("{from} must precede {to} ({})", kind.name())),
         }
     }
 }
 
 /// The element that a step wrote.
 pub(crate) fn as_write(step: &MicroOp) -> Option<Element> {
-    match step.act {
-        Act::Write(element) => Some(element),
+    match step.action {
+        Action::Write(element) => Some(element),
         _ => None,
     }
 }

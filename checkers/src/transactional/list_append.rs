@@ -5,15 +5,15 @@
 
 use elenchus_core::Kind;
 
+use super::counts::{Counts, Instance};
 use super::elements::{Element, NONE};
 use super::graph::{RW, Sink, WR, WW, WW_READ};
 use super::grouped::Grouped;
 use super::inference::Inference;
 use super::level::Level;
-use super::lists::Told;
+use super::lists::ListRef;
 use super::phenomenon::Phenomenon;
-use super::tally::{Instance, Tally};
-use super::transactions::{Act, MicroOp, Transactions};
+use super::transactions::{Action, MicroOp, Transactions};
 
 /// The version orders of lists.
 pub(crate) struct ListAppend<'t> {
@@ -37,10 +37,10 @@ impl<'t> ListAppend<'t> {
         let mut next = Vec::new();
         for key in 0..keys as u32 {
             starts.push(next.len() as u32);
-            let trunk = transactions.lists.trunk(key);
-            next.resize(next.len() + trunk.len() + 1, NONE);
-            let own = next.len() - trunk.len() - 1;
-            for (place, &element) in trunk.iter().enumerate().rev() {
+            let agreed = transactions.lists.agreed(key);
+            next.resize(next.len() + agreed.len() + 1, NONE);
+            let own = next.len() - agreed.len() - 1;
+            for (place, &element) in agreed.iter().enumerate().rev() {
                 let writer = transactions.elements.writer(element);
                 next[own + place] = if writer != NONE && happened[writer as usize] { writer } else { next[own + place + 1] };
             }
@@ -50,7 +50,7 @@ impl<'t> ListAppend<'t> {
         lists.tails = Grouped::new(keys, |add| {
             for transaction in lists.committed() {
                 for (key, element) in transactions.writes(transaction) {
-                    if transactions.lists.place_in_trunk(key, element).is_none() {
+                    if transactions.lists.place_in_agreed(key, element).is_none() {
                         add(key, transaction);
                     }
                 }
@@ -59,7 +59,7 @@ impl<'t> ListAppend<'t> {
         if !lists.tails.is_empty() {
             lists.last_readers = Grouped::new(keys, |add| {
                 for transaction in lists.committed() {
-                    for (read, length) in lists.trunk_reads(transaction) {
+                    for (read, length) in lists.agreed_reads(transaction) {
                         if lists.next_writer(read.key, length) == NONE && !lists.tails.of(read.key).is_empty() {
                             add(read.key, transaction);
                         }
@@ -80,19 +80,19 @@ impl<'t> ListAppend<'t> {
     }
 
     /// The reads of a transaction that saw a prefix of an agreed prefix whose last element another transaction wrote, with the length.
-    fn trunk_reads(&self, transaction: u32) -> impl Iterator<Item = (&MicroOp, u32)> + '_ {
+    fn agreed_reads(&self, transaction: u32) -> impl Iterator<Item = (&MicroOp, u32)> + '_ {
         self.transactions.steps(transaction).iter().filter_map(move |step| {
-            let length = self.trunk_length(step)?;
+            let length = self.agreed_length(step)?;
             let last = self.transactions.version(step).filter(|&last| last != NONE);
             (last.is_none_or(|last| self.transactions.elements.writer(last) != transaction)).then_some((step, length))
         })
     }
 
     /// The length of the list that was read, if it is within the agreed prefix.
-    fn trunk_length(&self, read: &MicroOp) -> Option<u32> {
-        match read.act {
-            Act::List(Told::Spine(length)) => {
-                Some(length).filter(|&length| length as usize <= self.transactions.lists.trunk(read.key).len())
+    fn agreed_length(&self, read: &MicroOp) -> Option<u32> {
+        match read.action {
+            Action::List(ListRef::Chain(length)) => {
+                Some(length).filter(|&length| length as usize <= self.transactions.lists.agreed(read.key).len())
             }
             _ => None,
         }
@@ -101,15 +101,15 @@ impl<'t> ListAppend<'t> {
     /// Returns whether the version order of every key is total: all reads agree, and at most `most_tails` transactions wrote versions
     /// that were never read.
     fn is_determined(&self, most_tails: usize) -> bool {
-        let whole = |key| self.transactions.lists.trunk(key).len() == self.transactions.lists.spine(key).len();
+        let whole = |key| self.transactions.lists.agreed(key).len() == self.transactions.lists.chain(key).len();
         (0..self.transactions.keys() as u32).all(|key| whole(key) && self.tails.of(key).len() <= most_tails)
     }
 
     /// The last committed element before an element.
     fn predecessor(&self, key: u32, element: Element) -> Option<Element> {
-        let trunk = self.transactions.lists.trunk(key);
-        let end = self.transactions.lists.place_in_trunk(key, element).unwrap_or(trunk.len());
-        trunk[..end].iter().rev().copied().find(|&before| self.has_happened(before))
+        let agreed = self.transactions.lists.agreed(key);
+        let end = self.transactions.lists.place_in_agreed(key, element).unwrap_or(agreed.len());
+        agreed[..end].iter().rev().copied().find(|&before| self.has_happened(before))
     }
 
     fn has_happened(&self, element: Element) -> bool {
@@ -143,7 +143,7 @@ impl Inference for ListAppend<'_> {
                     sink.edge(sure, next, WW);
                 }
             };
-            for &element in t.lists.trunk(key).iter().filter(|&&element| self.has_happened(element)) {
+            for &element in t.lists.agreed(key).iter().filter(|&&element| self.has_happened(element)) {
                 let writer = t.elements.writer(element);
                 edge(before, sure, writer);
                 before = writer;
@@ -161,7 +161,7 @@ impl Inference for ListAppend<'_> {
                     sink.edge(t.elements.writer(version), transaction, WR);
                 }
             }
-            for (read, length) in self.trunk_reads(transaction) {
+            for (read, length) in self.agreed_reads(transaction) {
                 let next = self.next_writer(read.key, length);
                 if next != NONE {
                     sink.edge(transaction, next, RW);
@@ -172,8 +172,8 @@ impl Inference for ListAppend<'_> {
 
     fn is_later(&self, read: &MicroOp, element: Element) -> bool {
         let lists = &self.transactions.lists;
-        self.trunk_length(read).is_some_and(|length| {
-            lists.place_in_trunk(read.key, element).map_or(self.has_happened(element), |place| place >= length as usize)
+        self.agreed_length(read).is_some_and(|length| {
+            lists.place_in_agreed(read.key, element).map_or(self.has_happened(element), |place| place >= length as usize)
         })
     }
 
@@ -182,9 +182,9 @@ impl Inference for ListAppend<'_> {
         let is_by = |before: &Element| t.elements.writer(*before) == writer;
         // If it is not the direct predecessor, search further up.
         self.predecessor(key, element).filter(is_by).or_else(|| {
-            let end = t.lists.place_in_trunk(key, element).unwrap_or(usize::MAX);
+            let end = t.lists.place_in_agreed(key, element).unwrap_or(usize::MAX);
             let own = t.writes(writer).filter(|&(other, _)| other == key).map(|(_, own)| own);
-            own.filter(|&own| t.lists.place_in_trunk(key, own).is_some_and(|place| place < end)).last()
+            own.filter(|&own| t.lists.place_in_agreed(key, own).is_some_and(|place| place < end)).last()
         })
     }
 
@@ -193,11 +193,11 @@ impl Inference for ListAppend<'_> {
         if self.next[at] == NONE { self.tails.of(key) } else { &self.next[at..=at] }
     }
 
-    fn later_writers(&self, read: &MicroOp, say: &mut dyn FnMut(u32)) {
-        let Some(length) = self.trunk_length(read) else { return };
+    fn later_writers(&self, read: &MicroOp, visit: &mut dyn FnMut(u32)) {
+        let Some(length) = self.agreed_length(read) else { return };
         let from = (self.starts[read.key as usize] + length) as usize;
         let writers = &self.next[from..self.starts[read.key as usize + 1] as usize];
-        writers.iter().chain(self.tails.of(read.key)).filter(|&&writer| writer != NONE).for_each(|&writer| say(writer));
+        writers.iter().chain(self.tails.of(read.key)).filter(|&&writer| writer != NONE).for_each(|&writer| visit(writer));
     }
 
     fn before(&self, key: u32, element: Element) -> Option<u32> {
@@ -205,9 +205,9 @@ impl Inference for ListAppend<'_> {
     }
 
     fn overtaken(&self, read: &MicroOp, own: Element, reader: u32) -> Option<u32> {
-        let length = self.trunk_length(read)?;
+        let length = self.agreed_length(read)?;
         let next = self.next_writer(read.key, length);
-        let is_later = self.transactions.lists.place_in_trunk(read.key, own).is_none_or(|place| place >= length as usize);
+        let is_later = self.transactions.lists.place_in_agreed(read.key, own).is_none_or(|place| place >= length as usize);
         Some(next).filter(|&next| next != NONE && next != reader && is_later)
     }
 
@@ -232,15 +232,15 @@ impl Inference for ListAppend<'_> {
             && self.is_determined(if any_order.contains(&level) { usize::MAX } else { 1 })
     }
 
-    fn judge_versions(&self, tally: &mut Tally) {
+    fn check_versions(&self, counts: &mut Counts) {
         let t = self.transactions;
         let failed = |element: Element| {
             let writer = t.elements.writer(element);
             writer != NONE && t.kind(writer) == Kind::Fail
         };
         for key in 0..t.keys() as u32 {
-            for pair in t.lists.trunk(key).windows(2).filter(|pair| failed(pair[0]) && self.has_happened(pair[1])) {
-                tally.add(Phenomenon::DirtyUpdate, || {
+            for pair in t.lists.agreed(key).windows(2).filter(|pair| failed(pair[0]) && self.has_happened(pair[1])) {
+                counts.add(Phenomenon::DirtyUpdate, || {
                     let (aborted, after) = (t.elements.writer(pair[0]), t.elements.writer(pair[1]));
                     let sentence = format!(
                         "{} appended {} to {} directly after {}, which {} appended although it failed",

@@ -4,13 +4,13 @@ use elenchus_core::{Event, EventIndex, History, Process};
 use rustc_hash::FxHashSet;
 
 use super::analysis::{Analysis, Options, analyse};
+use super::counts::Instance;
 use super::phenomenon::Phenomenon;
-use super::solver::is_of_fewest;
-use super::tally::Instance;
+use super::solver::is_minimal_core;
 use super::transactions::Transactions;
 
 /// The maximum number of other transactions on the same keys that are considered.
-const MOST: usize = 512;
+const MAX_WITNESSES: usize = 512;
 
 impl Analysis<'_> {
     /// Returns the invocations of a minimal set of transactions that shows a phenomenon without the others: those of the instance and the
@@ -18,7 +18,7 @@ impl Analysis<'_> {
     /// analyses for n transactions on the keys of the instance.
     pub fn minimal(&self, history: &History, options: &Options, phenomenon: Phenomenon, instance: &Instance) -> Option<Vec<EventIndex>> {
         let t = self.transactions();
-        if is_of_fewest(phenomenon) {
+        if is_minimal_core(phenomenon) {
             return Some(distinct(instance).into_iter().map(|transaction| t.invoked(transaction)).collect());
         }
         let trial = Trial { history, options: Options { examples: 0, ..options.clone() }, phenomenon, transactions: t };
@@ -55,7 +55,7 @@ impl Analysis<'_> {
         let t = self.transactions();
         let keys: FxHashSet<u32> = members.iter().flat_map(|&member| t.steps(member)).map(|step| step.key).collect();
         let others = (0..t.len() as u32).rev().filter(|other| !members.contains(other));
-        others.filter(|&other| t.steps(other).iter().any(|step| keys.contains(&step.key))).take(MOST).collect()
+        others.filter(|&other| t.steps(other).iter().any(|step| keys.contains(&step.key))).take(MAX_WITNESSES).collect()
     }
 }
 

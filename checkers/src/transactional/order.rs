@@ -39,21 +39,21 @@ pub(crate) fn session_edges(transactions: &Transactions, happened: &[bool], sink
 /// nodes, one for each point at which invocations follow completions. Linear and exact.
 pub(crate) fn realtime_edges(transactions: &Transactions, happened: &[bool], sink: &mut Sink) {
     let mut completions = transactions.completions().iter().copied().peekable();
-    let (mut joint, mut waiting) = (NONE, Vec::new());
+    let (mut auxiliary, mut waiting) = (NONE, Vec::new());
     let begun = |transaction: &u32| happened[*transaction as usize] && transactions.has_begin(*transaction);
     for transaction in (0..transactions.len() as u32).filter(begun) {
         let invoked = Some(transactions.invoked(transaction));
         waiting.extend(std::iter::from_fn(|| completions.next_if(|&completed| transactions.completed(completed) < invoked)));
         if !waiting.is_empty() {
-            let next = sink.joint();
-            if joint != NONE {
-                sink.edge(joint, next, VIA);
+            let next = sink.auxiliary();
+            if auxiliary != NONE {
+                sink.edge(auxiliary, next, VIA);
             }
             waiting.drain(..).for_each(|completed| sink.edge(completed, next, REALTIME));
-            joint = next;
+            auxiliary = next;
         }
-        if joint != NONE {
-            sink.edge(joint, transaction, VIA);
+        if auxiliary != NONE {
+            sink.edge(auxiliary, transaction, VIA);
         }
     }
 }

@@ -108,7 +108,8 @@ const WW_EDGES: &str = "write dependencies on such a cycle";
 const WR_EDGES: &str = "read dependencies on such a cycle, and write dependencies that follow from a read or involve a crashed transaction";
 const RW_EDGES: &str = "anti-dependencies on such a cycle but on no cycle of a worse kind of the same form";
 const READS: &str = "reads";
-const INFERRED: &str = "inferred write dependencies on a cycle of read dependencies, inferred write dependencies and the order that the level requires";
+const INFERRED: &str =
+    "inferred write dependencies on a cycle of read dependencies, inferred write dependencies and the order that the level requires";
 const CORES: &str = "contradictory sets of transactions; the search stops at the first";
 
 /// Every phenomenon, in the order of [`Phenomenon`]: the simplest and most severe first.

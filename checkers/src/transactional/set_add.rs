@@ -7,13 +7,13 @@
 
 use std::ops::Range;
 
+use super::counts::{Counts, Link, LinkKind};
 use super::elements::{Element, NONE};
-use super::graph::{Fan, RW, Sink, WR};
+use super::graph::{RW, SegmentTree, Sink, WR};
 use super::inference::{Inference, as_write};
 use super::level::Level;
-use super::lists::Told;
-use super::tally::{Link, LinkKind, Tally};
-use super::transactions::{Act, MicroOp, Transactions};
+use super::lists::ListRef;
+use super::transactions::{Action, MicroOp, Transactions};
 
 /// The elements of sets, arranged in rows.
 pub(crate) struct SetAdd<'t> {
@@ -29,21 +29,21 @@ impl<'t> SetAdd<'t> {
     /// Arranges the elements. O(elements read + elements).
     pub(crate) fn new(transactions: &'t Transactions, happened: Vec<bool>) -> SetAdd<'t> {
         let t = transactions;
-        let mut reads: Vec<Vec<Told>> = vec![Vec::new(); t.keys()];
+        let mut reads: Vec<Vec<ListRef>> = vec![Vec::new(); t.keys()];
         let steps = (0..t.len() as u32).filter(|&transaction| happened[transaction as usize]).flat_map(|transaction| t.steps(transaction));
         for step in steps {
-            if let Act::List(told) = step.act {
-                reads[step.key as usize].push(told);
+            if let Action::List(observed) = step.action {
+                reads[step.key as usize].push(observed);
             }
         }
         let mut sets = SetAdd { transactions, happened, rows: vec![Vec::new(); t.keys()], places: vec![NONE; t.elements.len()] };
         for (key, mut reads) in (0..).zip(reads) {
-            reads.sort_by_key(|&told| t.lists.list(key, told).len());
+            reads.sort_by_key(|&observed| t.lists.list(key, observed).len());
             let mut done = 0;
-            for told in reads {
-                let list = t.lists.list(key, told);
+            for observed in reads {
+                let list = t.lists.list(key, observed);
                 // The prefix of the chain that a previous read covered is already in the row.
-                let known = if let Told::Spine(length) = told { std::mem::replace(&mut done, length as usize) } else { 0 };
+                let known = if let ListRef::Chain(length) = observed { std::mem::replace(&mut done, length as usize) } else { 0 };
                 list[known.min(list.len())..].iter().for_each(|&element| sets.put(key, element));
             }
         }
@@ -67,8 +67,8 @@ impl<'t> SetAdd<'t> {
     }
 
     /// The positions in the row of a key that a read saw, ascending. O(n log n).
-    fn seen(&self, read: &MicroOp, told: Told) -> Vec<u32> {
-        let list = self.transactions.lists.list(read.key, told);
+    fn seen(&self, read: &MicroOp, observed: ListRef) -> Vec<u32> {
+        let list = self.transactions.lists.list(read.key, observed);
         let mut places: Vec<u32> = list.iter().map(|&element| self.places[element as usize]).filter(|&place| place != NONE).collect();
         if !places.is_sorted() {
             places.sort_unstable();
@@ -77,31 +77,31 @@ impl<'t> SetAdd<'t> {
     }
 
     /// Adds the edges of one read, except those to and from its own transaction. O(elements read).
-    fn emit_read(&self, transaction: u32, read: &MicroOp, told: Told, (into, out): (&Fan, &Fan), sink: &mut Sink) {
+    fn emit_read(&self, transaction: u32, read: &MicroOp, observed: ListRef, (into, out): (&SegmentTree, &SegmentTree), sink: &mut Sink) {
         let mut own: Vec<u32> = Vec::new();
         own.extend(
             self.transactions.writes(transaction).filter(|&(key, _)| key == read.key).map(|(_, element)| self.places[element as usize]),
         );
         own.sort_unstable();
-        let mut say = |range: Range<u32>, saw: bool| {
+        let mut add_range = |range: Range<u32>, saw: bool| {
             let mut from = range.start;
             for to in own.iter().copied().filter(|place| range.contains(place)).chain([range.end]) {
                 let stretch = from as usize..to.max(from) as usize;
                 match saw {
-                    true => sink.fan_in(into, stretch, transaction, WR),
-                    false => sink.fan_out(transaction, out, stretch, RW),
+                    true => sink.edges_from_range(into, stretch, transaction, WR),
+                    false => sink.edges_to_range(transaction, out, stretch, RW),
                 }
                 from = to + 1;
             }
         };
-        let places = self.seen(read, told);
+        let places = self.seen(read, observed);
         let mut end = 0;
         for stretch in places.chunk_by(|one, next| one + 1 == *next) {
-            say(end..stretch[0], false);
+            add_range(end..stretch[0], false);
             end = stretch[0] + stretch.len() as u32;
-            say(stretch[0]..end, true);
+            add_range(stretch[0]..end, true);
         }
-        say(end..self.rows[read.key as usize].len() as u32, false);
+        add_range(end..self.rows[read.key as usize].len() as u32, false);
     }
 }
 
@@ -113,25 +113,26 @@ impl Inference for SetAdd<'_> {
     fn emit(&self, sink: &mut Sink) {
         let t = self.transactions;
         let writer = |&element: &Element| t.elements.writer(element);
-        let fans: Vec<(Fan, Fan)> =
-            self.rows.iter().map(|row| (sink.gather(row.iter().map(writer), WR), sink.fan(row.iter().map(writer)))).collect();
+        let trees: Vec<(SegmentTree, SegmentTree)> =
+            self.rows.iter().map(|row| (sink.in_tree(row.iter().map(writer), WR), sink.out_tree(row.iter().map(writer)))).collect();
         for transaction in (0..t.len() as u32).filter(|&transaction| self.happened[transaction as usize]) {
             for step in t.steps(transaction) {
-                if let Act::List(told) = step.act {
-                    let (into, out) = &fans[step.key as usize];
-                    self.emit_read(transaction, step, told, (into, out), sink);
+                if let Action::List(observed) = step.action {
+                    let (into, out) = &trees[step.key as usize];
+                    self.emit_read(transaction, step, observed, (into, out), sink);
                 }
             }
         }
     }
 
     fn is_later(&self, read: &MicroOp, element: Element) -> bool {
-        matches!(read.act, Act::List(told) if !self.transactions.lists.holds(read.key, told, element)) && self.has_happened(element)
+        matches!(read.action, Action::List(observed) if !self.transactions.lists.holds(read.key, observed, element))
+            && self.has_happened(element)
     }
 
-    fn later_writers(&self, read: &MicroOp, say: &mut dyn FnMut(u32)) {
+    fn later_writers(&self, read: &MicroOp, visit: &mut dyn FnMut(u32)) {
         let row = &self.rows[read.key as usize];
-        row.iter().filter(|&&element| self.is_later(read, element)).for_each(|&element| say(self.transactions.elements.writer(element)));
+        row.iter().filter(|&&element| self.is_later(read, element)).for_each(|&element| visit(self.transactions.elements.writer(element)));
     }
 
     fn decides(&self, level: Level) -> bool {
@@ -152,7 +153,7 @@ impl Inference for SetAdd<'_> {
         of_cycles.contains(&level)
     }
 
-    fn judge_versions(&self, _: &mut Tally) {}
+    fn check_versions(&self, _: &mut Counts) {}
 
     fn evidence(&self, link: &Link) -> Option<(MicroOp, MicroOp)> {
         let t = self.transactions;
@@ -161,8 +162,8 @@ impl Inference for SetAdd<'_> {
             let writes = t.steps(writer).iter().filter_map(|step| Some((step, as_write(step)?)));
             writes.filter(move |(write, _)| write.key == read.key).map(move |(write, element)| (read, write, element))
         });
-        let mut pairs = pairs.filter_map(|(read, write, element)| match read.act {
-            Act::List(told) => Some((read, write, t.lists.holds(read.key, told, element))),
+        let mut pairs = pairs.filter_map(|(read, write, element)| match read.action {
+            Action::List(observed) => Some((read, write, t.lists.holds(read.key, observed, element))),
             _ => None,
         });
         match link.kind {

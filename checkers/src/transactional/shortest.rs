@@ -2,18 +2,18 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use super::counts::{Instance, Link, LinkKind};
 use super::graph::{ANTI, PRW, REALTIME, RW, SESSION, WR};
-use super::tally::{Instance, Link, LinkKind};
 use super::walk::{Rule, Scratch, Walk};
 
 /// The maximum number of edges visited for the examples of one kind in one component. It bounds the search for the shortest cycle, not
 /// the decision whether there is one.
-const WORK: u64 = 4_000_000;
+const MAX_EDGES: u64 = 4_000_000;
 
 /// Collects the shortest of the offered cycles.
 pub(crate) struct Examples<'g> {
     walk: Walk<'g>,
-    names: &'g [u32],
+    original: &'g [u32],
     limit: usize,
     /// The cycles, each with its sort key: whether it visits a transaction twice, and its length.
     best: Vec<(bool, usize, Vec<Link>)>,
@@ -23,14 +23,14 @@ pub(crate) struct Examples<'g> {
 
 impl<'g> Examples<'g> {
     /// Creates an empty collection of cycles of a walk.
-    pub(crate) fn new(walk: Walk<'g>, names: &'g [u32], limit: usize) -> Examples<'g> {
-        Examples { walk, names, limit, best: Vec::new(), scratch: Scratch::default(), spent: 0 }
+    pub(crate) fn new(walk: Walk<'g>, original: &'g [u32], limit: usize) -> Examples<'g> {
+        Examples { walk, original, limit, best: Vec::new(), scratch: Scratch::default(), spent: 0 }
     }
 
     /// Offers the shortest cycle through an edge that lies on one, given by its tail and its number.
     pub(crate) fn offer(&mut self, tail: u32, place: u32) {
         let is_full = self.best.len() >= self.limit;
-        if self.limit == 0 || (is_full && self.spent > WORK) {
+        if self.limit == 0 || (is_full && self.spent > MAX_EDGES) {
             return;
         }
         // Only a cycle that is shorter than the longest one kept is useful.
@@ -44,7 +44,7 @@ impl<'g> Examples<'g> {
             _ => (self.walk.at(head, 0), self.walk.at(tail, 0)),
         };
         let Some(path) = self.walk.shortest((from, kind), to, most, &mut self.scratch, &mut self.spent) else { return };
-        let cycle = shorten(links(&path, self.names), self.walk.rule);
+        let cycle = shorten(links(&path, self.original), self.walk.rule);
         if self.best.iter().any(|(_, _, known)| is_rotation(known, &cycle)) {
             return;
         }
@@ -60,11 +60,11 @@ impl<'g> Examples<'g> {
 }
 
 /// The links of a closed path, which is given by the head of each edge: from its last transaction to its first, and on.
-pub(crate) fn links(way: &[(u32, u8)], names: &[u32]) -> Vec<Link> {
-    let name = |node: u32| names[node as usize];
-    let Some(&(last, _)) = way.last() else { return Vec::new() };
-    let tails = std::iter::once(last).chain(way.iter().map(|&(node, _)| node));
-    tails.zip(way).map(|(from, &(to, kind))| Link { from: name(from), to: name(to), kind: link_kind(kind) }).collect()
+pub(crate) fn links(path: &[(u32, u8)], original: &[u32]) -> Vec<Link> {
+    let name = |node: u32| original[node as usize];
+    let Some(&(last, _)) = path.last() else { return Vec::new() };
+    let tails = std::iter::once(last).chain(path.iter().map(|&(node, _)| node));
+    tails.zip(path).map(|(from, &(to, kind))| Link { from: name(from), to: name(to), kind: link_kind(kind) }).collect()
 }
 
 /// Makes an instance of a cycle.
@@ -96,23 +96,23 @@ fn is_rotation(one: &[Link], other: &[Link]) -> bool {
 /// Splits a closed walk at a transaction that it visits twice. Under the rule against adjacent anti-dependencies, at least one part obeys
 /// the rule too. A part with more than one anti-dependency replaces the walk, if there is one.
 fn shorten(mut cycle: Vec<Link>, rule: Rule) -> Vec<Link> {
-    while let Some(shorter) = (rule == Rule::Nonadjacent).then(|| part(&cycle)).flatten() {
+    while let Some(shorter) = (rule == Rule::Nonadjacent).then(|| split_shorter(&cycle)).flatten() {
         cycle = shorter;
     }
     cycle
 }
 
 /// Returns the shorter valid one of the two cycles that meet in a repeated transaction.
-fn part(cycle: &[Link]) -> Option<Vec<Link>> {
+fn split_shorter(cycle: &[Link]) -> Option<Vec<Link>> {
     let mut seen = FxHashMap::default();
     let (start, end) = cycle.iter().enumerate().find_map(|(end, link)| seen.insert(link.from, end).map(|start| (start, end)))?;
     let inner = cycle[start..end].to_vec();
     let outer: Vec<Link> = cycle[end..].iter().chain(&cycle[..start]).copied().collect();
-    let will_do = |part: &Vec<Link>| part.iter().filter(|link| link.kind.is_anti()).count() > 1 && obeys(part);
-    [inner, outer].into_iter().filter(will_do).min_by_key(Vec::len)
+    let is_valid = |part: &Vec<Link>| part.iter().filter(|link| link.kind.is_anti()).count() > 1 && has_no_adjacent_anti(part);
+    [inner, outer].into_iter().filter(is_valid).min_by_key(Vec::len)
 }
 
-fn obeys(cycle: &[Link]) -> bool {
+fn has_no_adjacent_anti(cycle: &[Link]) -> bool {
     let before = cycle.iter().cycle().skip(cycle.len().saturating_sub(1));
     before.zip(cycle).all(|(before, link)| !before.kind.is_anti() || !link.kind.is_anti())
 }

@@ -12,43 +12,43 @@
 
 mod argument;
 mod limits;
-mod part;
 mod problem;
 mod saturate;
 mod search;
-mod timeline;
+mod subhistory;
+mod topological_order;
 
 pub(crate) use limits::Limits;
 
 use rustc_hash::FxHashMap;
 
+use super::counts::{Counts, Instance, Link};
 use super::graph::{DEPENDS, Graph, REALTIME, SESSION, WR};
 use super::inference::Inference;
 use super::level::{Boundary, Level};
 use super::phenomenon::Phenomenon;
 use super::proof;
-use super::tally::{Instance, Link, Tally};
 use super::transactions::Transactions;
 use super::walk::Rule;
 use argument::argue;
-use part::{Order, Whole};
-use problem::{Accesses, Problem, Stage};
-use saturate::{Saturated, Sight, saturate};
+use problem::{Accesses, Problem, Replay};
+use saturate::{Saturated, Visibility, saturate};
 use search::{Outcome, Search};
-use timeline::Timeline;
+use subhistory::{Constraints, WholeHistory};
+use topological_order::TopologicalOrder;
 
 /// How a level is decided.
-enum Way {
-    Search(Order),
-    Saturate(Sight),
+enum Method {
+    Search(Constraints),
+    Saturate(Visibility),
 }
 
-const fn search(kinds: u8, rule: Rule) -> Way {
-    Way::Search(Order { kinds, rule })
+const fn search(kinds: u8, rule: Rule) -> Method {
+    Method::Search(Constraints { kinds, rule })
 }
 
 /// The levels decided here, the strongest first, with the phenomenon that refutes each.
-const DECIDED: [(Level, Way, Phenomenon); 12] = [
+const DECIDED: [(Level, Method, Phenomenon); 12] = [
     (Level::StrictSerializable, search(SESSION | REALTIME, Rule::Free), Phenomenon::NoSerialOrderRealtime),
     (Level::StrongSnapshotIsolation, search(SESSION | REALTIME, Rule::Snapshot), Phenomenon::NoSnapshotOrderRealtime),
     (Level::StrongSessionSerializable, search(SESSION, Rule::Free), Phenomenon::NoSerialOrderProcess),
@@ -57,20 +57,20 @@ const DECIDED: [(Level, Way, Phenomenon); 12] = [
     (Level::RepeatableRead, search(0, Rule::Free), Phenomenon::NoSerialOrder),
     (Level::SnapshotIsolation, search(0, Rule::Snapshot), Phenomenon::NoSnapshotOrder),
     (Level::Prefix, search(0, Rule::Prefix), Phenomenon::NoPrefixOrder),
-    (Level::TransactionalCausal, Way::Saturate(Sight::Causal(WR | SESSION)), Phenomenon::NoCausalOrderProcess),
-    (Level::CausalCerone, Way::Saturate(Sight::Causal(WR)), Phenomenon::NoCausalOrder),
-    (Level::ReadAtomic, Way::Saturate(Sight::Direct), Phenomenon::NoAtomicOrder),
-    (Level::MonotonicAtomicView, Way::Saturate(Sight::Earlier), Phenomenon::NoMonotonicOrder),
+    (Level::TransactionalCausal, Method::Saturate(Visibility::Causal(WR | SESSION)), Phenomenon::NoCausalOrderProcess),
+    (Level::CausalCerone, Method::Saturate(Visibility::Causal(WR)), Phenomenon::NoCausalOrder),
+    (Level::ReadAtomic, Method::Saturate(Visibility::Direct), Phenomenon::NoAtomicOrder),
+    (Level::MonotonicAtomicView, Method::Saturate(Visibility::Earlier), Phenomenon::NoMonotonicOrder),
 ];
 
 /// The requested level is decided within the configured limits. Weaker levels, which only make a refutation more precise, are decided
 /// within this number of edge visits, and not at all in histories longer than the second constant.
-const WAYS_BESIDE: u64 = 50_000_000;
-const MOST_BESIDE: usize = 100_000;
+const EXTRA_EDGES: u64 = 50_000_000;
+const MAX_EXTRA_TRANSACTIONS: usize = 100_000;
 
 /// Returns whether every instance of a phenomenon is already a minimal core.
-pub(crate) fn is_of_fewest(phenomenon: Phenomenon) -> bool {
-    DECIDED.iter().any(|(_, way, found)| *found == phenomenon && matches!(way, Way::Search(_)))
+pub(crate) fn is_minimal_core(phenomenon: Phenomenon) -> bool {
+    DECIDED.iter().any(|(_, method, found)| *found == phenomenon && matches!(method, Method::Search(_)))
 }
 
 /// The result of the solver.
@@ -79,7 +79,7 @@ pub(crate) struct Decided {
     /// Levels that an order proves, or that hold because every read is accounted for.
     pub(crate) proved: Vec<Level>,
     /// The phenomena found.
-    pub(crate) tally: Tally,
+    pub(crate) counts: Counts,
     /// For each inferred write dependency, the reason.
     pub(crate) why: FxHashMap<(u32, u32), String>,
     /// Levels that could not be decided within the limits.
@@ -100,27 +100,27 @@ pub(crate) struct Solver<'t> {
 impl Solver<'_> {
     /// Decides a level and, if it does not hold, the levels that it implies. `found` contains the phenomena already known.
     pub(crate) fn decide(&self, asked: Level, found: &[Phenomenon]) -> Decided {
-        let mut decided = Decided { tally: Tally::new(self.examples), ..Decided::default() };
-        let names: Vec<u32> = (0..self.transactions.len() as u32).collect();
-        let accesses = Accesses::new(self.transactions, self.happened, names);
+        let mut decided = Decided { counts: Counts::new(self.examples), ..Decided::default() };
+        let all: Vec<u32> = (0..self.transactions.len() as u32).collect();
+        let accesses = Accesses::new(self.transactions, self.happened, all);
         if accesses.is_clear {
             decided.proved.extend([Level::StrongReadCommitted, Level::StrongSessionReadCommitted, Level::ReadCommitted]);
         }
-        let stands_for = substitute(asked);
-        for (level, way, phenomenon) in DECIDED {
-            let known = found.iter().copied().chain(decided.tally.found.keys().copied());
+        let decided_level = substitute(asked);
+        for (level, method, phenomenon) in DECIDED {
+            let known = found.iter().copied().chain(decided.counts.found.keys().copied());
             let boundary = Boundary::of(known);
             decided.proved.retain(|&level| !boundary.refutes(level));
             let is_known = boundary.refutes(level) || decided.proved.iter().any(|proved| proved.implies(level));
-            let is_asked = level == stands_for;
-            let is_beside = asked.implies(level) && self.transactions.len() <= MOST_BESIDE;
-            if is_known || !(is_asked || is_beside) {
+            let is_asked = level == decided_level;
+            let is_extra = asked.implies(level) && self.transactions.len() <= MAX_EXTRA_TRANSACTIONS;
+            if is_known || !(is_asked || is_extra) {
                 continue;
             }
-            let limits = if is_asked { self.limits } else { Limits { ways: self.limits.ways.min(WAYS_BESIDE), ..self.limits } };
-            let is_decided = match way {
-                Way::Search(order) => self.search(level, order, phenomenon, &accesses, &limits, &mut decided),
-                Way::Saturate(sight) => self.saturate(level, sight, phenomenon, &accesses, &limits, &mut decided),
+            let limits = if is_asked { self.limits } else { Limits { edges: self.limits.edges.min(EXTRA_EDGES), ..self.limits } };
+            let is_decided = match method {
+                Method::Search(constraints) => self.search(level, constraints, phenomenon, &accesses, &limits, &mut decided),
+                Method::Saturate(visibility) => self.saturate(level, visibility, phenomenon, &accesses, &limits, &mut decided),
             };
             if !is_decided {
                 decided.gave_up.push(level);
@@ -133,31 +133,31 @@ impl Solver<'_> {
     fn search(
         &self,
         level: Level,
-        order: Order,
+        constraints: Constraints,
         phenomenon: Phenomenon,
         accesses: &Accesses,
         limits: &Limits,
         decided: &mut Decided,
     ) -> bool {
-        if order.rule != Rule::Free {
+        if constraints.rule != Rule::Free {
             // A serial order is also an order of snapshots, and its search space has half as many places.
-            let beside = Limits { ways: limits.ways.min(WAYS_BESIDE), ..*limits };
-            let (outcome, is_proved) = self.outcome(Order { rule: Rule::Free, ..order }, accesses, &beside);
+            let extra = Limits { edges: limits.edges.min(EXTRA_EDGES), ..*limits };
+            let (outcome, is_proved) = self.outcome(Constraints { rule: Rule::Free, ..constraints }, accesses, &extra);
             if matches!(outcome, Some(Outcome::Holds(_))) && is_proved {
                 decided.proved.push(level);
                 return true;
             }
         }
-        match self.outcome(order, accesses, limits) {
+        match self.outcome(constraints, accesses, limits) {
             (None, _) => true,
             (Some(Outcome::Holds(_)), is_proved) => {
                 decided.proved.extend(is_proved.then_some(level));
                 true
             }
             (Some(Outcome::Refuted(nodes)), _) => {
-                let whole = Whole { transactions: self.transactions, happened: self.happened, graph: self.graph };
-                let fewest = whole.fewest(order, &nodes, limits);
-                decided.tally.add(phenomenon, || self.explain(&whole, order, fewest, nodes));
+                let whole = WholeHistory { transactions: self.transactions, happened: self.happened, graph: self.graph };
+                let core = whole.minimal_core(constraints, &nodes, limits);
+                decided.counts.add(phenomenon, || self.explain(&whole, constraints, core, nodes));
                 true
             }
             (Some(Outcome::GaveUp), _) => false,
@@ -165,20 +165,20 @@ impl Solver<'_> {
     }
 
     /// Returns the outcome of a search and whether an order that it found was verified. There is no outcome if the graph alone is cyclic.
-    fn outcome(&self, order: Order, accesses: &Accesses, limits: &Limits) -> (Option<Outcome>, bool) {
-        let walk = order.walk(self.graph, DEPENDS);
+    fn outcome(&self, constraints: Constraints, accesses: &Accesses, limits: &Limits) -> (Option<Outcome>, bool) {
+        let walk = constraints.walk(self.graph, DEPENDS);
         let problem = Problem { accesses, walk };
-        let outcome = self.guess(&problem).map(|begin| Search::new(&problem, begin).run(limits));
+        let outcome = self.initial_order(&problem).map(|begin| Search::new(&problem, begin).run(limits));
         let is_proved = matches!(&outcome, Some(Outcome::Holds(found)) if proof::certifies(self.transactions, &walk, self.happened, found));
         (outcome, is_proved)
     }
 
-    fn explain(&self, whole: &Whole<'_>, order: Order, fewest: Option<Vec<u32>>, nodes: Vec<u32>) -> Instance {
-        let argument = fewest.as_ref().map(|fewest| {
-            let part = whole.part(order, fewest);
-            argue(self.transactions, order, &part, &|link: &Link| self.inference.sentence(link))
+    fn explain(&self, whole: &WholeHistory<'_>, constraints: Constraints, core: Option<Vec<u32>>, nodes: Vec<u32>) -> Instance {
+        let argument = core.as_ref().map(|core| {
+            let subhistory = whole.subhistory(constraints, core);
+            argue(self.transactions, constraints, &subhistory, &|link: &Link| self.inference.sentence(link))
         });
-        let transactions = fewest.unwrap_or(nodes);
+        let transactions = core.unwrap_or(nodes);
         let mut argument = argument.unwrap_or_default();
         if argument.sentences.is_empty() {
             argument
@@ -190,22 +190,22 @@ impl Solver<'_> {
 
     /// Returns an initial order, or `None` if there is none: by completion, with begins as late as possible or at their invocation,
     /// whichever breaks fewer clauses.
-    fn guess(&self, problem: &Problem<'_>) -> Option<Vec<u32>> {
+    fn initial_order(&self, problem: &Problem<'_>) -> Option<Vec<u32>> {
         let (t, walk) = (self.transactions, &problem.walk);
         let late = |place: u32| proof::completion(t, walk, self.happened, place);
         let early = |place: u32| match walk.node(place) {
             node if place % 2 == 1 && problem.accesses.has(node) => t.invoked(node).0,
             _ => late(place),
         };
-        let late = proof::schedule(walk, late)?;
+        let late = proof::topological_sort(walk, late)?;
         if walk.rule == Rule::Free {
             return Some(late);
         }
-        let early = proof::schedule(walk, early)?;
-        let broken = |order: &Vec<u32>| {
+        let early = proof::topological_sort(walk, early)?;
+        let broken = |initial: &Vec<u32>| {
             let mut count = 0_u32;
-            let (timeline, mut stage) = (Timeline::new(walk, order.clone()), Stage::new(problem.accesses));
-            while problem.play(&timeline, &mut stage, &mut |_| count += 1) {}
+            let (order, mut replay) = (TopologicalOrder::new(walk, initial.clone()), Replay::new(problem.accesses));
+            while problem.replay_next(&order, &mut replay, &mut |_| count += 1) {}
             count
         };
         Some(if broken(&early) < broken(&late) { early } else { late })
@@ -215,17 +215,17 @@ impl Solver<'_> {
     fn saturate(
         &self,
         level: Level,
-        sight: Sight,
+        visibility: Visibility,
         phenomenon: Phenomenon,
         accesses: &Accesses,
         limits: &Limits,
         decided: &mut Decided,
     ) -> bool {
-        match saturate(self.transactions, accesses, self.graph, sight, self.examples, limits) {
+        match saturate(self.transactions, accesses, self.graph, visibility, self.examples, limits) {
             Saturated::Holds if accesses.is_clear => decided.proved.push(level),
             Saturated::Holds => {}
             Saturated::Refuted { count, examples, why } => {
-                decided.tally.add_all(phenomenon, count, examples);
+                decided.counts.add_all(phenomenon, count, examples);
                 decided.why.extend(why);
             }
             Saturated::GaveUp => return false,

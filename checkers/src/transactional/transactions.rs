@@ -5,52 +5,25 @@ use rustc_hash::FxHashMap;
 use thiserror::Error;
 
 use super::atoms::{Atom, Atoms, Numbering};
+use super::datatype::Datatype;
 use super::elements::{Element, Elements, NONE};
-use super::lists::{Lists, Told};
+use super::lists::{ListRef, Lists};
 use super::predicates::{Predicate, Predicates, Scan};
-
-/// The data type that the transactions of a workload access.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Datatype {
-    /// Lists: `[:append k v]` appends, `[:r k [v …]]` reads the whole list.
-    ListAppend,
-    /// Registers: `[:w k v]` writes, `[:r k v]` reads.
-    RwRegister,
-    /// Grow-only sets: `[:add k v]` adds, `[:r k [v …]]` reads the whole set.
-    SetAdd,
-    /// Counters: `[:inc k n]` increments, `[:r k n]` reads.
-    CounterInc,
-}
-
-impl Datatype {
-    /// All data types, with the names of their workloads and checkers.
-    pub const NAMES: [(Datatype, &'static str); 4] = [
-        (Datatype::ListAppend, "list-append"),
-        (Datatype::RwRegister, "rw-register"),
-        (Datatype::SetAdd, "set-add"),
-        (Datatype::CounterInc, "counter-inc"),
-    ];
-
-    /// Returns the data type of a workload.
-    pub fn named(name: &str) -> Option<Datatype> {
-        Datatype::NAMES.into_iter().find(|(_, other)| *other == name).map(|(datatype, _)| datatype)
-    }
-}
 
 /// One step (micro-operation) of a transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct MicroOp {
     pub(crate) key: u32,
-    pub(crate) act: Act,
+    pub(crate) action: Action,
 }
 
 /// The action of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Act {
+pub(crate) enum Action {
     /// Wrote an element.
     Write(Element),
     /// Read a list or a set.
-    List(Told),
+    List(ListRef),
     /// Read a register: an element, or [`NONE`] for the initial state.
     Register(Element),
     /// Read a counter: the index of the sum, see [`Transactions::sum`].
@@ -280,20 +253,20 @@ impl Transactions {
                 continue;
             }
             let key = self.key_in(event, key);
-            let act = match (f.as_text(), self.datatype) {
+            let action = match (f.as_text(), self.datatype) {
                 (Some("append"), Datatype::ListAppend) | (Some("add"), Datatype::SetAdd) | (Some("w" | "write"), Datatype::RwRegister) => {
-                    Act::Write(self.write(transaction, key, value, at)?)
+                    Action::Write(self.write(transaction, key, value, at)?)
                 }
                 (Some("inc"), Datatype::CounterInc) if value.as_int().is_some() => match self.steps.get(from + place) {
                     // The completion repeats the write of the invocation.
-                    Some(&MicroOp { act: act @ Act::Write(_), .. }) if replaces => act,
-                    _ => Act::Write(self.write(transaction, key, value, at)?),
+                    Some(&MicroOp { action: action @ Action::Write(_), .. }) if replaces => action,
+                    _ => Action::Write(self.write(transaction, key, value, at)?),
                 },
-                (Some("r" | "read"), _) if event.kind != Kind::Ok => Act::Unknown,
+                (Some("r" | "read"), _) if event.kind != Kind::Ok => Action::Unknown,
                 (Some("r" | "read"), _) => self.read(key, value).ok_or_else(|| foreign(step))?,
                 _ => return Err(foreign(step)),
             };
-            let step = MicroOp { key, act };
+            let step = MicroOp { key, action };
             if replaces {
                 self.steps[from + place] = step;
             } else {
@@ -326,8 +299,8 @@ impl Transactions {
         for (key, value) in pairs {
             let key = self.key_in(event, key);
             keys.push(key);
-            let act = self.read(key, value)?;
-            self.steps.push(MicroOp { key, act });
+            let action = self.read(key, value)?;
+            self.steps.push(MicroOp { key, action });
         }
         keys.sort_unstable();
         if keys.windows(2).any(|pair| pair[0] == pair[1]) {
@@ -338,20 +311,20 @@ impl Transactions {
     }
 
     /// Stores the result of a read; returns `None` if it is not a value of the workload.
-    fn read(&mut self, key: u32, value: &Value) -> Option<Act> {
+    fn read(&mut self, key: u32, value: &Value) -> Option<Action> {
         match self.datatype {
             Datatype::ListAppend => {
                 let list = if value.is_nil() { &[] } else { value.as_list()? };
-                Some(Act::List(self.lists.observe(key, list, &mut self.atoms, &mut self.elements)))
+                Some(Action::List(self.lists.observe(key, list, &mut self.atoms, &mut self.elements)))
             }
             Datatype::SetAdd => {
                 let set = if value.is_nil() { &[] } else { value.as_list()? };
-                Some(Act::List(self.lists.observe_set(key, set, &mut self.atoms, &mut self.elements)))
+                Some(Action::List(self.lists.observe_set(key, set, &mut self.atoms, &mut self.elements)))
             }
-            Datatype::RwRegister => Some(Act::Register(self.read_register(key, value))),
+            Datatype::RwRegister => Some(Action::Register(self.read_register(key, value))),
             Datatype::CounterInc => {
                 self.sums.push(if value.is_nil() { 0 } else { value.as_int()? });
-                Some(Act::Sum(self.sums.len() as u32 - 1))
+                Some(Action::Sum(self.sums.len() as u32 - 1))
             }
         }
     }
@@ -389,7 +362,7 @@ impl Transactions {
         match self.elements.writer(element) {
             NONE => self.elements.set_writer(element, transaction),
             // The completion repeats the write of the invocation.
-            known if known == transaction && self.open_or_last(transaction, at) => return Ok(element),
+            known if known == transaction && self.restates_invocation(transaction, at) => return Ok(element),
             _ if matches!(self.datatype, Datatype::ListAppend | Datatype::SetAdd) => {
                 return Err(PushError::Repeated { event: EventIndex(at), key: self.key(key), value: value.clone() });
             }
@@ -407,7 +380,7 @@ impl Transactions {
     }
 
     /// Returns whether this event completes a transaction whose invocation was recorded, so that its writes are known already.
-    fn open_or_last(&self, transaction: u32, at: u32) -> bool {
+    fn restates_invocation(&self, transaction: u32, at: u32) -> bool {
         self.completed[transaction as usize] == at && self.has_begin(transaction)
     }
 
@@ -487,8 +460,8 @@ impl Transactions {
 
     /// The (key, element) pairs that a transaction wrote.
     pub(crate) fn writes(&self, transaction: u32) -> impl Iterator<Item = (u32, Element)> + '_ {
-        self.steps(transaction).iter().filter_map(|step| match step.act {
-            Act::Write(element) => Some((step.key, element)),
+        self.steps(transaction).iter().filter_map(|step| match step.action {
+            Action::Write(element) => Some((step.key, element)),
             _ => None,
         })
     }
@@ -496,18 +469,18 @@ impl Transactions {
     /// The version that a step read: an element, or [`NONE`] for the initial state; `None` if the step is not a read or the version is
     /// ambiguous.
     pub(crate) fn version(&self, step: &MicroOp) -> Option<Element> {
-        match step.act {
-            Act::List(told) => Some(self.lists.list(step.key, told).last().copied().unwrap_or(NONE)),
-            Act::Register(NONE) if !self.initial_written[step.key as usize] => Some(NONE),
-            Act::Register(element) if element != NONE && !self.elements.is_repeated(element) => Some(element),
+        match step.action {
+            Action::List(observed) => Some(self.lists.list(step.key, observed).last().copied().unwrap_or(NONE)),
+            Action::Register(NONE) if !self.initial_written[step.key as usize] => Some(NONE),
+            Action::Register(element) if element != NONE && !self.elements.is_repeated(element) => Some(element),
             _ => None,
         }
     }
 
     /// The sum that a read of a counter returned.
     pub(crate) fn sum(&self, step: &MicroOp) -> Option<i64> {
-        match step.act {
-            Act::Sum(at) => self.sums.get(at as usize).copied(),
+        match step.action {
+            Action::Sum(at) => self.sums.get(at as usize).copied(),
             _ => None,
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 
-use super::components::Ways;
+use super::components::Digraph;
 use super::graph::{ANTI, Graph, RW, VIA, WR};
 
 /// The edges that a walk may take.
@@ -29,18 +29,18 @@ pub(crate) struct Walk<'g> {
     pub(crate) mask: u8,
     pub(crate) rule: Rule,
     /// Nodes that must not be entered.
-    pub(crate) shut: Option<&'g [bool]>,
+    pub(crate) excluded: Option<&'g [bool]>,
 }
 
 impl<'g> Walk<'g> {
     /// All walks over edges of these kinds.
     pub(crate) fn free(graph: &'g Graph, mask: u8) -> Walk<'g> {
-        Walk { graph, mask: mask | VIA, rule: Rule::Free, shut: None }
+        Walk { graph, mask: mask | VIA, rule: Rule::Free, excluded: None }
     }
 
     /// The walks over anti-dependencies and edges of these kinds that obey a rule.
     pub(crate) fn ruled(graph: &'g Graph, mask: u8, rule: Rule) -> Walk<'g> {
-        Walk { graph, mask: mask | RW | VIA, rule, shut: None }
+        Walk { graph, mask: mask | RW | VIA, rule, excluded: None }
     }
 
     fn layers(&self) -> u32 {
@@ -90,12 +90,12 @@ impl<'g> Walk<'g> {
             if distance > scratch.distance[place as usize] {
                 continue;
             }
-            for way in self.span(place) {
+            for edge in self.edge_range(place) {
                 *spent += 1;
-                let Some(next) = self.step(place, way) else { continue };
-                let (kind, free) = match self.virtual_way(place, way) {
+                let Some(next) = self.head(place, edge) else { continue };
+                let (kind, free) = match self.is_begin_to_commit(place, edge) {
                     true => (0, true),
-                    false => (self.graph.edge(way).1, self.graph.edge(way).1 == VIA),
+                    false => (self.graph.edge(edge).1, self.graph.edge(edge).1 == VIA),
                 };
                 let distance = distance + u32::from(!free);
                 if distance <= most && scratch.is_nearer(next, distance) {
@@ -117,37 +117,37 @@ impl<'g> Walk<'g> {
             place = scratch.from[place as usize];
         }
         back.push((from, entering));
-        let (mut path, mut into_joint) = (Vec::with_capacity(back.len()), 0);
+        let (mut path, mut into_auxiliary) = (Vec::with_capacity(back.len()), 0);
         for (place, kind) in back.into_iter().rev().filter(|&(_, kind)| kind != 0) {
-            let kind = if kind == VIA { into_joint } else { kind };
+            let kind = if kind == VIA { into_auxiliary } else { kind };
             let node = self.node(place);
-            if self.graph.is_joint(node) { into_joint = kind } else { path.push((node, kind)) }
+            if self.graph.is_auxiliary(node) { into_auxiliary = kind } else { path.push((node, kind)) }
         }
         path
     }
 
-    fn virtual_way(&self, place: u32, way: u32) -> bool {
-        matches!(self.rule, Rule::Prefix | Rule::Snapshot) && way == self.graph.span(self.node(place)).end
+    fn is_begin_to_commit(&self, place: u32, edge: u32) -> bool {
+        matches!(self.rule, Rule::Prefix | Rule::Snapshot) && edge == self.graph.edge_range(self.node(place)).end
     }
 }
 
-impl Ways for Walk<'_> {
+impl Digraph for Walk<'_> {
     fn len(&self) -> usize {
         self.graph.len() * self.layers() as usize
     }
 
-    fn span(&self, place: u32) -> Range<u32> {
-        let span = self.graph.span(self.node(place));
+    fn edge_range(&self, place: u32) -> Range<u32> {
+        let span = self.graph.edge_range(self.node(place));
         // An edge from the begin of a transaction to its commit.
         if matches!(self.rule, Rule::Prefix | Rule::Snapshot) && place % 2 == 1 { span.start..span.end + 1 } else { span }
     }
 
-    fn step(&self, place: u32, way: u32) -> Option<u32> {
-        if self.virtual_way(place, way) {
+    fn head(&self, place: u32, edge: u32) -> Option<u32> {
+        if self.is_begin_to_commit(place, edge) {
             return Some(place - 1);
         }
-        let (target, kind) = self.graph.edge(way);
-        if kind & self.mask == 0 || self.shut.is_some_and(|shut| shut[target as usize]) {
+        let (target, kind) = self.graph.edge(edge);
+        if kind & self.mask == 0 || self.excluded.is_some_and(|excluded| excluded[target as usize]) {
             return None;
         }
         match self.rule {

@@ -10,12 +10,12 @@ pub(crate) struct Limits {
     /// The maximum memory in bytes.
     pub(crate) bytes: usize,
     /// The maximum number of edge visits, a limit that does not depend on the machine.
-    pub(crate) ways: u64,
+    pub(crate) edges: u64,
 }
 
 impl Limits {
     /// Returns whether a search that visited so many edges and holds so many bytes must end.
-    pub(crate) fn are_reached(&self, ways: u64, bytes: usize) -> bool {
-        ways > self.ways || bytes > self.bytes || self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
+    pub(crate) fn are_reached(&self, edges: u64, bytes: usize) -> bool {
+        edges > self.edges || bytes > self.bytes || self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
     }
 }

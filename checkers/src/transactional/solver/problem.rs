@@ -13,9 +13,9 @@ use elenchus_core::Kind;
 use rustc_hash::FxHashMap;
 
 use super::super::elements::{Element, NONE};
-use super::super::transactions::{Act, Transactions};
+use super::super::transactions::{Action, Transactions};
 use super::super::walk::{Rule, Walk};
-use super::timeline::{Before, Timeline};
+use super::topological_order::{Precedence, TopologicalOrder};
 
 /// A version that is read or written: the last one of a transaction under a key or, numbered after those, the initial state of a key.
 type Slot = u32;
@@ -33,7 +33,7 @@ pub(super) enum Clause {
 #[derive(Debug, Default)]
 pub(super) struct Accesses {
     /// The transaction of each node, ascending.
-    pub(super) names: Vec<u32>,
+    pub(super) transactions: Vec<u32>,
     /// By slot, the node that wrote it, or [`NONE`].
     owners: Vec<u32>,
     /// By slot, its key.
@@ -51,21 +51,21 @@ pub(super) struct Accesses {
 
 impl Accesses {
     /// Collects the accesses of those transactions that happened. O(steps).
-    pub(super) fn new(t: &Transactions, happened: &[bool], names: Vec<u32>) -> Accesses {
+    pub(super) fn new(t: &Transactions, happened: &[bool], transactions: Vec<u32>) -> Accesses {
         let mut accesses =
-            Accesses { names, is_clear: t.predicates.is_empty(), key_count: t.keys(), writes_from: vec![0], ..Accesses::default() };
+            Accesses { transactions, is_clear: t.predicates.is_empty(), key_count: t.keys(), writes_from: vec![0], ..Accesses::default() };
         let mut of_element: FxHashMap<Element, Slot> = FxHashMap::default();
         let mut written: Vec<(u32, Element)> = Vec::new();
-        for (node, &name) in accesses.names.iter().enumerate() {
+        for (node, &transaction) in accesses.transactions.iter().enumerate() {
             written.clear();
-            written.extend(t.writes(name).filter(|_| happened[name as usize]));
+            written.extend(t.writes(transaction).filter(|_| happened[transaction as usize]));
             written.sort_unstable();
             for &(key, element) in &written {
                 if accesses.owners.last() != Some(&(node as u32)) || accesses.keys.last() != Some(&key) {
                     accesses.keys.push(key);
                     accesses.owners.push(node as u32);
                 }
-                if t.elements.writer(element) == name && !t.elements.is_repeated(element) {
+                if t.elements.writer(element) == transaction && !t.elements.is_repeated(element) {
                     of_element.insert(element, accesses.keys.len() as Slot - 1);
                 }
             }
@@ -75,19 +75,19 @@ impl Accesses {
         accesses.keys.extend(0..t.keys() as u32);
         accesses.owners.resize(accesses.keys.len(), NONE);
         accesses.reads_from.push(0);
-        for &name in &accesses.names {
+        for &transaction in &accesses.transactions {
             let from = accesses.reads.len();
-            for step in t.steps(name).iter().filter(|_| t.kind(name) == Kind::Ok) {
+            for step in t.steps(transaction).iter().filter(|_| t.kind(transaction) == Kind::Ok) {
                 let slot = match t.version(step) {
                     Some(NONE) => Some(written + step.key),
-                    Some(element) if t.elements.writer(element) == name => continue,
+                    Some(element) if t.elements.writer(element) == transaction => continue,
                     Some(element) => of_element.get(&element).copied(),
                     None => None,
                 };
                 match slot {
                     Some(slot) if !accesses.reads[from..].contains(&slot) => accesses.reads.push(slot),
                     Some(_) => {}
-                    None => accesses.is_clear &= matches!(step.act, Act::Write(_)),
+                    None => accesses.is_clear &= matches!(step.action, Action::Write(_)),
                 }
             }
             accesses.reads_from.push(accesses.reads.len() as u32);
@@ -97,7 +97,7 @@ impl Accesses {
 
     /// The number of transactions.
     pub(super) fn len(&self) -> usize {
-        self.names.len()
+        self.transactions.len()
     }
 
     /// Returns whether a node is one of these transactions, not an auxiliary node.
@@ -137,7 +137,7 @@ pub(super) struct Problem<'g> {
 }
 
 /// A partial replay of an order, with the state of the keys.
-pub(super) struct Stage {
+pub(super) struct Replay {
     /// The rank of the next place.
     rank: u32,
     /// By key, its last version.
@@ -156,11 +156,11 @@ struct Written {
     before: Slot,
 }
 
-impl Stage {
+impl Replay {
     /// Creates a replay at the first place. O(keys + slots).
-    pub(super) fn new(accesses: &Accesses) -> Stage {
+    pub(super) fn new(accesses: &Accesses) -> Replay {
         let last = (0..accesses.key_count as u32).map(|key| accesses.initial() + key).collect();
-        Stage { rank: 0, last, next: vec![NONE; accesses.keys.len()], written: Vec::new() }
+        Replay { rank: 0, last, next: vec![NONE; accesses.keys.len()], written: Vec::new() }
     }
 
     /// The rank of the next place.
@@ -169,7 +169,7 @@ impl Stage {
     }
 
     /// Rewinds to before the place of a rank, if it was replayed. O(places undone).
-    pub(super) fn back_to(&mut self, rank: u32) {
+    pub(super) fn rewind(&mut self, rank: u32) {
         self.rank = self.rank.min(rank);
         while let Some(Written { key, before, .. }) = self.written.pop_if(|written| written.rank >= rank) {
             self.last[key as usize] = before;
@@ -190,42 +190,42 @@ impl Problem<'_> {
     }
 
     /// The two sides of a clause. The first is `None` if nothing can precede the version that was read.
-    pub(super) fn sides(&self, clause: Clause) -> [Option<Before>; 2] {
+    pub(super) fn sides(&self, clause: Clause) -> [Option<Precedence>; 2] {
         match clause {
             Clause::Read { reader, source, other, .. } => [
-                (source != NONE).then(|| Before { first: self.commit(other), second: self.commit(source) }),
-                Some(Before { first: self.begin(reader), second: self.commit(other) }),
+                (source != NONE).then(|| Precedence { first: self.commit(other), second: self.commit(source) }),
+                Some(Precedence { first: self.begin(reader), second: self.commit(other) }),
             ],
             Clause::Conflict { one, other, .. } => [
-                Some(Before { first: self.commit(one), second: self.begin(other) }),
-                Some(Before { first: self.commit(other), second: self.begin(one) }),
+                Some(Precedence { first: self.commit(one), second: self.begin(other) }),
+                Some(Precedence { first: self.commit(other), second: self.begin(one) }),
             ],
         }
     }
 
     /// Replays the next place of an order and reports the clauses that it breaks with those before it. If no clause is reported until the
     /// end, the order breaks none. Returns false if there is no next place. O(steps of its transaction).
-    pub(super) fn play(&self, timeline: &Timeline, stage: &mut Stage, say: &mut dyn FnMut(Clause)) -> bool {
-        let Some(&place) = timeline.order().get(stage.rank as usize) else { return false };
+    pub(super) fn replay_next(&self, order: &TopologicalOrder, replay: &mut Replay, report: &mut dyn FnMut(Clause)) -> bool {
+        let Some(&place) = order.places().get(replay.rank as usize) else { return false };
         let node = self.walk.node(place);
         let has_begins = self.walk.rule != Rule::Free;
         if self.accesses.has(node) {
             if !has_begins || place % 2 == 1 {
-                self.play_reads(node, stage, say);
+                self.replay_reads(node, replay, report);
             }
             if !has_begins || place.is_multiple_of(2) {
-                self.play_writes(node, timeline, stage, say);
+                self.replay_writes(node, order, replay, report);
             }
         }
-        stage.rank += 1;
+        replay.rank += 1;
         true
     }
 
-    fn play_reads(&self, reader: u32, stage: &Stage, say: &mut dyn FnMut(Clause)) {
+    fn replay_reads(&self, reader: u32, replay: &Replay, report: &mut dyn FnMut(Clause)) {
         let accesses = self.accesses;
         for &slot in accesses.reads(reader) {
             let (key, source) = (accesses.keys[slot as usize], accesses.owners[slot as usize]);
-            let (first, last) = (stage.next[slot as usize], stage.last[key as usize]);
+            let (first, last) = (replay.next[slot as usize], replay.last[key as usize]);
             if first == NONE {
                 continue;
             }
@@ -233,23 +233,23 @@ impl Problem<'_> {
             for between in [first, last].into_iter().take(1 + usize::from(first != last)) {
                 let other = accesses.owners[between as usize];
                 if other != reader {
-                    say(Clause::Read { key, reader, source, other });
+                    report(Clause::Read { key, reader, source, other });
                 }
             }
         }
     }
 
-    fn play_writes(&self, node: u32, timeline: &Timeline, stage: &mut Stage, say: &mut dyn FnMut(Clause)) {
+    fn replay_writes(&self, node: u32, order: &TopologicalOrder, replay: &mut Replay, report: &mut dyn FnMut(Clause)) {
         let accesses = self.accesses;
         for slot in accesses.writes(node) {
             let key = accesses.keys[slot as usize];
-            let before = std::mem::replace(&mut stage.last[key as usize], slot);
-            stage.next[before as usize] = slot;
-            stage.written.push(Written { rank: stage.rank, key, before });
+            let before = std::mem::replace(&mut replay.last[key as usize], slot);
+            replay.next[before as usize] = slot;
+            replay.written.push(Written { rank: replay.rank, key, before });
             let one = accesses.owners[before as usize];
-            let overlaps = || !timeline.has(Before { first: self.commit(one), second: self.begin(node) });
+            let overlaps = || !order.satisfies(Precedence { first: self.commit(one), second: self.begin(node) });
             if self.walk.rule == Rule::Snapshot && one != NONE && overlaps() {
-                say(Clause::Conflict { key, one, other: node });
+                report(Clause::Conflict { key, one, other: node });
             }
         }
     }

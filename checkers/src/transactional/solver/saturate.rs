@@ -7,20 +7,20 @@
 
 use rayon::prelude::*;
 
-use super::super::components::{Components, Ways};
+use super::super::components::{Components, Digraph};
+use super::super::counts::{Instance, LinkKind};
 use super::super::elements::NONE;
 use super::super::graph::{Graph, WR, WW};
-use super::super::proof::schedule;
+use super::super::proof::topological_sort;
 use super::super::shortest::Examples;
-use super::super::tally::{Instance, LinkKind};
-use super::super::transactions::{Act, Transactions};
+use super::super::transactions::{Action, Transactions};
 use super::super::walk::{Scratch, Walk};
 use super::limits::Limits;
 use super::problem::Accesses;
 
 /// Which transactions are visible to a reader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Sight {
+pub(super) enum Visibility {
     /// Those it read from in earlier steps: monotonic atomic view, which Biswas & Enea call read committed.
     Earlier,
     /// Those it read from in any step: read atomic.
@@ -52,17 +52,24 @@ pub(super) enum Saturated {
 const BLOCK: usize = 512;
 
 /// The maximum number of inferred write dependencies.
-const MOST: usize = 32 << 20;
+const MAX_INFERRED: usize = 32 << 20;
 
 type Bits = [u64; BLOCK / 64];
 
 /// Decides whether a version order exists for a visibility. O(steps); for causal visibility O(edges · transactions / 512).
-pub(super) fn saturate(t: &Transactions, accesses: &Accesses, graph: &Graph, sight: Sight, examples: usize, limits: &Limits) -> Saturated {
-    let order = if let Sight::Causal(kinds) = sight { kinds } else { WR };
-    let inferred = match sight {
-        Sight::Earlier => Some(earlier(t, accesses)),
-        Sight::Direct => Some(direct(accesses)),
-        Sight::Causal(kinds) => causal(accesses, graph, kinds, limits),
+pub(super) fn saturate(
+    t: &Transactions,
+    accesses: &Accesses,
+    graph: &Graph,
+    visibility: Visibility,
+    examples: usize,
+    limits: &Limits,
+) -> Saturated {
+    let order = if let Visibility::Causal(kinds) = visibility { kinds } else { WR };
+    let inferred = match visibility {
+        Visibility::Earlier => Some(earlier(t, accesses)),
+        Visibility::Direct => Some(direct(accesses)),
+        Visibility::Causal(kinds) => causal(accesses, graph, kinds, limits),
     };
     let Some(mut inferred) = inferred else { return Saturated::GaveUp };
     inferred.sort_unstable();
@@ -78,11 +85,11 @@ pub(super) fn saturate(t: &Transactions, accesses: &Accesses, graph: &Graph, sig
     if components.len() == walk.len() {
         return Saturated::Holds;
     }
-    let names: Vec<u32> = (0..graph.len() as u32).collect();
-    let mut best = Examples::new(walk, &names, examples.max(1));
+    let original: Vec<u32> = (0..graph.len() as u32).collect();
+    let mut best = Examples::new(walk, &original, examples.max(1));
     let mut count = 0;
     for from in 0..extended.len() as u32 {
-        for place in extended.span(from) {
+        for place in extended.edge_range(from) {
             let (to, kind) = extended.edge(place);
             if kind == WW && components.joins(from, to) {
                 count += 1;
@@ -94,23 +101,23 @@ pub(super) fn saturate(t: &Transactions, accesses: &Accesses, graph: &Graph, sig
     let mut why: Vec<((u32, u32), String)> = Vec::new();
     for link in found.iter().flat_map(|instance| &instance.cycle).filter(|link| link.kind == LinkKind::Ww) {
         if let Ok(at) = inferred.binary_search_by_key(&(link.from, link.to), |one| (one.before, one.after)) {
-            why.push(((link.from, link.to), say(t, &Walk::free(&extended, order), &inferred[at])));
+            why.push(((link.from, link.to), explain(t, &Walk::free(&extended, order), &inferred[at])));
         }
     }
     Saturated::Refuted { count, examples: found, why }
 }
 
 /// The reason of an inferred write dependency.
-fn say(t: &Transactions, walk: &Walk<'_>, one: &Inferred) -> String {
+fn explain(t: &Transactions, walk: &Walk<'_>, one: &Inferred) -> String {
     let [before, after, reader] = [one.before, one.after, one.reader].map(|transaction| t.name(transaction));
     let path = walk.shortest((one.before, WR), one.reader, u32::MAX, &mut Scratch::default(), &mut 0).unwrap_or_default();
-    let way = match path.len() {
+    let route = match path.len() {
         0..=2 => String::new(),
         _ => format!(" (through {})", path[1..path.len() - 1].iter().map(|&(node, _)| t.name(node)).collect::<Vec<_>>().join(", ")),
     };
     let key = t.key(one.key);
     format!(
-        "{before} and {after} both wrote {key}, and {reader}, which saw {before}{way}, read {key} as {after} wrote it: so {before} precedes {after}"
+        "{before} and {after} both wrote {key}, and {reader}, which saw {before}{route}, read {key} as {after} wrote it: so {before} precedes {after}"
     )
 }
 
@@ -121,13 +128,13 @@ fn earlier(t: &Transactions, accesses: &Accesses) -> Vec<Inferred> {
     // By key: the reader, and the sources of its nearest later read and of the nearest read of another version.
     let mut later: Vec<(u32, [u32; 2])> = vec![(NONE, [NONE; 2]); t.keys()];
     let mut touched: Vec<u32> = Vec::new();
-    for &reader in &accesses.names {
+    for &reader in &accesses.transactions {
         if accesses.sources(reader).nth(1).is_none() {
             continue;
         }
         touched.clear();
         for step in t.steps(reader).iter().rev() {
-            let Some(version) = t.version(step).filter(|_| !matches!(step.act, Act::Write(_))) else { continue };
+            let Some(version) = t.version(step).filter(|_| !matches!(step.action, Action::Write(_))) else { continue };
             let source = if version == NONE { NONE } else { t.elements.writer(version) };
             if source == reader || source != NONE && !accesses.has(source) {
                 continue;
@@ -158,7 +165,7 @@ fn earlier(t: &Transactions, accesses: &Accesses) -> Vec<Inferred> {
 /// Write dependencies under [`Visibility::Direct`].
 fn direct(accesses: &Accesses) -> Vec<Inferred> {
     let mut inferred = Vec::new();
-    for reader in accesses.names.iter().copied() {
+    for reader in accesses.transactions.iter().copied() {
         let reads: Vec<(u32, u32)> = accesses.sources(reader).collect();
         let mut sources: Vec<u32> = reads.iter().map(|&(_, source)| source).filter(|&source| source != NONE).collect();
         sources.sort_unstable();
@@ -174,17 +181,21 @@ fn direct(accesses: &Accesses) -> Vec<Inferred> {
 
 /// Write dependencies under [`Visibility::Causal`]. Returns `None` if the limits are reached.
 fn causal(accesses: &Accesses, graph: &Graph, kinds: u8, limits: &Limits) -> Option<Vec<Inferred>> {
-    let order = schedule(&Walk::free(graph, kinds), |place| place)?;
+    let order = topological_sort(&Walk::free(graph, kinds), |place| place)?;
     let blocks: Vec<usize> = (0..order.len()).step_by(BLOCK).collect();
     let found: Option<Vec<Vec<Inferred>>> = blocks
         .into_par_iter()
-        .map(|from| (!limits.are_reached(0, 0)).then(|| seen_of(accesses, graph, kinds, &order[from..])).filter(|found| found.len() < MOST))
+        .map(|from| {
+            (!limits.are_reached(0, 0))
+                .then(|| propagate_block(accesses, graph, kinds, &order[from..]))
+                .filter(|found| found.len() < MAX_INFERRED)
+        })
         .collect();
     Some(found?.concat())
 }
 
 /// Write dependencies that follow from seeing one of the first transactions, a block of them, of an order.
-fn seen_of(accesses: &Accesses, graph: &Graph, kinds: u8, order: &[u32]) -> Vec<Inferred> {
+fn propagate_block(accesses: &Accesses, graph: &Graph, kinds: u8, order: &[u32]) -> Vec<Inferred> {
     let block = &order[..order.len().min(BLOCK)];
     let mut seen: Vec<Bits> = vec![[0; BLOCK / 64]; graph.len()];
     let mut writers: rustc_hash::FxHashMap<u32, Bits> = rustc_hash::FxHashMap::default();

@@ -11,8 +11,8 @@ use std::collections::BTreeSet;
 use rustc_hash::FxHashSet;
 
 use super::limits::Limits;
-use super::problem::{Clause, Problem, Stage};
-use super::timeline::{Before, FIXED, Step, Timeline};
+use super::problem::{Clause, Problem, Replay};
+use super::topological_order::{FIXED, Precedence, Step, TopologicalOrder};
 
 /// The outcome of a search.
 pub(super) enum Outcome {
@@ -26,16 +26,16 @@ pub(super) enum Outcome {
 
 /// A learned clause: one of its sides must hold.
 struct Learned {
-    sides: Vec<Before>,
+    sides: Vec<Precedence>,
     origin: Origin,
 }
 
 /// What a conclusion depends on besides precedences that may be undone: nodes, and permanent precedences by their index in
-/// [`Search::certain`].
+/// [`Search::permanent`].
 #[derive(Clone, Default)]
 struct Origin {
     nodes: Vec<u32>,
-    grounds: Vec<u32>,
+    premises: Vec<u32>,
 }
 
 /// Why a precedence was added.
@@ -44,13 +44,13 @@ struct Reason {
     /// shows where.
     level: u32,
     /// The precedences that falsify the other sides of its clause, without permanent ones; empty for a decision.
-    because: Vec<u32>,
+    antecedents: Vec<u32>,
     origin: Origin,
 }
 
 /// A conflict: the precedences that it depends on.
 struct Conflict {
-    because: Vec<u32>,
+    antecedents: Vec<u32>,
     origin: Origin,
 }
 
@@ -71,12 +71,12 @@ const WINDOW: u32 = 4096;
 /// The state of a search.
 pub(super) struct Search<'p, 'g> {
     problem: &'p Problem<'g>,
-    timeline: Timeline,
+    order: TopologicalOrder,
     reasons: Vec<Reason>,
     /// The number of precedences at each decision.
-    choices: Vec<usize>,
+    decisions: Vec<usize>,
     /// The origin of each permanent precedence (level 0). The reasons of current ones refer to it by index.
-    certain: Vec<Origin>,
+    permanent: Vec<Origin>,
     learned: Vec<Learned>,
     learned_bytes: usize,
 }
@@ -84,46 +84,46 @@ pub(super) struct Search<'p, 'g> {
 impl<'p, 'g> Search<'p, 'g> {
     /// Creates a search that starts with a topological order of the problem's walk.
     pub(super) fn new(problem: &'p Problem<'g>, order: Vec<u32>) -> Search<'p, 'g> {
-        let timeline = Timeline::new(&problem.walk, order);
-        Search { problem, timeline, reasons: Vec::new(), choices: Vec::new(), certain: Vec::new(), learned: Vec::new(), learned_bytes: 0 }
+        let order = TopologicalOrder::new(&problem.walk, order);
+        Search { problem, order, reasons: Vec::new(), decisions: Vec::new(), permanent: Vec::new(), learned: Vec::new(), learned_bytes: 0 }
     }
 
     /// Searches until the problem is decided or the limits are reached. Exponential at worst, since the problem is NP-complete.
     pub(super) fn run(mut self, limits: &Limits) -> Outcome {
-        let mut stage = Stage::new(self.problem.accesses);
+        let mut replay = Replay::new(self.problem.accesses);
         let mut broken: Vec<Clause> = Vec::new();
         let mut known: FxHashSet<Clause> = FxHashSet::default();
         let mut window = WINDOW;
         loop {
             broken.clear();
             known.clear();
-            let begun = stage.rank();
+            let begun = replay.rank();
             let mut first = u32::MAX;
-            while first == u32::MAX || stage.rank() - first < window {
-                let rank = stage.rank();
-                let mut say = |clause| {
+            while first == u32::MAX || replay.rank() - first < window {
+                let rank = replay.rank();
+                let mut report = |clause| {
                     first = first.min(rank);
                     if known.insert(clause) {
                         broken.push(clause);
                     }
                 };
-                if !self.problem.play(&self.timeline, &mut stage, &mut say) {
+                if !self.problem.replay_next(&self.order, &mut replay, &mut report) {
                     break;
                 }
             }
-            let lessons: Vec<usize> = (0..self.learned.len()).filter(|&at| self.is_broken(&self.learned[at].sides)).collect();
-            if broken.is_empty() && lessons.is_empty() {
-                return Outcome::Holds(self.timeline.order().to_vec());
+            let broken_learned: Vec<usize> = (0..self.learned.len()).filter(|&at| self.is_broken(&self.learned[at].sides)).collect();
+            if broken.is_empty() && broken_learned.is_empty() {
+                return Outcome::Holds(self.order.places().to_vec());
             }
             // Propagate before deciding.
-            for may_choose in [false, true] {
-                for lesson in 0..lessons.len() + broken.len() {
-                    if limits.are_reached(self.timeline.spent, self.timeline.bytes() + self.learned_bytes) {
+            for may_decide in [false, true] {
+                for index in 0..broken_learned.len() + broken.len() {
+                    if limits.are_reached(self.order.spent, self.order.bytes() + self.learned_bytes) {
                         return Outcome::GaveUp;
                     }
-                    let settled = match lessons.get(lesson) {
-                        Some(&lesson) => self.recall(lesson, may_choose),
-                        None => self.settle_clause(broken[lesson - lessons.len()], may_choose),
+                    let settled = match broken_learned.get(index) {
+                        Some(&index) => self.settle_learned(index, may_decide),
+                        None => self.settle_clause(broken[index - broken_learned.len()], may_decide),
                     };
                     if let Settled::Refuted(nodes) = settled {
                         return Outcome::Refuted(nodes);
@@ -131,66 +131,66 @@ impl<'p, 'g> Search<'p, 'g> {
                 }
             }
             // No clause is broken, and no place has moved, before this rank.
-            stage.back_to(first.min(self.timeline.take_lowest()));
-            window = WINDOW.max(2 * begun.saturating_sub(stage.rank()));
+            replay.rewind(first.min(self.order.take_lowest()));
+            window = WINDOW.max(2 * begun.saturating_sub(replay.rank()));
         }
     }
 
-    fn is_broken(&self, sides: &[Before]) -> bool {
-        !sides.iter().any(|&side| self.timeline.has(side))
+    fn is_broken(&self, sides: &[Precedence]) -> bool {
+        !sides.iter().any(|&side| self.order.satisfies(side))
     }
 
-    fn settle_clause(&mut self, clause: Clause, may_choose: bool) -> Settled {
+    fn settle_clause(&mut self, clause: Clause, may_decide: bool) -> Settled {
         let nodes = match clause {
             Clause::Read { reader, source, other, .. } => vec![reader, source, other],
             Clause::Conflict { one, other, .. } => vec![one, other],
         };
-        let sides: Vec<Before> = self.problem.sides(clause).into_iter().flatten().collect();
-        self.settle(&sides, &Origin { nodes, grounds: Vec::new() }, may_choose)
+        let sides: Vec<Precedence> = self.problem.sides(clause).into_iter().flatten().collect();
+        self.settle(&sides, &Origin { nodes, premises: Vec::new() }, may_decide)
     }
 
-    fn recall(&mut self, lesson: usize, may_choose: bool) -> Settled {
-        let Learned { sides, origin } = &self.learned[lesson];
+    fn settle_learned(&mut self, index: usize, may_decide: bool) -> Settled {
+        let Learned { sides, origin } = &self.learned[index];
         let (sides, origin) = (sides.clone(), origin.clone());
-        self.settle(&sides, &origin, may_choose)
+        self.settle(&sides, &origin, may_decide)
     }
 
     /// Makes a clause hold, by propagation, learning and, if allowed, a decision.
-    fn settle(&mut self, sides: &[Before], origin: &Origin, may_choose: bool) -> Settled {
+    fn settle(&mut self, sides: &[Precedence], origin: &Origin, may_decide: bool) -> Settled {
         let (mut sides, mut origin) = (sides.to_vec(), origin.clone());
         loop {
             if !self.is_broken(&sides) {
                 return Settled::Done;
             }
-            let mut open: Vec<Before> = Vec::new();
-            let mut because: Vec<u32> = Vec::new();
+            let mut open: Vec<Precedence> = Vec::new();
+            let mut antecedents: Vec<u32> = Vec::new();
             let mut found = origin.clone();
             for &side in &sides {
-                match self.timeline.path(side.second, side.first) {
+                match self.order.path(side.second, side.first) {
                     None => open.push(side),
-                    Some(path) => self.note(side.second, &path, &mut because, &mut found),
+                    Some(path) => self.record_path(side.second, &path, &mut antecedents, &mut found),
                 }
             }
             match open[..] {
-                [] => match self.learn(Conflict { because, origin: found }) {
-                    Ok(lesson) => {
-                        sides.clone_from(&self.learned[lesson].sides);
-                        origin = self.learned[lesson].origin.clone();
+                [] => match self.learn(Conflict { antecedents, origin: found }) {
+                    Ok(index) => {
+                        sides.clone_from(&self.learned[index].sides);
+                        origin = self.learned[index].origin.clone();
                     }
                     Err(nodes) => return Settled::Refuted(nodes),
                 },
                 [side] => {
-                    let level = because.iter().map(|&way| self.reasons[way as usize].level).max().unwrap_or(0);
-                    let origin = if level == 0 { self.make_certain(found) } else { found };
-                    self.add(side, Reason { level, because, origin });
+                    let level = antecedents.iter().map(|&precedence| self.reasons[precedence as usize].level).max().unwrap_or(0);
+                    let origin = if level == 0 { self.make_permanent(found) } else { found };
+                    self.add(side, Reason { level, antecedents, origin });
                     return Settled::Done;
                 }
-                _ if !may_choose => return Settled::Open,
+                _ if !may_decide => return Settled::Open,
                 _ => {
-                    let Some(&side) = open.iter().min_by_key(|&&side| self.timeline.distance(side)) else { return Settled::Open };
-                    self.choices.push(self.reasons.len());
-                    let level = self.choices.len() as u32;
-                    self.add(side, Reason { level, because: Vec::new(), origin: Origin::default() });
+                    let Some(&side) = open.iter().min_by_key(|&&side| self.order.distance(side)) else { return Settled::Open };
+                    self.decisions.push(self.reasons.len());
+                    let level = self.decisions.len() as u32;
+                    self.add(side, Reason { level, antecedents: Vec::new(), origin: Origin::default() });
                     return Settled::Done;
                 }
             }
@@ -198,11 +198,11 @@ impl<'p, 'g> Search<'p, 'g> {
     }
 
     /// Records what a path depends on: added precedences, and the nodes that it visits.
-    fn note(&self, start: u32, path: &[Step], because: &mut Vec<u32>, origin: &mut Origin) {
-        for way in path.iter().map(|&(_, way)| way).filter(|&way| way != FIXED) {
-            match &self.reasons[way as usize] {
-                Reason { level: 0, origin: certain, .. } => origin.grounds.extend(&certain.grounds),
-                _ => because.push(way),
+    fn record_path(&self, start: u32, path: &[Step], antecedents: &mut Vec<u32>, origin: &mut Origin) {
+        for precedence in path.iter().map(|&(_, precedence)| precedence).filter(|&precedence| precedence != FIXED) {
+            match &self.reasons[precedence as usize] {
+                Reason { level: 0, origin: permanent, .. } => origin.premises.extend(&permanent.premises),
+                _ => antecedents.push(precedence),
             }
         }
         origin.nodes.push(self.problem.walk.node(start));
@@ -210,72 +210,73 @@ impl<'p, 'g> Search<'p, 'g> {
     }
 
     /// Stores the origin of a permanent precedence.
-    fn make_certain(&mut self, origin: Origin) -> Origin {
-        self.certain.push(origin);
-        Origin { nodes: Vec::new(), grounds: vec![self.certain.len() as u32 - 1] }
+    fn make_permanent(&mut self, origin: Origin) -> Origin {
+        self.permanent.push(origin);
+        Origin { nodes: Vec::new(), premises: vec![self.permanent.len() as u32 - 1] }
     }
 
-    fn add(&mut self, side: Before, reason: Reason) {
-        self.timeline.add(side);
+    fn add(&mut self, side: Precedence, reason: Reason) {
+        self.order.add(side);
         self.reasons.push(reason);
     }
 
     /// Undoes all decisions above a level and the precedences added since, except permanent ones.
-    fn back_to(&mut self, level: u32) {
-        if let Some(&count) = self.choices.get(level as usize) {
-            self.choices.truncate(level as usize);
-            let ways = self.timeline.added()[count..].to_vec();
-            let kept: Vec<(Before, Reason)> =
-                ways.into_iter().zip(self.reasons.drain(count..)).filter(|(_, reason)| reason.level == 0).collect();
-            self.timeline.keep(count);
-            kept.into_iter().for_each(|(way, reason)| self.add(way, reason));
+    fn backjump(&mut self, level: u32) {
+        if let Some(&count) = self.decisions.get(level as usize) {
+            self.decisions.truncate(level as usize);
+            let precedences = self.order.added()[count..].to_vec();
+            let kept: Vec<(Precedence, Reason)> =
+                precedences.into_iter().zip(self.reasons.drain(count..)).filter(|(_, reason)| reason.level == 0).collect();
+            self.order.truncate(count);
+            kept.into_iter().for_each(|(precedence, reason)| self.add(precedence, reason));
         }
     }
 
     /// Learns a clause from a conflict and backjumps. Returns its index, or, if no decision is involved, the nodes that contradict one
     /// another.
     fn learn(&mut self, conflict: Conflict) -> Result<usize, Vec<u32>> {
-        let Conflict { because, mut origin } = conflict;
-        let level_of = |way: u32| self.reasons[way as usize].level;
-        let Some(level) = because.iter().map(|&way| level_of(way)).max() else { return Err(self.gather(origin)) };
+        let Conflict { antecedents, mut origin } = conflict;
+        let level_of = |precedence: u32| self.reasons[precedence as usize].level;
+        let Some(level) = antecedents.iter().map(|&precedence| level_of(precedence)).max() else { return Err(self.collect_nodes(origin)) };
         // Precedences of the current level that are still to be resolved, by number, and those of lower levels.
-        let (mut open, mut rest): (BTreeSet<u32>, BTreeSet<u32>) = because.into_iter().partition(|&way| level_of(way) == level);
+        let (mut open, mut rest): (BTreeSet<u32>, BTreeSet<u32>) =
+            antecedents.into_iter().partition(|&precedence| level_of(precedence) == level);
         while open.len() > 1 {
-            let Some(way) = open.pop_last() else { break };
-            let reason = &self.reasons[way as usize];
-            for &way in &reason.because {
-                if level_of(way) == level {
-                    open.insert(way)
+            let Some(precedence) = open.pop_last() else { break };
+            let reason = &self.reasons[precedence as usize];
+            for &precedence in &reason.antecedents {
+                if level_of(precedence) == level {
+                    open.insert(precedence)
                 } else {
-                    rest.insert(way)
+                    rest.insert(precedence)
                 };
             }
             origin.nodes.extend(&reason.origin.nodes);
-            origin.grounds.extend(&reason.origin.grounds);
+            origin.premises.extend(&reason.origin.premises);
         }
         rest.append(&mut open);
-        for list in [&mut origin.nodes, &mut origin.grounds] {
+        for list in [&mut origin.nodes, &mut origin.premises] {
             list.sort_unstable();
             list.dedup();
         }
-        let sides: Vec<Before> = rest.iter().map(|&way| self.timeline.added()[way as usize].turned()).collect();
-        let back = rest.iter().map(|&way| level_of(way)).filter(|&other| other != level).max().unwrap_or(0);
-        self.back_to(back);
-        self.learned_bytes += sides.len() * 8 + (origin.nodes.len() + origin.grounds.len()) * 4 + size_of::<Learned>();
+        let sides: Vec<Precedence> = rest.iter().map(|&precedence| self.order.added()[precedence as usize].reversed()).collect();
+        let back = rest.iter().map(|&precedence| level_of(precedence)).filter(|&other| other != level).max().unwrap_or(0);
+        self.backjump(back);
+        self.learned_bytes += sides.len() * 8 + (origin.nodes.len() + origin.premises.len()) * 4 + size_of::<Learned>();
         self.learned.push(Learned { sides, origin });
         Ok(self.learned.len() - 1)
     }
 
     /// All nodes that a conclusion from permanent precedences depends on.
-    fn gather(&self, origin: Origin) -> Vec<u32> {
+    fn collect_nodes(&self, origin: Origin) -> Vec<u32> {
         let mut nodes = origin.nodes;
         let mut seen: FxHashSet<u32> = FxHashSet::default();
-        let mut open = origin.grounds;
-        while let Some(way) = open.pop() {
-            if seen.insert(way) {
-                let origin = &self.certain[way as usize];
+        let mut open = origin.premises;
+        while let Some(precedence) = open.pop() {
+            if seen.insert(precedence) {
+                let origin = &self.permanent[precedence as usize];
                 nodes.extend(&origin.nodes);
-                open.extend(&origin.grounds);
+                open.extend(&origin.premises);
             }
         }
         let transactions = self.problem.accesses.len() as u32;

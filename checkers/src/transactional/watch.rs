@@ -8,31 +8,31 @@ use super::transactions::Transactions;
 
 /// The minimum number of completed transactions between two checks. Each check also waits for a quarter more transactions, so every
 /// transaction is checked about five times.
-const AT_LEAST: usize = 256;
+const MIN_BATCH: usize = 256;
 
 /// Time limit of one search for a version order of registers.
-const PATIENCE: Duration = Duration::from_secs(2);
+const MAX_SEARCH_TIME: Duration = Duration::from_secs(2);
 
 /// Watches for the first violation of a level. What a prefix of the history violates stays violated; open transactions count as crashed.
-pub(crate) struct Watching {
+pub(crate) struct TransactionalWatch {
     options: Options,
     /// `None` once the history is malformed or the level is violated.
     transactions: Option<Transactions>,
     completed: usize,
     /// The number of completions at which the next check runs.
-    due: usize,
+    next_check: usize,
 }
 
-impl Watching {
+impl TransactionalWatch {
     /// Starts to watch for violations of `options.isolation`.
-    pub(crate) fn new(transactions: Transactions, options: &Options) -> Watching {
-        let time = Some(options.time.map_or(PATIENCE, |time| time.min(PATIENCE)));
+    pub(crate) fn new(transactions: Transactions, options: &Options) -> TransactionalWatch {
+        let time = Some(options.time.map_or(MAX_SEARCH_TIME, |time| time.min(MAX_SEARCH_TIME)));
         let options = Options { examples: 0, time, ..options.clone() };
-        Watching { options, transactions: Some(transactions), completed: 0, due: AT_LEAST }
+        TransactionalWatch { options, transactions: Some(transactions), completed: 0, next_check: MIN_BATCH }
     }
 }
 
-impl Watch for Watching {
+impl Watch for TransactionalWatch {
     fn is_broken_by(&mut self, event: &Event) -> bool {
         let Some(transactions) = &mut self.transactions else { return false };
         if transactions.push(event).is_err() {
@@ -40,10 +40,10 @@ impl Watch for Watching {
             return false;
         }
         self.completed += usize::from(event.kind == Kind::Ok);
-        if self.completed < self.due {
+        if self.completed < self.next_check {
             return false;
         }
-        self.due = self.completed + AT_LEAST.max(self.completed / 4);
+        self.next_check = self.completed + MIN_BATCH.max(self.completed / 4);
         let is_broken = analyse(transactions, &self.options).refutes(self.options.isolation);
         if is_broken {
             self.transactions = None;
@@ -66,8 +66,8 @@ mod tests {
             (Store::StrictSerializable, Level::StrictSerializable, false),
         ] {
             let recipe = Recipe { operations: 3_000, keys: 5, crash: 0.02, ..Recipe::new(store, Workload::ListAppend) };
-            let mut watching = Watching::new(Transactions::new(Datatype::ListAppend), &Options { isolation, ..Options::default() });
-            let broken = recipe.simulate().expect("a sound recipe").position(|event| watching.is_broken_by(&event));
+            let mut watch = TransactionalWatch::new(Transactions::new(Datatype::ListAppend), &Options { isolation, ..Options::default() });
+            let broken = recipe.simulate().expect("a sound recipe").position(|event| watch.is_broken_by(&event));
             assert_eq!(broken.is_some_and(|at| at < 2_000), is_broken, "{store:?} {isolation}: {broken:?}");
         }
     }

@@ -77,15 +77,15 @@ pub struct Found {
 
 /// Everything that was found.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Tally {
+pub(crate) struct Counts {
     pub(crate) found: BTreeMap<Phenomenon, Found>,
     limit: usize,
 }
 
-impl Tally {
+impl Counts {
     /// Creates an empty collection that keeps up to `limit` examples of each phenomenon.
-    pub(crate) fn new(limit: usize) -> Tally {
-        Tally { found: BTreeMap::new(), limit }
+    pub(crate) fn new(limit: usize) -> Counts {
+        Counts { found: BTreeMap::new(), limit }
     }
 
     /// Counts an instance, and describes it if there is room for another example.
@@ -107,7 +107,7 @@ impl Tally {
     }
 
     /// Merges two collections. Shorter cycles come first; the order of equally long ones is kept.
-    pub(crate) fn merge(mut self, other: Tally) -> Tally {
+    pub(crate) fn merge(mut self, other: Counts) -> Counts {
         for (phenomenon, found) in other.found {
             let mine = self.found.entry(phenomenon).or_default();
             mine.count += found.count;

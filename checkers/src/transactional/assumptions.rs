@@ -29,7 +29,7 @@ impl Default for Assumptions {
 }
 
 /// The first and the last version of a key that a transaction read or wrote.
-struct Contact {
+struct Access {
     key: u32,
     first: Element,
     last: Element,
@@ -37,9 +37,9 @@ struct Contact {
 
 /// Returns pairs of versions, each with its key, of which the first is assumed to precede the second. A version is an element, or,
 /// numbered after all elements, the initial state of a key.
-pub(crate) fn assumed(transactions: &Transactions, happened: &[bool], assumptions: Assumptions) -> Vec<(u32, u32, u32)> {
+pub(crate) fn assumed_pairs(transactions: &Transactions, happened: &[bool], assumptions: Assumptions) -> Vec<(u32, u32, u32)> {
     let mut pairs = Vec::new();
-    let mut say = |key: u32, before: Element, after: Element| {
+    let mut add_pair = |key: u32, before: Element, after: Element| {
         let slot = |version: Element| if version == NONE { transactions.elements.len() as u32 + key } else { version };
         if before != after {
             pairs.push((key, slot(before), slot(after)));
@@ -49,9 +49,9 @@ pub(crate) fn assumed(transactions: &Transactions, happened: &[bool], assumption
     if assumptions.sequential_keys {
         let mut last: FxHashMap<(u32, u32), Element> = FxHashMap::default();
         for transaction in committed() {
-            for contact in contacts(transactions, transaction) {
-                if let Some(before) = last.insert((transactions.session(transaction), contact.key), contact.last) {
-                    say(contact.key, before, contact.first);
+            for access in accesses(transactions, transaction) {
+                if let Some(before) = last.insert((transactions.session(transaction), access.key), access.last) {
+                    add_pair(access.key, before, access.first);
                 }
             }
         }
@@ -68,17 +68,17 @@ pub(crate) fn assumed(transactions: &Transactions, happened: &[bool], assumption
             let own =
                 |transaction: u32| transactions.writes(transaction).filter(move |&(other, _)| other == key).map(|(_, element)| element);
             let (before, after) = (own(pair[0].2).last(), own(pair[1].2).next());
-            before.zip(after).into_iter().for_each(|(before, after)| say(key, before, after));
+            before.zip(after).into_iter().for_each(|(before, after)| add_pair(key, before, after));
         }
     }
     if assumptions.linearizable_keys {
         let by_key = Grouped::new(transactions.keys(), |add| {
             for transaction in committed() {
-                contacts(transactions, transaction).iter().for_each(|contact| add(contact.key, transaction));
+                accesses(transactions, transaction).iter().for_each(|access| add(access.key, transaction));
             }
         });
         for key in 0..transactions.keys() as u32 {
-            in_time(transactions, key, by_key.of(key), &mut say);
+            add_real_time_pairs(transactions, key, by_key.of(key), &mut add_pair);
         }
     }
     pairs
@@ -86,7 +86,7 @@ pub(crate) fn assumed(transactions: &Transactions, happened: &[bool], assumption
 
 /// Orders each transaction on a key after the completed transactions that precede it in real time, omitting those that another completed
 /// transaction already follows. O(n log n + n · overlapping transactions).
-fn in_time(transactions: &Transactions, key: u32, members: &[u32], say: &mut impl FnMut(u32, Element, Element)) {
+fn add_real_time_pairs(transactions: &Transactions, key: u32, members: &[u32], add_pair: &mut impl FnMut(u32, Element, Element)) {
     let mut moments: Vec<(u32, bool, u32)> = Vec::with_capacity(members.len() * 2);
     for &transaction in members {
         if transactions.has_begin(transaction) {
@@ -101,33 +101,33 @@ fn in_time(transactions: &Transactions, key: u32, members: &[u32], say: &mut imp
     let mut over: Vec<(u32, Element)> = Vec::new();
     let mut open: Vec<(u32, Vec<u32>)> = Vec::new();
     for (_, completes, transaction) in moments {
-        let Some(contact) = contacts(transactions, transaction).into_iter().find(|contact| contact.key == key) else { continue };
+        let Some(access) = accesses(transactions, transaction).into_iter().find(|access| access.key == key) else { continue };
         if completes {
             if let Some(at) = open.iter().position(|(other, _)| *other == transaction) {
                 let (_, seen) = open.swap_remove(at);
                 over.retain(|(other, _)| !seen.contains(other));
             }
-            over.push((transaction, contact.last));
+            over.push((transaction, access.last));
         } else {
-            over.iter().for_each(|&(_, before)| say(key, before, contact.first));
+            over.iter().for_each(|&(_, before)| add_pair(key, before, access.first));
             open.push((transaction, over.iter().map(|&(other, _)| other).collect()));
         }
     }
 }
 
 /// The accesses of a transaction, one per key. Reads of a crashed transaction are unknown and are skipped.
-fn contacts(transactions: &Transactions, transaction: u32) -> Vec<Contact> {
-    let mut contacts: Vec<Contact> = Vec::new();
+fn accesses(transactions: &Transactions, transaction: u32) -> Vec<Access> {
+    let mut accesses: Vec<Access> = Vec::new();
     for step in transactions.steps(transaction) {
         let Some(version) =
             as_write(step).filter(|&element| !transactions.elements.is_repeated(element)).or_else(|| transactions.version(step))
         else {
             continue;
         };
-        match contacts.iter_mut().find(|contact| contact.key == step.key) {
-            Some(contact) => contact.last = version,
-            None => contacts.push(Contact { key: step.key, first: version, last: version }),
+        match accesses.iter_mut().find(|access| access.key == step.key) {
+            Some(access) => access.last = version,
+            None => accesses.push(Access { key: step.key, first: version, last: version }),
         }
     }
-    contacts
+    accesses
 }

@@ -4,22 +4,22 @@
 //! moves only places between its ends. Precedences are removed in reverse order of insertion; the order of the places stays valid and is
 //! not restored.
 
-use super::super::components::Ways;
+use super::super::components::Digraph;
 
 /// Marks a precedence of the graph, in place of the number of an added one.
 pub(super) const FIXED: u32 = u32::MAX;
 
 /// The precedence of one place over another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Before {
+pub(super) struct Precedence {
     pub(super) first: u32,
     pub(super) second: u32,
 }
 
-impl Before {
+impl Precedence {
     /// The opposite precedence; exactly one of the two holds for different places.
-    pub(super) fn turned(self) -> Before {
-        Before { first: self.second, second: self.first }
+    pub(super) fn reversed(self) -> Precedence {
+        Precedence { first: self.second, second: self.first }
     }
 }
 
@@ -27,13 +27,13 @@ impl Before {
 pub(super) type Step = (u32, u32);
 
 /// Targets by place, in compressed sparse row form.
-struct Fixed {
+struct Adjacency {
     starts: Vec<u32>,
     targets: Vec<u32>,
 }
 
-impl Fixed {
-    fn new(places: usize, pairs: impl Iterator<Item = (u32, u32)> + Clone) -> Fixed {
+impl Adjacency {
+    fn new(places: usize, pairs: impl Iterator<Item = (u32, u32)> + Clone) -> Adjacency {
         let mut starts = vec![0_u32; places + 1];
         pairs.clone().for_each(|(from, _)| starts[from as usize + 1] += 1);
         for at in 0..places {
@@ -44,7 +44,7 @@ impl Fixed {
             targets[next[from as usize] as usize] = to;
             next[from as usize] += 1;
         }
-        Fixed { starts, targets }
+        Adjacency { starts, targets }
     }
 
     fn of(&self, place: u32) -> &[u32] {
@@ -53,10 +53,10 @@ impl Fixed {
 }
 
 /// The order, with the precedences that it respects.
-pub(super) struct Timeline {
-    out: Fixed,
-    into: Fixed,
-    added: Vec<Before>,
+pub(super) struct TopologicalOrder {
+    out: Adjacency,
+    into: Adjacency,
+    added: Vec<Precedence>,
     added_out: Vec<Vec<u32>>,
     added_into: Vec<Vec<u32>>,
     order: Vec<u32>,
@@ -71,19 +71,19 @@ pub(super) struct Timeline {
     pub(super) spent: u64,
 }
 
-impl Timeline {
+impl TopologicalOrder {
     /// Starts from a topological order of a graph. O(nodes + edges).
-    pub(super) fn new(graph: &impl Ways, order: Vec<u32>) -> Timeline {
+    pub(super) fn new(graph: &impl Digraph, order: Vec<u32>) -> TopologicalOrder {
         let places = graph.len();
         let mut pairs: Vec<(u32, u32)> = Vec::new();
         for place in 0..places as u32 {
-            pairs.extend(graph.span(place).filter_map(|way| Some((place, graph.step(place, way)?))));
+            pairs.extend(graph.edge_range(place).filter_map(|precedence| Some((place, graph.head(place, precedence)?))));
         }
         let mut rank = vec![0; places];
         order.iter().enumerate().for_each(|(at, &place)| rank[place as usize] = at as u32);
-        Timeline {
-            out: Fixed::new(places, pairs.iter().copied()),
-            into: Fixed::new(places, pairs.iter().map(|&(from, to)| (to, from))),
+        TopologicalOrder {
+            out: Adjacency::new(places, pairs.iter().copied()),
+            into: Adjacency::new(places, pairs.iter().map(|&(from, to)| (to, from))),
             added: Vec::new(),
             added_out: vec![Vec::new(); places],
             added_into: vec![Vec::new(); places],
@@ -98,7 +98,7 @@ impl Timeline {
     }
 
     /// The places in order.
-    pub(super) fn order(&self) -> &[u32] {
+    pub(super) fn places(&self) -> &[u32] {
         &self.order
     }
 
@@ -108,17 +108,17 @@ impl Timeline {
     }
 
     /// Returns whether the order satisfies a precedence.
-    pub(super) fn has(&self, before: Before) -> bool {
+    pub(super) fn satisfies(&self, before: Precedence) -> bool {
         self.rank[before.first as usize] < self.rank[before.second as usize]
     }
 
     /// The distance between the ranks of two places.
-    pub(super) fn distance(&self, before: Before) -> u32 {
+    pub(super) fn distance(&self, before: Precedence) -> u32 {
         self.rank[before.first as usize].abs_diff(self.rank[before.second as usize])
     }
 
     /// The precedences that were added and not removed.
-    pub(super) fn added(&self) -> &[Before] {
+    pub(super) fn added(&self) -> &[Precedence] {
         &self.added
     }
 
@@ -143,12 +143,12 @@ impl Timeline {
                 return Some(self.trace(from, to));
             }
             let fixed = self.out.of(place).iter().map(|&target| (target, FIXED));
-            let added = self.added_out[place as usize].iter().map(|&way| (self.added[way as usize].second, way));
-            for (target, way) in fixed.chain(added) {
+            let added = self.added_out[place as usize].iter().map(|&precedence| (self.added[precedence as usize].second, precedence));
+            for (target, precedence) in fixed.chain(added) {
                 self.spent += 1;
                 if self.seen[target as usize] != self.round && self.rank[target as usize] <= limit {
                     self.seen[target as usize] = self.round;
-                    self.by[target as usize] = (place, way);
+                    self.by[target as usize] = (place, precedence);
                     queue.push(target);
                 }
             }
@@ -160,8 +160,8 @@ impl Timeline {
         let mut steps = Vec::new();
         let mut place = to;
         while place != from {
-            let (before, way) = self.by[place as usize];
-            steps.push((place, way));
+            let (before, precedence) = self.by[place as usize];
+            steps.push((place, precedence));
             place = before;
         }
         steps.reverse();
@@ -169,20 +169,20 @@ impl Timeline {
     }
 
     /// Adds a precedence. The opposite path must not exist. O(precedences between its ends).
-    pub(super) fn add(&mut self, before: Before) {
-        if !self.has(before) {
+    pub(super) fn add(&mut self, before: Precedence) {
+        if !self.satisfies(before) {
             self.reorder(before);
         }
-        let way = self.added.len() as u32;
+        let precedence = self.added.len() as u32;
         self.added.push(before);
-        self.added_out[before.first as usize].push(way);
-        self.added_into[before.second as usize].push(way);
+        self.added_out[before.first as usize].push(precedence);
+        self.added_into[before.second as usize].push(precedence);
     }
 
     /// Removes all precedences but the first `count`.
-    pub(super) fn keep(&mut self, count: usize) {
+    pub(super) fn truncate(&mut self, count: usize) {
         while self.added.len() > count {
-            if let Some(Before { first, second }) = self.added.pop() {
+            if let Some(Precedence { first, second }) = self.added.pop() {
                 self.added_out[first as usize].pop();
                 self.added_into[second as usize].pop();
             }
@@ -190,11 +190,11 @@ impl Timeline {
     }
 
     /// Moves the places that reach `before.first` before those that `before.second` reaches, within the range of ranks between the two.
-    fn reorder(&mut self, before: Before) {
+    fn reorder(&mut self, before: Precedence) {
         let (low, high) = (self.rank[before.second as usize], self.rank[before.first as usize]);
         self.lowest = self.lowest.min(low);
-        let mut ahead = self.between(before.second, |rank| rank <= high, true);
-        let mut behind = self.between(before.first, |rank| rank >= low, false);
+        let mut ahead = self.reachable_within(before.second, |rank| rank <= high, true);
+        let mut behind = self.reachable_within(before.first, |rank| rank >= low, false);
         let rank = &self.rank;
         ahead.sort_unstable_by_key(|&place| rank[place as usize]);
         behind.sort_unstable_by_key(|&place| rank[place as usize]);
@@ -208,21 +208,22 @@ impl Timeline {
     }
 
     /// The places reachable from a place, or from which it is reachable, at acceptable ranks.
-    fn between(&mut self, start: u32, will_do: impl Fn(u32) -> bool, forward: bool) -> Vec<u32> {
+    fn reachable_within(&mut self, start: u32, is_in_range: impl Fn(u32) -> bool, forward: bool) -> Vec<u32> {
         self.round += 1;
         self.seen[start as usize] = self.round;
         let mut found = vec![start];
         let mut next = 0;
         while let Some(&place) = found.get(next) {
             next += 1;
-            let (fixed, ways) = match forward {
+            let (fixed, precedences) = match forward {
                 true => (self.out.of(place), &self.added_out[place as usize]),
                 false => (self.into.of(place), &self.added_into[place as usize]),
             };
-            let end = |&way: &u32| if forward { self.added[way as usize].second } else { self.added[way as usize].first };
-            for target in fixed.iter().copied().chain(ways.iter().map(end)) {
+            let end =
+                |&precedence: &u32| if forward { self.added[precedence as usize].second } else { self.added[precedence as usize].first };
+            for target in fixed.iter().copied().chain(precedences.iter().map(end)) {
                 self.spent += 1;
-                if self.seen[target as usize] != self.round && will_do(self.rank[target as usize]) {
+                if self.seen[target as usize] != self.round && is_in_range(self.rank[target as usize]) {
                     self.seen[target as usize] = self.round;
                     found.push(target);
                 }
@@ -245,30 +246,30 @@ mod tests {
         #[test]
         fn stays_true_to_all_ways(nodes in 2_u32..20, edges in proptest::collection::vec((0_u32..20, 0_u32..20, 0_usize..8), 0..60)) {
             let graph = Graph::build(nodes as usize, |sink| (1..nodes).step_by(3).for_each(|node| sink.edge(node - 1, node, WW)));
-            let mut timeline = Timeline::new(&Walk::free(&graph, WW), (0..nodes).collect());
+            let mut order = TopologicalOrder::new(&Walk::free(&graph, WW), (0..nodes).collect());
             for (from, to, back) in edges {
                 let (first, second) = (from % nodes, to % nodes);
                 if back == 0 {
-                    let half = timeline.added().len() / 2;
-                    timeline.keep(half);
+                    let half = order.added().len() / 2;
+                    order.truncate(half);
                 }
                 let mut oracle = petgraph::graph::DiGraph::<(), ()>::from_edges((0..nodes).map(|node| (node, node)));
                 let fixed = (1..nodes).step_by(3).map(|node| (node - 1, node));
-                oracle.extend_with_edges(fixed.chain(timeline.added().iter().map(|before| (before.first, before.second))));
+                oracle.extend_with_edges(fixed.chain(order.added().iter().map(|before| (before.first, before.second))));
                 let reaches = first != second && petgraph::algo::has_path_connecting(&oracle, second.into(), first.into(), None);
-                let path = timeline.path(second, first);
+                let path = order.path(second, first);
                 prop_assert_eq!(path.is_some(), reaches || first == second);
                 if !reaches && first != second {
-                    let before = Before { first, second };
-                    let order = timeline.order().to_vec();
-                    timeline.add(before);
-                    prop_assert!(timeline.has(before));
-                    let moved = (0..nodes).find(|&rank| order[rank as usize] != timeline.order()[rank as usize]);
-                    prop_assert_eq!(timeline.take_lowest(), moved.unwrap_or(u32::MAX));
+                    let before = Precedence { first, second };
+                    let order = order.places().to_vec();
+                    order.add(before);
+                    prop_assert!(order.satisfies(before));
+                    let moved = (0..nodes).find(|&rank| order[rank as usize] != order.places()[rank as usize]);
+                    prop_assert_eq!(order.take_lowest(), moved.unwrap_or(u32::MAX));
                 }
                 for edge in oracle.raw_edges().iter().filter(|edge| edge.source() != edge.target()) {
-                    let before = Before { first: edge.source().index() as u32, second: edge.target().index() as u32 };
-                    prop_assert!(timeline.has(before));
+                    let before = Precedence { first: edge.source().index() as u32, second: edge.target().index() as u32 };
+                    prop_assert!(order.satisfies(before));
                 }
             }
         }
