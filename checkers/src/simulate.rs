@@ -21,11 +21,12 @@
 //! time. An operation that ends in `info` took effect, takes effect much later, or never does; its process is retired, and a new process
 //! takes over its worker slot. An operation that ends in `fail` did not happen, unless that is the defect of the store.
 
-mod agenda;
-mod fate;
+mod event_queue;
 mod keys;
 mod objects;
+mod outcome;
 mod recipe;
+mod rules;
 mod single;
 mod table;
 mod transactions;
@@ -50,6 +51,17 @@ trait Source: Iterator<Item = Event> + Send {
 /// A running simulation: an iterator of events in real-time order.
 pub struct Simulation {
     source: Box<dyn Source>,
+}
+
+impl Recipe {
+    /// Starts the simulation.
+    ///
+    /// # Errors
+    /// When the store does not support the workload, or a field is out of range.
+    pub fn simulate(&self) -> Result<Simulation, RecipeError> {
+        self.validate()?;
+        Ok(Simulation::of(self.clone()))
+    }
 }
 
 impl Simulation {

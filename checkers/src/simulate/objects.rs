@@ -36,12 +36,12 @@ impl Request {
     }
 
     /// Creates a request without an argument.
-    pub(super) fn bare(f: &'static str) -> Request {
+    pub(super) fn without_argument(f: &'static str) -> Request {
         Request { f: Symbol::of(f), value: Value::Nil }
     }
 
     /// Returns whether it is read-only.
-    pub(super) fn observes(&self) -> bool {
+    pub(super) fn is_read_only(&self) -> bool {
         matches!(self.f.as_str(), "read" | "get" | "contains")
     }
 }
@@ -52,9 +52,9 @@ pub(super) enum Reply {
     /// Success without a result.
     Done,
     /// Success with this result.
-    Told(Value),
+    Value(Value),
     /// Failure, without an effect.
-    Refused,
+    Failed,
     /// Failure for now, without an effect; the client retries.
     Busy,
 }
@@ -65,84 +65,84 @@ pub(super) trait Object: Clone + Send {
     fn new(recipe: &Recipe) -> Self;
 
     /// Generates the next request of a client.
-    fn ask(asker: &mut Asker<'_>) -> Request;
+    fn next_request(context: &mut RequestContext<'_>) -> Request;
 
     /// Applies a request of a process.
     fn apply(&mut self, process: u32, request: &Request) -> Reply;
 
     /// Applies a request with the defect of this store. Returns `None` if the defect cannot occur for this request in this state.
-    fn err(&mut self, _store: Store, _process: u32, _request: &Request) -> Option<Reply> {
+    fn apply_defect(&mut self, _store: Store, _process: u32, _request: &Request) -> Option<Reply> {
         None
     }
 
     /// Returns whether applying a request twice differs from applying it once.
-    fn repeats(&self, _request: &Request) -> bool {
+    fn is_not_idempotent(&self, _request: &Request) -> bool {
         false
     }
 
     /// The request that a process must later make to the same object after this one succeeded, such as a release after an acquire.
-    fn owes(_granted: &Request) -> Option<Request> {
+    fn follow_up(_granted: &Request) -> Option<Request> {
         None
     }
 
     /// Another request to the same object that a process with this many pending follow-ups may make first.
-    fn digress(_asker: &mut Asker<'_>, _owes: usize) -> Option<Request> {
+    fn request_before_follow_up(_asker: &mut RequestContext<'_>, _owes: usize) -> Option<Request> {
         None
     }
 
     /// Whether a crashed request certainly takes effect (true) or certainly does not (false); `None` if either may happen.
-    fn settles(&self, _request: &Request) -> Option<bool> {
+    fn crash_effect(&self, _request: &Request) -> Option<bool> {
         None
     }
 }
 
 /// The context in which a client generates a request.
-pub(super) struct Asker<'s> {
+pub(super) struct RequestContext<'s> {
     pub(super) recipe: &'s Recipe,
     pub(super) rng: &'s mut Rng,
-    pub(super) rumour: &'s mut Rumour,
+    pub(super) hints: &'s mut KeyHints,
     pub(super) written: &'s mut i64,
 }
 
 /// What all clients together know about a key, so that their requests are likely to succeed.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Rumour {
+pub(super) struct KeyHints {
     /// Recently written values.
     recent: [i64; 4],
     /// The number of insertions minus the number of removals requested.
-    inside: i64,
+    size: i64,
 }
 
-impl Asker<'_> {
+impl RequestContext<'_> {
     /// Decides whether to read.
-    pub(super) fn reads(&mut self) -> bool {
+    pub(super) fn wants_read(&mut self) -> bool {
         self.rng.chance(self.recipe.reads)
     }
 
     /// Generates a value to write.
-    pub(super) fn value(&mut self) -> i64 {
+    pub(super) fn new_value(&mut self) -> i64 {
         let value = match self.recipe.values {
             Some(values) => self.rng.below(u64::from(values)) as i64,
             None => *self.written,
         };
-        self.rumour.recent[(*self.written & 3) as usize] = value;
+        self.hints.recent[(*self.written & 3) as usize] = value;
         *self.written += 1;
         value
     }
 
     /// Returns a value that may have been written recently.
-    pub(super) fn known(&mut self) -> i64 {
-        self.rumour.recent[self.rng.below(4) as usize]
+    pub(super) fn recent_value(&mut self) -> i64 {
+        self.hints.recent[self.rng.below(4) as usize]
     }
 
     /// Decides whether to insert rather than remove, so that in the long run few items are inside.
-    pub(super) fn puts(&mut self) -> bool {
-        let puts = self.rng.below(20) as i64 >= self.rumour.inside;
-        self.rumour.inside += if puts { 1 } else { -1 };
-        self.rumour.inside = self.rumour.inside.clamp(0, 19);
+    pub(super) fn wants_insert(&mut self) -> bool {
+        let puts = self.rng.below(20) as i64 >= self.hints.size;
+        self.hints.size += if puts { 1 } else { -1 };
+        self.hints.size = self.hints.size.clamp(0, 19);
         puts
     }
 }
 
 /// A value that is never written.
-pub(super) const INVENTED: i64 = -1_000_000_007;
+pub(super) const NEVER_WRITTEN: i64 = -1_000_000_007;

@@ -3,9 +3,8 @@
 use elenchus_core::{Nanos, Seed};
 use thiserror::Error;
 
-use super::Simulation;
+use super::rules::has_snapshots;
 use super::table::{Store, Workload};
-use super::transactions::has_snapshots;
 
 /// The parameters of a simulation. The same recipe always yields the same history.
 ///
@@ -131,16 +130,8 @@ impl Recipe {
         Recipe { seed: Seed(seed), ..self }
     }
 
-    /// Starts the simulation.
-    ///
-    /// # Errors
-    /// When the store does not support the workload, or a field is out of range.
-    pub fn simulate(&self) -> Result<Simulation, RecipeError> {
-        self.validate()?;
-        Ok(Simulation::of(self.clone()))
-    }
-
-    fn validate(&self) -> Result<(), RecipeError> {
+    /// Checks that the store supports the workload, and that every field is in range.
+    pub(super) fn validate(&self) -> Result<(), RecipeError> {
         let store = self.store.entry();
         if !store.workloads.contains(&self.workload) {
             let workload = self.workload.entry().name;

@@ -1,10 +1,11 @@
 //! The versions of keys.
 
+use super::super::rules::SITES;
 use super::super::table::Workload;
-use super::sites::{SITES, View, join};
+use super::sites::{View, join};
 
 /// The initial balance of every bank account.
-pub(super) const BALANCE: i64 = 10;
+pub(super) const INITIAL_BALANCE: i64 = 10;
 
 /// A version.
 #[derive(Clone, Copy, Debug)]
@@ -21,14 +22,14 @@ pub(super) struct Version {
 
 /// The result of a read.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) enum Told {
+pub(super) enum ReadResult {
     /// Not executed yet.
     #[default]
-    Nothing,
+    Pending,
     /// A value, if there is one.
-    One(Option<i64>),
+    Value(Option<i64>),
     /// All values.
-    All(Vec<i64>),
+    Values(Vec<i64>),
 }
 
 /// A key, with its versions in commit order.
@@ -52,21 +53,21 @@ impl Key {
     }
 
     /// The result of a read that sees the versions for which `sees` holds, followed by the transaction's own writes.
-    pub(super) fn read(&self, workload: Workload, own: &[i64], sees: impl Fn(&Version) -> bool) -> Told {
+    pub(super) fn read(&self, workload: Workload, own: &[i64], sees: impl Fn(&Version) -> bool) -> ReadResult {
         let seen = self.versions.iter().filter(|version| sees(version)).map(|version| version.value);
         match workload {
-            Workload::ListAppend | Workload::SetAdd => Told::All(seen.chain(own.iter().copied()).collect()),
-            Workload::CounterInc => Told::One(Some(self.sum + seen.chain(own.iter().copied()).sum::<i64>())),
+            Workload::ListAppend | Workload::SetAdd => ReadResult::Values(seen.chain(own.iter().copied()).collect()),
+            Workload::CounterInc => ReadResult::Value(Some(self.sum + seen.chain(own.iter().copied()).sum::<i64>())),
             _ => {
                 let newest =
                     own.last().copied().or_else(|| self.versions.iter().rfind(|version| sees(version)).map(|version| version.value));
-                Told::One(newest.or((workload == Workload::Bank).then_some(BALANCE)))
+                ReadResult::Value(newest.or((workload == Workload::Bank).then_some(INITIAL_BALANCE)))
             }
         }
     }
 
     /// Returns whether it has a version outside a view.
-    pub(super) fn has_beyond(&self, view: &View) -> bool {
+    pub(super) fn has_unseen(&self, view: &View) -> bool {
         self.versions.iter().rev().any(|version| version.number > view[version.site])
     }
 
@@ -102,7 +103,7 @@ impl Key {
     }
 
     /// Records a read by an update transaction.
-    pub(super) fn read_by(&mut self, needs: View) {
-        self.readers = join(self.readers, needs);
+    pub(super) fn add_reader(&mut self, dependencies: View) {
+        self.readers = join(self.readers, dependencies);
     }
 }

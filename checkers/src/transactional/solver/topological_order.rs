@@ -261,10 +261,10 @@ mod tests {
                 prop_assert_eq!(path.is_some(), reaches || first == second);
                 if !reaches && first != second {
                     let before = Precedence { first, second };
-                    let order = order.places().to_vec();
+                    let before_add = order.places().to_vec();
                     order.add(before);
                     prop_assert!(order.satisfies(before));
-                    let moved = (0..nodes).find(|&rank| order[rank as usize] != order.places()[rank as usize]);
+                    let moved = (0..nodes).find(|&rank| before_add[rank as usize] != order.places()[rank as usize]);
                     prop_assert_eq!(order.take_lowest(), moved.unwrap_or(u32::MAX));
                 }
                 for edge in oracle.raw_edges().iter().filter(|edge| edge.source() != edge.target()) {

@@ -7,29 +7,29 @@ use elenchus_core::Rng;
 
 /// A priority queue of tasks by time; tasks at the same time run in the order in which they were scheduled. O(log n) per task.
 #[derive(Debug, Default)]
-pub(super) struct Agenda<T> {
-    turns: BinaryHeap<Reverse<(u64, u64, T)>>,
-    planned: u64,
+pub(super) struct EventQueue<T> {
+    tasks: BinaryHeap<Reverse<(u64, u64, T)>>,
+    scheduled: u64,
     now: u64,
 }
 
-impl<T: Ord> Agenda<T> {
+impl<T: Ord> EventQueue<T> {
     /// Creates an empty queue at time 0.
-    pub(super) fn new() -> Agenda<T> {
-        Agenda { turns: BinaryHeap::new(), planned: 0, now: 0 }
+    pub(super) fn new() -> EventQueue<T> {
+        EventQueue { tasks: BinaryHeap::new(), scheduled: 0, now: 0 }
     }
 
     /// Schedules a task after a delay in nanoseconds.
-    pub(super) fn after(&mut self, delay: u64, turn: T) {
-        self.planned += 1;
-        self.turns.push(Reverse((self.now.saturating_add(delay), self.planned, turn)));
+    pub(super) fn schedule_after(&mut self, delay: u64, task: T) {
+        self.scheduled += 1;
+        self.tasks.push(Reverse((self.now.saturating_add(delay), self.scheduled, task)));
     }
 
     /// Removes the next task and advances the clock to its time.
     pub(super) fn next(&mut self) -> Option<T> {
-        let Reverse((time, _, turn)) = self.turns.pop()?;
+        let Reverse((time, _, task)) = self.tasks.pop()?;
         self.now = time;
-        Some(turn)
+        Some(task)
     }
 
     /// Nanoseconds since the start.

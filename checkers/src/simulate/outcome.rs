@@ -6,11 +6,11 @@ use super::recipe::{Recipe, Strikes};
 
 /// The outcome of an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fate {
+pub(super) enum Outcome {
     /// It is executed, and its process receives the result.
-    Answered,
+    Completed,
     /// It is rejected and has no effect.
-    Refused,
+    Failed,
     /// Its process receives no result.
     Crashed(Effect),
 }
@@ -28,27 +28,27 @@ pub(super) enum Effect {
 
 /// Draws outcomes.
 #[derive(Debug)]
-pub(super) struct Fates {
+pub(super) struct Outcomes {
     crash: f64,
     fail: f64,
     rng: Rng,
 }
 
-impl Fates {
+impl Outcomes {
     /// Creates the outcomes of a recipe.
-    pub(super) fn new(recipe: &Recipe) -> Fates {
-        Fates { crash: recipe.crash, fail: recipe.fail, rng: recipe.seed.stream("simulate fates") }
+    pub(super) fn new(recipe: &Recipe) -> Outcomes {
+        Outcomes { crash: recipe.crash, fail: recipe.fail, rng: recipe.seed.stream("simulate fates") }
     }
 
     /// Draws the outcome of the next operation.
-    pub(super) fn draw(&mut self) -> Fate {
+    pub(super) fn draw(&mut self) -> Outcome {
         let drawn = self.rng.unit();
         if drawn >= self.crash + self.fail {
-            Fate::Answered
+            Outcome::Completed
         } else if drawn >= self.crash {
-            Fate::Refused
+            Outcome::Failed
         } else {
-            Fate::Crashed(match self.rng.below(4) {
+            Outcome::Crashed(match self.rng.below(4) {
                 0 | 1 => Effect::Now,
                 2 => Effect::Later,
                 _ => Effect::Never,
@@ -59,31 +59,31 @@ impl Fates {
 
 /// Decides on which operations the defect of a store occurs.
 #[derive(Debug)]
-pub(super) struct Lot {
+pub(super) struct Defects {
     strikes: Strikes,
     /// With [`Strikes::Once`]: the number of operations before the defect; `u64::MAX` once it has occurred.
     after: u64,
     rng: Rng,
 }
 
-impl Lot {
+impl Defects {
     /// Creates the defects of a recipe.
-    pub(super) fn new(recipe: &Recipe) -> Lot {
+    pub(super) fn new(recipe: &Recipe) -> Defects {
         let mut rng = recipe.seed.stream("simulate defects");
         let after = recipe.operations / 4 + rng.below(recipe.operations / 2 + 1);
-        Lot { strikes: recipe.strikes, after, rng }
+        Defects { strikes: recipe.strikes, after, rng }
     }
 
-    /// Returns whether the defect is to occur on the current operation, of which `asked` were invoked so far.
-    pub(super) fn strikes(&mut self, asked: u64) -> bool {
+    /// Returns whether the defect is to occur on the current operation, of which `invoked` were invoked so far.
+    pub(super) fn triggers(&mut self, invoked: u64) -> bool {
         match self.strikes {
             Strikes::Share(share) => self.rng.chance(share),
-            Strikes::Once => asked > self.after,
+            Strikes::Once => invoked > self.after,
         }
     }
 
     /// Records that the defect occurred.
-    pub(super) fn struck(&mut self) {
+    pub(super) fn triggered(&mut self) {
         self.after = u64::MAX;
     }
 }
