@@ -86,7 +86,7 @@ pub(super) trait Object: Clone + Send {
     }
 
     /// Another request to the same object that a process with this many pending follow-ups may make first.
-    fn request_before_follow_up(_asker: &mut RequestContext<'_>, _owes: usize) -> Option<Request> {
+    fn request_before_follow_up(_context: &mut RequestContext<'_>, _follow_ups: usize) -> Option<Request> {
         None
     }
 
