@@ -137,10 +137,10 @@ impl RequestContext<'_> {
 
     /// Decides whether to insert rather than remove, so that in the long run few items are inside.
     pub(super) fn wants_insert(&mut self) -> bool {
-        let puts = self.rng.below(20) as i64 >= self.hints.size;
-        self.hints.size += if puts { 1 } else { -1 };
+        let inserts = self.rng.below(20) as i64 >= self.hints.size;
+        self.hints.size += if inserts { 1 } else { -1 };
         self.hints.size = self.hints.size.clamp(0, 19);
-        puts
+        inserts
     }
 }
 

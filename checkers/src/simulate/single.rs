@@ -122,18 +122,18 @@ impl<O: Object> Single<O> {
     /// Generates the next operation of a worker.
     fn request(&mut self, at: usize) -> Pending {
         let follow_ups = &mut self.workers[at].follow_ups;
-        let slot = follow_ups.last().map_or_else(|| self.keys.choose(), |owed| owed.slot);
+        let slot = follow_ups.last().map_or_else(|| self.keys.choose(), |follow_up| follow_up.slot);
         let mut context =
             RequestContext { recipe: &self.recipe, rng: &mut self.requests, hints: &mut self.hints[slot], written: &mut self.written };
         let (request, key) = match follow_ups.last() {
             None => (O::next_request(&mut context), self.keys.key(slot)),
-            Some(owed) => match O::request_before_follow_up(&mut context, follow_ups.len()) {
-                Some(request) => (request, owed.key),
-                None => (owed.request.clone(), owed.key),
+            Some(follow_up) => match O::request_before_follow_up(&mut context, follow_ups.len()) {
+                Some(request) => (request, follow_up.key),
+                None => (follow_up.request.clone(), follow_up.key),
             },
         };
-        let is_owed = follow_ups.last().is_some_and(|owed| owed.request.f == request.f);
-        if is_owed {
+        let is_follow_up = follow_ups.last().is_some_and(|follow_up| follow_up.request.f == request.f);
+        if is_follow_up {
             follow_ups.pop();
         } else {
             self.objects.entry(key).or_insert_with(|| ObjectEntry::new(&self.recipe)).open += 1;
@@ -153,7 +153,7 @@ impl<O: Object> Single<O> {
         let outcome = match (outcome, entry.object.crash_effect(&pending.request)) {
             (Outcome::Crashed(Effect::Never), Some(true)) => Outcome::Crashed(Effect::Now),
             (Outcome::Crashed(_), Some(false)) => Outcome::Crashed(Effect::Never),
-            // A process whose release is rejected would hold the lock for ever.
+            // A process whose release is rejected would hold the lock forever.
             (Outcome::Failed, Some(true)) => Outcome::Completed,
             (outcome, _) => outcome,
         };
@@ -220,14 +220,14 @@ impl<O: Object> Single<O> {
             (_, Reply::Failed | Reply::Busy) => (Kind::Fail, pending.request.value.clone()),
         };
         let event = self.event(at, kind, &pending, value);
-        let owed = if kind == Kind::Ok { O::follow_up(&pending.request) } else { None };
+        let follow_up = if kind == Kind::Ok { O::follow_up(&pending.request) } else { None };
         if kind == Kind::Info {
             self.workers[at].process += self.recipe.processes;
-            for owed in std::mem::take(&mut self.workers[at].follow_ups) {
-                self.release(owed.key);
+            for follow_up in std::mem::take(&mut self.workers[at].follow_ups) {
+                self.release(follow_up.key);
             }
         }
-        match owed {
+        match follow_up {
             Some(request) => self.workers[at].follow_ups.push(Pending { request, ..pending }),
             None if outcome == Outcome::Crashed(Effect::Later) => {}
             None => self.release(pending.key),

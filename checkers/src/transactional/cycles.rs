@@ -3,14 +3,14 @@
 //!
 //! A cycle of a given kind exists if and only if one of its edges lies on a closed walk of a small automaton. This reduces to strongly
 //! connected components (of the graph, or of its product with the automaton) and to reachability:
+//!
 //! | kind | exists where |
-//! | kind | is there where |
+//! | --- | --- |
 //! | G0 | a ww edge joins two nodes of one component of the ww edges |
 //! | G1c | a wr edge joins two nodes of one component of the ww and wr edges |
 //! | G-single | the tail of an rw edge is reachable from its head by ww and wr edges |
 //! | G-nonadjacent | an rw edge joins two nodes of one component of [`Rule::Nonadjacent`] |
 //! | G2-item | an rw edge joins two nodes of one component of all edges |
-//! | G2-item | an rw edge joins two nodes of a component of everything |
 //!
 //! The session and real-time forms add those edges; the forms without `-item` add anti-dependencies of predicates. The edges in the
 //! right-hand column are counted, each under its worst kind, and in a later form only if it is worse there than in the forms before.

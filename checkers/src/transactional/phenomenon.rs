@@ -141,8 +141,8 @@ pub static PHENOMENA: &[PhenomenonEntry] = &[
     row(
         IncompatibleOrder,
         "incompatible-order",
-        "reads that diverge from the other reads of the list or contain an append of a crashed transaction twice; appends read in another order than that of their transaction",
-        "reads that are no prefix of the chain of reads or contain an append of a crashed transaction twice; appends read in another order than that of their transaction",
+        "reads of a list that no single order of its appends explains",
+        "reads that diverge from the first read or contain a crashed transaction's append twice; appends read in another order than written",
         &[G1a],
         "Elle",
     ),
@@ -374,7 +374,7 @@ pub static PHENOMENA: &[PhenomenonEntry] = &[
     row(
         NoPrefixOrder,
         "no-prefix-order",
-        "for every version order, some transaction read from a snapshot that is no prefix of the commit order",
+        "for every version order, some transaction read from a snapshot that is not a prefix of the commit order",
         CORES,
         &[],
         "Cerone, Bernardi & Gotsman 2015, PREFIX",

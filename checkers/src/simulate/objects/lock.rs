@@ -62,7 +62,7 @@ impl Object for Lock {
     }
 
     /// A crashed process cannot release, and only the holder may: unless a crashed acquire has no effect and a crashed release has one,
-    /// the lock stays held for ever.
+    /// the lock stays held forever.
     fn crash_effect(&self, request: &Request) -> Option<bool> {
         (self.workload != Workload::Mutex).then_some(request.f == "release")
     }

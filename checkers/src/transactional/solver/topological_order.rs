@@ -244,7 +244,7 @@ mod tests {
         /// Adds precedences that close no cycle and removes some of them: the order stays valid, and paths are found if and only if they
         /// exist.
         #[test]
-        fn stays_true_to_all_ways(nodes in 2_u32..20, edges in proptest::collection::vec((0_u32..20, 0_u32..20, 0_usize..8), 0..60)) {
+        fn respects_all_precedences(nodes in 2_u32..20, edges in proptest::collection::vec((0_u32..20, 0_u32..20, 0_usize..8), 0..60)) {
             let graph = Graph::build(nodes as usize, |sink| (1..nodes).step_by(3).for_each(|node| sink.edge(node - 1, node, WW)));
             let mut order = TopologicalOrder::new(&Walk::free(&graph, WW), (0..nodes).collect());
             for (from, to, back) in edges {
