@@ -1,7 +1,8 @@
-//! Seeded histories from simulated stores: to test checkers with, to measure them, and to learn what a level of consistency looks like.
+//! Seeded histories of simulated stores: for testing and benchmarking checkers, and as examples of consistency levels.
 //!
-//! A [`Recipe`] names a [store](STORES), a [workload](WORKLOADS) and a seed; the [`Simulation`] it begins is an iterator of events, made one by one,
-//! so that ten million operations need no memory. The same recipe gives the same events for ever, on every machine.
+//! A [`Recipe`] names a [store](STORES), a [workload](WORKLOADS) and a seed; it starts a [`Simulation`], an iterator that generates
+//! events one at a time, so ten million operations need no memory. The same recipe yields the same events in every version and on every
+//! machine.
 //!
 //! ```
 //! use elenchus_checkers::linearizable::{self, Options};
@@ -16,15 +17,16 @@
 //! # Ok::<(), elenchus_checkers::simulate::RecipeError>(())
 //! ```
 //!
-//! Operations overlap as in life: each is invoked, takes effect at some later moment, and ends later still; a process does one thing at a time. One that
-//! ends in `info` took effect, or never will, or will perhaps much later; its process is retired, and a fresh one takes its seat. What ends in `fail` did not
-//! happen, unless that is the store's defect.
+//! Operations overlap: each is invoked, takes effect at a later moment, and completes later still. A process runs one operation at a
+//! time. An operation that ends in `info` took effect, takes effect much later, or never does; its process is retired, and a new process
+//! takes over its worker slot. An operation that ends in `fail` did not happen, unless that is the defect of the store.
 
-mod agenda;
-mod fate;
+mod event_queue;
 mod keys;
 mod objects;
+mod outcome;
 mod recipe;
+mod rules;
 mod single;
 mod table;
 mod transactions;
@@ -40,19 +42,30 @@ use objects::{Container, Counter, Lock, Log, Register, Semaphore, Set, Text};
 use single::Single;
 use transactions::Transactions;
 
-/// What plays a recipe.
+/// A generator of the events of a recipe.
 trait Source: Iterator<Item = Event> + Send {
-    /// What is known by now.
+    /// The truth about the events generated so far.
     fn truth(&self) -> &Truth;
 }
 
-/// A simulation under way: an iterator of events in real-time order.
+/// A running simulation: an iterator of events in real-time order.
 pub struct Simulation {
     source: Box<dyn Source>,
 }
 
+impl Recipe {
+    /// Starts the simulation.
+    ///
+    /// # Errors
+    /// When the store does not support the workload, or a field is out of range.
+    pub fn simulate(&self) -> Result<Simulation, RecipeError> {
+        self.validate()?;
+        Ok(Simulation::of(self.clone()))
+    }
+}
+
 impl Simulation {
-    /// Begins a recipe that was found to be sound.
+    /// Starts a validated recipe.
     fn of(recipe: Recipe) -> Simulation {
         let source: Box<dyn Source> = match recipe.workload {
             Workload::Register | Workload::CasRegister => Box::new(Single::<Register>::new(recipe)),
@@ -74,7 +87,7 @@ impl Simulation {
         Simulation { source }
     }
 
-    /// What the simulator knows of the events so far.
+    /// Returns what the simulator knows about the events so far.
     pub fn truth(&self) -> &Truth {
         self.source.truth()
     }

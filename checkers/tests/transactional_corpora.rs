@@ -55,7 +55,7 @@ fn is_shown(analysis: &Analysis<'_>) {
         assert!(found.count > 0 && !found.examples.is_empty(), "{phenomenon}");
         for example in &found.examples {
             let argument = analysis.argument(example).join("\n");
-            assert!(!argument.is_empty() && !argument.contains(" must stand before "), "{phenomenon}: {argument}");
+            assert!(!argument.is_empty() && !argument.contains(" must precede "), "{phenomenon}: {argument}");
             for (link, next) in example.cycle.iter().zip(example.cycle.iter().cycle().skip(1)) {
                 assert_eq!(link.to, next.from, "{phenomenon}: {argument}");
             }

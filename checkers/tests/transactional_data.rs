@@ -46,8 +46,8 @@ fn two_who_each_missed_what_the_other_put_in_are_phantoms() {
     let analysis = analyse(&transactions, &Options::default());
     assert_eq!(
         says(&analysis, Phenomenon::G2),
-        "T0 read all that is any and did not find \"y\", T1 appended 1 to \"y\": T0 did not see T1; \
-         T1 read all that is any and did not find \"x\", T0 appended 1 to \"x\": T1 did not see T0"
+        "T0 read predicate `any` and did not find \"y\", T1 appended 1 to \"y\": T0 did not see T1; \
+         T1 read predicate `any` and did not find \"x\", T0 appended 1 to \"x\": T1 did not see T0"
     );
     assert_eq!(analysis.verdict(Level::RepeatableRead), Verdict::Unknown);
     assert_eq!(analysis.verdict(Level::Serializable), Verdict::Invalid);
@@ -59,7 +59,7 @@ fn who_saw_one_row_and_not_the_other_saw_no_snapshot() {
     let lines = [r#"[["w", "x", 4], ["w", "y", 6]]"#, r#"[["r", "x", 4], ["rp", [">", 5], {}]]"#];
     let transactions = overlapping(Datatype::RwRegister, &lines);
     let analysis = analyse(&transactions, &Options::default());
-    assert!(says(&analysis, Phenomenon::GSingle).contains("T1 read all that is > 5 and did not find \"y\", T0 set \"y\" = 6"));
+    assert!(says(&analysis, Phenomenon::GSingle).contains("T1 read predicate `> 5` and did not find \"y\", T0 wrote 6 to \"y\""));
     assert_eq!(analysis.verdict(Level::SnapshotIsolation), Verdict::Invalid);
     assert!(!analysis.refutes(Level::RepeatableRead));
     let found = overlapping(Datatype::RwRegister, &[lines[0], r#"[["r", "x", 4], ["rp", [">", 5], {"y": 6}]]"#]);
@@ -71,7 +71,7 @@ fn predicate_reads_that_contradict_their_own_transaction() {
     for line in [r#"[["w", "x", 4], ["rp", "any", []]]"#, r#"[["rp", ["<", 3], [["x", 4]]]]"#] {
         let transactions = overlapping(Datatype::RwRegister, &[line, r#"[["r", "x", null]]"#]);
         let analysis = analyse(&transactions, &Options::default());
-        assert!(says(&analysis, Phenomenon::PredicateReadMiss).contains("T0, which read all that is"));
+        assert!(says(&analysis, Phenomenon::PredicateReadMiss).contains("T0, which read predicate `"));
         assert_eq!(analysis.verdict(Level::ReadAtomic), Verdict::Invalid);
     }
 }
@@ -100,7 +100,7 @@ fn part_of_what_one_transaction_put_into_a_set_is_an_intermediate_read() {
     for told in ["[1]", "[2]"] {
         let transactions = overlapping(Datatype::SetAdd, &[r#"[["add", "x", 1], ["add", "x", 2]]"#, &format!(r#"[["r", "x", {told}]]"#)]);
         let analysis = analyse(&transactions, &Options::default());
-        assert!(says(&analysis, Phenomenon::G1b).contains("as well"));
+        assert!(says(&analysis, Phenomenon::G1b).contains("also added"));
         assert_eq!(analysis.verdict(Level::ReadCommitted), Verdict::Invalid);
     }
 }
@@ -114,14 +114,14 @@ fn counters_tell_who_was_before_whom() {
     let said = says(&analysis, Phenomenon::GSingleItem);
     assert!(
         said.contains("T2 read \"x\" = 3, T0 added 5 to \"x\": T2 did not see T0")
-            || said.contains("what T1 saw was added after T2 had read"),
+            || said.contains("T1 saw an increment that T2 did not see"),
         "{said}"
     );
     assert!(said.contains("T1 added 7 to \"y\", T2 read \"y\" = 7 of at most 7: T2 saw T1"), "{said}");
     let impossible = overlapping(Datatype::CounterInc, &[lines[0], r#"[["r", "x", 6]]"#]);
-    assert!(says(&analyse(&impossible, &Options::default()), Phenomenon::GarbageRead).contains("no more than 5"));
+    assert!(says(&analyse(&impossible, &Options::default()), Phenomenon::GarbageRead).contains("at most 5"));
     let twice = overlapping(Datatype::CounterInc, &[lines[0], r#"[["r", "x", 0], ["r", "x", 5]]"#]);
-    assert!(says(&analyse(&twice, &Options::default()), Phenomenon::NonrepeatableRead).contains("although it had read 0 itself"));
+    assert!(says(&analyse(&twice, &Options::default()), Phenomenon::NonrepeatableRead).contains("although it previously read 0"));
     let serial = overlapping(Datatype::CounterInc, &[lines[0], r#"[["inc", "x", 2], ["r", "x", 7]]"#]);
     assert_eq!(analyse(&serial, &Options::default()).verdict(Level::Serializable), Verdict::Valid);
 }
@@ -136,7 +136,7 @@ fn commit_timestamps_order_versions() {
     ];
     let transactions = overlapping(Datatype::RwRegister, &lines);
     let analysis = analyse(&transactions, &Options::default());
-    assert!(says(&analysis, Phenomenon::GSingleItem).contains("T2 read \"y\" = 1, T1 set \"y\" = 2: T2 did not see T1"));
+    assert!(says(&analysis, Phenomenon::GSingleItem).contains("T2 read \"y\" = 1, T1 wrote 2 to \"y\": T2 did not see T1"));
     let unordered = Options { assumptions: Assumptions { commit_order: false, ..Assumptions::default() }, ..Options::default() };
     assert!(!analyse(&transactions, &unordered).found.contains_key(&Phenomenon::GSingleItem));
 }
@@ -148,14 +148,14 @@ fn a_lost_addition_is_missed_whichever_it_was() {
     let analysis = analyse(&transactions, &Options::default());
     assert_eq!(
         says(&analysis, Phenomenon::StaleSumRealtime),
-        "T2 found 2 in \"x\", but T1, T0, which had completed before T2 was invoked (event #4), had added 3"
+        "T2 read 2 from \"x\", but T1, T0, which completed before T2 was invoked (event #4), added 3"
     );
     assert!(analysis.refutes(Level::StrongSnapshotIsolation) && analysis.refutes(Level::StrictSerializable));
     assert!(!analysis.refutes(Level::StrongSessionSerializable), "another process may see it late");
 
     let transactions = in_turn(Datatype::CounterInc, &[lines[0], (0, lines[1].1), (0, lines[2].1)]);
     let analysis = analyse(&transactions, &Options::default());
-    assert!(says(&analysis, Phenomenon::StaleSumProcess).ends_with("which were run before it by process 0, had added 3"));
+    assert!(says(&analysis, Phenomenon::StaleSumProcess).ends_with("which ran before it in process 0, added 3"));
     assert!(analysis.refutes(Level::StrongSessionSerializable) && !analysis.refutes(Level::Serializable));
 }
 
@@ -165,7 +165,7 @@ fn nobody_finds_what_is_yet_to_be_added() {
     let analysis = analyse(&transactions, &Options::default());
     assert_eq!(
         says(&analysis, Phenomenon::FutureSumRealtime),
-        "T0 found 1 in \"x\", but all that were invoked before T0 completed (event #1) had added no more than 0"
+        "T0 read 1 from \"x\", but all transactions invoked before T0 completed (event #1) added at most 0"
     );
     assert!(analysis.refutes(Level::StrictSerializable) && !analysis.refutes(Level::Serializable));
 }

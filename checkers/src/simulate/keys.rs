@@ -1,14 +1,14 @@
-//! Which key is asked for next.
+//! The choice of keys.
 
 use elenchus_core::Rng;
 
 use super::recipe::{KeyChoice, Recipe};
 
-/// The keys in use. Each has a slot; a key that was updated as often as it may be is retired, and a fresh one takes its slot.
+/// The keys in use, each in a slot. A key that has received its maximum number of updates is retired, and a new key takes its slot.
 #[derive(Debug)]
 pub(super) struct Keys {
     slots: Vec<Slot>,
-    /// The sum of the weights up to each slot; empty where all weigh the same.
+    /// The cumulative weights of the slots; empty for a uniform distribution.
     weights: Vec<u64>,
     updates_per_key: Option<u32>,
     fresh: u32,
@@ -22,7 +22,7 @@ struct Slot {
 }
 
 impl Keys {
-    /// The keys of a recipe.
+    /// Creates the keys of a recipe.
     pub(super) fn new(recipe: &Recipe) -> Keys {
         let count = recipe.keys.max(1);
         let weights = match recipe.key_choice {
@@ -41,7 +41,7 @@ impl Keys {
         }
     }
 
-    /// A slot, by the recipe's distribution.
+    /// Draws a slot from the recipe's distribution.
     pub(super) fn choose(&mut self) -> usize {
         match self.weights.last() {
             None => self.rng.below(self.slots.len() as u64) as usize,
@@ -57,12 +57,12 @@ impl Keys {
         self.slots[slot].key
     }
 
-    /// How often the key in a slot was updated.
+    /// The number of updates of the key in a slot.
     pub(super) fn updates(&self, slot: usize) -> u32 {
         self.slots[slot].updates
     }
 
-    /// Counts an update of the key in a slot. True when this was its last, and another took the slot.
+    /// Counts an update of the key in a slot. Returns true if it was the last one, so that a new key took the slot.
     pub(super) fn update(&mut self, slot: usize) -> bool {
         let Slot { key, updates } = &mut self.slots[slot];
         *updates += 1;

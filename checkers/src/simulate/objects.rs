@@ -1,4 +1,4 @@
-//! Objects of which one operation asks one thing.
+//! Single objects, accessed by one operation at a time.
 
 mod container;
 mod counter;
@@ -23,7 +23,7 @@ pub(super) use semaphore::Semaphore;
 pub(super) use set::Set;
 pub(super) use text::Text;
 
-/// What one operation asks.
+/// The function and argument of an operation.
 #[derive(Clone, Debug)]
 pub(super) struct Request {
     pub(super) f: Symbol,
@@ -35,114 +35,114 @@ impl Request {
         Request { f: Symbol::of(f), value: value.into() }
     }
 
-    /// One without an argument.
-    pub(super) fn bare(f: &'static str) -> Request {
+    /// Creates a request without an argument.
+    pub(super) fn without_argument(f: &'static str) -> Request {
         Request { f: Symbol::of(f), value: Value::Nil }
     }
 
-    /// Whether it only looks.
-    pub(super) fn observes(&self) -> bool {
+    /// Returns whether it is read-only.
+    pub(super) fn is_read_only(&self) -> bool {
         matches!(self.f.as_str(), "read" | "get" | "contains")
     }
 }
 
-/// What an object answers.
+/// The reply of an object.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Reply {
-    /// It is done; there is nothing to tell but that.
+    /// Success without a result.
     Done,
-    /// It is done, with this result.
-    Told(Value),
-    /// It cannot be, and nothing has changed.
-    Refused,
-    /// It cannot be now, and nothing has changed.
+    /// Success with this result.
+    Value(Value),
+    /// Failure, without an effect.
+    Failed,
+    /// Failure for now, without an effect; the client retries.
     Busy,
 }
 
-/// A sequential object, and what clients ask of it.
+/// A sequential object and the requests that clients make.
 pub(super) trait Object: Clone + Send {
-    /// The object before anything happened.
+    /// Creates the object in its initial state.
     fn new(recipe: &Recipe) -> Self;
 
-    /// What a client asks next.
-    fn ask(asker: &mut Asker<'_>) -> Request;
+    /// Generates the next request of a client.
+    fn next_request(context: &mut RequestContext<'_>) -> Request;
 
-    /// Carries a request of a process out.
+    /// Applies a request of a process.
     fn apply(&mut self, process: u32, request: &Request) -> Reply;
 
-    /// Carries a request out as this defective store does. None where it has no wrong way for this request in this state.
-    fn err(&mut self, _store: Store, _process: u32, _request: &Request) -> Option<Reply> {
+    /// Applies a request with the defect of this store. Returns `None` if the defect cannot occur for this request in this state.
+    fn apply_defect(&mut self, _store: Store, _process: u32, _request: &Request) -> Option<Reply> {
         None
     }
 
-    /// Whether doing this twice differs from doing it once.
-    fn repeats(&self, _request: &Request) -> bool {
+    /// Returns whether applying a request twice differs from applying it once.
+    fn is_not_idempotent(&self, _request: &Request) -> bool {
         false
     }
 
-    /// What a process must ask the same object next, after it was granted this.
-    fn owes(_granted: &Request) -> Option<Request> {
+    /// The request that a process must later make to the same object after this one succeeded, such as a release after an acquire.
+    fn follow_up(_granted: &Request) -> Option<Request> {
         None
     }
 
-    /// What a process that owes so many requests may ask instead, the same object.
-    fn digress(_asker: &mut Asker<'_>, _owes: usize) -> Option<Request> {
+    /// Another request to the same object that a process with this many pending follow-ups may make first.
+    fn request_before_follow_up(_context: &mut RequestContext<'_>, _follow_ups: usize) -> Option<Request> {
         None
     }
 
-    /// Whether a request of which nobody is told takes effect for certain, or certainly not. None: it may or may not.
-    fn settles(&self, _request: &Request) -> Option<bool> {
+    /// Whether a crashed request certainly takes effect (true) or certainly does not (false); `None` if either may happen.
+    fn crash_effect(&self, _request: &Request) -> Option<bool> {
         None
     }
 }
 
-/// A client about to ask.
-pub(super) struct Asker<'s> {
+/// The context in which a client generates a request.
+pub(super) struct RequestContext<'s> {
     pub(super) recipe: &'s Recipe,
     pub(super) rng: &'s mut Rng,
-    pub(super) rumour: &'s mut Rumour,
+    pub(super) hints: &'s mut KeyHints,
     pub(super) written: &'s mut i64,
 }
 
-/// What clients know of a key between them, so that they ask what makes sense.
+/// What all clients together know about a key, so that their requests are likely to succeed.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Rumour {
-    /// Values written lately.
+pub(super) struct KeyHints {
+    /// Recently written values.
     recent: [i64; 4],
-    /// How many were asked to go in, less those asked to come out.
-    inside: i64,
+    /// The number of insertions minus the number of removals requested.
+    size: i64,
 }
 
-impl Asker<'_> {
-    /// Whether it reads.
-    pub(super) fn reads(&mut self) -> bool {
+impl RequestContext<'_> {
+    /// Decides whether to read.
+    pub(super) fn wants_read(&mut self) -> bool {
         self.rng.chance(self.recipe.reads)
     }
 
-    /// A value to write.
-    pub(super) fn value(&mut self) -> i64 {
+    /// Generates a value to write.
+    pub(super) fn new_value(&mut self) -> i64 {
         let value = match self.recipe.values {
             Some(values) => self.rng.below(u64::from(values)) as i64,
             None => *self.written,
         };
-        self.rumour.recent[(*self.written & 3) as usize] = value;
+        self.hints.recent[(*self.written & 3) as usize] = value;
         *self.written += 1;
         value
     }
 
-    /// A value that may have been written lately.
-    pub(super) fn known(&mut self) -> i64 {
-        self.rumour.recent[self.rng.below(4) as usize]
+    /// Returns a value that may have been written recently.
+    pub(super) fn recent_value(&mut self) -> i64 {
+        self.hints.recent[self.rng.below(4) as usize]
     }
 
-    /// Whether to put something in rather than take something out, so that in the long run little is inside.
-    pub(super) fn puts(&mut self) -> bool {
-        let puts = self.rng.below(20) as i64 >= self.rumour.inside;
-        self.rumour.inside += if puts { 1 } else { -1 };
-        self.rumour.inside = self.rumour.inside.clamp(0, 19);
-        puts
+    /// Decides whether to insert rather than remove, so that in the long run few items are inside.
+    pub(super) fn wants_insert(&mut self) -> bool {
+        let inserts = self.rng.below(20) as i64 >= self.hints.size;
+        self.hints.size += if inserts { 1 } else { -1 };
+        self.hints.size = self.hints.size.clamp(0, 19);
+        inserts
     }
 }
 
-/// A value that nobody writes.
-pub(super) const INVENTED: i64 = -1_000_000_007;
+/// A value that is never written.
+pub(super) const NEVER_WRITTEN: i64 = -1_000_000_007;

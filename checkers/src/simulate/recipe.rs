@@ -1,96 +1,95 @@
-//! What a simulation is to be like.
+//! The parameters of a simulation.
 
 use elenchus_core::{Nanos, Seed};
 use thiserror::Error;
 
-use super::Simulation;
+use super::rules::has_snapshots;
 use super::table::{Store, Workload};
-use super::transactions::has_snapshots;
 
-/// A simulation to be run: the same recipe gives the same history for ever.
+/// The parameters of a simulation. The same recipe always yields the same history.
 ///
-/// [`Recipe::new`] fills in what suits the workload; every field may be changed.
+/// [`Recipe::new`] fills in the defaults of the workload; every field may be changed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Recipe {
-    /// How the store behaves.
+    /// The simulated store.
     pub store: Store,
-    /// What clients ask of it.
+    /// The operations that clients run.
     pub workload: Workload,
-    /// Decides everything that the other fields leave open.
+    /// The seed of all random choices.
     pub seed: Seed,
-    /// How many operations (of transactional workloads: transactions) are invoked.
+    /// The number of operations invoked (of transactions, for transactional workloads).
     pub operations: u64,
-    /// How many processes are alive at once.
+    /// The number of concurrent processes.
     pub processes: u32,
-    /// How many keys are in use at once. With one key that is never retired, events of single objects name no key.
+    /// The number of keys in use at once. If a single key is never retired, events of single objects have no key.
     pub keys: u32,
-    /// Which keys are asked for.
+    /// The distribution of keys.
     pub key_choice: KeyChoice,
-    /// After how many updates a key is retired and a fresh one takes its place. None: never.
+    /// The number of updates after which a key is retired and replaced by a new one; `None` for never.
     pub updates_per_key: Option<u32>,
-    /// How many different values are written. None: every written value is new.
+    /// The number of different values that are written; `None` if every written value is new.
     pub values: Option<u32>,
-    /// The share of operations (or of a transaction's accesses) that read.
+    /// The share of reads among operations, or among the accesses of a transaction.
     pub reads: f64,
-    /// The least and the most accesses of a transaction.
+    /// The minimum and maximum number of accesses per transaction.
     pub accesses: (u32, u32),
-    /// The share of operations that end in `info`. A quarter of those never take effect, and a quarter does so perhaps much later.
+    /// The share of operations that end in `info`. A quarter of them never take effect, and another quarter possibly much later.
     pub crash: f64,
-    /// The share of operations that are refused for no reason, beyond those that the store must refuse.
+    /// The share of operations that are rejected at random, in addition to those that the store must reject.
     pub fail: f64,
-    /// How often the defect of a store strikes that has one.
+    /// How often the defect of a defective store occurs.
     pub strikes: Strikes,
-    /// How many versions a stale read is behind, at most.
+    /// The maximum number of versions by which a stale read is behind.
     pub staleness: u32,
-    /// How many permits a semaphore has.
+    /// The number of permits of a semaphore.
     pub permits: u32,
-    /// Whether transactions tell at which timestamps they began and committed: `{txn [...], start n, commit n}`.
+    /// Whether transactions return their start and commit timestamps: `{txn [...], start n, commit n}`.
     pub timestamps: bool,
-    /// How long an operation takes, more or less.
+    /// The approximate latency of an operation.
     pub latency: Nanos,
-    /// How long a process thinks between operations, more or less.
+    /// The approximate pause of a process between operations.
     pub pause: Nanos,
 }
 
-/// How keys are chosen.
+/// The distribution of keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyChoice {
-    /// Each as often as any other.
+    /// All keys are equally likely.
     Uniform,
-    /// The n-th a n-th as often as the first.
+    /// The n-th key is 1/n times as likely as the first.
     Zipf,
 }
 
-/// How often a defect strikes.
+/// How often a defect occurs.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Strikes {
-    /// Each operation that it can strike, with this probability.
+    /// On each operation that it can affect, with this probability.
     Share(f64),
-    /// One operation, somewhere between the first and the last quarter.
+    /// On one operation, between the first and the last quarter of the operations.
     Once,
 }
 
 /// Why a recipe cannot be run.
 #[derive(Debug, Error, PartialEq)]
 pub enum RecipeError {
-    /// The store does not know the workload.
-    #[error("store `{store}` has no workload `{workload}`; it has {}", names(.has))]
+    /// The store does not support the workload.
+    #[error("store `{store}` does not support workload `{workload}`; it supports {}", names(.has))]
     Unsuited {
         /// The store.
         store: &'static str,
         /// The workload.
         workload: &'static str,
-        /// The workloads it knows.
+        /// The workloads that the store supports.
         has: &'static [Workload],
     },
-    /// A number is out of range.
+    /// A field is out of range.
     #[error("{field} is {found}; expected {expected}")]
     OutOfRange {
         /// The field of the recipe.
         field: &'static str,
-        /// Its value.
+        /// The value found.
         found: String,
-        /// What it may be.
+        /// The accepted values.
         expected: &'static str,
     },
 }
@@ -100,7 +99,7 @@ fn names(workloads: &[Workload]) -> String {
 }
 
 impl Recipe {
-    /// A thousand operations of five processes, with seed 0, no crashes, and what suits the workload.
+    /// Creates a recipe for 1,000 operations by five processes with seed 0, no crashes, and the defaults of the workload.
     pub fn new(store: Store, workload: Workload) -> Recipe {
         let defaults = &workload.entry().defaults;
         Recipe {
@@ -126,21 +125,13 @@ impl Recipe {
         }
     }
 
-    /// The same with another seed.
+    /// Returns the recipe with another seed.
     pub fn with_seed(self, seed: u64) -> Recipe {
         Recipe { seed: Seed(seed), ..self }
     }
 
-    /// Begins the simulation.
-    ///
-    /// # Errors
-    /// When the store does not know the workload, or a number is out of range.
-    pub fn simulate(&self) -> Result<Simulation, RecipeError> {
-        self.validate()?;
-        Ok(Simulation::of(self.clone()))
-    }
-
-    fn validate(&self) -> Result<(), RecipeError> {
+    /// Checks that the store supports the workload, and that every field is in range.
+    pub(super) fn validate(&self) -> Result<(), RecipeError> {
         let store = self.store.entry();
         if !store.workloads.contains(&self.workload) {
             let workload = self.workload.entry().name;
@@ -163,10 +154,14 @@ impl Recipe {
             return out("updates_per_key, values or permits", "0".to_owned(), "at least 1");
         }
         if !(1 <= self.accesses.0 && self.accesses.0 <= self.accesses.1 && self.accesses.1 <= 1_000) {
-            return out("accesses", format!("{:?}", self.accesses), "a least and a most number between 1 and 1,000");
+            return out("accesses", format!("{:?}", self.accesses), "a minimum and a maximum between 1 and 1,000");
         }
         if self.timestamps && !(self.workload.is_transactional() && self.workload != Workload::Bank && has_snapshots(self.store)) {
-            return out("timestamps", "true".to_owned(), "a store that reads from snapshots of one site, and a workload of transactions");
+            return out(
+                "timestamps",
+                "true".to_owned(),
+                "a store with snapshots at a single site, and a transactional workload other than `bank`",
+            );
         }
         Ok(())
     }

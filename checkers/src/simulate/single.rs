@@ -1,258 +1,259 @@
-//! Clients of single objects.
+//! Simulation of single objects.
 
 mod defective;
-mod followers;
-mod masters;
-mod served;
+mod multi_leader;
+mod single_leader;
+mod stored_object;
 
 use elenchus_core::{Event, Kind, Nanos, Process, Rng, Value};
 use rustc_hash::FxHashMap;
 
 use super::Source;
-use super::agenda::{Agenda, delay};
-use super::fate::{Effect, Fate, Fates, Lot};
+use super::event_queue::{EventQueue, delay};
 use super::keys::Keys;
-use super::objects::{Asker, Object, Reply, Request, Rumour};
+use super::objects::{KeyHints, Object, Reply, Request, RequestContext};
+use super::outcome::{Defects, Effect, Outcome, Outcomes};
 use super::recipe::Recipe;
 use super::truth::Truth;
-use served::Served;
+use stored_object::StoredObject;
 
-/// How often an operation that finds the object busy tries again before it is refused.
+/// How often an operation is retried on a busy object before it fails.
 const TRIES: u32 = 8;
-/// A late effect comes up to so many latencies after its operation was asked for.
+/// The maximum delay of a late effect after its invocation, in units of the latency.
 const LATE: u64 = 200;
 
 /// A simulation of single objects.
 pub(super) struct Single<O> {
     recipe: Recipe,
-    agenda: Agenda<Turn>,
-    seats: Vec<Seat>,
+    queue: EventQueue<Task>,
+    workers: Vec<Worker>,
     keys: Keys,
-    rumours: Vec<Rumour>,
-    objects: FxHashMap<u32, Shelf<O>>,
-    /// Operations that take effect after their process was told that nobody knows.
-    late: FxHashMap<u64, (Asked, u32)>,
-    fates: Fates,
-    lot: Lot,
+    hints: Vec<KeyHints>,
+    objects: FxHashMap<u32, ObjectEntry<O>>,
+    /// Crashed operations that are still to take effect, by invocation.
+    late: FxHashMap<u64, (Pending, u32)>,
+    outcomes: Outcomes,
+    defects: Defects,
     truth: Truth,
     times: Rng,
     requests: Rng,
     store: Rng,
     written: i64,
-    asked: u64,
+    invoked: u64,
     events: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Turn {
-    /// The process in a seat asks.
-    Ask(u32),
+enum Task {
+    /// The process in a worker slot invokes an operation.
+    Invoke(u32),
     /// Its operation takes effect.
-    Act(u32),
-    /// It is told.
-    Tell(u32),
-    /// A late operation takes effect.
-    Late(u64),
+    Apply(u32),
+    /// Its operation completes.
+    Complete(u32),
+    /// A crashed operation takes effect late.
+    ApplyLate(u64),
 }
 
-/// Where one process sits after another.
-struct Seat {
+/// A worker slot; runs one process at a time.
+struct Worker {
     process: u32,
-    asked: Option<Asked>,
-    fate: Fate,
+    pending: Option<Pending>,
+    outcome: Outcome,
     tries: u32,
     reply: Reply,
-    /// What the process must ask before it asks anything else, the last first. Each keeps its object open.
-    owes: Vec<Asked>,
+    /// The requests that the process must make before any other, the last first. Each keeps its object alive.
+    follow_ups: Vec<Pending>,
 }
 
-/// An operation under way.
+/// An operation in progress.
 #[derive(Clone)]
-struct Asked {
+struct Pending {
     request: Request,
-    /// Where its key was when it was chosen.
+    /// The slot of its key when it was chosen.
     slot: usize,
     key: u32,
     /// The index of its invocation.
     event: u64,
 }
 
-/// An object with the number of operations that may still reach it.
-struct Shelf<O> {
-    object: Served<O>,
+/// An object, with the number of operations that may still access it.
+struct ObjectEntry<O> {
+    object: StoredObject<O>,
     open: u32,
     is_retired: bool,
 }
 
-impl<O: Object> Shelf<O> {
-    fn new(recipe: &Recipe) -> Shelf<O> {
-        Shelf { object: Served::new(recipe), open: 0, is_retired: false }
+impl<O: Object> ObjectEntry<O> {
+    fn new(recipe: &Recipe) -> ObjectEntry<O> {
+        ObjectEntry { object: StoredObject::new(recipe), open: 0, is_retired: false }
     }
 }
 
 impl<O: Object> Single<O> {
     pub(super) fn new(recipe: Recipe) -> Single<O> {
         let mut times = recipe.seed.stream("simulate times");
-        let mut agenda = Agenda::new();
-        for seat in 0..recipe.processes {
-            agenda.after(delay(&mut times, recipe.pause.0), Turn::Ask(seat));
+        let mut queue = EventQueue::new();
+        for worker in 0..recipe.processes {
+            queue.schedule_after(delay(&mut times, recipe.pause.0), Task::Invoke(worker));
         }
-        let idle = |process| Seat { process, asked: None, fate: Fate::Answered, tries: 0, reply: Reply::Done, owes: Vec::new() };
+        let idle =
+            |process| Worker { process, pending: None, outcome: Outcome::Completed, tries: 0, reply: Reply::Done, follow_ups: Vec::new() };
         Single {
-            agenda,
-            seats: (0..recipe.processes).map(idle).collect(),
+            queue,
+            workers: (0..recipe.processes).map(idle).collect(),
             keys: Keys::new(&recipe),
-            rumours: vec![Rumour::default(); recipe.keys as usize],
+            hints: vec![KeyHints::default(); recipe.keys as usize],
             objects: FxHashMap::default(),
             late: FxHashMap::default(),
-            fates: Fates::new(&recipe),
-            lot: Lot::new(&recipe),
+            outcomes: Outcomes::new(&recipe),
+            defects: Defects::new(&recipe),
             truth: Truth::default(),
             times,
             requests: recipe.seed.stream("simulate requests"),
             store: recipe.seed.stream("simulate store"),
             written: 1,
-            asked: 0,
+            invoked: 0,
             events: 0,
             recipe,
         }
     }
 
-    /// What the process in a seat asks.
-    fn request(&mut self, at: usize) -> Asked {
-        let owes = &mut self.seats[at].owes;
-        let slot = owes.last().map_or_else(|| self.keys.choose(), |owed| owed.slot);
-        let mut asker =
-            Asker { recipe: &self.recipe, rng: &mut self.requests, rumour: &mut self.rumours[slot], written: &mut self.written };
-        let (request, key) = match owes.last() {
-            None => (O::ask(&mut asker), self.keys.key(slot)),
-            Some(owed) => match O::digress(&mut asker, owes.len()) {
-                Some(request) => (request, owed.key),
-                None => (owed.request.clone(), owed.key),
+    /// Generates the next operation of a worker.
+    fn request(&mut self, at: usize) -> Pending {
+        let follow_ups = &mut self.workers[at].follow_ups;
+        let slot = follow_ups.last().map_or_else(|| self.keys.choose(), |follow_up| follow_up.slot);
+        let mut context =
+            RequestContext { recipe: &self.recipe, rng: &mut self.requests, hints: &mut self.hints[slot], written: &mut self.written };
+        let (request, key) = match follow_ups.last() {
+            None => (O::next_request(&mut context), self.keys.key(slot)),
+            Some(follow_up) => match O::request_before_follow_up(&mut context, follow_ups.len()) {
+                Some(request) => (request, follow_up.key),
+                None => (follow_up.request.clone(), follow_up.key),
             },
         };
-        let is_owed = owes.last().is_some_and(|owed| owed.request.f == request.f);
-        if is_owed {
-            owes.pop();
+        let is_follow_up = follow_ups.last().is_some_and(|follow_up| follow_up.request.f == request.f);
+        if is_follow_up {
+            follow_ups.pop();
         } else {
-            self.objects.entry(key).or_insert_with(|| Shelf::new(&self.recipe)).open += 1;
+            self.objects.entry(key).or_insert_with(|| ObjectEntry::new(&self.recipe)).open += 1;
         }
-        Asked { request, slot, key, event: self.events }
+        Pending { request, slot, key, event: self.events }
     }
 
-    fn ask(&mut self, seat: u32) -> Option<Event> {
-        let at = seat as usize;
-        if self.asked == self.recipe.operations {
+    fn invoke(&mut self, worker: u32) -> Option<Event> {
+        let at = worker as usize;
+        if self.invoked == self.recipe.operations {
             return None;
         }
-        self.asked += 1;
-        let asked = self.request(at);
-        let fate = self.fates.draw();
-        let shelf = self.objects.get_mut(&asked.key)?;
-        let fate = match (fate, shelf.object.settles(&asked.request)) {
-            (Fate::Crashed(Effect::Never), Some(true)) => Fate::Crashed(Effect::Now),
-            (Fate::Crashed(_), Some(false)) => Fate::Crashed(Effect::Never),
-            // Who is refused the release of what he holds would hold it for ever.
-            (Fate::Refused, Some(true)) => Fate::Answered,
-            (fate, _) => fate,
+        self.invoked += 1;
+        let pending = self.request(at);
+        let outcome = self.outcomes.draw();
+        let entry = self.objects.get_mut(&pending.key)?;
+        let outcome = match (outcome, entry.object.crash_effect(&pending.request)) {
+            (Outcome::Crashed(Effect::Never), Some(true)) => Outcome::Crashed(Effect::Now),
+            (Outcome::Crashed(_), Some(false)) => Outcome::Crashed(Effect::Never),
+            // A process whose release is rejected would hold the lock forever.
+            (Outcome::Failed, Some(true)) => Outcome::Completed,
+            (outcome, _) => outcome,
         };
-        if !asked.request.observes() && self.keys.key(asked.slot) == asked.key && self.keys.update(asked.slot) {
-            shelf.is_retired = true;
-            self.rumours[asked.slot] = Rumour::default();
+        if !pending.request.is_read_only() && self.keys.key(pending.slot) == pending.key && self.keys.update(pending.slot) {
+            entry.is_retired = true;
+            self.hints[pending.slot] = KeyHints::default();
         }
         let half = self.recipe.latency.0 / 2;
-        self.agenda.after(delay(&mut self.times, half), Turn::Act(seat));
-        let event = self.event(at, Kind::Invoke, &asked, asked.request.value.clone());
-        let place = &mut self.seats[at];
-        (place.fate, place.tries, place.asked) = (fate, TRIES, Some(asked));
+        self.queue.schedule_after(delay(&mut self.times, half), Task::Apply(worker));
+        let event = self.event(at, Kind::Invoke, &pending, pending.request.value.clone());
+        let state = &mut self.workers[at];
+        (state.outcome, state.tries, state.pending) = (outcome, TRIES, Some(pending));
         Some(event)
     }
 
-    fn act(&mut self, seat: u32) {
-        let at = seat as usize;
+    fn apply(&mut self, worker: u32) {
+        let at = worker as usize;
         let half = self.recipe.latency.0 / 2;
-        let Seat { process, fate, .. } = self.seats[at];
-        let Some(asked) = self.seats[at].asked.take() else { return };
-        let reply = match fate {
-            Fate::Refused | Fate::Crashed(Effect::Never) => Reply::Refused,
-            Fate::Crashed(Effect::Later) => {
-                self.late.insert(asked.event, (asked.clone(), process));
+        let Worker { process, outcome, .. } = self.workers[at];
+        let Some(pending) = self.workers[at].pending.take() else { return };
+        let reply = match outcome {
+            Outcome::Failed | Outcome::Crashed(Effect::Never) => Reply::Failed,
+            Outcome::Crashed(Effect::Later) => {
+                self.late.insert(pending.event, (pending.clone(), process));
                 let wait = 1 + self.times.below(LATE.saturating_mul(self.recipe.latency.0));
-                self.agenda.after(wait, Turn::Late(asked.event));
-                Reply::Refused
+                self.queue.schedule_after(wait, Task::ApplyLate(pending.event));
+                Reply::Failed
             }
-            Fate::Answered | Fate::Crashed(Effect::Now) => self.carry_out(&asked, at, process),
+            Outcome::Completed | Outcome::Crashed(Effect::Now) => self.execute(&pending, at, process),
         };
-        let place = &mut self.seats[at];
-        place.asked = Some(asked);
-        if reply == Reply::Busy && place.tries > 0 {
-            place.tries -= 1;
-            self.agenda.after(1 + delay(&mut self.times, half), Turn::Act(seat));
+        let state = &mut self.workers[at];
+        state.pending = Some(pending);
+        if reply == Reply::Busy && state.tries > 0 {
+            state.tries -= 1;
+            self.queue.schedule_after(1 + delay(&mut self.times, half), Task::Apply(worker));
             return;
         }
-        place.reply = reply;
-        self.agenda.after(delay(&mut self.times, half), Turn::Tell(seat));
+        state.reply = reply;
+        self.queue.schedule_after(delay(&mut self.times, half), Task::Complete(worker));
     }
 
-    /// Lets the store carry an operation out.
-    fn carry_out(&mut self, asked: &Asked, seat: usize, process: u32) -> Reply {
-        let Some(shelf) = self.objects.get_mut(&asked.key) else { return Reply::Refused };
-        let strikes = self.lot.strikes(self.asked);
-        let (reply, erred) = shelf.object.serve(seat, process, &asked.request, strikes, &mut self.store);
-        if erred {
-            self.lot.struck();
-            self.truth.defects.push(asked.event);
+    /// Executes an operation on the store.
+    fn execute(&mut self, pending: &Pending, worker: usize, process: u32) -> Reply {
+        let Some(entry) = self.objects.get_mut(&pending.key) else { return Reply::Failed };
+        let strikes = self.defects.triggers(self.invoked);
+        let (reply, is_defect) = entry.object.serve(worker, process, &pending.request, strikes, &mut self.store);
+        if is_defect {
+            self.defects.triggered();
+            self.truth.defects.push(pending.event);
         }
         reply
     }
 
-    fn tell(&mut self, seat: u32) -> Option<Event> {
-        let at = seat as usize;
-        self.agenda.after(delay(&mut self.times, self.recipe.pause.0), Turn::Ask(seat));
-        let asked = self.seats[at].asked.take()?;
-        let reply = std::mem::replace(&mut self.seats[at].reply, Reply::Done);
-        let fate = self.seats[at].fate;
-        let (kind, value) = match (fate, reply) {
-            (Fate::Crashed(_), _) => (Kind::Info, asked.request.value.clone()),
-            (_, Reply::Told(value)) => (Kind::Ok, value),
-            (_, Reply::Done) => (Kind::Ok, asked.request.value.clone()),
-            (_, Reply::Refused | Reply::Busy) => (Kind::Fail, asked.request.value.clone()),
+    fn complete(&mut self, worker: u32) -> Option<Event> {
+        let at = worker as usize;
+        self.queue.schedule_after(delay(&mut self.times, self.recipe.pause.0), Task::Invoke(worker));
+        let pending = self.workers[at].pending.take()?;
+        let reply = std::mem::replace(&mut self.workers[at].reply, Reply::Done);
+        let outcome = self.workers[at].outcome;
+        let (kind, value) = match (outcome, reply) {
+            (Outcome::Crashed(_), _) => (Kind::Info, pending.request.value.clone()),
+            (_, Reply::Value(value)) => (Kind::Ok, value),
+            (_, Reply::Done) => (Kind::Ok, pending.request.value.clone()),
+            (_, Reply::Failed | Reply::Busy) => (Kind::Fail, pending.request.value.clone()),
         };
-        let event = self.event(at, kind, &asked, value);
-        let owed = if kind == Kind::Ok { O::owes(&asked.request) } else { None };
+        let event = self.event(at, kind, &pending, value);
+        let follow_up = if kind == Kind::Ok { O::follow_up(&pending.request) } else { None };
         if kind == Kind::Info {
-            self.seats[at].process += self.recipe.processes;
-            for owed in std::mem::take(&mut self.seats[at].owes) {
-                self.leave(owed.key);
+            self.workers[at].process += self.recipe.processes;
+            for follow_up in std::mem::take(&mut self.workers[at].follow_ups) {
+                self.release(follow_up.key);
             }
         }
-        match owed {
-            Some(request) => self.seats[at].owes.push(Asked { request, ..asked }),
-            None if fate == Fate::Crashed(Effect::Later) => {}
-            None => self.leave(asked.key),
+        match follow_up {
+            Some(request) => self.workers[at].follow_ups.push(Pending { request, ..pending }),
+            None if outcome == Outcome::Crashed(Effect::Later) => {}
+            None => self.release(pending.key),
         }
         Some(event)
     }
 
-    /// An operation is over: the last of a retired object takes it away.
-    fn leave(&mut self, key: u32) {
-        if let Some(shelf) = self.objects.get_mut(&key) {
-            shelf.open -= 1;
-            if shelf.is_retired && shelf.open == 0 {
+    /// Ends an operation; the last one on a retired object removes it.
+    fn release(&mut self, key: u32) {
+        if let Some(entry) = self.objects.get_mut(&key) {
+            entry.open -= 1;
+            if entry.is_retired && entry.open == 0 {
                 self.objects.remove(&key);
             }
         }
     }
 
-    fn event(&mut self, seat: usize, kind: Kind, asked: &Asked, value: Value) -> Event {
+    fn event(&mut self, worker: usize, kind: Kind, pending: &Pending, value: Value) -> Event {
         self.events += 1;
         let has_keys = self.recipe.keys > 1 || self.recipe.updates_per_key.is_some();
         Event {
-            time: Nanos(self.agenda.now()),
-            process: Process::Client(self.seats[seat].process),
+            time: Nanos(self.queue.now()),
+            process: Process::Client(self.workers[worker].process),
             kind,
-            f: asked.request.f,
-            key: has_keys.then_some(Value::Int(asked.key.into())),
+            f: pending.request.f,
+            key: has_keys.then_some(Value::Int(pending.key.into())),
             value,
             error: None,
             node: None,
@@ -265,17 +266,17 @@ impl<O: Object> Iterator for Single<O> {
 
     fn next(&mut self) -> Option<Event> {
         loop {
-            let event = match self.agenda.next()? {
-                Turn::Ask(seat) => self.ask(seat),
-                Turn::Act(seat) => {
-                    self.act(seat);
+            let event = match self.queue.next()? {
+                Task::Invoke(worker) => self.invoke(worker),
+                Task::Apply(worker) => {
+                    self.apply(worker);
                     None
                 }
-                Turn::Tell(seat) => self.tell(seat),
-                Turn::Late(event) => {
-                    if let Some((asked, process)) = self.late.remove(&event) {
-                        self.carry_out(&asked, process as usize % self.seats.len(), process);
-                        self.leave(asked.key);
+                Task::Complete(worker) => self.complete(worker),
+                Task::ApplyLate(event) => {
+                    if let Some((pending, process)) = self.late.remove(&event) {
+                        self.execute(&pending, process as usize % self.workers.len(), process);
+                        self.release(pending.key);
                     }
                     None
                 }

@@ -1,71 +1,71 @@
-//! The stores and the workloads, as data: `elenchus simulate --list` and the docs come from here.
+//! The tables of stores and workloads, from which `elenchus simulate --list` is generated.
 
-/// How a simulated store behaves. What each guarantees and breaks is in [`STORES`].
+/// The behaviour of a simulated store; [`STORES`] lists what each guarantees and violates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Store {
     /// Single objects: one copy.
     Linearizable,
-    /// Single objects: one order, copies that lag, one's own updates seen.
+    /// Single objects: one update order, lagging replicas that include the process's own updates.
     Sequential,
-    /// Single objects: copies that exchange updates in causal order.
+    /// Single objects: replicas that exchange updates in causal order.
     Causal,
-    /// Single objects: copies that exchange each origin's updates in order.
+    /// Single objects: replicas that exchange the updates of each origin in order.
     Pram,
-    /// Single objects: one order, copies that lag and never go back.
+    /// Single objects: one update order, lagging replicas with monotonic reads.
     NoReadYourWrites,
-    /// Single objects: one order, each read from any copy.
+    /// Single objects: one update order, each read from any replica.
     NoMonotonicReads,
-    /// Single objects: every read is up to so many versions behind.
+    /// Single objects: every read is up to k versions behind.
     Stale,
-    /// Single objects: a read now and then is so many versions behind.
+    /// Single objects: some reads are k versions behind.
     StaleRead,
-    /// Single objects: an acknowledged update is not done.
+    /// Single objects: some acknowledged updates are lost.
     LostUpdate,
-    /// Single objects: an update that was refused is done.
+    /// Single objects: some rejected updates take effect.
     DirtyRead,
-    /// Single objects: an update is done twice, an element comes out twice.
+    /// Single objects: some updates are applied twice, or an element is removed twice.
     Duplicated,
-    /// Single objects: the wrong element comes out, or goes to the wrong place.
+    /// Single objects: sometimes the wrong element is removed, or one is inserted at the wrong position.
     Reordered,
-    /// Single objects: a lock is granted while it is held.
+    /// Single objects: sometimes a lock is granted while it is held.
     EarlyExpiry,
-    /// Single objects: a read is told what nobody wrote.
+    /// Single objects: some reads return a value that was never written.
     Invented,
-    /// Transactions in one order true to real time.
+    /// Transactions in one order that respects real time.
     StrictSerializable,
-    /// Transactions in one order true to each process.
+    /// Transactions in one order that respects session order.
     StrongSessionSerializable,
     /// Transactions in one order.
     Serializable,
-    /// Updates in one order, of which each reader sees a consistent part.
+    /// Updates in one order, of which each read-only transaction sees a consistent part.
     UpdateSerializable,
     /// The newest snapshot, first committer wins.
     StrongSnapshotIsolation,
-    /// A snapshot that is not older than the process knows, first committer wins.
+    /// A snapshot that includes what the process has seen, first committer wins.
     StrongSessionSnapshotIsolation,
     /// Any past snapshot, first committer wins.
     SnapshotIsolation,
-    /// Snapshots of one's own site, first committer wins everywhere.
+    /// Snapshots of the process's own site, first committer wins across all sites.
     ParallelSnapshotIsolation,
-    /// A past snapshot, every committer wins.
+    /// A past snapshot without write conflicts.
     Prefix,
-    /// Snapshots of one's own site, every committer wins.
+    /// Snapshots of the process's own site without write conflicts.
     TransactionalCausal,
-    /// Transactions are seen whole or not at all.
+    /// Transactions are visible entirely or not at all.
     ReadAtomic,
-    /// Once a transaction is seen, it is seen whole.
+    /// Once a transaction is visible, all of it is.
     MonotonicAtomicView,
     /// Every read sees some committed state.
     ReadCommitted,
-    /// Every read sees what is there; writes lock.
+    /// Every read sees the current state; writes take locks.
     ReadUncommitted,
-    /// Reads and writes go straight to what is there.
+    /// Reads and writes access the current state directly.
     NoIsolation,
 }
 
-/// What clients ask of a store. The vocabulary of each is in [`WORKLOADS`].
+/// The operations that clients run. [`WORKLOADS`] lists the vocabulary of each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[allow(missing_docs, reason = "the table says what they are")]
+#[allow(missing_docs, reason = "described in WORKLOADS")]
 pub enum Workload {
     Register,
     CasRegister,
@@ -89,37 +89,37 @@ pub enum Workload {
     Bank,
 }
 
-/// A store, in words.
+/// The description of a store.
 #[derive(Debug, PartialEq)]
 pub struct StoreEntry {
-    /// Which.
+    /// The store.
     pub store: Store,
-    /// Its name.
+    /// The name.
     pub name: &'static str,
-    /// How it works, in one sentence.
+    /// The mechanism, in one sentence.
     pub about: &'static str,
-    /// The strongest that its histories always satisfy.
+    /// The strongest guarantee that all its histories satisfy.
     pub guarantees: &'static str,
-    /// The next stronger things that its histories of moderate size usually violate.
+    /// The next stronger guarantees that its histories of moderate size usually violate.
     pub breaks: &'static str,
-    /// What can be asked of it.
+    /// The workloads that it supports.
     pub workloads: &'static [Workload],
 }
 
-/// A workload, in words.
+/// The description of a workload.
 #[derive(Debug, PartialEq)]
 pub struct WorkloadEntry {
-    /// Which.
+    /// The workload.
     pub workload: Workload,
-    /// Its name; of single objects, that of the model they are judged by.
+    /// The name; for single objects also the name of the model that checks them.
     pub name: &'static str,
-    /// Its operations.
+    /// The operations.
     pub about: &'static str,
-    /// What [`Recipe::new`](super::Recipe::new) fills in.
+    /// The defaults that [`Recipe::new`](super::Recipe::new) fills in.
     pub(super) defaults: Defaults,
 }
 
-/// What suits a workload.
+/// The defaults of a workload.
 #[derive(Debug, PartialEq)]
 pub(super) struct Defaults {
     pub(super) keys: u32,
@@ -131,15 +131,15 @@ pub(super) struct Defaults {
 
 const SMALL: Defaults = Defaults { keys: 1, updates_per_key: None, values: Some(5), reads: 1.0 / 3.0, fail: 0.0 };
 const ONCE: Defaults = Defaults { values: None, ..SMALL };
-/// What is read whole would make a history quadratic in size: keys are retired.
+/// Reads of the whole object would make histories quadratic in size, so keys are retired.
 const GROWING: Defaults = Defaults { values: None, updates_per_key: Some(32), ..SMALL };
 const TXN: Defaults = Defaults { keys: 8, updates_per_key: Some(32), values: None, reads: 0.5, fail: 0.02 };
 
 use Workload::*;
 
-/// Objects whose updates need no answer, so that copies may take them in any order.
+/// Objects whose updates return nothing, so that replicas may apply them in any order.
 const BLIND: &[Workload] = &[Register, Kv, Set, Counter, Log];
-/// Objects that are read.
+/// Objects with reads.
 const READ: &[Workload] = &[Register, CasRegister, Kv, Set, Counter, Log];
 const LOCKS: &[Workload] = &[Mutex, OwnedMutex, ReentrantMutex, FencedMutex, Semaphore];
 const ORDERED: &[Workload] = &[Kv, FifoQueue, Stack, PriorityQueue, Log];
@@ -176,12 +176,12 @@ const fn store(
     StoreEntry { store, name, about, guarantees, breaks, workloads }
 }
 
-/// Every store.
+/// All stores.
 pub const STORES: &[StoreEntry] = &[
     store(
         Store::Linearizable,
         "linearizable",
-        "one copy; every operation takes effect at one moment while its process waits",
+        "a single copy; every operation takes effect at one moment between its invocation and its completion",
         "linearizability",
         "nothing",
         SINGLE,
@@ -189,47 +189,47 @@ pub const STORES: &[StoreEntry] = &[
     store(
         Store::Sequential,
         "sequential",
-        "updates in one order; each process reads from one of five copies that lag, but not behind what the process did or saw",
-        "sequential consistency, each key by itself",
+        "updates in one order; each process reads from one of five lagging replicas, which includes what the process wrote or read before",
+        "sequential consistency of each key",
         "linearizability: stale reads",
         READ,
     ),
     store(
         Store::Causal,
         "causal",
-        "each process speaks to one of five copies, which tell each other of updates late, causes before effects",
-        "causal consistency (causal memory; copies need not converge), each key by itself",
-        "sequential consistency: copies disagree on the order of concurrent updates",
+        "multi-leader: each process uses one of five replicas, which exchange updates late, in causal order",
+        "causal consistency of each key (causal memory; replicas need not converge)",
+        "sequential consistency: replicas disagree on the order of concurrent updates",
         BLIND,
     ),
     store(
         Store::Pram,
         "pram",
-        "each process speaks to one of five copies, which tell each other of their own updates late, in order",
-        "PRAM (FIFO) consistency, each key by itself",
+        "multi-leader: each process uses one of five replicas, which send each other their own updates late, in order",
+        "PRAM (FIFO) consistency of each key",
         "causal consistency: effects are seen before their causes",
         BLIND,
     ),
     store(
         Store::NoReadYourWrites,
         "no-read-your-writes",
-        "updates in one order; each process reads from one of five copies that lag, even behind its own updates",
-        "monotonic reads of a prefix of one order",
+        "updates in one order; each process reads from one of five lagging replicas, which may miss its own updates",
+        "monotonic reads of a prefix of one update order",
         "read your writes, and with it sequential, causal and PRAM consistency",
         READ,
     ),
     store(
         Store::NoMonotonicReads,
         "no-monotonic-reads",
-        "updates in one order; each read is answered by any of five copies that lag",
-        "reads of a prefix of one order",
+        "updates in one order; each read is served by any of five lagging replicas",
+        "reads of a prefix of one update order",
         "monotonic reads and read your writes",
         READ,
     ),
     store(
         Store::Stale,
         "stale",
-        "updates in one order; every read sees the object as it was up to k updates ago (k: the recipe's staleness)",
+        "updates in one order; every read sees the state of up to k updates ago (k: the recipe's staleness)",
         "k+1-atomicity: bounded staleness",
         "linearizability, monotonic reads, k-atomicity",
         READ,
@@ -237,7 +237,7 @@ pub const STORES: &[StoreEntry] = &[
     store(
         Store::StaleRead,
         "stale-read",
-        "linearizable, but now and then a read sees the object as it was k updates ago (k: the recipe's staleness)",
+        "linearizable, but some reads see the state of k updates ago (k: the recipe's staleness)",
         "k+1-atomicity: bounded staleness",
         "linearizability",
         READ,
@@ -245,7 +245,7 @@ pub const STORES: &[StoreEntry] = &[
     store(
         Store::LostUpdate,
         "lost-update",
-        "linearizable, but now and then an update is acknowledged and not done",
+        "linearizable, but some updates are acknowledged and lost",
         "nothing",
         "linearizability: lost writes, elements, increments",
         UPDATED,
@@ -253,7 +253,7 @@ pub const STORES: &[StoreEntry] = &[
     store(
         Store::DirtyRead,
         "dirty-read",
-        "linearizable, but now and then an update is refused and done all the same",
+        "linearizable, but some updates are rejected and take effect anyway",
         "nothing",
         "linearizability: values of failed updates are read",
         UPDATED,
@@ -261,7 +261,7 @@ pub const STORES: &[StoreEntry] = &[
     store(
         Store::Duplicated,
         "duplicated",
-        "linearizable, but now and then an update is done twice, or an element comes out and stays in",
+        "linearizable, but some updates are applied twice, or a removed element stays in",
         "nothing",
         "linearizability: duplicates",
         DUPLICABLE,
@@ -269,7 +269,7 @@ pub const STORES: &[StoreEntry] = &[
     store(
         Store::Reordered,
         "reordered",
-        "linearizable, but now and then the next but one comes out, or what is appended goes before the last or first",
+        "linearizable, but sometimes the second element is removed instead of the first, or an append goes before the last or first element",
         "nothing",
         "linearizability: wrong order",
         ORDERED,
@@ -277,7 +277,7 @@ pub const STORES: &[StoreEntry] = &[
     store(
         Store::EarlyExpiry,
         "early-expiry",
-        "linearizable, but now and then a lock is granted while another holds it, as if his lease were over",
+        "linearizable, but sometimes a lock is granted while another process holds it, as if its lease had expired",
         "nothing",
         "mutual exclusion: two holders",
         LOCKS,
@@ -285,15 +285,15 @@ pub const STORES: &[StoreEntry] = &[
     store(
         Store::Invented,
         "invented",
-        "linearizable, but now and then a read is told a value that nobody wrote",
+        "linearizable, but some reads return a value that was never written",
         "nothing",
-        "every model: values out of thin air",
+        "every model: values that were never written",
         INVENTIBLE,
     ),
     store(
         Store::StrictSerializable,
         "strict-serializable",
-        "multi-version, optimistic: the newest snapshot, and no commit if anything read has changed since",
+        "multi-version, optimistic: reads the newest snapshot; aborts if anything read has changed since",
         "strict serializability",
         "nothing",
         TRANSACTIONAL,
@@ -301,7 +301,7 @@ pub const STORES: &[StoreEntry] = &[
     store(
         Store::StrongSessionSerializable,
         "strong-session-serializable",
-        "as strict-serializable, but read-only transactions see a snapshot that is only as new as their process knows",
+        "as strict-serializable, but read-only transactions read a snapshot that may be old but includes what their process has seen",
         "strong session serializability",
         "strict serializability: stale reads",
         TRANSACTIONAL,
@@ -309,15 +309,15 @@ pub const STORES: &[StoreEntry] = &[
     store(
         Store::Serializable,
         "serializable",
-        "as strict-serializable, but read-only transactions see any snapshot of the last 16 commits",
+        "as strict-serializable, but read-only transactions read any snapshot of the last 16 commits",
         "serializability",
-        "strong session serializability: a process does not see what it did",
+        "strong session serializability: a process may not see its own earlier commits",
         TRANSACTIONAL,
     ),
     store(
         Store::UpdateSerializable,
         "update-serializable",
-        "updates as in strict-serializable; read-only transactions read from one of four sites, which hear of updates late, with all that those depend on",
+        "updates as in strict-serializable; read-only transactions read from one of four sites, which apply updates late, with all their dependencies",
         "update serializability (PL-3U)",
         "serializability and snapshot isolation: readers disagree on the order of updates (long fork), if most updates touch one key",
         TRANSACTIONAL,
@@ -325,7 +325,7 @@ pub const STORES: &[StoreEntry] = &[
     store(
         Store::StrongSnapshotIsolation,
         "strong-snapshot-isolation",
-        "multi-version: the newest snapshot, and no commit if anything written has changed since",
+        "multi-version: reads the newest snapshot; aborts if anything written has changed since",
         "strong snapshot isolation",
         "serializability: write skew",
         TRANSACTIONAL,
@@ -333,7 +333,7 @@ pub const STORES: &[StoreEntry] = &[
     store(
         Store::StrongSessionSnapshotIsolation,
         "strong-session-snapshot-isolation",
-        "as strong-snapshot-isolation, but the snapshot is only as new as the process knows",
+        "as strong-snapshot-isolation, but the snapshot may be old but includes what the process has seen",
         "strong session snapshot isolation (snapshot isolation as Cerone et al. define it)",
         "strong snapshot isolation: stale snapshots; serializability: write skew",
         TRANSACTIONAL,
@@ -341,15 +341,15 @@ pub const STORES: &[StoreEntry] = &[
     store(
         Store::SnapshotIsolation,
         "snapshot-isolation",
-        "as strong-snapshot-isolation, but any snapshot of the last 16 commits",
+        "as strong-snapshot-isolation, but with any snapshot of the last 16 commits",
         "snapshot isolation as Adya defines it (generalized)",
-        "strong session snapshot isolation: a process does not see what it did; serializability: write skew",
+        "strong session snapshot isolation: a process may not see its own earlier commits; serializability: write skew",
         TRANSACTIONAL,
     ),
     store(
         Store::ParallelSnapshotIsolation,
         "parallel-snapshot-isolation",
-        "the snapshot of one's own of four sites, which hear of commits late, causes before effects; no commit if anything written has a version unseen",
+        "reads the snapshot of one of four sites, which exchange commits late, in causal order; aborts if anything written has an unseen version",
         "parallel snapshot isolation",
         "snapshot isolation and prefix consistency: long fork",
         TRANSACTIONAL,
@@ -357,7 +357,7 @@ pub const STORES: &[StoreEntry] = &[
     store(
         Store::Prefix,
         "prefix",
-        "a snapshot of the last 16 commits that is as new as the process knows; everything commits",
+        "reads a snapshot of the last 16 commits that includes what the process has seen; never aborts",
         "prefix consistency",
         "snapshot isolation: lost updates",
         TRANSACTIONAL,
@@ -365,7 +365,7 @@ pub const STORES: &[StoreEntry] = &[
     store(
         Store::TransactionalCausal,
         "transactional-causal",
-        "the snapshot of one's own of four sites, which hear of commits late, causes before effects; everything commits, the last writer wins",
+        "reads the snapshot of one of four sites, which exchange commits late, in causal order; never aborts, last writer wins",
         "transactional causal consistency (convergent)",
         "prefix consistency: long fork; parallel snapshot isolation: lost updates",
         TRANSACTIONAL,
@@ -373,7 +373,7 @@ pub const STORES: &[StoreEntry] = &[
     store(
         Store::ReadAtomic,
         "read-atomic",
-        "each transaction sees some of the last commits of each of four sites, whole, all of its own site; everything commits, the last writer wins",
+        "reads all commits of the own site and a recent prefix of those of three others, each transaction entirely; never aborts, last writer wins",
         "read atomicity",
         "causal consistency: effects are seen without their causes",
         TRANSACTIONAL,
@@ -381,31 +381,31 @@ pub const STORES: &[StoreEntry] = &[
     store(
         Store::MonotonicAtomicView,
         "monotonic-atomic-view",
-        "each read sees what was committed last at that moment; writes are kept back until the commit",
+        "each read sees the latest commits at that moment; writes are buffered until the commit",
         "monotonic atomic view, monotonic view",
-        "read atomicity: fractured and unrepeatable reads",
+        "read atomicity: fractured and nonrepeatable reads",
         TRANSACTIONAL,
     ),
     store(
         Store::ReadCommitted,
         "read-committed",
-        "each read sees any state of the last 16 commits; writes are kept back until the commit",
-        "read committed as Adya defines it (PL-2); not that of Biswas & Enea, in which a transaction's reads never go back",
-        "monotonic atomic view: reads go back",
+        "each read sees any state of the last 16 commits; writes are buffered until the commit",
+        "read committed as Adya defines it (PL-2), but not as Biswas & Enea do, whose reads are monotonic within a transaction",
+        "monotonic atomic view: reads that go back in time",
         TRANSACTIONAL,
     ),
     store(
         Store::ReadUncommitted,
         "read-uncommitted",
-        "writes are in place at once, under locks held until the end, and are undone by an abort; reads heed no lock",
+        "writes in place, under locks held until the end, undone on abort; reads ignore locks",
         "read uncommitted (PL-1)",
-        "read committed: aborted, intermediate and circular reads (G1a, G1b, G1c)",
+        "read committed: aborted and intermediate reads, circular information flow (G1a, G1b, G1c)",
         TRANSACTIONAL,
     ),
     store(
         Store::NoIsolation,
         "no-isolation",
-        "reads and writes go to what is there, each when it comes; nothing locks, and nothing is undone",
+        "reads and writes in place; no locks, no undo",
         "nothing",
         "read uncommitted: dirty writes (G0)",
         TRANSACTIONAL,
@@ -416,56 +416,56 @@ const fn workload(workload: Workload, name: &'static str, about: &'static str, d
     WorkloadEntry { workload, name, about, defaults }
 }
 
-/// Every workload.
+/// All workloads.
 pub const WORKLOADS: &[WorkloadEntry] = &[
     workload(Register, "register", "read → v, write v", SMALL),
-    workload(CasRegister, "cas-register", "read → v, write v, cas [old new] (fail: it held another value)", SMALL),
+    workload(CasRegister, "cas-register", "read → v, write v, cas [old new] (fail if it holds another value)", SMALL),
     workload(Kv, "kv", "get → text, put text, append text", GROWING),
-    workload(Set, "set", "add v, remove v, contains v → whether it is in, read → all", Defaults { values: Some(12), ..SMALL }),
-    workload(FifoQueue, "fifo-queue", "enqueue v, dequeue → v (nil: it was empty)", ONCE),
-    workload(UnorderedQueue, "unordered-queue", "enqueue v, dequeue → any v in it (nil: it was empty)", ONCE),
-    workload(Stack, "stack", "push v, pop → v (nil: it was empty)", ONCE),
-    workload(PriorityQueue, "priority-queue", "insert v, delete-min → the least v (nil: it was empty)", ONCE),
-    workload(Mutex, "mutex", "acquire, release; fail: it was held too long, or free", SMALL),
+    workload(Set, "set", "add v, remove v, contains v → true or false, read → all", Defaults { values: Some(12), ..SMALL }),
+    workload(FifoQueue, "fifo-queue", "enqueue v, dequeue → v (nil if empty)", ONCE),
+    workload(UnorderedQueue, "unordered-queue", "enqueue v, dequeue → any v (nil if empty)", ONCE),
+    workload(Stack, "stack", "push v, pop → v (nil if empty)", ONCE),
+    workload(PriorityQueue, "priority-queue", "insert v, delete-min → the least v (nil if empty)", ONCE),
+    workload(Mutex, "mutex", "acquire, release; fail: held for too long, or not held", SMALL),
     workload(OwnedMutex, "owned-mutex", "acquire, release by the holder", SMALL),
-    workload(ReentrantMutex, "reentrant-mutex", "acquire, again by the holder, release as often", SMALL),
+    workload(ReentrantMutex, "reentrant-mutex", "acquire, reacquire by the holder, release once per acquire", SMALL),
     workload(FencedMutex, "fenced-mutex", "acquire → token, release by the holder", SMALL),
     workload(Semaphore, "semaphore", "acquire n, release n", SMALL),
     workload(Counter, "counter", "add n, increment, decrement, read → n", SMALL),
     workload(Log, "log", "append v, read → all in order", GROWING),
     workload(ListAppend, "list-append", "txn [[append k v] [r k [v …]] …]", TXN),
-    workload(RwRegister, "rw-register", "txn [[w k v] [r k v] …], every v new", TXN),
-    workload(SetAdd, "set-add", "txn [[add k v] [r k [v …]] …], every v new", TXN),
+    workload(RwRegister, "rw-register", "txn [[w k v] [r k v] …], every v unique", TXN),
+    workload(SetAdd, "set-add", "txn [[add k v] [r k [v …]] …], every v unique", TXN),
     workload(CounterInc, "counter-inc", "txn [[inc k n] [r k n] …]", TXN),
-    workload(Bank, "bank", "transfer {from a, to b, amount n}, read → {a balance …}; every account begins with 10", BANK),
+    workload(Bank, "bank", "transfer {from a, to b, amount n}, read → {a balance …}; initial balance 10", BANK),
 ];
 
 const BANK: Defaults = Defaults { updates_per_key: None, reads: 1.0 / 3.0, ..TXN };
 
 impl Store {
-    /// The store of this name.
+    /// Looks up a store by name.
     pub fn named(name: &str) -> Option<Store> {
         STORES.iter().find(|entry| entry.name == name).map(|entry| entry.store)
     }
 
-    /// What is known of it.
+    /// The description of this store.
     pub fn entry(self) -> &'static StoreEntry {
         &STORES[self as usize]
     }
 }
 
 impl Workload {
-    /// The workload of this name.
+    /// Looks up a workload by name.
     pub fn named(name: &str) -> Option<Workload> {
         WORKLOADS.iter().find(|entry| entry.name == name).map(|entry| entry.workload)
     }
 
-    /// What is known of it.
+    /// The description of this workload.
     pub fn entry(self) -> &'static WorkloadEntry {
         &WORKLOADS[self as usize]
     }
 
-    /// Whether its operations are transactions.
+    /// Returns whether the operations are transactions.
     pub fn is_transactional(self) -> bool {
         TRANSACTIONAL.contains(&self)
     }
@@ -477,7 +477,7 @@ mod tests {
     use crate::models::MODELS;
 
     #[test]
-    fn entries_stand_in_the_order_of_their_names() {
+    fn the_tables_are_ordered() {
         assert!(STORES.iter().enumerate().all(|(at, entry)| entry.store as usize == at));
         assert!(WORKLOADS.iter().enumerate().all(|(at, entry)| entry.workload as usize == at));
         assert!(STORES.iter().all(|entry| Store::named(entry.name) == Some(entry.store)));

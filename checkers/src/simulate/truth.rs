@@ -1,17 +1,18 @@
-//! What a simulator knows of the history that it made.
+//! What a simulator knows about the history that it generated.
 
-/// The truth behind a simulated history, as far as it has been played.
+/// Facts about a simulated history that clients cannot observe, up to the events generated so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Truth {
-    /// The invocations (their positions among the events) of the operations that the store's defect struck, in the order in which they took
-    /// effect. A strike may be invisible to clients.
+    /// The operations on which the store's defect occurred, by the index of their invocation event, in the order in which they took
+    /// effect. A defect may be invisible to clients.
     pub defects: Vec<u64>,
-    /// How many transactions took effect.
+    /// The number of transactions that took effect.
     pub committed: u64,
-    /// How many transactions the store aborted because of what others did.
+    /// The number of transactions that the store aborted because of conflicts.
     pub conflicts: u64,
-    /// How many committed transactions changed something and read something that had a newer version by then.
+    /// The number of committed updates that read a version which had been overwritten when they committed.
     pub antidependencies: u64,
-    /// How many committed transactions changed a key that they had read and that had a newer version by then.
+    /// The number of committed updates that overwrote a key of which they had read a version that had been overwritten when they
+    /// committed.
     pub lost_updates: u64,
 }

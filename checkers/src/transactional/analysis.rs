@@ -1,4 +1,4 @@
-//! From transactions to what they refute.
+//! The analysis of a history of transactions: dependency graph, phenomena, isolation levels.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -8,41 +8,43 @@ use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 use serde_json::json;
 
-use super::assumed::Assumptions;
+use super::assumptions::Assumptions;
 use super::components::Components;
 use super::counter_inc::CounterInc;
 use super::counter_order;
-use super::cycles::Knot;
+use super::counts::{Counts, Found, Instance, Link, LinkKind};
+use super::cycles::Component;
+use super::datatype::Datatype;
 use super::graph::{ANTI, DEPENDS, Graph, REALTIME, SESSION};
 use super::inference::Inference;
+use super::intra_transaction;
 use super::level::{Boundary, Level};
 use super::list_append::ListAppend;
+use super::named_cycles;
 use super::order::{happened, realtime_edges, session_edges};
+use super::phantoms::{self, Phantoms};
 use super::phenomenon::Phenomenon;
-use super::predicates::{self, Phantoms};
 use super::proof;
 use super::rw_register::RwRegister;
 use super::set_add::SetAdd;
 use super::solver::{Decided, Limits, Solver};
-use super::special;
-use super::tally::{Found, Instance, Link, LinkKind, Tally};
-use super::transactions::{Datatype, Transactions};
+use super::transactions::Transactions;
 use super::walk::Walk;
-use super::within::within;
 
-/// What may be assumed, and how much is to be told.
+/// Assumptions and limits of an analysis.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// How many examples of each phenomenon are described.
+    /// The number of examples described per phenomenon.
     pub examples: usize,
-    /// What may be assumed of registers.
+    /// What may be assumed about registers.
     pub assumptions: Assumptions,
-    /// What is asked: this level and, where it does not hold, those that it implies are decided, though the order of a register's versions
-    /// may take a search to find.
+    /// The level to decide. If it does not hold, the weaker levels that it implies are decided too. For registers this may require a
+    /// search for a version order.
     pub isolation: Level,
-    /// How long to search; without a limit until it is decided, which may take time exponential in the history.
+    /// Time limit of a search. Without a limit the search runs until it decides, which may take time exponential in the size of the
+    /// history.
     pub time: Option<Duration>,
-    /// How many bytes a search may hold.
+    /// Memory limit of a search, in bytes.
     pub memory: usize,
 }
 
@@ -58,26 +60,26 @@ impl Default for Options {
     }
 }
 
-/// What was found in a history of transactions.
+/// The result of analysing a history of transactions.
 pub struct Analysis<'t> {
     transactions: &'t Transactions,
-    /// What was found, by phenomenon.
+    /// The phenomena found, with counts and examples.
     pub found: BTreeMap<Phenomenon, Found>,
-    /// What that says of the levels.
+    /// The isolation levels that these phenomena refute and those that remain possible.
     pub boundary: Boundary,
-    /// Transactions that are known to have happened.
+    /// The number of transactions known to have committed.
     pub committed: usize,
-    /// Edges of the dependency graph.
+    /// The number of edges in the dependency graph.
     pub edges: usize,
-    /// The size of the largest component of transactions that must each stand before the other.
+    /// The number of transactions in the largest strongly connected component.
     pub largest_component: usize,
-    /// What the columns and the graph occupied, about.
+    /// Approximate peak memory of the transaction columns and the graph, in bytes.
     pub peak_bytes: usize,
     /// Levels that a search could not decide within its limits.
     pub gave_up: Vec<Level>,
-    /// Levels that were proved while looking for what refutes them.
+    /// Levels proved while searching for a refutation.
     proved: Vec<Level>,
-    /// Why a version is before another, where that follows from other versions: by the transactions that wrote them.
+    /// For each version order that was inferred from other reads: the reason, by the pair of writers.
     why: FxHashMap<(u32, u32), String>,
     inference: Box<dyn Inference + 't>,
     phantoms: Phantoms,
@@ -86,8 +88,8 @@ pub struct Analysis<'t> {
     faults: Vec<FaultWindow>,
 }
 
-/// Finds every phenomenon that can be inferred. Complete and deterministic; near-linear in the history but for the components in which
-/// transactions must each stand before the other.
+/// Finds every phenomenon that can be inferred. The result is complete and deterministic. The time is near-linear in the history, except
+/// in strongly connected components.
 pub fn analyse<'t>(transactions: &'t Transactions, options: &Options) -> Analysis<'t> {
     let limit = options.examples;
     let happened = happened(transactions);
@@ -99,9 +101,9 @@ pub fn analyse<'t>(transactions: &'t Transactions, options: &Options) -> Analysi
             Datatype::RwRegister => Box::new(RwRegister::new(transactions, happened.clone(), options.assumptions)),
         }
     };
-    let (mut tally, inference) = rayon::join(|| within(transactions, &happened, limit), infer);
-    inference.judge_versions(&mut tally);
-    predicates::judge(transactions, &happened, &mut tally);
+    let (mut counts, inference) = rayon::join(|| intra_transaction::find(transactions, &happened, limit), infer);
+    inference.check_versions(&mut counts);
+    phantoms::check(transactions, &happened, &mut counts);
     let phantoms = Phantoms::new(inference.as_ref());
     let graph = Graph::build(transactions.len(), |sink| {
         inference.emit(sink);
@@ -110,44 +112,46 @@ pub fn analyse<'t>(transactions: &'t Transactions, options: &Options) -> Analysi
         realtime_edges(transactions, &happened, sink);
     });
     let asked = options.isolation;
-    let (knots, known_to_hold) = rayon::join(
-        || Components::find(&Walk::free(&graph, DEPENDS | ANTI | SESSION | REALTIME)).knots(),
-        // What is known of registers is for the solver to prove, which knows nothing of predicates.
+    let (components, known_to_hold) = rayon::join(
+        || Components::find(&Walk::free(&graph, DEPENDS | ANTI | SESSION | REALTIME)).nontrivial(),
+        // Register histories are proved by the solver, which does not support predicates.
         || {
-            let is_left = transactions.datatype() != Datatype::RwRegister || !transactions.predicates.is_empty();
-            if !is_left || inference.decides(asked) {
+            let needs_replay = transactions.datatype() != Datatype::RwRegister || !transactions.predicates.is_empty();
+            if !needs_replay || inference.decides(asked) {
                 return None;
             }
-            let played = proof::holds(transactions, &graph, &happened, asked).then_some(asked);
-            played.or_else(|| counted(transactions, &tally))
+            let proved = proof::proves(transactions, &graph, &happened, asked).then_some(asked);
+            proved.or_else(|| counter_proof(transactions, &counts))
         },
     );
-    let mut numbers = vec![0; if knots.is_empty() { 0 } else { graph.len() }];
-    let knots: Vec<Knot> = knots.into_iter().map(|nodes| Knot::new(graph.induced(&nodes, &mut numbers), nodes)).collect();
-    let largest_component = knots.iter().map(|knot| knot.names.iter().filter(|&&name| !graph.is_joint(name)).count()).max().unwrap_or(0);
-    let judged: Vec<Tally> = knots
+    let mut numbers = vec![0; if components.is_empty() { 0 } else { graph.len() }];
+    let components: Vec<Component> =
+        components.into_iter().map(|nodes| Component::new(graph.induced(&nodes, &mut numbers), nodes)).collect();
+    let largest_component =
+        components.iter().map(|component| component.original.iter().filter(|&&name| !graph.is_auxiliary(name)).count()).max().unwrap_or(0);
+    let judged: Vec<Counts> = components
         .into_par_iter()
-        .map(|mut knot| {
-            let cycles = knot.judge(limit);
-            cycles.merge(special::judge(&knot, inference.as_ref(), limit))
+        .map(|mut component| {
+            let cycles = component.classify(limit);
+            cycles.merge(named_cycles::find(&component, inference.as_ref(), limit))
         })
         .collect();
-    let tally = judged.into_iter().fold(tally, Tally::merge);
-    let known: Vec<Phenomenon> = tally.found.keys().copied().collect();
-    let Decided { mut proved, tally: decided, why, gave_up } = match transactions.datatype() {
+    let counts = judged.into_iter().fold(counts, Counts::merge);
+    let known: Vec<Phenomenon> = counts.found.keys().copied().collect();
+    let Decided { mut proved, counts: decided, why, gave_up } = match transactions.datatype() {
         Datatype::ListAppend | Datatype::SetAdd | Datatype::CounterInc => Decided::default(),
         Datatype::RwRegister => {
-            let limits = Limits { deadline: options.time.map(|time| Instant::now() + time), bytes: options.memory, ways: u64::MAX };
+            let limits = Limits { deadline: options.time.map(|time| Instant::now() + time), bytes: options.memory, edges: u64::MAX };
             let (graph, inference) = (&graph, inference.as_ref());
             Solver { transactions, happened: &happened, graph, inference, limits, examples: limit }.decide(options.isolation, &known)
         }
     };
     proved.extend(known_to_hold);
-    let tally = tally.merge(decided);
-    let boundary = Boundary::of(tally.found.keys().copied());
+    let counts = counts.merge(decided);
+    let boundary = Boundary::of(counts.found.keys().copied());
     Analysis {
         transactions,
-        found: tally.found,
+        found: counts.found,
         boundary,
         committed: happened.iter().filter(|&&happened| happened).count(),
         edges: graph.edges(),
@@ -164,10 +168,10 @@ pub fn analyse<'t>(transactions: &'t Transactions, options: &Options) -> Analysi
     }
 }
 
-/// The level of which counters prove the order that is found; none is looked for where it is known that there is none.
-fn counted(transactions: &Transactions, tally: &Tally) -> Option<Level> {
+/// Returns the level that a serialization order found for counters proves. The search is skipped if that level is already refuted.
+fn counter_proof(transactions: &Transactions, counts: &Counts) -> Option<Level> {
     let proved = Level::StrictSerializable;
-    if transactions.datatype() != Datatype::CounterInc || Boundary::of(tally.found.keys().copied()).refutes(proved) {
+    if transactions.datatype() != Datatype::CounterInc || Boundary::of(counts.found.keys().copied()).refutes(proved) {
         return None;
     }
     let order = counter_order::find(transactions)?;
@@ -175,38 +179,38 @@ fn counted(transactions: &Transactions, tally: &Tally) -> Option<Level> {
 }
 
 impl Analysis<'_> {
-    /// The transactions that were judged.
+    /// The transactions that were analysed.
     pub fn transactions(&self) -> &Transactions {
         self.transactions
     }
 
-    /// Whether a level is refuted.
+    /// Returns whether a level is refuted.
     pub fn refutes(&self, level: Level) -> bool {
         self.boundary.refutes(level)
     }
 
-    /// What is known about a level: refuted, proved, or neither. A proof is that everything is inferred which matters to the level, or an
-    /// order of begins and commits, found by a guess and checked step by step.
+    /// The verdict on a level: refuted, proved or unknown. A level is proved either because every dependency that matters to it was
+    /// inferred, or by an order of begins and commits that was guessed and then verified by replaying it.
     pub fn verdict(&self, level: Level) -> Verdict {
         if self.refutes(level) {
             return Verdict::Invalid;
         }
-        // What was read of lists in no order at all says nothing about the order of writes.
+        // Reads of lists that agree on no order determine no write order.
         let decides = |stronger: Level| stronger.implies(level) && self.inference.decides(stronger) && !self.refutes(stronger);
         let is_decided =
             Level::all().filter(|stronger| stronger.is_judged()).any(decides) && !self.found.contains_key(&Phenomenon::IncompatibleOrder);
         let is_proved = is_decided
             || self.proved.iter().any(|proved| proved.implies(level))
-            || proof::holds(self.transactions, &self.graph, &self.happened, level);
+            || proof::proves(self.transactions, &self.graph, &self.happened, level);
         if is_proved { Verdict::Valid } else { Verdict::Unknown }
     }
 
-    /// An instance step by step, a sentence each.
+    /// The argument of an instance, one sentence per step.
     pub fn sentences(&self, instance: &Instance) -> Vec<String> {
         instance.sentences.iter().cloned().chain(instance.cycle.iter().map(|link| self.sentence(link))).collect()
     }
 
-    /// One edge in a sentence.
+    /// An edge of the dependency graph as a sentence.
     pub fn sentence(&self, link: &Link) -> String {
         match self.why.get(&(link.from, link.to)).filter(|_| link.kind == LinkKind::Ww && self.inference.evidence(link).is_none()) {
             Some(why) => why.clone(),
@@ -214,13 +218,13 @@ impl Analysis<'_> {
         }
     }
 
-    /// Who takes part in an instance, a line each, and then the instance step by step.
+    /// The transactions of an instance, one per line, followed by its argument.
     pub fn argument(&self, instance: &Instance) -> Vec<String> {
-        let who = instance.transactions.iter().map(|&transaction| self.transactions.introduce(transaction));
+        let who = instance.transactions.iter().map(|&transaction| self.transactions.describe(transaction));
         who.chain(self.sentences(instance)).collect()
     }
 
-    /// When the first transaction of an instance was invoked, and under which faults.
+    /// The event, time and active faults at the first invocation of an instance, as JSON.
     pub fn began(&self, instance: &Instance) -> serde_json::Value {
         let t = self.transactions;
         let Some(first) = instance.transactions.iter().copied().min_by_key(|&transaction| t.invoked(transaction)) else {

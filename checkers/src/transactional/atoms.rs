@@ -1,25 +1,26 @@
-//! Values and keys in eight bytes, and numbers for them.
+//! Interned values and keys of eight bytes, and dense numberings of them.
 
 use elenchus_core::Value;
 use rustc_hash::FxHashMap;
 
-/// A value: a whole number in itself, anything else by its place in [`Atoms`]. Equal atoms of one [`Atoms`] are equal values.
+/// An interned value: an integer is stored inline, any other value as an index into [`Atoms`]. Within one [`Atoms`], equal atoms are
+/// equal values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Atom(u64);
 
 impl Atom {
-    /// The atom of a whole number, unless it needs all 64 bits.
+    /// Returns the atom of an integer; `None` if it needs all 64 bits.
     pub(crate) fn of_int(number: i64) -> Option<Atom> {
         (number << 1 >> 1 == number).then_some(Atom((number as u64) << 1))
     }
 
-    /// The number it is, if it is a small natural one: such numbers index tables.
+    /// Returns the integer if it is small and not negative, so that it can index a table.
     fn small(self) -> Option<usize> {
         (self.0 & 1 == 0 && self.0 >> 33 == 0).then_some((self.0 >> 1) as usize)
     }
 }
 
-/// The values that are no small whole numbers, each kept once.
+/// The interned values that are not stored inline.
 #[derive(Debug, Default)]
 pub(crate) struct Atoms {
     values: Vec<Value>,
@@ -27,7 +28,7 @@ pub(crate) struct Atoms {
 }
 
 impl Atoms {
-    /// The atom of a value.
+    /// Returns the atom of a value.
     pub(crate) fn of(&mut self, value: &Value) -> Atom {
         if let Some(atom) = value.as_int().and_then(Atom::of_int) {
             return atom;
@@ -41,12 +42,12 @@ impl Atoms {
         Atom(u64::from(place) << 1 | 1)
     }
 
-    /// What they occupy on the heap beside the values themselves, about.
+    /// Approximate heap size in bytes, without the heap data of the values.
     pub(crate) fn bytes(&self) -> usize {
         self.values.capacity() * size_of::<Value>() + self.places.capacity() * 32
     }
 
-    /// The value of an atom made here.
+    /// Returns the value of an atom of this table.
     pub(crate) fn value(&self, atom: Atom) -> Value {
         if atom.0 & 1 == 0 {
             return Value::Int(atom.0 as i64 >> 1);
@@ -57,7 +58,7 @@ impl Atoms {
 
 const NONE: u32 = u32::MAX;
 
-/// Numbers by atom: a table for small natural numbers as long as they are dense, a hash map for all others.
+/// A map from atoms to numbers: a table for small non-negative integers while they are dense, a hash map for the rest.
 #[derive(Debug, Default)]
 pub(crate) struct Numbering {
     dense: Vec<u32>,
@@ -66,13 +67,13 @@ pub(crate) struct Numbering {
 }
 
 impl Numbering {
-    /// The number of an atom, if it has one. O(1).
+    /// Returns the number of an atom. O(1).
     pub(crate) fn get(&self, atom: Atom) -> Option<u32> {
         let dense = atom.small().and_then(|at| self.dense.get(at)).copied().filter(|&number| number != NONE);
         if dense.is_some() || self.sparse.is_empty() { dense } else { self.sparse.get(&atom).copied() }
     }
 
-    /// Gives an atom a number, which must not be `u32::MAX`. O(1), amortized.
+    /// Assigns a number, which must not be `u32::MAX`, to an atom. Amortized O(1).
     pub(crate) fn insert(&mut self, atom: Atom, number: u32) {
         self.len += 1;
         match atom.small().filter(|&at| at < self.len * 4 + 32) {
@@ -88,7 +89,7 @@ impl Numbering {
         }
     }
 
-    /// What it occupies on the heap, about.
+    /// Approximate heap size in bytes.
     pub(crate) fn bytes(&self) -> usize {
         self.dense.capacity() * 4 + self.sparse.capacity() * 20
     }
@@ -111,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_found_wherever_they_are_kept() {
+    fn numbering_finds_dense_and_sparse_atoms() {
         let mut atoms = Atoms::default();
         let mut numbering = Numbering::default();
         let values: Vec<Value> = (0..200_i64).rev().map(Value::Int).chain([Value::Nil, (1_i64 << 40).into(), (-3_i64).into()]).collect();

@@ -6,11 +6,12 @@ use elenchus_core::{Anomaly, Checker, Event, Finding, History, Reading, Verdict,
 use serde_json::{Value as Json, json};
 
 use super::analysis::{Analysis, Options, analyse};
+use super::datatype::Datatype;
 use super::level::Level;
-use super::transactions::{Datatype, PushError, Transactions};
-use super::watching::Watching;
+use super::transactions::{PushError, Transactions};
+use super::watch::TransactionalWatch;
 
-/// Decides whether transactions keep an isolation level, and which they do not keep.
+/// A checker of an isolation level.
 pub struct Transactional {
     name: &'static str,
     datatype: Datatype,
@@ -20,7 +21,7 @@ pub struct Transactional {
 }
 
 impl Transactional {
-    /// A checker of one level for one type of data, which findings call by this name. Registers hold `initial` before they are written.
+    /// Creates a checker of one level for one data type. Findings carry `name`. Registers hold `initial` before the first write.
     pub fn new(name: &'static str, datatype: Datatype, isolation: Level, initial: elenchus_core::Value, options: Options) -> Transactional {
         Transactional { name, datatype, isolation, initial, options }
     }
@@ -29,7 +30,7 @@ impl Transactional {
         Loading { checker: self, transactions: Ok(Transactions::new(self.datatype).with_initial(&self.initial)) }
     }
 
-    /// What the transactions show, which may have come from anywhere.
+    /// Checks transactions that were read from any source.
     pub fn judge(&self, transactions: &Transactions) -> Finding {
         let begun = Instant::now();
         let analysis = analyse(transactions, &Options { isolation: self.isolation, ..self.options.clone() });
@@ -62,20 +63,20 @@ impl Transactional {
     fn summary(&self, analysis: &Analysis<'_>, verdict: Verdict) -> String {
         let (committed, isolation) = (analysis.committed, self.isolation);
         match verdict {
-            Verdict::Valid => format!("{committed} transactions are {isolation}"),
+            Verdict::Valid => format!("{isolation}: {committed} transactions"),
             Verdict::Unknown if analysis.gave_up.contains(&isolation) => {
                 format!(
-                    "whether {committed} transactions are {isolation} was not decided within the limits of time and memory; nothing was found that refutes it"
+                    "{isolation} is undecided for {committed} transactions: the search reached its time or memory limit; no violation was found"
                 )
             }
             Verdict::Unknown => format!(
-                "nothing that can be inferred of {committed} transactions refutes {isolation}, but what was read leaves the order of versions open and does not prove it"
+                "{isolation} is undecided for {committed} transactions: no violation was found, but the reads do not determine the version order"
             ),
             Verdict::Invalid => {
                 let list = |levels: &[Level]| levels.iter().map(|level| level.name()).collect::<Vec<_>>().join(", ");
                 let found: Vec<&str> = analysis.found.keys().map(|phenomenon| phenomenon.name()).collect();
                 format!(
-                    "{committed} transactions are not {isolation}: they show {}; not even {}, at most {}",
+                    "not {isolation}: {committed} transactions show {}; weakest levels violated: {}; strongest levels not violated: {}",
                     found.join(", "),
                     list(&analysis.boundary.refuted),
                     list(&analysis.boundary.possible)
@@ -102,11 +103,11 @@ impl Checker for Transactional {
 
     fn watch(&self) -> Option<Box<dyn Watch>> {
         let transactions = Transactions::new(self.datatype).with_initial(&self.initial);
-        Some(Box::new(Watching::new(transactions, &Options { isolation: self.isolation, ..self.options.clone() })))
+        Some(Box::new(TransactionalWatch::new(transactions, &Options { isolation: self.isolation, ..self.options.clone() })))
     }
 }
 
-/// Transactions up to the first event that is none.
+/// The transactions up to the first malformed event.
 struct Loading<'c> {
     checker: &'c Transactional,
     transactions: Result<Transactions, PushError>,
@@ -127,7 +128,7 @@ impl Reading for Loading<'_> {
             Err(error) => Finding {
                 checker: self.checker.name.to_owned(),
                 verdict: Verdict::Unknown,
-                summary: format!("the history cannot be judged: {error}"),
+                summary: format!("cannot check the history: {error}"),
                 anomalies: Vec::new(),
                 details: json!({
                     "verdict": Verdict::Unknown, "isolation": self.checker.isolation.name(),
@@ -164,7 +165,7 @@ fn details(analysis: &Analysis<'_>) -> Json {
     })
 }
 
-/// Words as a sentence.
+/// Capitalises a phrase and ends it with a full stop.
 fn sentence(words: &str) -> String {
     let mut letters = words.chars();
     letters.next().map_or_else(String::new, |first| format!("{}{}.", first.to_uppercase(), letters.as_str()))

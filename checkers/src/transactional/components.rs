@@ -1,19 +1,20 @@
-//! Strongly connected components: Tarjan's algorithm without recursion ("Depth-first search and linear graph algorithms", 1972).
+//! Strongly connected components: an iterative version of Tarjan's algorithm ("Depth-first search and linear graph algorithms", 1972).
 
 use std::ops::Range;
 
-/// A graph as a walk sees it: nodes from 0, each with numbered ways out, some of which may be shut.
-pub(crate) trait Ways {
-    /// How many nodes there are.
+/// A directed graph with nodes numbered from 0 and numbered edges, some of which may be disabled.
+pub(crate) trait Digraph {
+    /// The number of nodes.
     fn len(&self) -> usize;
-    /// The ways out of a node.
-    fn span(&self, node: u32) -> Range<u32>;
-    /// Where a way leads, none if it is shut.
-    fn step(&self, node: u32, way: u32) -> Option<u32>;
+    /// The numbers of the edges that leave a node.
+    fn edge_range(&self, node: u32) -> Range<u32>;
+    /// Returns the head of an edge; `None` if the edge is disabled.
+    fn head(&self, node: u32, edge: u32) -> Option<u32>;
 }
 
-/// The component of every node. Components are numbered so that every way between two leads from the higher number to the lower, and since
-/// later nodes are visited first, low numbers are, as far as the graph allows, late nodes.
+/// The strongly connected component of every node. Components are numbered in reverse topological order: an edge between two components
+/// leads from the higher number to the lower. Later nodes are visited first, so as far as the graph allows, low numbers belong to late
+/// nodes.
 #[derive(Debug)]
 pub(crate) struct Components {
     of: Vec<u32>,
@@ -24,10 +25,10 @@ const UNSEEN: u32 = 0;
 const DONE: u32 = u32::MAX;
 
 impl Components {
-    /// Finds all. O(nodes + ways).
-    pub(crate) fn find(graph: &impl Ways) -> Components {
+    /// Finds all components. O(nodes + edges).
+    pub(crate) fn find(graph: &impl Digraph) -> Components {
         let nodes = graph.len();
-        // The order of discovery, lowered to the earliest that is reached; DONE when the component is known.
+        // Discovery index, lowered to the smallest index reachable; DONE once the component is known.
         let mut low = vec![UNSEEN; nodes];
         let mut of = vec![0; nodes];
         let mut sizes = Vec::new();
@@ -44,12 +45,12 @@ impl Components {
                     discovered += 1;
                     low[node as usize] = discovered;
                     stack.push(node);
-                    path.push((node, discovered, graph.span(node)));
+                    path.push((node, discovered, graph.edge_range(node)));
                 }
-                let Some((node, index, ways)) = path.last_mut() else { break };
+                let Some((node, index, edges)) = path.last_mut() else { break };
                 let (node, index) = (*node, *index);
-                next = ways.find_map(|way| {
-                    let target = graph.step(node, way)?;
+                next = edges.find_map(|edge| {
+                    let target = graph.head(node, edge)?;
                     match low[target as usize] {
                         UNSEEN => Some(target),
                         reached => {
@@ -85,24 +86,24 @@ impl Components {
         Components { of, sizes }
     }
 
-    /// The component of a node.
+    /// Returns the component of a node.
     pub(crate) fn of(&self, node: u32) -> u32 {
         self.of[node as usize]
     }
 
-    /// How many components there are.
+    /// The number of components.
     pub(crate) fn len(&self) -> usize {
         self.sizes.len()
     }
 
-    /// Whether two nodes reach each other.
+    /// Returns whether two nodes are in the same component.
     pub(crate) fn joins(&self, one: u32, other: u32) -> bool {
         self.of(one) == self.of(other)
     }
 
-    /// The nodes of every component with more than one, ascending in each; the components in order of their first nodes.
-    pub(crate) fn knots(&self) -> Vec<Vec<u32>> {
-        let mut knots: Vec<Vec<u32>> = Vec::new();
+    /// The nodes of each component that has more than one, ascending; the components are ordered by first node.
+    pub(crate) fn nontrivial(&self) -> Vec<Vec<u32>> {
+        let mut groups: Vec<Vec<u32>> = Vec::new();
         let mut places = vec![u32::MAX; self.sizes.len()];
         for (node, &component) in self.of.iter().enumerate() {
             if self.sizes[component as usize] < 2 {
@@ -110,15 +111,15 @@ impl Components {
             }
             let place = &mut places[component as usize];
             if *place == u32::MAX {
-                *place = knots.len() as u32;
-                knots.push(Vec::with_capacity(self.sizes[component as usize] as usize));
+                *place = groups.len() as u32;
+                groups.push(Vec::with_capacity(self.sizes[component as usize] as usize));
             }
-            knots[*place as usize].push(node as u32);
+            groups[*place as usize].push(node as u32);
         }
-        knots
+        groups
     }
 
-    /// The nodes by component.
+    /// Groups the nodes by component.
     pub(crate) fn members(&self) -> Members {
         let mut starts = vec![0; self.sizes.len() + 1];
         for (at, &size) in self.sizes.iter().enumerate() {
@@ -153,17 +154,17 @@ mod tests {
 
     struct Lists(Vec<Vec<u32>>);
 
-    impl Ways for Lists {
+    impl Digraph for Lists {
         fn len(&self) -> usize {
             self.0.len()
         }
 
-        fn span(&self, node: u32) -> Range<u32> {
+        fn edge_range(&self, node: u32) -> Range<u32> {
             0..self.0[node as usize].len() as u32
         }
 
-        fn step(&self, node: u32, way: u32) -> Option<u32> {
-            Some(self.0[node as usize][way as usize])
+        fn head(&self, node: u32, edge: u32) -> Option<u32> {
+            Some(self.0[node as usize][edge as usize])
         }
     }
 
@@ -188,13 +189,13 @@ mod tests {
                 }
             }
             for from in 0..nodes as u32 {
-                for way in graph.span(from) {
-                    let to = graph.0[from as usize][way as usize];
+                for edge in graph.edge_range(from) {
+                    let to = graph.0[from as usize][edge as usize];
                     prop_assert!(found.of(from) >= found.of(to));
                 }
             }
-            let knots: usize = expected.iter().filter(|component| component.len() > 1).count();
-            prop_assert_eq!(found.knots().len(), knots);
+            let nontrivial: usize = expected.iter().filter(|component| component.len() > 1).count();
+            prop_assert_eq!(found.nontrivial().len(), nontrivial);
         }
     }
 }

@@ -1,26 +1,26 @@
-//! Of counters that only grow: sums that are less or more than the orders that do not come from data allow.
+//! Bounds on sums of increment-only counters by session order and real-time order.
 //!
-//! No single addition need be known to be missing: a reader that found less than all had added who completed before it was invoked did not see one of
-//! them, whichever (as the checker `counter` of Jepsen has it).
+//! A read that returns less than the sum of all additions that completed before its invocation missed at least one of them, although it
+//! is unknown which (as in Jepsen's `counter` checker).
 
 use elenchus_core::{EventIndex, Kind};
 use rustc_hash::FxHashMap;
 
 use super::counter_order::{Access, accesses};
+use super::counts::{Counts, Instance};
 use super::phenomenon::Phenomenon;
-use super::tally::{Instance, Tally};
 use super::transactions::Transactions;
 
-/// So many of those who added are named.
-const NAMED: usize = 4;
+/// The number of writers named in a message.
+const MAX_NAMED: usize = 4;
 
-/// What was added to a key, in the order of some moments: the sum up to each, and by whom.
+/// The additions to a key, ordered by invocation or completion: the running sum after each, with its transaction.
 #[derive(Default)]
-struct Added {
+struct RunningSum {
     moments: Vec<(Option<EventIndex>, i64, u32)>,
 }
 
-impl Added {
+impl RunningSum {
     fn sort(&mut self) {
         self.moments.sort_unstable();
         let mut sum = 0_i64;
@@ -30,39 +30,39 @@ impl Added {
         }
     }
 
-    /// What was added before a moment: how much, and how often.
+    /// Returns the sum and the number of additions before an event.
     fn before(&self, moment: Option<EventIndex>) -> (i64, usize) {
         let count = self.moments.partition_point(|(at, ..)| *at < moment);
         (count.checked_sub(1).map_or(0, |last| self.moments[last].1), count)
     }
 }
 
-/// One counter.
+/// The additions to and reads of one counter.
 #[derive(Default)]
 struct Counter {
-    /// Whether nothing is said of it: it does not only grow, or somebody was told of it what cannot be.
-    is_left_out: bool,
-    /// What succeeded, by completion.
-    completed: Added,
-    /// All that may have happened, by invocation.
-    invoked: Added,
-    /// Who found what, and what each added itself.
+    /// Whether the counter is skipped: it is also decremented, or a transaction read two contradictory sums from it.
+    is_skipped: bool,
+    /// Additions of committed transactions, by completion.
+    completed: RunningSum,
+    /// Additions that may have happened, by invocation.
+    invoked: RunningSum,
+    /// For each read: the transaction, the sum it read without its own additions, and its own additions.
     found: Vec<(u32, i64, i64)>,
 }
 
-/// Judges sums by session order and by real time. O(steps log steps).
-pub(crate) fn judge(t: &Transactions, tally: &mut Tally) {
+/// Checks sums against session order and real-time order. O(steps log steps).
+pub(crate) fn check(t: &Transactions, counts: &mut Counts) {
     let mut counters: Vec<Counter> = Vec::new();
     counters.resize_with(t.keys(), Counter::default);
     let mut own: Vec<Vec<Access>> = Vec::with_capacity(t.len());
     for transaction in 0..t.len() as u32 {
         let all = accesses(t, transaction).unwrap_or_else(|| {
-            t.steps(transaction).iter().for_each(|step| counters[step.key as usize].is_left_out = true);
+            t.steps(transaction).iter().for_each(|step| counters[step.key as usize].is_skipped = true);
             Vec::new()
         });
         for access in &all {
             let counter = &mut counters[access.key as usize];
-            counter.is_left_out |= !access.only_adds;
+            counter.is_skipped |= !access.only_adds;
             let (succeeded, begun) = (t.kind(transaction) == Kind::Ok, t.has_begin(transaction));
             if access.added != 0 {
                 counter.invoked.moments.push((begun.then(|| t.invoked(transaction)), access.added, transaction));
@@ -76,25 +76,25 @@ pub(crate) fn judge(t: &Transactions, tally: &mut Tally) {
         }
         own.push(all);
     }
-    for (key, counter) in (0_u32..).zip(&mut counters).filter(|(_, counter)| !counter.is_left_out) {
+    for (key, counter) in (0_u32..).zip(&mut counters).filter(|(_, counter)| !counter.is_skipped) {
         counter.completed.sort();
         counter.invoked.sort();
         for &(reader, found, added) in &counter.found {
             let (least, count) = counter.completed.before(Some(t.invoked(reader)).filter(|_| t.has_begin(reader)));
             if count > 0 && found < least {
-                tally.add(Phenomenon::StaleSumRealtime, || {
+                counts.add(Phenomenon::StaleSumRealtime, || {
                     let adders = counter.completed.moments[..count].iter().rev().map(|(.., adder)| *adder);
-                    let when = format!("had completed before {} was invoked (event {})", t.name(reader), t.invoked(reader));
+                    let when = format!("completed before {} was invoked (event {})", t.name(reader), t.invoked(reader));
                     stale(t, key, (reader, found), adders.collect(), least, &when)
                 });
             }
             let (most, _) = counter.invoked.before(t.completed(reader));
             let most = most.saturating_sub(added);
             if found > most {
-                tally.add(Phenomenon::FutureSumRealtime, || {
+                counts.add(Phenomenon::FutureSumRealtime, || {
                     let completed = t.completed(reader).map_or(String::new(), |at| format!(" (event {at})"));
                     let sentence = format!(
-                        "{reader} found {found} in {key}, but all that were invoked before {reader} completed{completed} had added no more than {most}",
+                        "{reader} read {found} from {key}, but all transactions invoked before {reader} completed{completed} added at most {most}",
                         reader = t.name(reader),
                         key = t.key(key),
                     );
@@ -103,18 +103,18 @@ pub(crate) fn judge(t: &Transactions, tally: &mut Tally) {
             }
         }
     }
-    judge_sessions(t, &counters, &own, tally);
+    check_sessions(t, &counters, &own, counts);
 }
 
-/// Who finds less than their own session had added.
-fn judge_sessions(t: &Transactions, counters: &[Counter], own: &[Vec<Access>], tally: &mut Tally) {
+/// Finds reads that return less than their own session added before.
+fn check_sessions(t: &Transactions, counters: &[Counter], own: &[Vec<Access>], counts: &mut Counts) {
     let mut sums: FxHashMap<(u32, u32), (i64, Vec<u32>)> = FxHashMap::default();
     for transaction in (0..t.len() as u32).filter(|&transaction| t.kind(transaction) == Kind::Ok) {
-        for access in own[transaction as usize].iter().filter(|access| !counters[access.key as usize].is_left_out) {
+        for access in own[transaction as usize].iter().filter(|access| !counters[access.key as usize].is_skipped) {
             let (sum, adders) = sums.entry((t.session(transaction), access.key)).or_default();
             if let Some(found) = access.found.filter(|found| *found < *sum) {
-                tally.add(Phenomenon::StaleSumProcess, || {
-                    let when = format!("were run before it by process {}", t.process(transaction));
+                counts.add(Phenomenon::StaleSumProcess, || {
+                    let when = format!("ran before it in process {}", t.process(transaction));
                     stale(t, access.key, (transaction, found), adders.iter().rev().copied().collect(), *sum, &when)
                 });
             }
@@ -126,15 +126,15 @@ fn judge_sessions(t: &Transactions, counters: &[Counter], own: &[Vec<Access>], t
     }
 }
 
-/// A reader found less than some had added, the last first.
+/// Describes a read that returned less than the given writers (latest first) had added.
 fn stale(t: &Transactions, key: u32, (reader, found): (u32, i64), adders: Vec<u32>, least: i64, when: &str) -> Instance {
-    let named: Vec<String> = adders.iter().take(NAMED).map(|&adder| t.name(adder)).collect();
-    let more = match adders.len().saturating_sub(NAMED) {
+    let named: Vec<String> = adders.iter().take(MAX_NAMED).map(|&adder| t.name(adder)).collect();
+    let more = match adders.len().saturating_sub(MAX_NAMED) {
         0 => String::new(),
         more => format!(" and {more} more"),
     };
     let sentence =
-        format!("{} found {found} in {}, but {}{more}, which {when}, had added {least}", t.name(reader), t.key(key), named.join(", "));
-    let transactions = [reader].into_iter().chain(adders.into_iter().take(NAMED)).collect();
+        format!("{} read {found} from {}, but {}{more}, which {when}, added {least}", t.name(reader), t.key(key), named.join(", "));
+    let transactions = [reader].into_iter().chain(adders.into_iter().take(MAX_NAMED)).collect();
     Instance { transactions, key: Some(key), sentences: vec![sentence], ..Instance::default() }
 }

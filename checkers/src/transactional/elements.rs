@@ -1,14 +1,14 @@
-//! What was written: each value under each key once, with who wrote it.
+//! The elements that transactions wrote: each value of each key once, with its writer.
 
 use super::atoms::{Atom, Numbering};
 
-/// No transaction, no element.
+/// No transaction, or no element.
 pub(crate) const NONE: u32 = u32::MAX;
 
-/// A value under a key, by number: what an append or a write adds. Named by [`Elements`].
+/// The number of a value under a key: what an append or a write adds. See [`Elements`].
 pub(crate) type Element = u32;
 
-/// Columns over all elements, and for each key the way from values to elements.
+/// All elements in columns, and for each key a map from values to elements.
 #[derive(Debug, Default)]
 pub(crate) struct Elements {
     by_key: Vec<Numbering>,
@@ -19,15 +19,15 @@ pub(crate) struct Elements {
     marks: Vec<u8>,
 }
 
-/// Its writer wrote the same key again afterwards.
+/// Its writer wrote the same key again later.
 const INTERMEDIATE: u8 = 1;
-/// A transaction that is known to have happened was told of it.
+/// A transaction that is known to have happened read it.
 const OBSERVED: u8 = 2;
-/// More than one write made it: nothing can be said about who was read.
+/// More than one write produced it, so its writer is ambiguous.
 const REPEATED: u8 = 4;
 
 impl Elements {
-    /// The element of a value under a key, which is made if it is new.
+    /// Returns the element of a value under a key; creates it if it is new.
     pub(crate) fn of(&mut self, key: u32, atom: Atom) -> Element {
         let key = key as usize;
         if key >= self.by_key.len() {
@@ -41,7 +41,7 @@ impl Elements {
         element
     }
 
-    /// A new element of a value, which no other write shares and no value finds.
+    /// Creates an element that no other write shares and no lookup by value returns.
     pub(crate) fn fresh(&mut self, atom: Atom) -> Element {
         self.atom.push(atom);
         self.writer.push(NONE);
@@ -49,17 +49,17 @@ impl Elements {
         self.atom.len() as Element - 1
     }
 
-    /// How many there are.
+    /// The number of elements.
     pub(crate) fn len(&self) -> usize {
         self.atom.len()
     }
 
-    /// Its value.
+    /// The value of an element.
     pub(crate) fn atom(&self, element: Element) -> Atom {
         self.atom[element as usize]
     }
 
-    /// Who wrote it, or [`NONE`] where nobody did.
+    /// The writer of an element, or [`NONE`] if it was never written.
     pub(crate) fn writer(&self, element: Element) -> u32 {
         self.writer[element as usize]
     }
@@ -80,7 +80,7 @@ impl Elements {
         self.mark(element, INTERMEDIATE);
     }
 
-    /// Whether its writer wrote the same key again afterwards.
+    /// Returns whether the writer of an element wrote the same key again later.
     pub(crate) fn is_intermediate(&self, element: Element) -> bool {
         self.has(element, INTERMEDIATE)
     }
@@ -89,7 +89,7 @@ impl Elements {
         self.mark(element, OBSERVED);
     }
 
-    /// Whether a transaction that is known to have happened was told of it.
+    /// Returns whether a transaction that is known to have happened read an element.
     pub(crate) fn is_observed(&self, element: Element) -> bool {
         self.has(element, OBSERVED)
     }
@@ -98,12 +98,12 @@ impl Elements {
         self.mark(element, REPEATED);
     }
 
-    /// Whether more than one write made it.
+    /// Returns whether more than one write produced an element.
     pub(crate) fn is_repeated(&self, element: Element) -> bool {
         self.has(element, REPEATED)
     }
 
-    /// What it occupies on the heap, about.
+    /// Approximate heap size in bytes.
     pub(crate) fn bytes(&self) -> usize {
         let tables: usize = self.by_key.iter().map(Numbering::bytes).sum();
         tables

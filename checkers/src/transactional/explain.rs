@@ -1,4 +1,4 @@
-//! An instance of a phenomenon for people and machines: as text, as a picture, as DOT and as JSON.
+//! An instance of a phenomenon as text, as a picture, as DOT and as JSON.
 
 use std::fmt::Write as _;
 
@@ -6,13 +6,13 @@ use elenchus_core::Kind;
 use serde_json::{Value as Json, json};
 
 use super::analysis::Analysis;
+use super::counts::{Instance, Link, LinkKind};
 use super::minimal::distinct;
 use super::phenomenon::Phenomenon;
-use super::tally::{Instance, Link, LinkKind};
 use crate::picture::graph::{Arrow, Node, draw};
 
-/// How many transactions a picture shows at most: of a longer cycle its beginning.
-const MOST_BOXES: usize = 64;
+/// The maximum number of transactions in a picture; longer cycles are cut off.
+const MAX_TRANSACTIONS: usize = 64;
 
 impl LinkKind {
     fn color(self) -> &'static str {
@@ -31,37 +31,37 @@ impl LinkKind {
 }
 
 impl Analysis<'_> {
-    /// A paragraph: what it is, who took part, and the argument step by step.
+    /// Returns a paragraph: the definition, the transactions, and the argument step by step.
     pub fn text(&self, phenomenon: Phenomenon, instance: &Instance) -> String {
         let entry = phenomenon.entry();
         let mut text = format!("{}: {} ({}).\n", entry.name, entry.about, entry.source);
         for &transaction in &instance.transactions {
-            let _ = writeln!(text, "  {}", self.transactions().introduce(transaction));
+            let _ = writeln!(text, "  {}", self.transactions().describe(transaction));
         }
         text.push_str("Because:\n");
         for sentence in self.sentences(instance) {
             let _ = writeln!(text, "  - {sentence}.");
         }
         if !instance.cycle.is_empty() {
-            text.push_str("Each of these transactions would have to stand before itself.\n");
+            text.push_str("So each of these transactions would have to precede itself.\n");
         }
         text
     }
 
-    /// A picture: transactions as boxes with their steps, edges by kind.
+    /// Draws transactions as boxes with their steps, and edges by kind, as SVG.
     pub fn svg(&self, phenomenon: Phenomenon, instance: &Instance) -> String {
         let mut members = distinct(instance);
-        members.truncate(MOST_BOXES);
+        members.truncate(MAX_TRANSACTIONS);
         let at = |transaction: u32| members.iter().position(|&member| member == transaction);
         let t = self.transactions();
         let nodes: Vec<Node> = members
             .iter()
             .map(|&member| {
-                let fate = if t.kind(member) == Kind::Ok { "" } else { ", not known to have returned" };
-                let fate = if t.kind(member) == Kind::Fail { ", failed" } else { fate };
+                let status = if t.kind(member) == Kind::Ok { "" } else { ", crashed" };
+                let status = if t.kind(member) == Kind::Fail { ", failed" } else { status };
                 Node {
-                    title: format!("{} process {}, event {}{fate}", t.name(member), t.process(member), t.invoked(member)),
-                    lines: t.words(member),
+                    title: format!("{} process {}, event {}{status}", t.name(member), t.process(member), t.invoked(member)),
+                    lines: t.step_notations(member),
                 }
             })
             .collect();
@@ -77,12 +77,12 @@ impl Analysis<'_> {
         draw(&format!("{phenomenon}: {}", phenomenon.entry().about), &nodes, &arrows)
     }
 
-    /// The same graph for Graphviz.
+    /// Returns the same graph for Graphviz.
     pub fn dot(&self, phenomenon: Phenomenon, instance: &Instance) -> String {
         let t = self.transactions();
         let mut dot = format!("digraph {:?} {{\n  node [shape=box fontname=monospace];\n", phenomenon.name());
         for member in distinct(instance) {
-            let label = format!("{} process {}\n{}", t.name(member), t.process(member), t.words(member).join("\n"));
+            let label = format!("{} process {}\n{}", t.name(member), t.process(member), t.step_notations(member).join("\n"));
             let _ = writeln!(dot, "  {} [label={label:?}];", t.name(member));
         }
         for link in instance.cycle.iter().chain(&instance.arrows) {
@@ -100,7 +100,7 @@ impl Analysis<'_> {
         dot
     }
 
-    /// The instance for machines.
+    /// Returns the instance as JSON.
     pub fn json(&self, instance: &Instance) -> Json {
         let t = self.transactions();
         let transaction = |&transaction: &u32| {
@@ -110,7 +110,7 @@ impl Analysis<'_> {
                 "invoked": t.invoked(transaction),
                 "completed": t.completed(transaction),
                 "type": t.kind(transaction),
-                "steps": t.words(transaction),
+                "steps": t.step_notations(transaction),
             })
         };
         let link =

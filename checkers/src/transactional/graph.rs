@@ -1,48 +1,50 @@
-//! The dependency graph: which transaction must stand before which, and why.
+//! The direct serialization graph (Adya 1999) with session order and real-time order.
 //!
-//! Nodes are transactions, and after them *joints*: nodes that stand for no transaction and let many edges share a way, so that the graph
-//! stays linear in the history. An edge out of a joint has the kind [`VIA`], costs nothing, and only continues the edge that led into it.
+//! Nodes are transactions, followed by *auxiliary nodes*, which many edges share so that the graph stays linear in the history. An edge
+//! out of an auxiliary node has the kind [`VIA`], has length 0, and continues the edge that led into the node.
 
 use std::ops::Range;
 
-/// Write order: the next version of an object is by another transaction.
+/// Write dependency: another transaction wrote the next version of an object.
 pub(crate) const WW: u8 = 1;
-/// Write order that holds if nothing uncommitted was read: it involves a crashed transaction that was observed, or follows from a read.
+/// Write dependency that holds only if no uncommitted version was read: it involves a crashed transaction that was observed, or follows
+/// from a read.
 pub(crate) const WW_READ: u8 = 2;
-/// A version was read by another transaction.
+/// Read dependency: another transaction read the version.
 pub(crate) const WR: u8 = 4;
-/// A version was read, and the next one is by another transaction.
+/// Anti-dependency: a version was read, and another transaction wrote the next version.
 pub(crate) const RW: u8 = 8;
-/// One session, one after the other.
+/// Session order.
 pub(crate) const SESSION: u8 = 16;
-/// One completed before the other was invoked.
+/// Real-time order: one completed before the other was invoked.
 pub(crate) const REALTIME: u8 = 32;
-/// On from a joint.
+/// Continuation from an auxiliary node.
 pub(crate) const VIA: u8 = 64;
-/// A predicate was read, and something that it matches is by another transaction and was not found.
+/// Predicate anti-dependency: another transaction wrote a matching version that a predicate read did not find.
 pub(crate) const PRW: u8 = 128;
 
-/// Anti-dependencies, of items and predicates.
+/// Anti-dependencies of items and predicates.
 pub(crate) const ANTI: u8 = RW | PRW;
 
-/// All that data says, reads of overwritten versions apart.
+/// Write and read dependencies.
 pub(crate) const DEPENDS: u8 = WW | WW_READ | WR;
 
-/// So many edges from the readers of a version to those that overwrote it are written out one by one; more go by way of joints.
+/// Up to this number, the edges from the readers of a version to its overwriters are stored directly; above it they share auxiliary
+/// nodes.
 const DIRECT: usize = 1024;
 
-/// Edges by source, in two arrays.
+/// Edges by tail, in compressed sparse row form.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Graph {
     starts: Vec<u32>,
     targets: Vec<u32>,
     kinds: Vec<u8>,
-    /// Nodes from here on are joints.
-    joints_from: u32,
+    /// The first auxiliary node.
+    first_auxiliary: u32,
 }
 
 impl Graph {
-    /// Builds a graph of so many transactions from what `emit` says; it is asked twice and must say the same. O(nodes + edges).
+    /// Builds the graph of the edges that `emit` adds. `emit` is called twice and must add the same edges both times. O(nodes + edges).
     pub(crate) fn build(transactions: usize, emit: impl Fn(&mut Sink)) -> Graph {
         let mut sink = Sink { next: transactions as u32, counts: vec![0; transactions + 1], filling: None };
         emit(&mut sink);
@@ -55,40 +57,41 @@ impl Graph {
         sink.filling = Some((vec![0; sum as usize], vec![0; sum as usize]));
         emit(&mut sink);
         let (targets, kinds) = sink.filling.unwrap_or_default();
-        Graph { starts, targets, kinds, joints_from: transactions as u32 }
+        Graph { starts, targets, kinds, first_auxiliary: transactions as u32 }
     }
 
-    /// How many nodes there are, joints included.
+    /// The number of nodes, with auxiliary nodes.
     pub(crate) fn len(&self) -> usize {
         self.starts.len().saturating_sub(1)
     }
 
-    /// How many edges there are.
+    /// The number of edges.
     pub(crate) fn edges(&self) -> usize {
         self.targets.len()
     }
 
-    /// Whether a node is a joint.
-    pub(crate) fn is_joint(&self, node: u32) -> bool {
-        node >= self.joints_from
+    /// Returns whether a node is an auxiliary node.
+    pub(crate) fn is_auxiliary(&self, node: u32) -> bool {
+        node >= self.first_auxiliary
     }
 
-    /// The places of the edges out of a node.
-    pub(crate) fn span(&self, node: u32) -> Range<u32> {
+    /// The numbers of the edges that leave a node.
+    pub(crate) fn edge_range(&self, node: u32) -> Range<u32> {
         self.starts[node as usize]..self.starts[node as usize + 1]
     }
 
-    /// Where the edge at a place leads, and its kind.
+    /// The head and the kind of an edge.
     pub(crate) fn edge(&self, place: u32) -> (u32, u8) {
         (self.targets[place as usize], self.kinds[place as usize])
     }
 
-    /// The edges out of a node.
+    /// The edges that leave a node.
     pub(crate) fn out(&self, node: u32) -> impl Iterator<Item = (u32, u8)> + '_ {
-        self.span(node).map(|place| self.edge(place))
+        self.edge_range(node).map(|place| self.edge(place))
     }
 
-    /// The graph of some nodes, in ascending order, and the edges among them, each kind once between two. `numbers` has a place for every node and is left as it was.
+    /// Returns the subgraph induced by some nodes, given in ascending order, without duplicate edges. `numbers` must have an entry of 0
+    /// for every node, and is restored.
     pub(crate) fn induced(&self, nodes: &[u32], numbers: &mut [u32]) -> Graph {
         for (number, &node) in nodes.iter().enumerate() {
             numbers[node as usize] = number as u32 + 1;
@@ -103,14 +106,14 @@ impl Graph {
             part.kinds.extend(edges.drain(..).map(|(_, kind)| kind));
             part.starts.push(part.targets.len() as u32);
         }
-        part.joints_from = nodes.partition_point(|&node| !self.is_joint(node)) as u32;
+        part.first_auxiliary = nodes.partition_point(|&node| !self.is_auxiliary(node)) as u32;
         for &node in nodes {
             numbers[node as usize] = 0;
         }
         part
     }
 
-    /// The same edges turned round.
+    /// Returns the graph with all edges reversed.
     pub(crate) fn reversed(&self) -> Graph {
         let mut starts = vec![0_u32; self.starts.len()];
         for &target in &self.targets {
@@ -129,34 +132,34 @@ impl Graph {
                 kinds[place] = kind;
             }
         }
-        Graph { starts, targets, kinds, joints_from: self.joints_from }
+        Graph { starts, targets, kinds, first_auxiliary: self.first_auxiliary }
     }
 
-    /// What it occupies on the heap.
+    /// The heap size in bytes.
     pub(crate) fn bytes(&self) -> usize {
         self.starts.capacity() * 4 + self.targets.capacity() * 5
     }
 }
 
-/// Nodes in an order, any range of which takes few edges to reach or to leave.
-pub(crate) struct Fan {
-    /// A binary tree: the children of 1 are 2 and 3, the last are the leaves, all others joints.
+/// A segment tree over an ordered list of nodes: edges to or from any range of them take O(log n) edges.
+pub(crate) struct SegmentTree {
+    /// A binary heap layout: the children of 1 are 2 and 3; the last entries are the leaves, all others auxiliary nodes.
     nodes: Vec<u32>,
     leaves: usize,
 }
 
-impl Fan {
-    /// Says the fewest nodes of the tree below which a range of its leaves stands.
-    fn each(&self, range: Range<usize>, mut say: impl FnMut(usize)) {
+impl SegmentTree {
+    /// Visits the minimal set of tree nodes that covers a range of leaves.
+    fn each(&self, range: Range<usize>, mut visit: impl FnMut(usize)) {
         let (mut low, mut high) = (range.start + self.leaves, range.end + self.leaves);
         while low < high {
             if low % 2 == 1 {
-                say(low);
+                visit(low);
                 low += 1;
             }
             if high % 2 == 1 {
                 high -= 1;
-                say(high);
+                visit(high);
             }
             low /= 2;
             high /= 2;
@@ -164,7 +167,7 @@ impl Fan {
     }
 }
 
-/// Takes the edges of a graph: counts them first, and writes them down when asked again.
+/// Collects the edges of a graph: counts them in the first pass and stores them in the second.
 pub(crate) struct Sink {
     next: u32,
     counts: Vec<u32>,
@@ -172,8 +175,8 @@ pub(crate) struct Sink {
 }
 
 impl Sink {
-    /// A new joint.
-    pub(crate) fn joint(&mut self) -> u32 {
+    /// Creates an auxiliary node.
+    pub(crate) fn auxiliary(&mut self) -> u32 {
         self.next += 1;
         if self.filling.is_none() {
             self.counts.push(0);
@@ -181,7 +184,7 @@ impl Sink {
         self.next - 1
     }
 
-    /// An edge. One from a node to itself says nothing and is dropped.
+    /// Adds an edge. Self-loops are dropped.
     pub(crate) fn edge(&mut self, from: u32, to: u32, kind: u8) {
         if from == to {
             return;
@@ -194,54 +197,55 @@ impl Sink {
         *count += 1;
     }
 
-    /// Edges from every reader of a version to every transaction that wrote a later one, itself excepted. Both ascend. O(readers + writers).
+    /// Adds an anti-dependency from every reader of a version to every writer of a later version, except itself. Both must ascend.
+    /// O(readers + writers).
     pub(crate) fn overwritten(&mut self, readers: &[u32], writers: &[u32]) {
         if readers.len() * writers.len() > DIRECT {
-            return self.overwritten_by_joints(readers, writers);
+            return self.overwritten_via_auxiliary(readers, writers);
         }
         for &reader in readers {
             writers.iter().for_each(|&writer| self.edge(reader, writer, RW));
         }
     }
 
-    /// Joints below which some targets stand in order, so that every range of them is reached in a few edges. O(targets).
-    pub(crate) fn fan(&mut self, targets: impl ExactSizeIterator<Item = u32>) -> Fan {
+    /// Builds a segment tree with edges from each parent to its children. O(targets).
+    pub(crate) fn out_tree(&mut self, targets: impl ExactSizeIterator<Item = u32>) -> SegmentTree {
         let leaves = targets.len();
-        let mut nodes: Vec<u32> = (0..leaves).map(|at| if at == 0 { 0 } else { self.joint() }).collect();
+        let mut nodes: Vec<u32> = (0..leaves).map(|at| if at == 0 { 0 } else { self.auxiliary() }).collect();
         nodes.extend(targets);
         for at in 1..leaves {
             for child in [2 * at, 2 * at + 1] {
                 self.edge(nodes[at], nodes[child], VIA);
             }
         }
-        Fan { nodes, leaves }
+        SegmentTree { nodes, leaves }
     }
 
-    /// Edges to a range of the targets of a fan. O(log targets).
-    pub(crate) fn fan_out(&mut self, from: u32, fan: &Fan, range: Range<usize>, kind: u8) {
-        fan.each(range, |at| self.edge(from, fan.nodes[at], kind));
+    /// Adds edges to a range of the leaves of an out-tree. O(log targets).
+    pub(crate) fn edges_to_range(&mut self, from: u32, tree: &SegmentTree, range: Range<usize>, kind: u8) {
+        tree.each(range, |at| self.edge(from, tree.nodes[at], kind));
     }
 
-    /// The same turned round: joints that some sources lead to in order. O(sources).
-    pub(crate) fn gather(&mut self, sources: impl ExactSizeIterator<Item = u32>, kind: u8) -> Fan {
+    /// Builds a segment tree with edges from the children to their parent. O(sources).
+    pub(crate) fn in_tree(&mut self, sources: impl ExactSizeIterator<Item = u32>, kind: u8) -> SegmentTree {
         let leaves = sources.len();
-        let mut nodes: Vec<u32> = (0..leaves).map(|at| if at == 0 { 0 } else { self.joint() }).collect();
+        let mut nodes: Vec<u32> = (0..leaves).map(|at| if at == 0 { 0 } else { self.auxiliary() }).collect();
         nodes.extend(sources);
         for at in 2..nodes.len() {
             self.edge(nodes[at], nodes[at / 2], if at < leaves { VIA } else { kind });
         }
-        Fan { nodes, leaves }
+        SegmentTree { nodes, leaves }
     }
 
-    /// Edges from a range of the sources that were gathered. O(log sources).
-    pub(crate) fn fan_in(&mut self, fan: &Fan, range: Range<usize>, to: u32, kind: u8) {
-        fan.each(range, |at| self.edge(fan.nodes[at], to, if at < fan.leaves { VIA } else { kind }));
+    /// Adds edges from a range of the leaves of an in-tree. O(log sources).
+    pub(crate) fn edges_from_range(&mut self, tree: &SegmentTree, range: Range<usize>, to: u32, kind: u8) {
+        tree.each(range, |at| self.edge(tree.nodes[at], to, if at < tree.leaves { VIA } else { kind }));
     }
 
-    fn overwritten_by_joints(&mut self, readers: &[u32], writers: &[u32]) {
-        // Joint `first + i` leads to the writers up to i, `last + i` to those from i on: together to all but one.
-        let first: Vec<u32> = writers.iter().map(|_| self.joint()).collect();
-        let last: Vec<u32> = writers.iter().map(|_| self.joint()).collect();
+    fn overwritten_via_auxiliary(&mut self, readers: &[u32], writers: &[u32]) {
+        // `first + i` leads to the writers up to i, `last + i` to those from i on: one of each covers all writers but one.
+        let first: Vec<u32> = writers.iter().map(|_| self.auxiliary()).collect();
+        let last: Vec<u32> = writers.iter().map(|_| self.auxiliary()).collect();
         for (at, &writer) in writers.iter().enumerate() {
             self.edge(first[at], writer, VIA);
             self.edge(last[at], writer, VIA);
@@ -270,12 +274,12 @@ impl Sink {
 mod tests {
     use super::*;
 
-    /// The transactions that a reader reaches through joints.
+    /// The transactions that a reader reaches through auxiliary nodes.
     fn overwriters(graph: &Graph, reader: u32) -> Vec<u32> {
         let mut open: Vec<u32> = graph.out(reader).map(|(target, _)| target).collect();
         let mut found = Vec::new();
         while let Some(node) = open.pop() {
-            if graph.is_joint(node) { open.extend(graph.out(node).map(|(target, _)| target)) } else { found.push(node) }
+            if graph.is_auxiliary(node) { open.extend(graph.out(node).map(|(target, _)| target)) } else { found.push(node) }
         }
         found.sort_unstable();
         found.dedup();
@@ -283,10 +287,10 @@ mod tests {
     }
 
     #[test]
-    fn every_reader_is_overwritten_by_all_but_itself() {
+    fn every_reader_reaches_all_writers_but_itself() {
         for writers in [&[1, 3][..], &[1, 3, 5], &[0, 1, 2, 3, 4, 5], &[2, 4, 7, 8, 9]] {
             let readers = [0, 1, 5, 9];
-            let graph = Graph::build(10, |sink| sink.overwritten_by_joints(&readers, writers));
+            let graph = Graph::build(10, |sink| sink.overwritten_via_auxiliary(&readers, writers));
             for reader in readers {
                 let expected: Vec<u32> = writers.iter().copied().filter(|&writer| writer != reader).collect();
                 assert_eq!(overwriters(&graph, reader), expected, "{reader} of {writers:?}");
@@ -295,18 +299,18 @@ mod tests {
     }
 
     #[test]
-    fn every_range_of_a_fan_is_reached_and_nothing_else() {
+    fn a_range_of_a_segment_tree_is_reached_exactly() {
         for targets in 0..12 {
             for (start, end) in (0..=targets).flat_map(|end| (0..=end).map(move |start| (start, end))) {
                 let graph = Graph::build(13, |sink| {
-                    let fan = sink.fan(1..targets + 1);
-                    sink.fan_out(0, &fan, start as usize..end as usize, PRW);
+                    let tree = sink.out_tree(1..targets + 1);
+                    sink.edges_to_range(0, &tree, start as usize..end as usize, PRW);
                 });
                 assert_eq!(overwriters(&graph, 0), (start + 1..end + 1).collect::<Vec<_>>(), "{start}..{end} of {targets}");
                 assert!(graph.out(0).count() <= 6);
                 let graph = Graph::build(13, |sink| {
-                    let fan = sink.gather(1..targets + 1, WR);
-                    sink.fan_in(&fan, start as usize..end as usize, 0, WR);
+                    let tree = sink.in_tree(1..targets + 1, WR);
+                    sink.edges_from_range(&tree, start as usize..end as usize, 0, WR);
                 });
                 assert_eq!(overwriters(&graph.reversed(), 0), (start + 1..end + 1).collect::<Vec<_>>(), "from {start}..{end} of {targets}");
             }
@@ -314,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_and_reversals_keep_their_edges() {
+    fn subgraphs_and_reversed_graphs_keep_their_edges() {
         let graph = Graph::build(4, |sink| {
             sink.edge(0, 1, WW);
             sink.edge(1, 2, WR);

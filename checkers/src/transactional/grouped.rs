@@ -1,8 +1,8 @@
-//! Lists of numbers, one for each of many groups, in two arrays.
+//! Lists of numbers by group, in compressed sparse row form.
 
 use super::elements::NONE;
 
-/// Members by group, ascending where they were added so, and none twice in a row.
+/// The members of each group in the order in which they were added, without consecutive duplicates.
 #[derive(Debug, Default)]
 pub(crate) struct Grouped {
     starts: Vec<u32>,
@@ -10,7 +10,7 @@ pub(crate) struct Grouped {
 }
 
 impl Grouped {
-    /// Groups what `each` adds; it is asked twice and must say the same. Linear.
+    /// Groups the (group, member) pairs that `each` adds. `each` is called twice and must add the same pairs both times. Linear.
     pub(crate) fn new(groups: usize, each: impl Fn(&mut dyn FnMut(u32, u32))) -> Grouped {
         let mut last = vec![NONE; groups];
         let mut starts = vec![0; groups + 1];
@@ -42,12 +42,12 @@ impl Grouped {
         }
     }
 
-    /// How many groups there are.
+    /// The number of groups.
     pub(crate) fn len(&self) -> usize {
         self.starts.len().saturating_sub(1)
     }
 
-    /// Whether no group has a member.
+    /// Returns whether all groups are empty.
     pub(crate) fn is_empty(&self) -> bool {
         self.members.is_empty()
     }

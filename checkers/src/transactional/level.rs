@@ -1,4 +1,4 @@
-//! The consistency models, from strict serializability down: which implies which, and what each rules out.
+//! Isolation levels up to strict serializability: the implications between them and the phenomena that each proscribes.
 //!
 //! Sources: Adya 1999 ("Weak Consistency"); Berenson et al. 1995; Bailis et al. 2013 ("Highly Available Transactions") and 2014 (RAMP);
 //! Cerone, Bernardi & Gotsman 2015 ("A Framework for Transactional Consistency Models with Atomic Visibility"); Cerone, Gotsman & Yang 2015
@@ -9,7 +9,7 @@ use elenchus_core::words::nearest;
 
 use super::phenomenon::Phenomenon::{self, *};
 
-/// A consistency model.
+/// An isolation level or consistency model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 #[allow(missing_docs)]
@@ -52,19 +52,19 @@ pub enum Level {
 
 use Level::*;
 
-/// What is known about a level.
+/// The definition of a level.
 pub struct LevelEntry {
-    /// Which.
+    /// The level.
     pub level: Level,
-    /// Its name.
+    /// The name.
     pub name: &'static str,
-    /// Other names, in the literature, in standards and of products.
+    /// Other names: in the literature, in standards and in products.
     pub aliases: &'static [&'static str],
-    /// What a history that satisfies it satisfies as well.
+    /// The levels that this one implies.
     pub implies: &'static [Level],
-    /// What it rules out beyond what those do.
+    /// The phenomena that it proscribes beyond those of the implied levels.
     pub proscribes: &'static [Phenomenon],
-    /// Where that is from.
+    /// The source of the definition.
     pub source: &'static str,
 }
 
@@ -79,7 +79,8 @@ const fn row(
     LevelEntry { level, name, aliases, implies, proscribes, source }
 }
 
-/// Every level, in the order of [`Level`]. Those of single objects, at the end, are there for their implications: transactions do not decide them.
+/// Every level, in the order of [`Level`]. The single-object models at the end only serve as implications; transactions do not decide
+/// them.
 pub static LEVELS: &[LevelEntry] = &[
     row(
         ReadUncommitted,
@@ -244,23 +245,23 @@ pub static LEVELS: &[LevelEntry] = &[
 ];
 
 impl Level {
-    /// What is known about it.
+    /// The definition of this level.
     pub fn entry(self) -> &'static LevelEntry {
         &LEVELS[self as usize]
     }
 
-    /// Its name.
+    /// The name.
     pub fn name(self) -> &'static str {
         self.entry().name
     }
 
-    /// The level of a name or alias; letter case does not matter.
+    /// Looks up a level by name or alias, ignoring case.
     pub fn named(name: &str) -> Option<Level> {
         let is = |other: &str| other.eq_ignore_ascii_case(name);
         LEVELS.iter().find(|entry| is(entry.name) || entry.aliases.iter().any(|alias| is(alias))).map(|entry| entry.level)
     }
 
-    /// The name or alias that may have been meant by a wrong one.
+    /// The name or alias that is most similar to an unknown one.
     pub fn nearest(name: &str) -> Option<&'static str> {
         nearest(
             name,
@@ -271,12 +272,12 @@ impl Level {
         )
     }
 
-    /// Whether transactions can refute it by itself: not so for those of single objects.
+    /// Returns whether transactions can refute the level directly; false for single-object models.
     pub fn is_judged(self) -> bool {
         self <= StrictSerializable
     }
 
-    /// Whether every history that satisfies it satisfies the other.
+    /// Returns whether every history that satisfies this level satisfies `other`.
     pub fn implies(self, other: Level) -> bool {
         self == other || self.entry().implies.iter().any(|implied| implied.implies(other))
     }
@@ -293,19 +294,19 @@ impl std::fmt::Display for Level {
     }
 }
 
-/// What phenomena say of the levels.
+/// The boundary between refuted and possible levels.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Boundary {
-    /// The weakest levels that are refuted.
+    /// The weakest refuted levels.
     pub refuted: Vec<Level>,
-    /// The stronger ones, which are refuted with them.
+    /// The refuted levels that imply one of those.
     pub also_refuted: Vec<Level>,
-    /// The strongest that are not refuted.
+    /// The strongest levels that are not refuted.
     pub possible: Vec<Level>,
 }
 
 impl Boundary {
-    /// What follows from these phenomena.
+    /// Derives the boundary from the phenomena found.
     pub fn of(phenomena: impl IntoIterator<Item = Phenomenon>) -> Boundary {
         let found: Vec<Phenomenon> = phenomena.into_iter().flat_map(Phenomenon::implied).collect();
         let broken = |level: Level| level.entry().proscribes.iter().any(|phenomenon| found.contains(phenomenon));
@@ -318,7 +319,7 @@ impl Boundary {
         Boundary { refuted: weakest, also_refuted, possible }
     }
 
-    /// Whether a level is refuted.
+    /// Returns whether a level is refuted.
     pub fn refutes(&self, level: Level) -> bool {
         self.refuted.contains(&level) || self.also_refuted.contains(&level)
     }
@@ -329,7 +330,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_table_is_in_order_and_names_are_unique() {
+    fn the_table_is_ordered_and_names_are_unique() {
         let mut names: Vec<String> = Vec::new();
         for (at, entry) in LEVELS.iter().enumerate() {
             assert_eq!(entry.level as usize, at, "{}", entry.name);
@@ -346,12 +347,12 @@ mod tests {
     }
 
     #[test]
-    fn nothing_found_refutes_nothing() {
+    fn no_phenomena_refute_no_level() {
         assert_eq!(Boundary::of([]), Boundary { possible: vec![StrictSerializable], ..Boundary::default() });
     }
 
     #[test]
-    fn write_skew_refutes_what_it_should() {
+    fn write_skew_refutes_the_expected_levels() {
         let boundary = Boundary::of([WriteSkew]);
         assert_eq!(boundary.refuted, [RepeatableRead]);
         assert_eq!(boundary.also_refuted, [Serializable, StrongSessionSerializable, StrictSerializable]);

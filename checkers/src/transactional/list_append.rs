@@ -1,46 +1,46 @@
-//! What lists tell: every read shows all versions up to its own, in order (Kingsbury & Alvaro, "Elle", VLDB 2020, 4.2).
+//! Version orders of lists: a read returns all versions up to the one it saw, in order (Kingsbury & Alvaro, "Elle", VLDB 2020, 4.2).
 //!
-//! Only the trunk of a key, on which all its reads agree, is taken for its version order. A committed append that is not in the trunk comes
-//! after it: otherwise the reads would hold it. What failed or came from nowhere is passed over.
+//! The version order of a key is the agreed prefix of its reads. A committed append outside the agreed prefix follows it, since otherwise
+//! the reads would contain it. Elements that failed or were never written are skipped.
 
 use elenchus_core::Kind;
 
+use super::counts::{Counts, Instance};
 use super::elements::{Element, NONE};
 use super::graph::{RW, Sink, WR, WW, WW_READ};
 use super::grouped::Grouped;
 use super::inference::Inference;
 use super::level::Level;
-use super::lists::Told;
+use super::lists::ListRef;
 use super::phenomenon::Phenomenon;
-use super::tally::{Instance, Tally};
-use super::transactions::{Act, MicroOp, Transactions};
+use super::transactions::{Action, MicroOp, Transactions};
 
 /// The version orders of lists.
 pub(crate) struct ListAppend<'t> {
     transactions: &'t Transactions,
     happened: Vec<bool>,
-    /// Where each key's part of `next` begins.
+    /// The start of each key's range in `next`.
     starts: Vec<u32>,
-    /// For each prefix of each trunk, the writer of the first committed element after it, or [`NONE`].
+    /// For each length of each agreed prefix, the writer of the first committed element after it, or [`NONE`].
     next: Vec<u32>,
-    /// The transactions with appends outside the trunk, by key.
+    /// By key, the transactions with appends outside the agreed prefix.
     tails: Grouped,
-    /// The readers of the last committed version of a trunk, by key, where there are tails.
+    /// By key with tails, the readers of the last committed version of the agreed prefix.
     last_readers: Grouped,
 }
 
 impl<'t> ListAppend<'t> {
-    /// Infers the orders. Linear in the history.
+    /// Infers the version orders. Linear in the history.
     pub(crate) fn new(transactions: &'t Transactions, happened: Vec<bool>) -> ListAppend<'t> {
         let keys = transactions.keys();
         let mut starts = Vec::with_capacity(keys + 1);
         let mut next = Vec::new();
         for key in 0..keys as u32 {
             starts.push(next.len() as u32);
-            let trunk = transactions.lists.trunk(key);
-            next.resize(next.len() + trunk.len() + 1, NONE);
-            let own = next.len() - trunk.len() - 1;
-            for (place, &element) in trunk.iter().enumerate().rev() {
+            let agreed = transactions.lists.agreed(key);
+            next.resize(next.len() + agreed.len() + 1, NONE);
+            let own = next.len() - agreed.len() - 1;
+            for (place, &element) in agreed.iter().enumerate().rev() {
                 let writer = transactions.elements.writer(element);
                 next[own + place] = if writer != NONE && happened[writer as usize] { writer } else { next[own + place + 1] };
             }
@@ -50,7 +50,7 @@ impl<'t> ListAppend<'t> {
         lists.tails = Grouped::new(keys, |add| {
             for transaction in lists.committed() {
                 for (key, element) in transactions.writes(transaction) {
-                    if transactions.lists.place_in_trunk(key, element).is_none() {
+                    if transactions.lists.place_in_agreed(key, element).is_none() {
                         add(key, transaction);
                     }
                 }
@@ -59,7 +59,7 @@ impl<'t> ListAppend<'t> {
         if !lists.tails.is_empty() {
             lists.last_readers = Grouped::new(keys, |add| {
                 for transaction in lists.committed() {
-                    for (read, length) in lists.trunk_reads(transaction) {
+                    for (read, length) in lists.agreed_reads(transaction) {
                         if lists.next_writer(read.key, length) == NONE && !lists.tails.of(read.key).is_empty() {
                             add(read.key, transaction);
                         }
@@ -74,41 +74,42 @@ impl<'t> ListAppend<'t> {
         (0..self.transactions.len() as u32).filter(|&transaction| self.happened[transaction as usize])
     }
 
-    /// The writer of the first committed element after a prefix of the trunk.
+    /// The writer of the first committed element after a prefix of the agreed prefix.
     fn next_writer(&self, key: u32, length: u32) -> u32 {
         self.next[(self.starts[key as usize] + length) as usize]
     }
 
-    /// The reads of a transaction that saw a prefix of a trunk which another transaction left, and how long it was.
-    fn trunk_reads(&self, transaction: u32) -> impl Iterator<Item = (&MicroOp, u32)> + '_ {
+    /// The reads of a transaction that saw a prefix of an agreed prefix whose last element another transaction wrote, with the length.
+    fn agreed_reads(&self, transaction: u32) -> impl Iterator<Item = (&MicroOp, u32)> + '_ {
         self.transactions.steps(transaction).iter().filter_map(move |step| {
-            let length = self.trunk_length(step)?;
+            let length = self.agreed_length(step)?;
             let last = self.transactions.version(step).filter(|&last| last != NONE);
             (last.is_none_or(|last| self.transactions.elements.writer(last) != transaction)).then_some((step, length))
         })
     }
 
-    /// How long a list was that was read, if it is a prefix of its trunk.
-    fn trunk_length(&self, read: &MicroOp) -> Option<u32> {
-        match read.act {
-            Act::List(Told::Spine(length)) => {
-                Some(length).filter(|&length| length as usize <= self.transactions.lists.trunk(read.key).len())
+    /// The length of the list that was read, if it is within the agreed prefix.
+    fn agreed_length(&self, read: &MicroOp) -> Option<u32> {
+        match read.action {
+            Action::List(ListRef::Chain(length)) => {
+                Some(length).filter(|&length| length as usize <= self.transactions.lists.agreed(read.key).len())
             }
             _ => None,
         }
     }
 
-    /// Whether the versions of every key have one order: reads agree, and no two transactions wrote what nobody read.
+    /// Returns whether the version order of every key is total: all reads agree, and at most `most_tails` transactions wrote versions
+    /// that were never read.
     fn is_determined(&self, most_tails: usize) -> bool {
-        let whole = |key| self.transactions.lists.trunk(key).len() == self.transactions.lists.spine(key).len();
+        let whole = |key| self.transactions.lists.agreed(key).len() == self.transactions.lists.chain(key).len();
         (0..self.transactions.keys() as u32).all(|key| whole(key) && self.tails.of(key).len() <= most_tails)
     }
 
-    /// The last committed element before one.
+    /// The last committed element before an element.
     fn predecessor(&self, key: u32, element: Element) -> Option<Element> {
-        let trunk = self.transactions.lists.trunk(key);
-        let end = self.transactions.lists.place_in_trunk(key, element).unwrap_or(trunk.len());
-        trunk[..end].iter().rev().copied().find(|&before| self.has_happened(before))
+        let agreed = self.transactions.lists.agreed(key);
+        let end = self.transactions.lists.place_in_agreed(key, element).unwrap_or(agreed.len());
+        agreed[..end].iter().rev().copied().find(|&before| self.has_happened(before))
     }
 
     fn has_happened(&self, element: Element) -> bool {
@@ -116,7 +117,7 @@ impl<'t> ListAppend<'t> {
         writer != NONE && self.happened[writer as usize]
     }
 
-    /// Write order of two transactions: certain in itself only if both are known to have committed.
+    /// The kind of a write dependency: unconditional only if both transactions are known to have committed.
     fn write_order(&self, before: u32, after: u32) -> u8 {
         let is_ok = |transaction| self.transactions.kind(transaction) == Kind::Ok;
         if is_ok(before) && is_ok(after) { WW } else { WW_READ }
@@ -131,7 +132,8 @@ impl Inference for ListAppend<'_> {
     fn emit(&self, sink: &mut Sink) {
         let t = self.transactions;
         for key in 0..t.keys() as u32 {
-            // The last writer, and the last that is known to have committed: those are in order whatever became of crashed ones between them.
+            // The last writer, and the last that is known to have committed. The latter precedes the next one whatever happened to
+            // crashed transactions between them.
             let (mut before, mut sure) = (NONE, NONE);
             let mut edge = |before: u32, sure: u32, next: u32| {
                 if before != NONE && before != next {
@@ -141,7 +143,7 @@ impl Inference for ListAppend<'_> {
                     sink.edge(sure, next, WW);
                 }
             };
-            for &element in t.lists.trunk(key).iter().filter(|&&element| self.has_happened(element)) {
+            for &element in t.lists.agreed(key).iter().filter(|&&element| self.has_happened(element)) {
                 let writer = t.elements.writer(element);
                 edge(before, sure, writer);
                 before = writer;
@@ -159,7 +161,7 @@ impl Inference for ListAppend<'_> {
                     sink.edge(t.elements.writer(version), transaction, WR);
                 }
             }
-            for (read, length) in self.trunk_reads(transaction) {
+            for (read, length) in self.agreed_reads(transaction) {
                 let next = self.next_writer(read.key, length);
                 if next != NONE {
                     sink.edge(transaction, next, RW);
@@ -170,19 +172,19 @@ impl Inference for ListAppend<'_> {
 
     fn is_later(&self, read: &MicroOp, element: Element) -> bool {
         let lists = &self.transactions.lists;
-        self.trunk_length(read).is_some_and(|length| {
-            lists.place_in_trunk(read.key, element).map_or(self.has_happened(element), |place| place >= length as usize)
+        self.agreed_length(read).is_some_and(|length| {
+            lists.place_in_agreed(read.key, element).map_or(self.has_happened(element), |place| place >= length as usize)
         })
     }
 
     fn follows(&self, key: u32, element: Element, writer: u32) -> Option<Element> {
         let t = self.transactions;
         let is_by = |before: &Element| t.elements.writer(*before) == writer;
-        // Where it is not right before, it is further up.
+        // If it is not the direct predecessor, search further up.
         self.predecessor(key, element).filter(is_by).or_else(|| {
-            let end = t.lists.place_in_trunk(key, element).unwrap_or(usize::MAX);
+            let end = t.lists.place_in_agreed(key, element).unwrap_or(usize::MAX);
             let own = t.writes(writer).filter(|&(other, _)| other == key).map(|(_, own)| own);
-            own.filter(|&own| t.lists.place_in_trunk(key, own).is_some_and(|place| place < end)).last()
+            own.filter(|&own| t.lists.place_in_agreed(key, own).is_some_and(|place| place < end)).last()
         })
     }
 
@@ -191,11 +193,11 @@ impl Inference for ListAppend<'_> {
         if self.next[at] == NONE { self.tails.of(key) } else { &self.next[at..=at] }
     }
 
-    fn later_writers(&self, read: &MicroOp, say: &mut dyn FnMut(u32)) {
-        let Some(length) = self.trunk_length(read) else { return };
+    fn later_writers(&self, read: &MicroOp, visit: &mut dyn FnMut(u32)) {
+        let Some(length) = self.agreed_length(read) else { return };
         let from = (self.starts[read.key as usize] + length) as usize;
         let writers = &self.next[from..self.starts[read.key as usize + 1] as usize];
-        writers.iter().chain(self.tails.of(read.key)).filter(|&&writer| writer != NONE).for_each(|&writer| say(writer));
+        writers.iter().chain(self.tails.of(read.key)).filter(|&&writer| writer != NONE).for_each(|&writer| visit(writer));
     }
 
     fn before(&self, key: u32, element: Element) -> Option<u32> {
@@ -203,14 +205,14 @@ impl Inference for ListAppend<'_> {
     }
 
     fn overtaken(&self, read: &MicroOp, own: Element, reader: u32) -> Option<u32> {
-        let length = self.trunk_length(read)?;
+        let length = self.agreed_length(read)?;
         let next = self.next_writer(read.key, length);
-        let is_later = self.transactions.lists.place_in_trunk(read.key, own).is_none_or(|place| place >= length as usize);
+        let is_later = self.transactions.lists.place_in_agreed(read.key, own).is_none_or(|place| place >= length as usize);
         Some(next).filter(|&next| next != NONE && next != reader && is_later)
     }
 
     fn decides(&self, level: Level) -> bool {
-        // The order of what nobody read matters only where write order is more than the order of commits.
+        // The order of versions that were never read matters only where the write order is more than the commit order.
         let any_order = [
             Level::ReadUncommitted,
             Level::ReadCommitted,
@@ -223,25 +225,25 @@ impl Inference for ListAppend<'_> {
             Level::StrongReadUncommitted,
             Level::StrongReadCommitted,
         ];
-        // What these rule out beyond what is looked for has no cycle among what clients see.
+        // These levels also rule out phenomena without a cycle among the observed dependencies, which are not searched for.
         let beyond = [Level::MonotonicSnapshotRead, Level::ForwardConsistentView, Level::UpdateAtomic];
         !beyond.contains(&level)
             && self.transactions.predicates.is_empty()
             && self.is_determined(if any_order.contains(&level) { usize::MAX } else { 1 })
     }
 
-    fn judge_versions(&self, tally: &mut Tally) {
+    fn check_versions(&self, counts: &mut Counts) {
         let t = self.transactions;
         let failed = |element: Element| {
             let writer = t.elements.writer(element);
             writer != NONE && t.kind(writer) == Kind::Fail
         };
         for key in 0..t.keys() as u32 {
-            for pair in t.lists.trunk(key).windows(2).filter(|pair| failed(pair[0]) && self.has_happened(pair[1])) {
-                tally.add(Phenomenon::DirtyUpdate, || {
+            for pair in t.lists.agreed(key).windows(2).filter(|pair| failed(pair[0]) && self.has_happened(pair[1])) {
+                counts.add(Phenomenon::DirtyUpdate, || {
                     let (aborted, after) = (t.elements.writer(pair[0]), t.elements.writer(pair[1]));
                     let sentence = format!(
-                        "{} appended {} to {} right after {}, which {} appended and which failed",
+                        "{} appended {} to {} directly after {}, which {} appended although it failed",
                         t.name(after),
                         t.value(pair[1]),
                         t.key(key),

@@ -1,64 +1,64 @@
-//! What reads of lists were told, without keeping what they have in common.
+//! Lists that reads returned, with common prefixes stored once.
 //!
-//! Under each key the reads of a correct system are prefixes of one another. The *spine* is the longest of those that agree with the first;
-//! a read on the spine is kept as its length. A read that departs from the spine is a *branch* and is kept whole; where the first branch
-//! departs, the *trunk* ends: all reads agree about the trunk, and only about the trunk.
+//! In a correct system the reads of a key are prefixes of one another. The *chain* of a key is the longest read that extends the first
+//! read; a read on the chain is stored as its length. Any other read is *divergent* and stored whole. The *agreed prefix* is the part of
+//! the chain that no divergent read contradicts.
 
 use elenchus_core::Value;
 
 use super::atoms::{Atom, Atoms};
 use super::elements::{Element, Elements};
 
-/// The spine of one key.
+/// The chain of one key.
 #[derive(Debug, Default)]
-pub(crate) struct Spine {
+pub(crate) struct Chain {
     pub(crate) elements: Vec<Element>,
     atoms: Vec<Atom>,
-    /// How much of it no read contradicts; `u32::MAX` for all.
+    /// The length up to which no read contradicts it; `u32::MAX` for the whole chain.
     agreed: u32,
-    /// How much of it holds no element twice; `u32::MAX` for all.
+    /// The length up to which no element occurs twice; `u32::MAX` for the whole chain.
     unique: u32,
 }
 
-impl Spine {
-    fn new() -> Spine {
-        Spine { agreed: u32::MAX, unique: u32::MAX, ..Spine::default() }
+impl Chain {
+    fn new() -> Chain {
+        Chain { agreed: u32::MAX, unique: u32::MAX, ..Chain::default() }
     }
 
-    fn trunk(&self) -> &[Element] {
+    fn agreed(&self) -> &[Element] {
         &self.elements[..self.elements.len().min(self.agreed.min(self.unique) as usize)]
     }
 }
 
-/// Where a read's list is kept.
+/// A reference to a list that a read returned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Told {
-    /// The spine up to this length.
-    Spine(u32),
-    /// A branch, by number.
-    Branch(u32),
+pub(crate) enum ListRef {
+    /// The prefix of the chain of this length.
+    Chain(u32),
+    /// A divergent read, by number.
+    Divergent(u32),
 }
 
 /// All lists that were read.
 #[derive(Debug, Default)]
 pub(crate) struct Lists {
-    spines: Vec<Spine>,
-    branch_elements: Vec<Element>,
-    branch_ends: Vec<u32>,
-    /// The place of each element on its key's spine, from 1; 0 for those not on it.
+    chains: Vec<Chain>,
+    divergent_elements: Vec<Element>,
+    divergent_ends: Vec<u32>,
+    /// The position of each element on its key's chain, from 1; 0 for elements that are not on it.
     places: Vec<u32>,
 }
 
 impl Lists {
-    /// Keeps what a read was told. O(length), and no hashing for what is on the spine.
-    pub(crate) fn observe(&mut self, key: u32, list: &[Value], atoms: &mut Atoms, elements: &mut Elements) -> Told {
+    /// Stores the list that a read returned. O(length); elements on the chain need no hashing.
+    pub(crate) fn observe(&mut self, key: u32, list: &[Value], atoms: &mut Atoms, elements: &mut Elements) -> ListRef {
         let at = key as usize;
-        if at >= self.spines.len() {
-            self.spines.resize_with(at + 1, Spine::new);
+        if at >= self.chains.len() {
+            self.chains.resize_with(at + 1, Chain::new);
         }
-        let spine = &mut self.spines[at];
+        let chain = &mut self.chains[at];
         let mut agreed = 0;
-        for (value, atom) in list.iter().zip(&spine.atoms) {
+        for (value, atom) in list.iter().zip(&chain.atoms) {
             let same = match value {
                 Value::Int(number) => Atom::of_int(*number) == Some(*atom),
                 other => atoms.of(other) == *atom,
@@ -68,15 +68,15 @@ impl Lists {
             }
             agreed += 1;
         }
-        if agreed < list.len() && agreed < spine.elements.len() {
-            spine.agreed = spine.agreed.min(agreed as u32);
+        if agreed < list.len() && agreed < chain.elements.len() {
+            chain.agreed = chain.agreed.min(agreed as u32);
             for value in list {
                 let element = elements.of(key, atoms.of(value));
                 elements.set_observed(element);
-                self.branch_elements.push(element);
+                self.divergent_elements.push(element);
             }
-            self.branch_ends.push(self.branch_elements.len() as u32);
-            return Told::Branch(self.branch_ends.len() as u32 - 1);
+            self.divergent_ends.push(self.divergent_elements.len() as u32);
+            return ListRef::Divergent(self.divergent_ends.len() as u32 - 1);
         }
         for value in &list[agreed..] {
             let atom = atoms.of(value);
@@ -86,107 +86,108 @@ impl Lists {
                 self.places.resize(elements.len(), 0);
             }
             match self.places[element as usize] {
-                0 => self.places[element as usize] = spine.elements.len() as u32 + 1,
-                _ => spine.unique = spine.unique.min(spine.elements.len() as u32),
+                0 => self.places[element as usize] = chain.elements.len() as u32 + 1,
+                _ => chain.unique = chain.unique.min(chain.elements.len() as u32),
             }
-            spine.elements.push(element);
-            spine.atoms.push(atom);
+            chain.elements.push(element);
+            chain.atoms.push(atom);
         }
-        Told::Spine(list.len() as u32)
+        ListRef::Chain(list.len() as u32)
     }
 
-    /// Keeps what a read of a set was told, whose elements come in any order. The spine is the largest set that holds all before it, in the order in
-    /// which its elements were first told; a set that is no part of the spine up to its own size is a branch. O(size).
-    pub(crate) fn observe_set(&mut self, key: u32, set: &[Value], atoms: &mut Atoms, elements: &mut Elements) -> Told {
-        let mut told: Vec<Element> = set.iter().map(|value| elements.of(key, atoms.of(value))).collect();
-        told.iter().for_each(|&element| elements.set_observed(element));
-        if !told.is_sorted_by(|one, next| one < next) {
-            told.sort_unstable();
-            told.dedup();
+    /// Stores the set that a read returned, whose elements come in any order. The chain consists of the elements in the order in which
+    /// they were first read, as long as each larger set contains the one before; a set that is not a prefix of the chain is divergent.
+    /// O(size).
+    pub(crate) fn observe_set(&mut self, key: u32, set: &[Value], atoms: &mut Atoms, elements: &mut Elements) -> ListRef {
+        let mut observed: Vec<Element> = set.iter().map(|value| elements.of(key, atoms.of(value))).collect();
+        observed.iter().for_each(|&element| elements.set_observed(element));
+        if !observed.is_sorted_by(|one, next| one < next) {
+            observed.sort_unstable();
+            observed.dedup();
         }
-        if key as usize >= self.spines.len() {
-            self.spines.resize_with(key as usize + 1, Spine::new);
+        if key as usize >= self.chains.len() {
+            self.chains.resize_with(key as usize + 1, Chain::new);
         }
         if self.places.len() < elements.len() {
             self.places.resize(elements.len(), 0);
         }
-        let spine = &mut self.spines[key as usize];
+        let chain = &mut self.chains[key as usize];
         let is_known = |element: &&Element| self.places[**element as usize] != 0;
-        let known = told.iter().filter(is_known).count();
-        if known == told.len() && told.iter().all(|&element| self.places[element as usize] as usize <= told.len()) {
-            return Told::Spine(told.len() as u32);
+        let known = observed.iter().filter(is_known).count();
+        if known == observed.len() && observed.iter().all(|&element| self.places[element as usize] as usize <= observed.len()) {
+            return ListRef::Chain(observed.len() as u32);
         }
-        if known == spine.elements.len() {
-            for element in told.iter().copied().filter(|&element| self.places[element as usize] == 0).collect::<Vec<_>>() {
-                spine.elements.push(element);
-                spine.atoms.push(elements.atom(element));
-                self.places[element as usize] = spine.elements.len() as u32;
+        if known == chain.elements.len() {
+            for element in observed.iter().copied().filter(|&element| self.places[element as usize] == 0).collect::<Vec<_>>() {
+                chain.elements.push(element);
+                chain.atoms.push(elements.atom(element));
+                self.places[element as usize] = chain.elements.len() as u32;
             }
-            return Told::Spine(told.len() as u32);
+            return ListRef::Chain(observed.len() as u32);
         }
-        self.branch_elements.append(&mut told);
-        self.branch_ends.push(self.branch_elements.len() as u32);
-        Told::Branch(self.branch_ends.len() as u32 - 1)
+        self.divergent_elements.append(&mut observed);
+        self.divergent_ends.push(self.divergent_elements.len() as u32);
+        ListRef::Divergent(self.divergent_ends.len() as u32 - 1)
     }
 
-    /// The whole spine of a key.
-    pub(crate) fn spine(&self, key: u32) -> &[Element] {
-        self.spines.get(key as usize).map_or(&[], |spine| &spine.elements)
+    /// The whole chain of a key.
+    pub(crate) fn chain(&self, key: u32) -> &[Element] {
+        self.chains.get(key as usize).map_or(&[], |chain| &chain.elements)
     }
 
-    /// The part of the spine that every read agrees with, and in which no element stands twice.
-    pub(crate) fn trunk(&self, key: u32) -> &[Element] {
-        self.spines.get(key as usize).map_or(&[], Spine::trunk)
+    /// The agreed prefix of a key, up to the first element that occurs twice.
+    pub(crate) fn agreed(&self, key: u32) -> &[Element] {
+        self.chains.get(key as usize).map_or(&[], Chain::agreed)
     }
 
-    /// The place of an element on its key's spine, from 0.
+    /// The position of an element on its key's chain, from 0.
     pub(crate) fn place(&self, element: Element) -> Option<usize> {
         self.places.get(element as usize).copied().unwrap_or(0).checked_sub(1).map(|place| place as usize)
     }
 
-    /// The place of an element in its key's trunk, from 0.
-    pub(crate) fn place_in_trunk(&self, key: u32, element: Element) -> Option<usize> {
-        self.place(element).filter(|&place| place < self.trunk(key).len())
+    /// The position of an element in its key's agreed prefix, from 0.
+    pub(crate) fn place_in_agreed(&self, key: u32, element: Element) -> Option<usize> {
+        self.place(element).filter(|&place| place < self.agreed(key).len())
     }
 
-    /// Whether a list that was read holds an element.
-    pub(crate) fn holds(&self, key: u32, told: Told, element: Element) -> bool {
-        match told {
-            Told::Spine(length) => self.place(element).is_some_and(|place| place < length as usize),
-            Told::Branch(_) => self.list(key, told).contains(&element),
+    /// Returns whether a list that was read contains an element.
+    pub(crate) fn holds(&self, key: u32, observed: ListRef, element: Element) -> bool {
+        match observed {
+            ListRef::Chain(length) => self.place(element).is_some_and(|place| place < length as usize),
+            ListRef::Divergent(_) => self.list(key, observed).contains(&element),
         }
     }
 
-    /// The elements that a list holds twice or more. O(1) for a list on the spine without any, otherwise O(n log n).
-    pub(crate) fn repeated(&self, key: u32, told: Told) -> Vec<Element> {
-        if let Told::Spine(length) = told
-            && self.spines.get(key as usize).is_none_or(|spine| spine.unique >= length)
+    /// The elements that a list contains more than once. O(1) for a prefix of the chain without duplicates, otherwise O(n log n).
+    pub(crate) fn repeated(&self, key: u32, observed: ListRef) -> Vec<Element> {
+        if let ListRef::Chain(length) = observed
+            && self.chains.get(key as usize).is_none_or(|chain| chain.unique >= length)
         {
             return Vec::new();
         }
-        let mut list = self.list(key, told).to_vec();
+        let mut list = self.list(key, observed).to_vec();
         list.sort_unstable();
         let mut repeated: Vec<Element> = list.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| pair[0]).collect();
         repeated.dedup();
         repeated
     }
 
-    /// What a read of a key was told.
-    pub(crate) fn list(&self, key: u32, told: Told) -> &[Element] {
-        match told {
-            Told::Spine(length) => self.spine(key).get(..length as usize).unwrap_or(&[]),
-            Told::Branch(branch) => {
-                let end = |at: Option<u32>| at.and_then(|at| self.branch_ends.get(at as usize)).map_or(0, |&end| end as usize);
-                self.branch_elements.get(end(branch.checked_sub(1))..end(Some(branch))).unwrap_or(&[])
+    /// The elements of a list that was read.
+    pub(crate) fn list(&self, key: u32, observed: ListRef) -> &[Element] {
+        match observed {
+            ListRef::Chain(length) => self.chain(key).get(..length as usize).unwrap_or(&[]),
+            ListRef::Divergent(divergent) => {
+                let end = |at: Option<u32>| at.and_then(|at| self.divergent_ends.get(at as usize)).map_or(0, |&end| end as usize);
+                self.divergent_elements.get(end(divergent.checked_sub(1))..end(Some(divergent))).unwrap_or(&[])
             }
         }
     }
 
-    /// What it occupies on the heap, about.
+    /// Approximate heap size in bytes.
     pub(crate) fn bytes(&self) -> usize {
-        let spines: usize = self.spines.iter().map(|spine| spine.elements.capacity() * 4 + spine.atoms.capacity() * 8).sum();
-        spines
-            + self.spines.capacity() * size_of::<Spine>()
-            + (self.branch_elements.capacity() + self.branch_ends.capacity() + self.places.capacity()) * 4
+        let chains: usize = self.chains.iter().map(|chain| chain.elements.capacity() * 4 + chain.atoms.capacity() * 8).sum();
+        chains
+            + self.chains.capacity() * size_of::<Chain>()
+            + (self.divergent_elements.capacity() + self.divergent_ends.capacity() + self.places.capacity()) * 4
     }
 }

@@ -1,24 +1,24 @@
-//! Sub-histories from which nothing can be taken away: what remains still shows the phenomenon by itself.
+//! Minimal sub-histories that still show a phenomenon.
 
 use elenchus_core::{Event, EventIndex, History, Process};
 use rustc_hash::FxHashSet;
 
 use super::analysis::{Analysis, Options, analyse};
+use super::counts::Instance;
 use super::phenomenon::Phenomenon;
-use super::solver::is_of_fewest;
-use super::tally::Instance;
+use super::solver::is_minimal_core;
 use super::transactions::Transactions;
 
-/// How many transactions may be considered beside those of the instance: those that had to do with the same keys.
-const MOST: usize = 512;
+/// The maximum number of other transactions on the same keys that are considered.
+const MAX_WITNESSES: usize = 512;
 
 impl Analysis<'_> {
-    /// The invocations of as few transactions as could be found that show a phenomenon without the others: those of an instance, and the reads
-    /// that prove its order of versions. Of the transactions that are left out, only what others were told of them remains. None where it
-    /// takes more than could be tried. O(n²) small analyses at worst, for n transactions on the keys of the instance.
+    /// Returns the invocations of a minimal set of transactions that shows a phenomenon without the others: those of the instance and the
+    /// reads that prove its version order. Returns `None` if more transactions would be needed than are considered. At worst O(n²) small
+    /// analyses for n transactions on the keys of the instance.
     pub fn minimal(&self, history: &History, options: &Options, phenomenon: Phenomenon, instance: &Instance) -> Option<Vec<EventIndex>> {
         let t = self.transactions();
-        if is_of_fewest(phenomenon) {
+        if is_minimal_core(phenomenon) {
             return Some(distinct(instance).into_iter().map(|transaction| t.invoked(transaction)).collect());
         }
         let trial = Trial { history, options: Options { examples: 0, ..options.clone() }, phenomenon, transactions: t };
@@ -50,16 +50,16 @@ impl Analysis<'_> {
         Some(invocations)
     }
 
-    /// Other transactions that had to do with the keys of these.
+    /// Other transactions that access the keys of `members`.
     fn witnesses(&self, members: &[u32]) -> Vec<u32> {
         let t = self.transactions();
         let keys: FxHashSet<u32> = members.iter().flat_map(|&member| t.steps(member)).map(|step| step.key).collect();
         let others = (0..t.len() as u32).rev().filter(|other| !members.contains(other));
-        others.filter(|&other| t.steps(other).iter().any(|step| keys.contains(&step.key))).take(MOST).collect()
+        others.filter(|&other| t.steps(other).iter().any(|step| keys.contains(&step.key))).take(MAX_WITNESSES).collect()
     }
 }
 
-/// The transactions of an instance, each once, in order.
+/// The transactions of an instance without duplicates, in order.
 pub(crate) fn distinct(instance: &Instance) -> Vec<u32> {
     let mut seen = FxHashSet::default();
     instance.transactions.iter().copied().filter(|&transaction| seen.insert(transaction)).collect()
@@ -73,7 +73,7 @@ struct Trial<'a> {
 }
 
 impl Trial<'_> {
-    /// Whether these transactions alone show it.
+    /// Returns whether these transactions alone show the phenomenon.
     fn shows(&self, members: &[u32]) -> bool {
         let mut moments: Vec<EventIndex> = members
             .iter()

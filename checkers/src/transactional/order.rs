@@ -1,4 +1,4 @@
-//! The orders that do not come from data: session order and real-time order.
+//! Session order and real-time order.
 
 use elenchus_core::Kind;
 
@@ -6,7 +6,7 @@ use super::elements::NONE;
 use super::graph::{REALTIME, SESSION, Sink, VIA};
 use super::transactions::Transactions;
 
-/// Which transactions are known to have happened: those that returned `ok`, and crashed ones of whose writes one was seen by them.
+/// Returns which transactions are known to have happened: those that completed with `ok`, and crashed ones with a write that was read.
 pub(crate) fn happened(transactions: &Transactions) -> Vec<bool> {
     (0..transactions.len() as u32)
         .map(|transaction| match transactions.kind(transaction) {
@@ -21,7 +21,7 @@ pub(crate) fn happened(transactions: &Transactions) -> Vec<bool> {
         .collect()
 }
 
-/// Session order: each transaction to the next of its process. Linear.
+/// Adds session order: an edge from each transaction to the next one of its process. Linear.
 pub(crate) fn session_edges(transactions: &Transactions, happened: &[bool], sink: &mut Sink) {
     let mut last = vec![NONE; transactions.sessions()];
     for transaction in 0..transactions.len() as u32 {
@@ -35,25 +35,25 @@ pub(crate) fn session_edges(transactions: &Transactions, happened: &[bool], sink
     }
 }
 
-/// Real-time order: from each transaction that completed to each that was invoked afterwards, by way of joints in a row, one for each
-/// moment at which invocations follow completions. Linear, and exact.
+/// Adds real-time order: every transaction that completed reaches every transaction invoked afterwards, through a chain of auxiliary
+/// nodes, one for each point at which invocations follow completions. Linear and exact.
 pub(crate) fn realtime_edges(transactions: &Transactions, happened: &[bool], sink: &mut Sink) {
     let mut completions = transactions.completions().iter().copied().peekable();
-    let (mut joint, mut waiting) = (NONE, Vec::new());
+    let (mut auxiliary, mut waiting) = (NONE, Vec::new());
     let begun = |transaction: &u32| happened[*transaction as usize] && transactions.has_begin(*transaction);
     for transaction in (0..transactions.len() as u32).filter(begun) {
         let invoked = Some(transactions.invoked(transaction));
         waiting.extend(std::iter::from_fn(|| completions.next_if(|&completed| transactions.completed(completed) < invoked)));
         if !waiting.is_empty() {
-            let next = sink.joint();
-            if joint != NONE {
-                sink.edge(joint, next, VIA);
+            let next = sink.auxiliary();
+            if auxiliary != NONE {
+                sink.edge(auxiliary, next, VIA);
             }
             waiting.drain(..).for_each(|completed| sink.edge(completed, next, REALTIME));
-            joint = next;
+            auxiliary = next;
         }
-        if joint != NONE {
-            sink.edge(joint, transaction, VIA);
+        if auxiliary != NONE {
+            sink.edge(auxiliary, transaction, VIA);
         }
     }
 }

@@ -1,24 +1,24 @@
-//! The page about transactions in the documentation.
+//! The documentation page `docs/transactions.md`.
 
 use std::fmt::Write as _;
 
 use super::level::{LEVELS, Level};
 use super::phenomenon::PHENOMENA;
 
-/// What stands before the tables.
+/// The text before the tables.
 const HEAD: &str = include_str!("page.md");
 
-/// The page, in Markdown: what histories of transactions look like, what is found in them, and what that says of isolation levels.
+/// Returns the page in Markdown: the format of histories, the phenomena, and the isolation levels.
 pub fn markdown() -> String {
     let mut page = HEAD.to_owned();
-    page += "\n## Phenomena\n\nInstances are counted, all of them; what is counted is said in the third column. A class has none: what is found is a case of it.\n\n";
-    page += "| name | what it is | counted | a case of | source |\n| --- | --- | --- | --- | --- |\n";
+    page += "\n## Phenomena\n\nAll instances are counted; the third column defines an instance. A class has no instances of its own, only those of its cases.\n\n";
+    page += "| name | definition | instance | implies | source |\n| --- | --- | --- | --- | --- |\n";
     for entry in PHENOMENA {
         let implies: Vec<&str> = entry.implies.iter().map(|implied| implied.name()).collect();
         let _ = writeln!(page, "| `{}` | {} | {} | {} | {} |", entry.name, entry.about, entry.counts, implies.join(", "), entry.source);
     }
-    page += "\n## Isolation levels\n\nA level is refuted by the phenomena that it rules out, and with every level that it implies. `--isolation strongest` asks for all.\n\n";
-    page += "| name | other names | implies | rules out besides | source |\n| --- | --- | --- | --- | --- |\n";
+    page += "\n## Isolation levels\n\nA level is refuted by the phenomena that it proscribes, and by any refuted level that it implies. `--isolation strongest` checks all levels.\n\n";
+    page += "| name | aliases | implies | also proscribes | source |\n| --- | --- | --- | --- | --- |\n";
     for entry in LEVELS.iter().filter(|entry| entry.level.is_judged()) {
         let implies: Vec<&str> = entry.implies.iter().copied().map(Level::name).collect();
         let proscribes: Vec<&str> = entry.proscribes.iter().map(|phenomenon| phenomenon.name()).collect();

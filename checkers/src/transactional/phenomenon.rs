@@ -1,6 +1,6 @@
-//! What can be wrong with a history of transactions: names, meanings, and which of them are cases of which.
+//! The phenomena of transactional histories: names, definitions and implications.
 
-/// A phenomenon, by Adya's and Elle's names.
+/// A phenomenon, named as by Adya and Elle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 #[allow(missing_docs)]
@@ -45,7 +45,7 @@ pub enum Phenomenon {
     GSingleItemRealtime,
     GNonadjacentItemRealtime,
     G2ItemRealtime,
-    // What is found where the order of versions is not known.
+    // Phenomena found where the version order is not known.
     NoMonotonicOrder,
     NoAtomicOrder,
     NoCausalOrder,
@@ -57,7 +57,7 @@ pub enum Phenomenon {
     NoSerialOrderProcess,
     NoSnapshotOrderRealtime,
     NoSerialOrderRealtime,
-    // Classes: what is found is a case of them. Those with anti-dependencies are found themselves where one of those is of a predicate.
+    // Classes, which are reported through their cases. Those with anti-dependencies are also reported directly if one is of a predicate.
     G1,
     G1Process,
     G1Realtime,
@@ -77,19 +77,19 @@ pub enum Phenomenon {
 
 use Phenomenon::*;
 
-/// What is known about a phenomenon.
+/// The definition of a phenomenon.
 pub struct PhenomenonEntry {
-    /// Which.
+    /// The phenomenon.
     pub phenomenon: Phenomenon,
-    /// Its name in the field.
+    /// The name in the literature.
     pub name: &'static str,
-    /// What it is.
+    /// The definition.
     pub about: &'static str,
-    /// What one instance is, where instances are counted; empty for a class.
+    /// What is counted as one instance; empty for a class.
     pub counts: &'static str,
-    /// What it is a case of.
+    /// The phenomena of which this one is a case.
     pub implies: &'static [Phenomenon],
-    /// Where that is from.
+    /// The source of the definition.
     pub source: &'static str,
 }
 
@@ -105,21 +105,23 @@ const fn row(
 }
 
 const WW_EDGES: &str = "write dependencies on such a cycle";
-const WR_EDGES: &str = "read dependencies on such a cycle, and write dependencies that a crashed transaction or a read establishes";
-const RW_EDGES: &str = "anti-dependencies on such a cycle, and on no cycle of a worse kind of the same form";
+const WR_EDGES: &str = "read dependencies on such a cycle, and write dependencies that follow from a read or involve a crashed transaction";
+const RW_EDGES: &str = "anti-dependencies on such a cycle but on no cycle of a worse kind of the same form";
 const READS: &str = "reads";
-const INFERRED: &str = "inferred write dependencies on a cycle of those and what else makes the order";
-const CORES: &str = "sets of transactions that contradict one another, of which one is looked for";
+const INFERRED: &str =
+    "inferred write dependencies on a cycle of read dependencies, inferred write dependencies and the order that the level requires";
+const CORES: &str = "contradictory sets of transactions; the search stops at the first";
 
-/// Every phenomenon, in the order of [`Phenomenon`]: the plainest and worst first.
+/// Every phenomenon, in the order of [`Phenomenon`]: the simplest and most severe first.
 ///
-/// "Dependencies" are write dependencies (ww) and read dependencies (wr); an anti-dependency (rw) leads from who read a version to who wrote
-/// the next. `-process` forms need an edge of session order to close the cycle, `-realtime` forms one of real-time order.
+/// "Dependencies" are write dependencies (ww) and read dependencies (wr). An anti-dependency (rw) leads from the reader of a version to
+/// the writer of the next version. `-process` forms need an edge of session order to close the cycle, `-realtime` forms an edge of
+/// real-time order.
 pub static PHENOMENA: &[PhenomenonEntry] = &[
     row(
         DuplicateElements,
         "duplicate-elements",
-        "a list holds an element twice that a committed transaction appended once",
+        "a list contains an element twice that a committed transaction appended once",
         READS,
         &[],
         "Kingsbury & Alvaro 2020, Elle",
@@ -127,30 +129,30 @@ pub static PHENOMENA: &[PhenomenonEntry] = &[
     row(
         CyclicVersions,
         "cyclic-versions",
-        "versions of a key precede one another in a circle under what was assumed of keys",
+        "the version order of a key is cyclic under the assumptions made about keys",
         "keys",
         &[],
         "Elle",
     ),
     row(G0, "G0", "a dirty write: a cycle of write dependencies", WW_EDGES, &[G1c, G0Process], "Adya 1999, 4.2.1"),
-    row(GarbageRead, "garbage-read", "a read of a value that nobody wrote", READS, &[G1a], "Kingsbury & Alvaro 2020"),
+    row(GarbageRead, "garbage-read", "a read of a value that was never written", READS, &[G1a], "Kingsbury & Alvaro 2020"),
     row(G1a, "G1a", "an aborted read: a read of what a failed transaction wrote", READS, &[G1], "Adya 1999, 4.2.2"),
-    row(DirtyUpdate, "dirty-update", "a committed version is built on an aborted one", "pairs of adjacent versions", &[G1a], "Elle"),
+    row(DirtyUpdate, "dirty-update", "a committed version that extends an aborted one", "pairs of adjacent versions", &[G1a], "Elle"),
     row(
         IncompatibleOrder,
         "incompatible-order",
-        "reads of a list that cannot come from one order of its appends",
-        "reads that depart from the first, or hold what a crashed transaction appended twice; and appends against the order of their transaction",
+        "reads of a list that no single order of its appends explains",
+        "reads that diverge from the first read or contain a crashed transaction's append twice; appends read in another order than written",
         &[G1a],
         "Elle",
     ),
     row(G1b, "G1b", "an intermediate read: a read of what its writer overwrote itself", READS, &[G1], "Adya 1999, 4.2.2"),
     row(G1c, "G1c", "circular information flow: a cycle of dependencies", WR_EDGES, &[G1, G1cProcess], "Adya 1999, 4.2.2"),
-    row(FutureRead, "future-read", "a transaction read what it wrote only later", READS, &[G1c], "Elle"),
+    row(FutureRead, "future-read", "a transaction read a version that it wrote only later", READS, &[G1c], "Elle"),
     row(
         Internal,
         "internal",
-        "a transaction read other than what it had itself read or written before",
+        "a read that disagrees with the previous read or write of the same transaction",
         READS,
         &[],
         "Cerone, Bernardi & Gotsman 2015, INT",
@@ -158,7 +160,7 @@ pub static PHENOMENA: &[PhenomenonEntry] = &[
     row(
         PredicateReadMiss,
         "predicate-read-miss",
-        "a predicate read left out what its transaction had itself read or written before, or found what does not match",
+        "a predicate read that omits a matching version which its transaction had just read or written, or returns one that does not match",
         "keys",
         &[Internal],
         "Adya 1999, 4.2; Cerone, Bernardi & Gotsman 2015, INT",
@@ -166,7 +168,7 @@ pub static PHENOMENA: &[PhenomenonEntry] = &[
     row(
         NonrepeatableRead,
         "nonrepeatable-read",
-        "a fuzzy read: a transaction read two versions of an object that it had not written",
+        "a fuzzy read: a transaction read two different versions of an object that it had not written",
         READS,
         &[Internal, GSingleItem],
         "Berenson et al. 1995, P2",
@@ -174,7 +176,7 @@ pub static PHENOMENA: &[PhenomenonEntry] = &[
     row(
         ObservedTransactionVanishes,
         "observed-transaction-vanishes",
-        "a transaction saw another, and then a version that the other had overwritten",
+        "a transaction read from another one, and then a version that the other one had overwritten",
         "pairs of reads",
         &[FracturedRead, GMonotonic],
         "Bailis et al. 2013, OTV",
@@ -182,7 +184,7 @@ pub static PHENOMENA: &[PhenomenonEntry] = &[
     row(
         FracturedRead,
         "fractured-read",
-        "a transaction saw one write of another and missed a second: the read skew of one writer",
+        "read skew with one writer: a transaction saw one write of another transaction and missed a second",
         "pairs of reads",
         &[CausalityViolation],
         "Bailis et al. 2014, RAMP",
@@ -190,7 +192,7 @@ pub static PHENOMENA: &[PhenomenonEntry] = &[
     row(
         CausalityViolation,
         "causality-violation",
-        "a transaction missed a write in its own causal past",
+        "a transaction missed a write in its causal past",
         "pairs of a reader and a key",
         &[GSingleItem, CausalityViolationProcess],
         "Cerone, Bernardi & Gotsman 2015; Biswas & Enea 2019",
@@ -198,7 +200,7 @@ pub static PHENOMENA: &[PhenomenonEntry] = &[
     row(
         LostUpdate,
         "lost-update",
-        "transactions read the same version and overwrote it",
+        "several transactions read the same version and then overwrote it",
         "versions",
         &[GCursor, G2Item],
         "Berenson et al. 1995, P4",
@@ -206,7 +208,7 @@ pub static PHENOMENA: &[PhenomenonEntry] = &[
     row(
         GCursor,
         "G-cursor",
-        "a transaction overwrote an object that was overwritten after it had read it",
+        "a transaction overwrote an object that another one had overwritten since it was read",
         "pairs of a transaction and a key",
         &[GSingleItem],
         "Adya 1999, 4.2.3",
@@ -214,7 +216,7 @@ pub static PHENOMENA: &[PhenomenonEntry] = &[
     row(
         GMonotonic,
         "G-monotonic",
-        "a later read of a transaction saw less than an earlier one",
+        "a later read of a transaction saw an older state than an earlier one",
         "reads",
         &[GSingleItem, GMsr],
         "Adya 1999, 4.2.4",
@@ -230,7 +232,7 @@ pub static PHENOMENA: &[PhenomenonEntry] = &[
     row(
         LongFork,
         "long-fork",
-        "two readers saw two writers in opposite orders",
+        "two readers observed two writers in opposite orders",
         "pairs of readers",
         &[PrefixViolation],
         "Sovran et al. 2011",
@@ -246,7 +248,7 @@ pub static PHENOMENA: &[PhenomenonEntry] = &[
     row(
         GNonadjacentItem,
         "G-nonadjacent-item",
-        "a cycle in which no two anti-dependencies are adjacent, and more than one",
+        "a cycle with at least two anti-dependencies, no two of them adjacent",
         RW_EDGES,
         &[GNonadjacent, G2Item, GNonadjacentItemProcess],
         "Cerone & Gotsman 2016",
@@ -254,7 +256,7 @@ pub static PHENOMENA: &[PhenomenonEntry] = &[
     row(
         WriteSkew,
         "write-skew",
-        "two transactions each overwrote what the other had read",
+        "two transactions that each overwrote a version which the other had read",
         "pairs of transactions",
         &[G2Item],
         "Berenson et al. 1995, A5B",
@@ -262,8 +264,8 @@ pub static PHENOMENA: &[PhenomenonEntry] = &[
     row(
         GUpdate,
         "G-update",
-        "updates and at most one read-only transaction form a cycle with an anti-dependency",
-        "anti-dependencies among updates on such a cycle, and read-only transactions that close one",
+        "a cycle with an anti-dependency among update transactions and at most one read-only transaction",
+        "anti-dependencies between updates on such a cycle, and read-only transactions that close one",
         &[G2Item],
         "Adya 1999, 4.3.3",
     ),
@@ -281,7 +283,7 @@ pub static PHENOMENA: &[PhenomenonEntry] = &[
     row(
         StaleSumProcess,
         "stale-sum-process",
-        "a sum is less than what its reader's session had added before",
+        "a sum that is less than the reader's session had added before",
         READS,
         &[GSingleItemProcess],
         "Terry et al. 1994, read your writes",
@@ -314,7 +316,7 @@ pub static PHENOMENA: &[PhenomenonEntry] = &[
     row(
         FutureSumRealtime,
         "future-sum-realtime",
-        "a sum is more than all had added that were invoked before its reader completed",
+        "a sum that is greater than all additions invoked before its reader completed",
         READS,
         &[G1cRealtime],
         "Jepsen, counter",
@@ -323,7 +325,7 @@ pub static PHENOMENA: &[PhenomenonEntry] = &[
     row(
         StaleSumRealtime,
         "stale-sum-realtime",
-        "a sum is less than what those had added that completed before its reader was invoked",
+        "a sum that is less than all additions that completed before its reader was invoked",
         READS,
         &[GSingleItemRealtime],
         "Jepsen, counter",
@@ -348,7 +350,7 @@ pub static PHENOMENA: &[PhenomenonEntry] = &[
     row(
         NoMonotonicOrder,
         "no-monotonic-order",
-        "the versions that transactions saw one after another have no order",
+        "no version order is consistent with the order in which transactions observed versions (monotonic atomic view)",
         INFERRED,
         &[],
         "Biswas & Enea 2019, RC",
@@ -356,7 +358,7 @@ pub static PHENOMENA: &[PhenomenonEntry] = &[
     row(
         NoAtomicOrder,
         "no-atomic-order",
-        "the versions of the transactions that others saw have no order",
+        "no version order is consistent with the transactions that others observed (read atomicity)",
         INFERRED,
         &[],
         "Biswas & Enea 2019, RA",
@@ -364,7 +366,7 @@ pub static PHENOMENA: &[PhenomenonEntry] = &[
     row(
         NoCausalOrder,
         "no-causal-order",
-        "the versions in the causal pasts of transactions have no order",
+        "no version order is consistent with the causal pasts of transactions",
         INFERRED,
         &[],
         "Biswas & Enea 2019; Cerone, Bernardi & Gotsman 2015",
@@ -372,7 +374,7 @@ pub static PHENOMENA: &[PhenomenonEntry] = &[
     row(
         NoPrefixOrder,
         "no-prefix-order",
-        "whatever the order of versions, some transaction saw no prefix of the commits",
+        "for every version order, some transaction read from a snapshot that is not a prefix of the commit order",
         CORES,
         &[],
         "Cerone, Bernardi & Gotsman 2015, PREFIX",
@@ -380,7 +382,7 @@ pub static PHENOMENA: &[PhenomenonEntry] = &[
     row(
         NoSnapshotOrder,
         "no-snapshot-order",
-        "whatever the order of versions, some transaction saw no snapshot or overlaps with another writer",
+        "for every version order, some transaction read from no snapshot or overlaps another writer of the same key",
         CORES,
         &[],
         "Zhang et al. 2023, Viper; Huang et al. 2023, PolySI",
@@ -388,7 +390,7 @@ pub static PHENOMENA: &[PhenomenonEntry] = &[
     row(
         NoSerialOrder,
         "no-serial-order",
-        "whatever the order of versions, the transactions have no serial order",
+        "for every version order, the transactions have no serial order",
         CORES,
         &[],
         "Papadimitriou 1979; Tan et al. 2020, Cobra",
@@ -396,7 +398,7 @@ pub static PHENOMENA: &[PhenomenonEntry] = &[
     row(
         NoCausalOrderProcess,
         "no-causal-order-process",
-        "the versions in the causal pasts of transactions and their sessions have no order",
+        "no version order is consistent with the causal pasts of transactions and session order",
         INFERRED,
         &[],
         "Biswas & Enea 2019, CC",
@@ -404,7 +406,7 @@ pub static PHENOMENA: &[PhenomenonEntry] = &[
     row(
         NoSnapshotOrderProcess,
         "no-snapshot-order-process",
-        "whatever the order of versions, there are no snapshots true to session order",
+        "for every version order, no snapshots are consistent with session order",
         CORES,
         &[],
         "Zhang et al. 2023, Viper",
@@ -412,7 +414,7 @@ pub static PHENOMENA: &[PhenomenonEntry] = &[
     row(
         NoSerialOrderProcess,
         "no-serial-order-process",
-        "whatever the order of versions, no serial order is true to session order",
+        "for every version order, no serial order is consistent with session order",
         CORES,
         &[],
         "Papadimitriou 1979",
@@ -420,7 +422,7 @@ pub static PHENOMENA: &[PhenomenonEntry] = &[
     row(
         NoSnapshotOrderRealtime,
         "no-snapshot-order-realtime",
-        "whatever the order of versions, there are no snapshots true to real time",
+        "for every version order, no snapshots are consistent with real-time order",
         CORES,
         &[],
         "Zhang et al. 2023, Viper",
@@ -428,7 +430,7 @@ pub static PHENOMENA: &[PhenomenonEntry] = &[
     row(
         NoSerialOrderRealtime,
         "no-serial-order-realtime",
-        "whatever the order of versions, no serial order is true to real time",
+        "for every version order, no serial order is consistent with real-time order",
         CORES,
         &[],
         "Papadimitriou 1979",
@@ -436,7 +438,7 @@ pub static PHENOMENA: &[PhenomenonEntry] = &[
     row(G1, "G1", "G1a, G1b or G1c", "", &[G1Process], "Adya 1999, 4.2.2"),
     row(G1Process, "G1-process", "G1, with session order", "", &[G1Realtime], "Elle"),
     row(G1Realtime, "G1-realtime", "G1, with real-time order", "", &[], "Elle"),
-    row(GMsr, "G-MSR", "a read is no read of a snapshot taken before it", "", &[], "Adya 1999, 4.2.4"),
+    row(GMsr, "G-MSR", "a read that is not from a snapshot taken before it", "", &[], "Adya 1999, 4.2.4"),
     row(
         GSib,
         "G-SIb",
@@ -479,17 +481,17 @@ pub static PHENOMENA: &[PhenomenonEntry] = &[
 ];
 
 impl Phenomenon {
-    /// What is known about it.
+    /// The definition of this phenomenon.
     pub fn entry(self) -> &'static PhenomenonEntry {
         &PHENOMENA[self as usize]
     }
 
-    /// Its name in the field.
+    /// The name in the literature.
     pub fn name(self) -> &'static str {
         self.entry().name
     }
 
-    /// It and all that it is a case of, directly or not.
+    /// This phenomenon and all those of which it is a case, directly or indirectly.
     pub fn implied(self) -> Vec<Phenomenon> {
         let mut all = vec![self];
         let mut at = 0;
@@ -516,7 +518,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_table_is_in_order_and_without_circles() {
+    fn the_table_is_ordered_and_acyclic() {
         for (at, entry) in PHENOMENA.iter().enumerate() {
             assert_eq!(entry.phenomenon as usize, at, "{}", entry.name);
             for &implied in entry.implies {

@@ -1,7 +1,7 @@
-//! Proofs that a level holds: an order of begins and commits in which every read was told what it must have been told.
+//! Proofs that a level holds: an order of begins and commits that explains every read.
 //!
-//! The order is a guess: that of the dependency graph, and where this leaves a choice, that of completion. What is guessed is then played, and
-//! only what played well is a proof.
+//! The order is guessed: a topological order of the dependency graph, with ties broken by completion. It is then replayed, and is a proof
+//! only if the replay reproduces every read.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -10,17 +10,19 @@ use std::collections::hash_map::Entry;
 use elenchus_core::Kind;
 use rustc_hash::FxHashMap;
 
-use super::components::Ways;
+use super::components::Digraph;
+use super::datatype::Datatype;
 use super::elements::{Element, NONE};
 use super::graph::{ANTI, DEPENDS, Graph, PRW, REALTIME, SESSION};
 use super::level::Level;
-use super::lists::Told;
+use super::lists::ListRef;
 use super::predicates::{Predicate, Scan};
-use super::transactions::{Act, Datatype, MicroOp, Transactions};
+use super::transactions::{Action, MicroOp, Transactions};
 use super::walk::{Rule, Walk};
 
-/// Whether a level is proved. Sets are not played: who saw whom tells all. O((nodes + edges) log nodes).
-pub(crate) fn holds(transactions: &Transactions, graph: &Graph, happened: &[bool], level: Level) -> bool {
+/// Returns whether a level is proved. Sets are not replayed, since their read dependencies and anti-dependencies determine every read.
+/// O((nodes + edges) log nodes).
+pub(crate) fn proves(transactions: &Transactions, graph: &Graph, happened: &[bool], level: Level) -> bool {
     let orders = [
         (Level::StrictSerializable, REALTIME | SESSION, Rule::Free),
         (Level::StrongSessionSerializable, SESSION, Rule::Free),
@@ -29,19 +31,19 @@ pub(crate) fn holds(transactions: &Transactions, graph: &Graph, happened: &[bool
         (Level::StrongSessionSnapshotIsolation, SESSION, Rule::Snapshot),
         (Level::SnapshotIsolation, 0, Rule::Snapshot),
     ];
-    let is_played = |proved: Level| proved.implies(level) && transactions.datatype() != Datatype::SetAdd;
-    orders.into_iter().filter(|&(proved, ..)| is_played(proved)).any(|(_, order, rule)| {
+    let is_candidate = |proved: Level| proved.implies(level) && transactions.datatype() != Datatype::SetAdd;
+    orders.into_iter().filter(|&(proved, ..)| is_candidate(proved)).any(|(_, order, rule)| {
         let walk = match rule {
             Rule::Free => Walk::free(graph, DEPENDS | ANTI | order),
             _ => Walk::ruled(graph, DEPENDS | PRW | order, rule),
         };
-        let urgency = |place: u32| completion(transactions, &walk, happened, place);
-        schedule(&walk, urgency).is_some_and(|schedule| plays(transactions, &walk, happened, &schedule))
+        let priority = |place: u32| completion(transactions, &walk, happened, place);
+        topological_sort(&walk, priority).is_some_and(|schedule| replays(transactions, &walk, happened, &schedule))
     })
 }
 
-/// Whether an order of places, wherever it came from, proves what its walk stands for: it is true to every way, and it plays.
-/// O(nodes + edges + steps).
+/// Returns whether an order of places, from any source, is a proof: it respects every edge of the walk, and its replay succeeds. O(nodes
+/// + edges + steps).
 pub(crate) fn certifies(transactions: &Transactions, walk: &Walk<'_>, happened: &[bool], order: &[u32]) -> bool {
     let mut ranks = vec![NONE; walk.len()];
     for (rank, &place) in order.iter().enumerate() {
@@ -51,16 +53,16 @@ pub(crate) fn certifies(transactions: &Transactions, walk: &Walk<'_>, happened: 
         }
     }
     let is_true = |place: u32| {
-        let mut targets = walk.span(place).filter_map(|way| walk.step(place, way));
+        let mut targets = walk.edge_range(place).filter_map(|edge| walk.head(place, edge));
         targets.all(|target| ranks[place as usize] < ranks[target as usize])
     };
-    order.len() == walk.len() && (0..walk.len() as u32).all(is_true) && plays(transactions, walk, happened, order)
+    order.len() == walk.len() && (0..walk.len() as u32).all(is_true) && replays(transactions, walk, happened, order)
 }
 
-/// Whether an order of transactions, wherever it came from, proves that they are strictly serializable: all that succeeded are in it, it is true to
-/// real time, and it plays. O(steps · predicates).
+/// Returns whether an order of transactions, from any source, proves strict serializability: it contains all transactions that succeeded,
+/// respects real-time order, and its replay succeeds. O(steps · predicates).
 pub(crate) fn is_strictly_serial(transactions: &Transactions, order: &[u32]) -> bool {
-    let mut play = Play::new(transactions);
+    let mut replay = Replay::new(transactions);
     let mut is_placed = vec![false; transactions.len()];
     let mut latest = None;
     for &transaction in order {
@@ -71,178 +73,181 @@ pub(crate) fn is_strictly_serial(transactions: &Transactions, order: &[u32]) -> 
             return false;
         }
         latest = latest.max(invoked);
-        let seen = play.view(transaction);
-        if !play.commits(transaction, seen, false) {
+        let seen = replay.snapshot(transaction);
+        if !replay.commit(transaction, seen, false) {
             return false;
         }
     }
     transactions.completions().iter().all(|&transaction| is_placed[transaction as usize])
 }
 
-/// When a place is due: when its transaction completed, as far as that is known.
+/// The priority of a place: the completion of its transaction, as far as it is known.
 pub(crate) fn completion(transactions: &Transactions, walk: &Walk<'_>, happened: &[bool], place: u32) -> u32 {
     let node = walk.node(place);
-    if walk.graph.is_joint(node) || !happened[node as usize] {
+    if walk.graph.is_auxiliary(node) || !happened[node as usize] {
         return 0;
     }
-    // A crashed transaction that was seen took effect at some time: as soon as what saw it needs it.
+    // A crashed transaction that was read takes effect as soon as its first reader needs it.
     transactions.completed(node).map_or(transactions.invoked(node).0, |at| at.0)
 }
 
-/// The places of a walk in an order true to it, the most urgent first that may come; none if there is a circle.
-/// O((nodes + edges) log nodes).
-pub(crate) fn schedule(walk: &Walk<'_>, urgency: impl Fn(u32) -> u32) -> Option<Vec<u32>> {
+/// Returns a topological order of the places of a walk, by ascending priority where the edges leave a choice; `None` if the walk has a
+/// cycle. O((nodes + edges) log nodes).
+pub(crate) fn topological_sort(walk: &Walk<'_>, priority: impl Fn(u32) -> u32) -> Option<Vec<u32>> {
     let mut before = vec![0_u32; walk.len()];
     for place in 0..walk.len() as u32 {
-        for way in walk.span(place) {
-            if let Some(next) = walk.step(place, way) {
+        for edge in walk.edge_range(place) {
+            if let Some(next) = walk.head(place, edge) {
                 before[next as usize] += 1;
             }
         }
     }
     let mut ready: BinaryHeap<Reverse<(u32, u32)>> =
-        (0..walk.len() as u32).filter(|&place| before[place as usize] == 0).map(|place| Reverse((urgency(place), place))).collect();
+        (0..walk.len() as u32).filter(|&place| before[place as usize] == 0).map(|place| Reverse((priority(place), place))).collect();
     let mut order = Vec::with_capacity(walk.len());
     while let Some(Reverse((_, place))) = ready.pop() {
         order.push(place);
-        for way in walk.span(place) {
-            let Some(next) = walk.step(place, way) else { continue };
+        for edge in walk.edge_range(place) {
+            let Some(next) = walk.head(place, edge) else { continue };
             before[next as usize] -= 1;
             if before[next as usize] == 0 {
-                ready.push(Reverse((urgency(next), next)));
+                ready.push(Reverse((priority(next), next)));
             }
         }
     }
     (order.len() == walk.len()).then_some(order)
 }
 
-/// What a key holds.
+/// The replayed state of a key.
 #[derive(Clone, Copy, Default)]
-struct Held {
-    /// How many writes there were.
+struct KeyState {
+    /// The number of writes.
     writes: u32,
-    /// The last element; meaningless before the first write.
+    /// The last element; undefined before the first write.
     last: Element,
-    /// Whether a list is not a prefix of the spine.
-    astray: bool,
-    /// What was added to a counter.
+    /// Whether the writes are not a prefix of the key's chain of reads.
+    diverges: bool,
+    /// The sum of a counter.
     sum: i64,
 }
 
-impl Held {
+impl KeyState {
     fn write(&mut self, transactions: &Transactions, element: Element) {
         if transactions.datatype() == Datatype::CounterInc {
             self.sum = self.sum.saturating_add(transactions.value(element).as_int().unwrap_or_default());
         }
-        self.astray |= transactions.lists.place(element) != Some(self.writes as usize);
+        self.diverges |= transactions.lists.place(element) != Some(self.writes as usize);
         self.writes += 1;
         self.last = element;
     }
 
-    fn answers(&self, t: &Transactions, step: &MicroOp) -> bool {
-        match step.act {
-            Act::List(Told::Spine(length)) => self.writes == length && !self.astray,
-            Act::Register(NONE) => self.writes == 0,
-            Act::Register(element) => self.writes > 0 && self.last == element,
-            Act::List(Told::Branch(_)) => false,
-            Act::Sum(_) => t.sum(step) == Some(self.sum),
-            Act::Write(_) | Act::Unknown => true,
+    fn explains(&self, t: &Transactions, step: &MicroOp) -> bool {
+        match step.action {
+            Action::List(ListRef::Chain(length)) => self.writes == length && !self.diverges,
+            Action::Register(NONE) => self.writes == 0,
+            Action::Register(element) => self.writes > 0 && self.last == element,
+            Action::List(ListRef::Divergent(_)) => false,
+            Action::Sum(_) => t.sum(step) == Some(self.sum),
+            Action::Write(_) | Action::Unknown => true,
         }
     }
 }
 
-/// What a transaction sees: what its keys hold, and, where it reads by predicates, how many keys match each.
+/// The snapshot that a transaction reads: the state of its keys and, if it has predicate reads, the number of keys that match each
+/// predicate.
 #[derive(Clone, Default)]
-struct View {
-    keys: Vec<(u32, Held)>,
+struct Snapshot {
+    keys: Vec<(u32, KeyState)>,
     matching: Vec<i64>,
 }
 
-/// A schedule that is played: what every key holds, and how many keys match each predicate.
-struct Play<'t> {
+/// The state of a replay: every key, and the number of keys that match each predicate.
+struct Replay<'t> {
     transactions: &'t Transactions,
-    held: Vec<Held>,
+    states: Vec<KeyState>,
     matching: Vec<i64>,
 }
 
-impl Play<'_> {
-    fn new(transactions: &Transactions) -> Play<'_> {
-        let mut play = Play { transactions, held: vec![Held::default(); transactions.keys()], matching: Vec::new() };
+impl Replay<'_> {
+    fn new(transactions: &Transactions) -> Replay<'_> {
+        let mut replay = Replay { transactions, states: vec![KeyState::default(); transactions.keys()], matching: Vec::new() };
         let keys = transactions.keys() as i64;
-        play.matching = transactions.predicates.all.iter().map(|predicate| play.answer(predicate, &Held::default()) * keys).collect();
-        play
+        replay.matching =
+            transactions.predicates.all.iter().map(|predicate| replay.match_count(predicate, &KeyState::default()) * keys).collect();
+        replay
     }
 
-    fn view(&self, node: u32) -> View {
+    fn snapshot(&self, node: u32) -> Snapshot {
         let t = self.transactions;
         let matching = if t.predicates.of(node).is_empty() { Vec::new() } else { self.matching.clone() };
-        View { keys: t.steps(node).iter().map(|step| (step.key, self.held[step.key as usize])).collect(), matching }
+        Snapshot { keys: t.steps(node).iter().map(|step| (step.key, self.states[step.key as usize])).collect(), matching }
     }
 
-    /// 1 if what a key holds matches a predicate, 0 if not.
-    fn answer(&self, predicate: &Predicate, held: &Held) -> i64 {
+    /// Returns 1 if the state of a key matches a predicate, otherwise 0.
+    fn match_count(&self, predicate: &Predicate, state: &KeyState) -> i64 {
         let t = self.transactions;
         let is_match = match t.datatype() {
-            Datatype::RwRegister => predicate.matches(&t.value(if held.writes == 0 { NONE } else { held.last })),
-            _ => held.writes > 0,
+            Datatype::RwRegister => predicate.matches(&t.value(if state.writes == 0 { NONE } else { state.last })),
+            _ => state.writes > 0,
         };
         i64::from(is_match)
     }
 
-    /// Plays the steps of a transaction on what it saw when it began, and makes them known. Whether all was as it was told and, unless that is
-    /// allowed, nobody overwrote what changed since.
-    fn commits(&mut self, node: u32, mut seen: View, may_conflict: bool) -> bool {
+    /// Replays the steps of a transaction on its snapshot and installs its writes. Returns whether every read returned what the history
+    /// says and, unless conflicts are allowed, no key that it wrote was overwritten since the snapshot.
+    fn commit(&mut self, node: u32, mut seen: Snapshot, may_conflict: bool) -> bool {
         let t = self.transactions;
-        let begun = seen.keys.clone();
+        let at_begin = seen.keys.clone();
         let mut scans = t.predicates.of(node).iter().peekable();
         for (at, step) in t.steps(node).iter().enumerate() {
             while let Some(scan) = scans.next_if(|scan| scan.at as usize == at) {
-                if !self.finds(scan, &seen, &begun) {
+                if !self.scan_matches(scan, &seen, &at_begin) {
                     return false;
                 }
             }
             let Some((_, own)) = seen.keys.iter_mut().find(|(key, _)| *key == step.key) else { return false };
-            match step.act {
-                Act::Write(element) => own.write(t, element),
-                _ if !own.answers(t, step) => return false,
+            match step.action {
+                Action::Write(element) => own.write(t, element),
+                _ if !own.explains(t, step) => return false,
                 _ => {}
             }
         }
-        if !scans.all(|scan| self.finds(scan, &seen, &begun)) {
+        if !scans.all(|scan| self.scan_matches(scan, &seen, &at_begin)) {
             return false;
         }
-        for ((key, after), (_, before)) in seen.keys.into_iter().zip(begun) {
+        for ((key, after), (_, before)) in seen.keys.into_iter().zip(at_begin) {
             if after.writes > before.writes {
-                let current = self.held[key as usize];
-                // What is added to a counter changes places with what others add.
+                let current = self.states[key as usize];
+                // Additions to a counter commute.
                 if current.writes != before.writes && !may_conflict && t.datatype() != Datatype::CounterInc {
                     return false;
                 }
-                let next = Held {
+                let next = KeyState {
                     sum: current.sum.saturating_add(after.sum - before.sum),
                     writes: current.writes.max(after.writes),
                     last: after.last,
-                    astray: current.astray || after.astray || current.writes != before.writes,
+                    diverges: current.diverges || after.diverges || current.writes != before.writes,
                 };
                 for (at, predicate) in t.predicates.all.iter().enumerate() {
-                    self.matching[at] += self.answer(predicate, &next) - self.answer(predicate, &current);
+                    self.matching[at] += self.match_count(predicate, &next) - self.match_count(predicate, &current);
                 }
-                self.held[key as usize] = next;
+                self.states[key as usize] = next;
             }
         }
         true
     }
 
-    /// Whether what a predicate read found matches, and nothing else does. That it holds what was read is seen by those reads.
-    fn finds(&self, scan: &Scan, seen: &View, begun: &[(u32, Held)]) -> bool {
+    /// Returns whether the keys that a predicate read found are exactly the ones that match. Their values are checked by the reads
+    /// themselves.
+    fn scan_matches(&self, scan: &Scan, seen: &Snapshot, at_begin: &[(u32, KeyState)]) -> bool {
         let predicate = &self.transactions.predicates.all[scan.predicate as usize];
         let mut changes: FxHashMap<u32, i64> = FxHashMap::default();
         let mut found = 0;
-        for ((key, now), (_, before)) in seen.keys.iter().zip(begun) {
-            // Of a key with several steps the first place tells what it holds.
+        for ((key, now), (_, before)) in seen.keys.iter().zip(at_begin) {
+            // For a key with several steps, the first entry has the current state.
             if let Entry::Vacant(change) = changes.entry(*key) {
-                change.insert(self.answer(predicate, now) - self.answer(predicate, before));
-                found += if scan.found.binary_search(key).is_ok() { self.answer(predicate, now) } else { 0 };
+                change.insert(self.match_count(predicate, now) - self.match_count(predicate, before));
+                found += if scan.found.binary_search(key).is_ok() { self.match_count(predicate, now) } else { 0 };
             }
         }
         let matching = seen.matching[scan.predicate as usize] + changes.values().sum::<i64>();
@@ -250,24 +255,24 @@ impl Play<'_> {
     }
 }
 
-/// Plays a schedule: whether every read was told what it must, and, but for prefix consistency, nobody overwrote what changed after its begin.
-/// O(steps · predicates).
-fn plays(transactions: &Transactions, walk: &Walk<'_>, happened: &[bool], schedule: &[u32]) -> bool {
+/// Replays a schedule. Returns whether every read returned what the history says and, except for prefix consistency, no transaction
+/// overwrote a key that changed after its begin. O(steps · predicates).
+fn replays(transactions: &Transactions, walk: &Walk<'_>, happened: &[bool], schedule: &[u32]) -> bool {
     let has_begins = walk.rule != Rule::Free;
     let may_conflict = walk.rule == Rule::Prefix;
-    let mut play = Play::new(transactions);
-    let mut snapshots: Vec<View> = vec![View::default(); if has_begins { transactions.len() } else { 0 }];
+    let mut replay = Replay::new(transactions);
+    let mut snapshots: Vec<Snapshot> = vec![Snapshot::default(); if has_begins { transactions.len() } else { 0 }];
     for &place in schedule {
         let node = walk.node(place);
-        if walk.graph.is_joint(node) || !happened[node as usize] {
+        if walk.graph.is_auxiliary(node) || !happened[node as usize] {
             continue;
         }
         if has_begins && place % 2 == 1 {
-            snapshots[node as usize] = play.view(node);
+            snapshots[node as usize] = replay.snapshot(node);
             continue;
         }
-        let seen = if has_begins { std::mem::take(&mut snapshots[node as usize]) } else { play.view(node) };
-        if !play.commits(node, seen, may_conflict) {
+        let seen = if has_begins { std::mem::take(&mut snapshots[node as usize]) } else { replay.snapshot(node) };
+        if !replay.commit(node, seen, may_conflict) {
             return false;
         }
     }

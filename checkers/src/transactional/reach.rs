@@ -1,28 +1,28 @@
-//! Many questions of reachability at once.
+//! Batched reachability queries.
 //!
-//! Components are numbered against the edges and, as far as they allow, against time, so that a question can only be answered within the
-//! numbers between its ends. Sixty-four questions whose ends are near each other share one sweep over those, a bit for each.
+//! Components are numbered in reverse topological order and, as far as that allows, against time, so that only components numbered
+//! between the ends of a query can answer it. Up to 64 queries with neighbouring ends share one sweep, with one bit each.
 
-use super::components::{Components, Ways};
+use super::components::{Components, Digraph};
 
-/// Whether any of some nodes reaches any of some others, in no step or more.
+/// A query: whether any node of one set reaches any node of another, in zero or more steps.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Question {
+pub(crate) struct Query {
     pub(crate) from: Vec<u32>,
     pub(crate) to: Vec<u32>,
 }
 
-/// Answers questions about a graph with known components. O(nodes + edges) for 64 questions at most, and far less where ends are near.
-pub(crate) fn answer(graph: &impl Ways, components: &Components, questions: &[Question]) -> Vec<bool> {
-    let mut answers = vec![false; questions.len()];
+/// Answers queries on a graph with known components. O(nodes + edges) per 64 queries, and far less if their ends are close.
+pub(crate) fn answer(graph: &impl Digraph, components: &Components, queries: &[Query]) -> Vec<bool> {
+    let mut answers = vec![false; queries.len()];
     let mut open: Vec<(u32, u32, usize)> = Vec::new();
-    for (at, question) in questions.iter().enumerate() {
-        let highest = question.from.iter().map(|&node| components.of(node)).max();
-        let lowest = question.to.iter().map(|&node| components.of(node)).min();
+    for (at, query) in queries.iter().enumerate() {
+        let highest = query.from.iter().map(|&node| components.of(node)).max();
+        let lowest = query.to.iter().map(|&node| components.of(node)).min();
         if let (Some(highest), Some(lowest)) = (highest, lowest)
             && highest >= lowest
         {
-            match question.from.len() == 1 && question.to.len() == 1 && highest == lowest {
+            match query.from.len() == 1 && query.to.len() == 1 && highest == lowest {
                 true => answers[at] = true,
                 false => open.push((highest, lowest, at)),
             }
@@ -42,7 +42,7 @@ pub(crate) fn answer(graph: &impl Ways, components: &Components, questions: &[Qu
         let place =
             |node: u32| components.of(node).checked_sub(lowest).filter(|&place| place <= highest - lowest).map(|place| place as usize);
         for (bit, &(.., at)) in batch.iter().enumerate() {
-            for place in questions[at].from.iter().filter_map(|&node| place(node)) {
+            for place in queries[at].from.iter().filter_map(|&node| place(node)) {
                 bits[place] |= 1 << bit;
             }
         }
@@ -52,15 +52,15 @@ pub(crate) fn answer(graph: &impl Ways, components: &Components, questions: &[Qu
                 continue;
             }
             for &node in members.of(component) {
-                for way in graph.span(node) {
-                    if let Some(place) = graph.step(node, way).and_then(place) {
+                for edge in graph.edge_range(node) {
+                    if let Some(place) = graph.head(node, edge).and_then(place) {
                         bits[place] |= reached;
                     }
                 }
             }
         }
         for (bit, &(.., at)) in batch.iter().enumerate() {
-            answers[at] = questions[at].to.iter().filter_map(|&node| place(node)).any(|place| bits[place] & 1 << bit != 0);
+            answers[at] = queries[at].to.iter().filter_map(|&node| place(node)).any(|place| bits[place] & 1 << bit != 0);
         }
     }
     answers
@@ -79,12 +79,12 @@ mod tests {
             let edges: Vec<(u32, u32)> = edges.into_iter().map(|(from, to)| (from % nodes, to % nodes)).collect();
             let graph = Graph::build(nodes as usize, |sink| edges.iter().for_each(|&(from, to)| sink.edge(from, to, WW)));
             let oracle = petgraph::graph::DiGraph::<(), ()>::from_edges(edges.iter().copied().chain((0..nodes).map(|node| (node, node))));
-            let questions: Vec<Question> = asked.into_iter().map(|(a, b, c)| Question { from: vec![a % nodes, b % nodes], to: vec![c % nodes] }).collect();
+            let queries: Vec<Query> = asked.into_iter().map(|(a, b, c)| Query { from: vec![a % nodes, b % nodes], to: vec![c % nodes] }).collect();
             let walk = Walk::free(&graph, WW);
-            let answers = answer(&walk, &Components::find(&walk), &questions);
-            for (question, answer) in questions.iter().zip(answers) {
-                let reaches = |from: u32| petgraph::algo::has_path_connecting(&oracle, from.into(), question.to[0].into(), None);
-                prop_assert_eq!(answer, question.from.iter().any(|&from| reaches(from)));
+            let answers = answer(&walk, &Components::find(&walk), &queries);
+            for (query, answer) in queries.iter().zip(answers) {
+                let reaches = |from: u32| petgraph::algo::has_path_connecting(&oracle, from.into(), query.to[0].into(), None);
+                prop_assert_eq!(answer, query.from.iter().any(|&from| reaches(from)));
             }
         }
     }

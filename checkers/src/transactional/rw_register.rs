@@ -1,49 +1,50 @@
-//! What registers tell: a read shows one version, and the order of versions follows only in places.
+//! Version orders of registers: a read shows one version, so the version order is only partly determined.
 //!
-//! - The initial state is before every version.
-//! - Who read a version and wrote the same key wrote a later one, if nothing uncommitted was read: otherwise who wrote the version that was read
-//!   would have overwritten its own reader's, in a circle of information flow (G1c).
-//! - If the store says when transactions committed, versions follow one another so, and that is all that is taken for their order.
-//! - If keys are assumed to be sequential or linearizable each by itself, versions follow one another as the transactions of a session, or as
-//!   those that do not overlap in time (Kingsbury & Alvaro, "Elle", VLDB 2020, 4.3).
+//! - The initial state precedes every version.
+//! - A transaction that read a version and wrote the same key wrote a later version, unless an uncommitted version was read: otherwise
+//!   the writer of the version read would have overwritten its own reader's version, which is circular information flow (G1c).
+//! - If the store reports commit timestamps, the version order follows them, and only them.
+//! - If single keys are assumed to be sequential or linearizable, versions follow session order or real-time order (Kingsbury & Alvaro,
+//!   "Elle", VLDB 2020, 4.3).
 
 use elenchus_core::Kind;
 use rustc_hash::FxHashSet;
 
-use super::assumed::{Assumptions, assumed};
+use super::assumptions::{Assumptions, assumed_pairs};
 use super::components::Components;
+use super::counts::{Counts, Instance};
 use super::elements::{Element, NONE};
 use super::graph::{Graph, Sink, WR, WW, WW_READ};
 use super::grouped::Grouped;
 use super::inference::Inference;
 use super::level::Level;
 use super::phenomenon::Phenomenon;
-use super::tally::{Instance, Tally};
 use super::transactions::{MicroOp, Transactions};
 use super::walk::Walk;
 
-/// The version orders of registers. A *slot* is a version: an element, or after all elements the initial state of a key.
+/// The version orders of registers. A *slot* is a version: an element or, numbered after all elements, the initial state of a key.
 pub(crate) struct RwRegister<'t> {
     transactions: &'t Transactions,
     happened: Vec<bool>,
-    /// Who read a version of another transaction, by slot.
+    /// By slot, the transactions that read the version of another transaction.
     readers: Grouped,
-    /// Who wrote what comes after a version, by slot, as follows from reads; after the initial state all writers.
-    updates: Grouped,
-    /// Slots that come after a slot under the assumptions.
+    /// By slot, the writers of later versions that follow from reads; for an initial state all writers of the key.
+    overwriters: Grouped,
+    /// By slot, the slots of later versions that follow from the assumptions.
     assumed: Grouped,
-    /// The keys whose versions precede one another in a circle under the assumptions.
-    circular: Vec<u32>,
-    /// The element that each element was written over.
+    /// The keys whose version order is cyclic under the assumptions.
+    cyclic_keys: Vec<u32>,
+    /// For each element, the element that it overwrote.
     parents: Vec<Element>,
-    /// Elements such that those over an element stand after it, up to its end.
-    line: Vec<Element>,
-    /// Where each element stands in the line, and where what was written over it ends; 0 and 0 for those in a circle.
-    spans: Vec<(u32, u32)>,
+    /// The elements in preorder of the forest that `parents` describes.
+    preorder: Vec<Element>,
+    /// For each element, the start and the end of its subtree in the preorder; (0, 0) on a cycle.
+    subtrees: Vec<(u32, u32)>,
 }
 
 impl<'t> RwRegister<'t> {
-    /// Infers the orders. Linear in the history, but for the sorting of each key's transactions where keys are assumed linearizable.
+    /// Infers the version orders. Linear in the history, except for sorting the transactions of each key if keys are assumed to be
+    /// linearizable.
     pub(crate) fn new(transactions: &'t Transactions, happened: Vec<bool>, assumptions: Assumptions) -> RwRegister<'t> {
         let commit_order = assumptions.commit_order && transactions.has_commits();
         let assumptions =
@@ -70,7 +71,7 @@ impl<'t> RwRegister<'t> {
                 }
             }
         }
-        let updates = Grouped::new(slots, |add| {
+        let overwriters = Grouped::new(slots, |add| {
             for transaction in committed() {
                 for (key, _) in transactions.writes(transaction) {
                     add(slot(key, NONE), transaction);
@@ -84,26 +85,26 @@ impl<'t> RwRegister<'t> {
                 }
             }
         });
-        let (line, spans) = line(&parents);
+        let (preorder, subtrees) = preorder(&parents);
         let mut registers = RwRegister {
             transactions,
             readers,
-            updates,
+            overwriters,
             assumed: Grouped::default(),
-            circular: Vec::new(),
+            cyclic_keys: Vec::new(),
             parents,
-            line,
-            spans,
+            preorder,
+            subtrees,
             happened: Vec::new(),
         };
         if assumptions.sequential_keys || assumptions.linearizable_keys || assumptions.commit_order {
-            registers.assume(assumed(transactions, &happened, assumptions));
+            registers.assume(assumed_pairs(transactions, &happened, assumptions));
         }
         registers.happened = happened;
         registers
     }
 
-    /// Takes in pairs of slots of which the first is assumed to come before the second, but for the keys where that makes a circle.
+    /// Adds pairs of slots of which the first is assumed to precede the second, except for keys on which they form a cycle.
     fn assume(&mut self, mut pairs: Vec<(u32, u32, u32)>) {
         let t = self.transactions;
         let elements = t.elements.len();
@@ -117,19 +118,19 @@ impl<'t> RwRegister<'t> {
             }
         });
         let components = Components::find(&Walk::free(&graph, WW));
-        let circular: FxHashSet<u32> =
+        let cyclic_keys: FxHashSet<u32> =
             pairs.iter().filter(|&&(_, before, after)| components.joins(before, after)).map(|&(key, ..)| key).collect();
-        pairs.retain(|(key, ..)| !circular.contains(key));
+        pairs.retain(|(key, ..)| !cyclic_keys.contains(key));
         self.assumed = Grouped::new(elements + t.keys(), |add| pairs.iter().for_each(|&(_, before, after)| add(before, after)));
-        self.circular = circular.into_iter().collect();
-        self.circular.sort_unstable();
+        self.cyclic_keys = cyclic_keys.into_iter().collect();
+        self.cyclic_keys.sort_unstable();
     }
 
     fn slot(&self, key: u32, version: Element) -> u32 {
         if version == NONE { self.transactions.elements.len() as u32 + key } else { version }
     }
 
-    /// The transaction of a slot, if it is known to have happened.
+    /// The writer of a slot, if it is known to have happened.
     fn writer(&self, slot: u32) -> Option<u32> {
         if slot as usize >= self.transactions.elements.len() || self.transactions.elements.is_repeated(slot) {
             return None;
@@ -137,7 +138,7 @@ impl<'t> RwRegister<'t> {
         Some(self.transactions.elements.writer(slot)).filter(|&writer| writer != NONE && self.happened[writer as usize])
     }
 
-    /// The writers of what is assumed to come after a slot.
+    /// The writers of versions that are assumed to follow a slot.
     fn assumed_writers(&self, slot: u32) -> Vec<u32> {
         let mut writers: Vec<u32> = self.assumed.of(slot).iter().filter_map(|&after| self.writer(after)).collect();
         writers.sort_unstable();
@@ -150,35 +151,34 @@ fn writes(transactions: &Transactions, transaction: u32, key: u32) -> bool {
     transactions.writes(transaction).any(|(other, _)| other == key)
 }
 
-/// The elements in a line such that those over an element, directly or not, stand right after it, and for each where it stands and where they
-/// end.
-fn line(parents: &[Element]) -> (Vec<Element>, Vec<(u32, u32)>) {
+/// Returns the elements in preorder of the forest that `parents` describes, and for each element the start and the end of its subtree.
+fn preorder(parents: &[Element]) -> (Vec<Element>, Vec<(u32, u32)>) {
     let children = Grouped::new(parents.len(), |add| {
         for (element, &parent) in parents.iter().enumerate().filter(|&(_, &parent)| parent != NONE) {
             add(parent, element as u32);
         }
     });
-    let (mut line, mut spans) = (Vec::with_capacity(parents.len()), vec![(0, 0); parents.len()]);
+    let (mut preorder, mut subtrees) = (Vec::with_capacity(parents.len()), vec![(0, 0); parents.len()]);
     let mut path: Vec<(Element, usize)> = Vec::new();
     for root in (0..parents.len() as u32).filter(|&element| parents[element as usize] == NONE) {
         path.push((root, 0));
         while let Some((element, next)) = path.last_mut() {
             if *next == 0 {
-                spans[*element as usize].0 = line.len() as u32;
-                line.push(*element);
+                subtrees[*element as usize].0 = preorder.len() as u32;
+                preorder.push(*element);
             }
             let child = children.of(*element).get(*next).copied();
             *next += 1;
             match child {
                 Some(child) => path.push((child, 0)),
                 None => {
-                    spans[*element as usize].1 = line.len() as u32;
+                    subtrees[*element as usize].1 = preorder.len() as u32;
                     path.pop();
                 }
             }
         }
     }
-    (line, spans)
+    (preorder, subtrees)
 }
 
 impl Inference for RwRegister<'_> {
@@ -190,7 +190,7 @@ impl Inference for RwRegister<'_> {
         let t = self.transactions;
         for slot in 0..self.readers.len() as u32 {
             let writer = self.writer(slot);
-            for (after, kind) in [(self.updates.of(slot), WW_READ), (&self.assumed_writers(slot)[..], WW)] {
+            for (after, kind) in [(self.overwriters.of(slot), WW_READ), (&self.assumed_writers(slot)[..], WW)] {
                 sink.overwritten(self.readers.of(slot), after);
                 let Some(writer) = writer else { continue };
                 for &next in after {
@@ -209,9 +209,9 @@ impl Inference for RwRegister<'_> {
         match self.transactions.version(read) {
             Some(NONE) => happened,
             Some(version) => {
-                let (from, to) = self.spans[version as usize];
-                let at = self.spans[element as usize].0;
-                let is_next = self.updates.of(version).binary_search(&self.transactions.elements.writer(element)).is_ok();
+                let (from, to) = self.subtrees[version as usize];
+                let at = self.subtrees[element as usize].0;
+                let is_next = self.overwriters.of(version).binary_search(&self.transactions.elements.writer(element)).is_ok();
                 happened && version != element && (is_next || (from < at && at < to) || self.assumed.of(version).contains(&element))
             }
             None => false,
@@ -219,16 +219,16 @@ impl Inference for RwRegister<'_> {
     }
 
     fn first_writers(&self, key: u32) -> &[u32] {
-        self.updates.of(self.slot(key, NONE))
+        self.overwriters.of(self.slot(key, NONE))
     }
 
-    fn later_writers(&self, read: &MicroOp, say: &mut dyn FnMut(u32)) {
+    fn later_writers(&self, read: &MicroOp, visit: &mut dyn FnMut(u32)) {
         match self.transactions.version(read) {
-            Some(NONE) => self.updates.of(self.slot(read.key, NONE)).iter().for_each(|&writer| say(writer)),
+            Some(NONE) => self.overwriters.of(self.slot(read.key, NONE)).iter().for_each(|&writer| visit(writer)),
             Some(version) => {
-                let (from, to) = self.spans[version as usize];
-                let over = self.line.get(from as usize + 1..to as usize).unwrap_or(&[]);
-                over.iter().chain(self.assumed.of(version)).filter_map(|&element| self.writer(element)).for_each(say);
+                let (from, to) = self.subtrees[version as usize];
+                let over = self.preorder.get(from as usize + 1..to as usize).unwrap_or(&[]);
+                over.iter().chain(self.assumed.of(version)).filter_map(|&element| self.writer(element)).for_each(visit);
             }
             None => {}
         }
@@ -238,7 +238,7 @@ impl Inference for RwRegister<'_> {
         let t = self.transactions;
         let after = t.elements.writer(element);
         let mut own = t.writes(writer).filter(|&(other, own)| other == key && own != element).map(|(_, own)| own);
-        own.find(|&own| self.updates.of(own).binary_search(&after).is_ok() || self.assumed.of(own).contains(&element))
+        own.find(|&own| self.overwriters.of(own).binary_search(&after).is_ok() || self.assumed.of(own).contains(&element))
     }
 
     fn before(&self, _: u32, element: Element) -> Option<u32> {
@@ -263,12 +263,12 @@ impl Inference for RwRegister<'_> {
         false
     }
 
-    fn judge_versions(&self, tally: &mut Tally) {
+    fn check_versions(&self, counts: &mut Counts) {
         let t = self.transactions;
-        for &key in &self.circular {
-            tally.add(Phenomenon::CyclicVersions, || Instance {
+        for &key in &self.cyclic_keys {
+            counts.add(Phenomenon::CyclicVersions, || Instance {
                 key: Some(key),
-                sentences: vec![format!("the versions of {} precede one another in a circle, if each key is as was assumed", t.key(key))],
+                sentences: vec![format!("the version order of {} is cyclic under the assumptions made about single keys", t.key(key))],
                 ..Instance::default()
             });
         }

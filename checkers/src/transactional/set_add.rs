@@ -1,48 +1,49 @@
-//! What grow-only sets tell: every read shows whom it saw, and whom not (Kingsbury & Alvaro, "Elle", VLDB 2020, 4.2).
+//! Dependencies between transactions on grow-only sets: a read shows which additions it saw and which it missed (Kingsbury & Alvaro,
+//! "Elle", VLDB 2020, 4.2).
 //!
-//! Additions change places with one another, so that there is no write order. Who read a set saw whoever added what is in it, and was before
-//! whoever added what is not. The elements of a key stand in a row, those in the smallest reads first: then most reads saw one stretch of the row
-//! and missed another, and the edges to and from a stretch go by way of a few joints.
+//! Additions commute, so there is no write order. A reader follows the writer of every element that it saw and precedes the writer of
+//! every element that it missed. The elements of a key are arranged in a row, those of the smallest reads first. Most reads then saw and
+//! missed contiguous ranges of the row, to which a few edges of a segment tree suffice.
 
 use std::ops::Range;
 
+use super::counts::{Counts, Link, LinkKind};
 use super::elements::{Element, NONE};
-use super::graph::{Fan, RW, Sink, WR};
+use super::graph::{RW, SegmentTree, Sink, WR};
 use super::inference::{Inference, as_write};
 use super::level::Level;
-use super::lists::Told;
-use super::tally::{Link, LinkKind, Tally};
-use super::transactions::{Act, MicroOp, Transactions};
+use super::lists::ListRef;
+use super::transactions::{Action, MicroOp, Transactions};
 
-/// The elements of sets, in rows.
+/// The elements of sets, arranged in rows.
 pub(crate) struct SetAdd<'t> {
     transactions: &'t Transactions,
     happened: Vec<bool>,
     /// By key, the elements that are known to have been added.
     rows: Vec<Vec<Element>>,
-    /// By element, its place in its row, or [`NONE`].
+    /// By element, its position in its row, or [`NONE`].
     places: Vec<u32>,
 }
 
 impl<'t> SetAdd<'t> {
-    /// Puts elements in rows. O(what was read + elements).
+    /// Arranges the elements. O(elements read + elements).
     pub(crate) fn new(transactions: &'t Transactions, happened: Vec<bool>) -> SetAdd<'t> {
         let t = transactions;
-        let mut reads: Vec<Vec<Told>> = vec![Vec::new(); t.keys()];
+        let mut reads: Vec<Vec<ListRef>> = vec![Vec::new(); t.keys()];
         let steps = (0..t.len() as u32).filter(|&transaction| happened[transaction as usize]).flat_map(|transaction| t.steps(transaction));
         for step in steps {
-            if let Act::List(told) = step.act {
-                reads[step.key as usize].push(told);
+            if let Action::List(observed) = step.action {
+                reads[step.key as usize].push(observed);
             }
         }
         let mut sets = SetAdd { transactions, happened, rows: vec![Vec::new(); t.keys()], places: vec![NONE; t.elements.len()] };
         for (key, mut reads) in (0..).zip(reads) {
-            reads.sort_by_key(|&told| t.lists.list(key, told).len());
+            reads.sort_by_key(|&observed| t.lists.list(key, observed).len());
             let mut done = 0;
-            for told in reads {
-                let list = t.lists.list(key, told);
-                // What was told before of the spine needs no second look.
-                let known = if let Told::Spine(length) = told { std::mem::replace(&mut done, length as usize) } else { 0 };
+            for observed in reads {
+                let list = t.lists.list(key, observed);
+                // The prefix of the chain that a previous read covered is already in the row.
+                let known = if let ListRef::Chain(length) = observed { std::mem::replace(&mut done, length as usize) } else { 0 };
                 list[known.min(list.len())..].iter().for_each(|&element| sets.put(key, element));
             }
         }
@@ -52,7 +53,7 @@ impl<'t> SetAdd<'t> {
         sets
     }
 
-    /// Puts an element at the end of its row, if it is known to have been added and is not there.
+    /// Appends an element to its row, if it is known to have been added and is not in the row.
     fn put(&mut self, key: u32, element: Element) {
         let writer = self.transactions.elements.writer(element);
         if writer != NONE && self.happened[writer as usize] && self.places[element as usize] == NONE {
@@ -65,9 +66,9 @@ impl<'t> SetAdd<'t> {
         self.places[element as usize] != NONE
     }
 
-    /// The places in the row of a key that a read saw, ascending. O(n log n).
-    fn seen(&self, read: &MicroOp, told: Told) -> Vec<u32> {
-        let list = self.transactions.lists.list(read.key, told);
+    /// The positions in the row of a key that a read saw, ascending. O(n log n).
+    fn seen(&self, read: &MicroOp, observed: ListRef) -> Vec<u32> {
+        let list = self.transactions.lists.list(read.key, observed);
         let mut places: Vec<u32> = list.iter().map(|&element| self.places[element as usize]).filter(|&place| place != NONE).collect();
         if !places.is_sorted() {
             places.sort_unstable();
@@ -75,32 +76,32 @@ impl<'t> SetAdd<'t> {
         places
     }
 
-    /// Says the edges of one read, but for its transaction's own additions. O(what was read).
-    fn emit_read(&self, transaction: u32, read: &MicroOp, told: Told, (into, out): (&Fan, &Fan), sink: &mut Sink) {
+    /// Adds the edges of one read, except those to and from its own transaction. O(elements read).
+    fn emit_read(&self, transaction: u32, read: &MicroOp, observed: ListRef, (into, out): (&SegmentTree, &SegmentTree), sink: &mut Sink) {
         let mut own: Vec<u32> = Vec::new();
         own.extend(
             self.transactions.writes(transaction).filter(|&(key, _)| key == read.key).map(|(_, element)| self.places[element as usize]),
         );
         own.sort_unstable();
-        let mut say = |range: Range<u32>, saw: bool| {
+        let mut add_range = |range: Range<u32>, saw: bool| {
             let mut from = range.start;
             for to in own.iter().copied().filter(|place| range.contains(place)).chain([range.end]) {
                 let stretch = from as usize..to.max(from) as usize;
                 match saw {
-                    true => sink.fan_in(into, stretch, transaction, WR),
-                    false => sink.fan_out(transaction, out, stretch, RW),
+                    true => sink.edges_from_range(into, stretch, transaction, WR),
+                    false => sink.edges_to_range(transaction, out, stretch, RW),
                 }
                 from = to + 1;
             }
         };
-        let places = self.seen(read, told);
+        let places = self.seen(read, observed);
         let mut end = 0;
         for stretch in places.chunk_by(|one, next| one + 1 == *next) {
-            say(end..stretch[0], false);
+            add_range(end..stretch[0], false);
             end = stretch[0] + stretch.len() as u32;
-            say(stretch[0]..end, true);
+            add_range(stretch[0]..end, true);
         }
-        say(end..self.rows[read.key as usize].len() as u32, false);
+        add_range(end..self.rows[read.key as usize].len() as u32, false);
     }
 }
 
@@ -112,29 +113,30 @@ impl Inference for SetAdd<'_> {
     fn emit(&self, sink: &mut Sink) {
         let t = self.transactions;
         let writer = |&element: &Element| t.elements.writer(element);
-        let fans: Vec<(Fan, Fan)> =
-            self.rows.iter().map(|row| (sink.gather(row.iter().map(writer), WR), sink.fan(row.iter().map(writer)))).collect();
+        let trees: Vec<(SegmentTree, SegmentTree)> =
+            self.rows.iter().map(|row| (sink.in_tree(row.iter().map(writer), WR), sink.out_tree(row.iter().map(writer)))).collect();
         for transaction in (0..t.len() as u32).filter(|&transaction| self.happened[transaction as usize]) {
             for step in t.steps(transaction) {
-                if let Act::List(told) = step.act {
-                    let (into, out) = &fans[step.key as usize];
-                    self.emit_read(transaction, step, told, (into, out), sink);
+                if let Action::List(observed) = step.action {
+                    let (into, out) = &trees[step.key as usize];
+                    self.emit_read(transaction, step, observed, (into, out), sink);
                 }
             }
         }
     }
 
     fn is_later(&self, read: &MicroOp, element: Element) -> bool {
-        matches!(read.act, Act::List(told) if !self.transactions.lists.holds(read.key, told, element)) && self.has_happened(element)
+        matches!(read.action, Action::List(observed) if !self.transactions.lists.holds(read.key, observed, element))
+            && self.has_happened(element)
     }
 
-    fn later_writers(&self, read: &MicroOp, say: &mut dyn FnMut(u32)) {
+    fn later_writers(&self, read: &MicroOp, visit: &mut dyn FnMut(u32)) {
         let row = &self.rows[read.key as usize];
-        row.iter().filter(|&&element| self.is_later(read, element)).for_each(|&element| say(self.transactions.elements.writer(element)));
+        row.iter().filter(|&&element| self.is_later(read, element)).for_each(|&element| visit(self.transactions.elements.writer(element)));
     }
 
     fn decides(&self, level: Level) -> bool {
-        // An order that is true to who saw whom satisfies every read: only what each level adds to cycles is left.
+        // An order that respects all dependencies explains every read, so only levels that proscribe more than cycles are undecided.
         let of_cycles = [
             Level::ReadUncommitted,
             Level::ReadCommitted,
@@ -151,7 +153,7 @@ impl Inference for SetAdd<'_> {
         of_cycles.contains(&level)
     }
 
-    fn judge_versions(&self, _: &mut Tally) {}
+    fn check_versions(&self, _: &mut Counts) {}
 
     fn evidence(&self, link: &Link) -> Option<(MicroOp, MicroOp)> {
         let t = self.transactions;
@@ -160,8 +162,8 @@ impl Inference for SetAdd<'_> {
             let writes = t.steps(writer).iter().filter_map(|step| Some((step, as_write(step)?)));
             writes.filter(move |(write, _)| write.key == read.key).map(move |(write, element)| (read, write, element))
         });
-        let mut pairs = pairs.filter_map(|(read, write, element)| match read.act {
-            Act::List(told) => Some((read, write, t.lists.holds(read.key, told, element))),
+        let mut pairs = pairs.filter_map(|(read, write, element)| match read.action {
+            Action::List(observed) => Some((read, write, t.lists.holds(read.key, observed, element))),
             _ => None,
         });
         match link.kind {

@@ -1,104 +1,77 @@
-//! A history of transactions in columns: what is kept of each event when it has been seen.
+//! A history of transactions, stored in columns.
 
 use elenchus_core::{Event, EventIndex, Kind, Nanos, Process, Value};
 use rustc_hash::FxHashMap;
 use thiserror::Error;
 
 use super::atoms::{Atom, Atoms, Numbering};
+use super::datatype::Datatype;
 use super::elements::{Element, Elements, NONE};
-use super::lists::{Lists, Told};
+use super::lists::{ListRef, Lists};
 use super::predicates::{Predicate, Predicates, Scan};
 
-/// What the transactions of a workload are about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Datatype {
-    /// `[:append k v]` adds to a list, `[:r k [v …]]` reads it whole.
-    ListAppend,
-    /// `[:w k v]` sets a register, `[:r k v]` reads it.
-    RwRegister,
-    /// `[:add k v]` puts into a set, which only grows, `[:r k [v …]]` reads it whole.
-    SetAdd,
-    /// `[:inc k n]` adds to a counter, `[:r k n]` reads it.
-    CounterInc,
-}
-
-impl Datatype {
-    /// All, by the names of their workloads and checkers.
-    pub const NAMES: [(Datatype, &'static str); 4] = [
-        (Datatype::ListAppend, "list-append"),
-        (Datatype::RwRegister, "rw-register"),
-        (Datatype::SetAdd, "set-add"),
-        (Datatype::CounterInc, "counter-inc"),
-    ];
-
-    /// What the transactions of a workload are about.
-    pub fn named(name: &str) -> Option<Datatype> {
-        Datatype::NAMES.into_iter().find(|(_, other)| *other == name).map(|(datatype, _)| datatype)
-    }
-}
-
-/// One step of a transaction.
+/// One step (micro-operation) of a transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct MicroOp {
     pub(crate) key: u32,
-    pub(crate) act: Act,
+    pub(crate) action: Action,
 }
 
-/// What a step did.
+/// The action of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Act {
-    /// Added or set an element.
+pub(crate) enum Action {
+    /// Wrote an element.
     Write(Element),
     /// Read a list or a set.
-    List(Told),
+    List(ListRef),
     /// Read a register: an element, or [`NONE`] for the initial state.
     Register(Element),
-    /// Read a counter: its value, by number. Named by [`Transactions::sum`].
+    /// Read a counter: the index of the sum, see [`Transactions::sum`].
     Sum(u32),
-    /// Read, and nobody knows what.
+    /// A read without a known result.
     Unknown,
 }
 
-/// Why an event is no part of a history of transactions.
+/// Why an event cannot be part of a history of transactions.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum PushError {
-    /// A process, which does one thing at a time, asked again before it was answered.
+    /// A process, which is sequential, invoked a transaction while another was open.
     #[error("event {second}: process {process} invokes while its transaction of event {first} is still open")]
     DoubleInvoke {
         /// The process.
         process: Process,
-        /// Its open invocation.
+        /// The open invocation.
         first: EventIndex,
-        /// The one too many.
+        /// The second invocation.
         second: EventIndex,
     },
-    /// Its value is no transaction of the workload.
-    #[error("event {event}: {found} is no part of a transaction; expected {expected}")]
+    /// The value is not a transaction of the workload.
+    #[error("event {event}: {found} is not a transaction of this workload; expected {expected}")]
     Foreign {
         /// The event.
         event: EventIndex,
-        /// What was found.
+        /// The value or step that was found.
         found: String,
-        /// What was expected.
+        /// The expected form.
         expected: &'static str,
     },
-    /// An element was added to a list or set twice, so that reads do not tell who added it.
-    #[error("event {event}: {value} is put into {key} for the second time; what is put into a key must be unique")]
+    /// A value was added to a list or set twice, so reads do not identify its writer.
+    #[error("event {event}: {value} is written to {key} a second time; every value written to a key must be unique")]
     Repeated {
-        /// The second append.
+        /// The second write.
         event: EventIndex,
         /// The key.
         key: Value,
-        /// The element.
+        /// The value.
         value: Value,
     },
-    /// More than can be numbered.
-    #[error("event {0}: the history is too long; at most 2^32 - 2 events and steps can be judged")]
+    /// The history has more events or steps than can be numbered.
+    #[error("event {0}: the history is too long; at most 2^32 - 2 events and steps are supported")]
     TooLong(EventIndex),
 }
 
-/// A history of transactions, in columns over transactions (in order of invocation), their steps, and the elements they wrote. A list that was
-/// read is kept as the length of the prefix that reads have in common, so that memory is linear in the number of steps.
+/// A history of transactions, in columns over transactions (by invocation), their steps, and the elements they wrote. A list that was
+/// read is stored as the length of its common prefix with the other reads, so memory is linear in the number of steps.
 #[derive(Debug)]
 pub struct Transactions {
     datatype: Datatype,
@@ -108,10 +81,10 @@ pub struct Transactions {
     pub(crate) predicates: Predicates,
     key_numbers: Numbering,
     keys: Vec<Atom>,
-    /// What keys hold before anything is written, for registers.
+    /// The value of registers before the first write.
     initial: Atom,
     sessions: Numbering,
-    /// For each session its open transaction, or [`NONE`].
+    /// For each session, its open transaction, or [`NONE`].
     open: Vec<u32>,
     session: Vec<u32>,
     processes: Vec<u32>,
@@ -122,22 +95,22 @@ pub struct Transactions {
     steps_from: Vec<u32>,
     steps_len: Vec<u32>,
     steps: Vec<MicroOp>,
-    /// Those that are known to have happened, in order of completion.
+    /// The transactions that completed with `ok`, in order of completion.
     completions: Vec<u32>,
-    /// By key, whether what it holds initially was written as well, so that a read does not tell which was meant.
+    /// By key, whether its initial value was written as well, so that a read of it is ambiguous.
     initial_written: Vec<bool>,
-    /// What reads of counters were told.
+    /// The sums that reads of counters returned.
     sums: Vec<i64>,
-    /// When a transaction committed by the store's own clock, where it said so.
+    /// The commit timestamps that the store reported.
     commits: FxHashMap<u32, i64>,
-    /// For each key the last transaction that wrote it, and what.
+    /// For each key, the last transaction that wrote it and the element.
     last_write: Vec<(u32, Element)>,
     events: u32,
     nemesis: Vec<Event>,
 }
 
 impl Transactions {
-    /// An empty history.
+    /// Creates an empty history.
     pub fn new(datatype: Datatype) -> Transactions {
         let mut atoms = Atoms::default();
         let initial = atoms.of(&Value::Nil);
@@ -171,22 +144,22 @@ impl Transactions {
         }
     }
 
-    /// The same, where registers hold this value before anything is written to them, in place of nil.
+    /// Sets the value of registers before the first write; the default is nil.
     pub fn with_initial(mut self, value: &Value) -> Transactions {
         self.initial = self.atoms.of(value);
         self
     }
 
-    /// An empty history of the same kind.
+    /// Creates an empty history with the same data type and initial value.
     pub(crate) fn empty(&self) -> Transactions {
         Transactions::new(self.datatype).with_initial(&self.atoms.value(self.initial))
     }
 
-    /// Takes the next event of the history. The nemesis' are remembered for what they say about faults. A completion whose invocation was not
-    /// recorded stands for a transaction that began at an unknown time. O(what the event says).
+    /// Adds the next event of the history. Nemesis events are kept for their fault windows. A completion without an invocation stands for
+    /// a transaction that began at an unknown time. Linear in the size of the event.
     ///
     /// # Errors
-    /// When the event can be no part of a history of transactions; the history cannot be judged then.
+    /// When the event cannot be part of a history of transactions; the history cannot be checked then.
     pub fn push(&mut self, event: &Event) -> Result<(), PushError> {
         let at = self.events;
         if at >= NONE - 1 || self.steps.len() >= NONE as usize - 1_000_000 {
@@ -247,7 +220,7 @@ impl Transactions {
         transaction
     }
 
-    /// Writes down the steps that an event names: in the place of those that were invoked, where they are as many.
+    /// Stores the steps of an event; they replace those of the invocation if there are equally many.
     fn set_steps(&mut self, transaction: u32, event: &Event, at: u32) -> Result<(), PushError> {
         let expected = match self.datatype {
             Datatype::ListAppend => "a list of steps like [\"append\" 3 1], [\"r\" 3 [1 2]] and [\"rp\" \"any\" [[3 [1 2]]]]",
@@ -280,20 +253,20 @@ impl Transactions {
                 continue;
             }
             let key = self.key_in(event, key);
-            let act = match (f.as_text(), self.datatype) {
+            let action = match (f.as_text(), self.datatype) {
                 (Some("append"), Datatype::ListAppend) | (Some("add"), Datatype::SetAdd) | (Some("w" | "write"), Datatype::RwRegister) => {
-                    Act::Write(self.write(transaction, key, value, at)?)
+                    Action::Write(self.write(transaction, key, value, at)?)
                 }
                 (Some("inc"), Datatype::CounterInc) if value.as_int().is_some() => match self.steps.get(from + place) {
-                    // The completion says again what the invocation said.
-                    Some(&MicroOp { act: act @ Act::Write(_), .. }) if replaces => act,
-                    _ => Act::Write(self.write(transaction, key, value, at)?),
+                    // The completion repeats the write of the invocation.
+                    Some(&MicroOp { action: action @ Action::Write(_), .. }) if replaces => action,
+                    _ => Action::Write(self.write(transaction, key, value, at)?),
                 },
-                (Some("r" | "read"), _) if event.kind != Kind::Ok => Act::Unknown,
+                (Some("r" | "read"), _) if event.kind != Kind::Ok => Action::Unknown,
                 (Some("r" | "read"), _) => self.read(key, value).ok_or_else(|| foreign(step))?,
                 _ => return Err(foreign(step)),
             };
-            let step = MicroOp { key, act };
+            let step = MicroOp { key, action };
             if replaces {
                 self.steps[from + place] = step;
             } else {
@@ -304,7 +277,7 @@ impl Transactions {
         Ok(())
     }
 
-    /// Takes in a predicate read: what it found, as reads, and that it found nothing else. What it finds is known only once it is `ok`.
+    /// Stores a predicate read, whose result is known only if the event is `ok`: the items found as reads, and that nothing else matched.
     fn scan(&mut self, transaction: u32, event: &Event, predicate: &Value, found: &Value) -> Option<()> {
         let parsed = Predicate::of(predicate, self.datatype)?;
         let pairs: Vec<(&Value, &Value)> = match found {
@@ -326,8 +299,8 @@ impl Transactions {
         for (key, value) in pairs {
             let key = self.key_in(event, key);
             keys.push(key);
-            let act = self.read(key, value)?;
-            self.steps.push(MicroOp { key, act });
+            let action = self.read(key, value)?;
+            self.steps.push(MicroOp { key, action });
         }
         keys.sort_unstable();
         if keys.windows(2).any(|pair| pair[0] == pair[1]) {
@@ -337,26 +310,26 @@ impl Transactions {
         Some(())
     }
 
-    /// What a read of a key was told; none if it is no value of the workload.
-    fn read(&mut self, key: u32, value: &Value) -> Option<Act> {
+    /// Stores the result of a read; returns `None` if it is not a value of the workload.
+    fn read(&mut self, key: u32, value: &Value) -> Option<Action> {
         match self.datatype {
             Datatype::ListAppend => {
                 let list = if value.is_nil() { &[] } else { value.as_list()? };
-                Some(Act::List(self.lists.observe(key, list, &mut self.atoms, &mut self.elements)))
+                Some(Action::List(self.lists.observe(key, list, &mut self.atoms, &mut self.elements)))
             }
             Datatype::SetAdd => {
                 let set = if value.is_nil() { &[] } else { value.as_list()? };
-                Some(Act::List(self.lists.observe_set(key, set, &mut self.atoms, &mut self.elements)))
+                Some(Action::List(self.lists.observe_set(key, set, &mut self.atoms, &mut self.elements)))
             }
-            Datatype::RwRegister => Some(Act::Register(self.read_register(key, value))),
+            Datatype::RwRegister => Some(Action::Register(self.read_register(key, value))),
             Datatype::CounterInc => {
                 self.sums.push(if value.is_nil() { 0 } else { value.as_int()? });
-                Some(Act::Sum(self.sums.len() as u32 - 1))
+                Some(Action::Sum(self.sums.len() as u32 - 1))
             }
         }
     }
 
-    /// The number of a key, which may be within an object.
+    /// The number of a key, which is qualified by the event's own key if there is one.
     fn key_in(&mut self, event: &Event, key: &Value) -> u32 {
         match &event.key {
             None => self.key_of(key),
@@ -388,8 +361,8 @@ impl Transactions {
         let (writer, last) = self.last_write[key as usize];
         match self.elements.writer(element) {
             NONE => self.elements.set_writer(element, transaction),
-            // The completion says again what the invocation said.
-            known if known == transaction && self.open_or_last(transaction, at) => return Ok(element),
+            // The completion repeats the write of the invocation.
+            known if known == transaction && self.restates_invocation(transaction, at) => return Ok(element),
             _ if matches!(self.datatype, Datatype::ListAppend | Datatype::SetAdd) => {
                 return Err(PushError::Repeated { event: EventIndex(at), key: self.key(key), value: value.clone() });
             }
@@ -397,7 +370,7 @@ impl Transactions {
         }
         if writer == transaction && last != element {
             self.elements.set_intermediate(last);
-            // Of what one transaction put into a set, none is the last: it is there whole or not at all.
+            // The additions of one transaction to a set have no last one: a reader must see all of them or none.
             if self.datatype == Datatype::SetAdd {
                 self.elements.set_intermediate(element);
             }
@@ -406,8 +379,8 @@ impl Transactions {
         Ok(element)
     }
 
-    /// Whether this event completes a transaction whose invocation was recorded: its writes are known already.
-    fn open_or_last(&self, transaction: u32, at: u32) -> bool {
+    /// Returns whether this event completes a transaction whose invocation was recorded, so that its writes are known already.
+    fn restates_invocation(&self, transaction: u32, at: u32) -> bool {
         self.completed[transaction as usize] == at && self.has_begin(transaction)
     }
 
@@ -421,32 +394,32 @@ impl Transactions {
         element
     }
 
-    /// How many transactions there are.
+    /// The number of transactions.
     pub fn len(&self) -> usize {
         self.kind.len()
     }
 
-    /// Whether there are none.
+    /// Returns whether there are no transactions.
     pub fn is_empty(&self) -> bool {
         self.kind.is_empty()
     }
 
-    /// How many events were taken.
+    /// The number of events that were added.
     pub fn events(&self) -> usize {
         self.events as usize
     }
 
-    /// What they are about.
+    /// The data type.
     pub fn datatype(&self) -> Datatype {
         self.datatype
     }
 
-    /// What became of a transaction; one that never returned is `Info`.
+    /// How a transaction ended; `Info` if it never completed.
     pub(crate) fn kind(&self, transaction: u32) -> Kind {
         self.kind[transaction as usize]
     }
 
-    /// Its session, numbered from 0.
+    /// The session of a transaction, numbered from 0.
     pub(crate) fn session(&self, transaction: u32) -> u32 {
         self.session[transaction as usize]
     }
@@ -459,69 +432,70 @@ impl Transactions {
         self.processes[transaction as usize]
     }
 
-    /// Whether its invocation was recorded. Where it was not, its completion stands for both, and nobody knows when it began.
+    /// Returns whether the invocation was recorded. If not, the completion stands for both, and the time of the begin is unknown.
     pub(crate) fn has_begin(&self, transaction: u32) -> bool {
         self.invoked[transaction as usize] != self.completed[transaction as usize]
     }
 
-    /// Where it was invoked.
+    /// The event of the invocation.
     pub(crate) fn invoked(&self, transaction: u32) -> EventIndex {
         EventIndex(self.invoked[transaction as usize])
     }
 
-    /// Where it completed, if it did.
+    /// The event of the completion, if there is one.
     pub(crate) fn completed(&self, transaction: u32) -> Option<EventIndex> {
         Some(self.completed[transaction as usize]).filter(|&at| at != NONE).map(EventIndex)
     }
 
-    /// When it was invoked.
+    /// The time of the invocation.
     pub(crate) fn invoked_at(&self, transaction: u32) -> Nanos {
         self.invoked_at[transaction as usize]
     }
 
-    /// Its steps.
+    /// The steps of a transaction.
     pub(crate) fn steps(&self, transaction: u32) -> &[MicroOp] {
         let from = self.steps_from[transaction as usize] as usize;
         &self.steps[from..from + self.steps_len[transaction as usize] as usize]
     }
 
-    /// What it wrote, with the keys.
+    /// The (key, element) pairs that a transaction wrote.
     pub(crate) fn writes(&self, transaction: u32) -> impl Iterator<Item = (u32, Element)> + '_ {
-        self.steps(transaction).iter().filter_map(|step| match step.act {
-            Act::Write(element) => Some((step.key, element)),
+        self.steps(transaction).iter().filter_map(|step| match step.action {
+            Action::Write(element) => Some((step.key, element)),
             _ => None,
         })
     }
 
-    /// The version that a step read: an element, or [`NONE`] for the initial state; nothing where it is no read or cannot be told.
+    /// The version that a step read: an element, or [`NONE`] for the initial state; `None` if the step is not a read or the version is
+    /// ambiguous.
     pub(crate) fn version(&self, step: &MicroOp) -> Option<Element> {
-        match step.act {
-            Act::List(told) => Some(self.lists.list(step.key, told).last().copied().unwrap_or(NONE)),
-            Act::Register(NONE) if !self.initial_written[step.key as usize] => Some(NONE),
-            Act::Register(element) if element != NONE && !self.elements.is_repeated(element) => Some(element),
+        match step.action {
+            Action::List(observed) => Some(self.lists.list(step.key, observed).last().copied().unwrap_or(NONE)),
+            Action::Register(NONE) if !self.initial_written[step.key as usize] => Some(NONE),
+            Action::Register(element) if element != NONE && !self.elements.is_repeated(element) => Some(element),
             _ => None,
         }
     }
 
-    /// What a read of a counter was told.
+    /// The sum that a read of a counter returned.
     pub(crate) fn sum(&self, step: &MicroOp) -> Option<i64> {
-        match step.act {
-            Act::Sum(at) => self.sums.get(at as usize).copied(),
+        match step.action {
+            Action::Sum(at) => self.sums.get(at as usize).copied(),
             _ => None,
         }
     }
 
-    /// When a transaction committed by the store's own clock, where it said so.
+    /// The commit timestamp of a transaction, if the store reported one.
     pub(crate) fn commit(&self, transaction: u32) -> Option<i64> {
         self.commits.get(&transaction).copied()
     }
 
-    /// Whether any transaction said when it committed.
+    /// Returns whether any transaction has a commit timestamp.
     pub(crate) fn has_commits(&self) -> bool {
         !self.commits.is_empty()
     }
 
-    /// Those that returned `ok`, in order of completion.
+    /// The transactions that completed with `ok`, in order of completion.
     pub(crate) fn completions(&self) -> &[u32] {
         &self.completions
     }
@@ -540,17 +514,17 @@ impl Transactions {
         self.atoms.value(if element == NONE { self.initial } else { self.elements.atom(element) })
     }
 
-    /// Whether an element is what its register holds before anything is written, so that a read does not tell which was meant.
+    /// Returns whether an element equals the initial value of its register, so that a read of it is ambiguous.
     pub(crate) fn is_initial(&self, element: Element) -> bool {
         self.datatype == Datatype::RwRegister && self.elements.atom(element) == self.initial
     }
 
-    /// What the nemesis said, in order.
+    /// The nemesis events, in order.
     pub(crate) fn nemesis(&self) -> &[Event] {
         &self.nemesis
     }
 
-    /// What the columns occupy on the heap, about.
+    /// Approximate heap size of the columns, in bytes.
     pub fn bytes(&self) -> usize {
         self.atoms.bytes()
             + self.elements.bytes()

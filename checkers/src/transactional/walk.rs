@@ -1,74 +1,75 @@
-//! Walks through a dependency graph under a rule: each kind of cycle is a closed walk of a small automaton.
+//! Walks through a dependency graph under a rule: every kind of cycle is a closed walk of a small automaton.
 
 use std::collections::VecDeque;
 use std::ops::Range;
 
-use super::components::Ways;
+use super::components::Digraph;
 use super::graph::{ANTI, Graph, RW, VIA, WR};
 
-/// What a walk may do.
+/// The edges that a walk may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Rule {
-    /// Take any edge of the mask.
+    /// Any edge of the mask.
     Free,
-    /// Never take two anti-dependencies in a row. Layer 1 of a node is to have come by one. (Cerone & Gotsman 2016, theorem 9.)
+    /// No two anti-dependencies in a row. A node is in layer 1 if it was entered by one. (Cerone & Gotsman 2016, theorem 9.)
     Nonadjacent,
-    /// Take an anti-dependency only after a read dependency. Layer 1 of a node is its begin, layer 0 its commit: a read dependency leads to
-    /// the begin, an anti-dependency leaves it, write dependencies lead from commit to commit.
+    /// Anti-dependencies only directly after a read dependency. Layer 1 of a node is its begin, layer 0 its commit: a read dependency
+    /// leads to a begin, an anti-dependency leaves a begin, a write dependency leads from commit to commit.
     Prefix,
-    /// The schedule of snapshot isolation: a dependency leads from the commit of a transaction, layer 0, to the begin of the next, layer 1; an
-    /// anti-dependency from begin to commit.
+    /// The schedule of snapshot isolation: a dependency leads from the commit of a transaction (layer 0) to the begin of the next (layer
+    /// 1), an anti-dependency from begin to commit.
     Snapshot,
 }
 
-/// A graph under a rule: its nodes are the graph's, each once for every layer.
+/// The product of a graph and the automaton of a rule. Its nodes, called *places*, are the nodes of the graph, once per layer.
 #[derive(Clone, Copy)]
 pub(crate) struct Walk<'g> {
     pub(crate) graph: &'g Graph,
     /// The kinds of edges that may be taken.
     pub(crate) mask: u8,
     pub(crate) rule: Rule,
-    /// Nodes that may not be entered, if any.
-    pub(crate) shut: Option<&'g [bool]>,
+    /// Nodes that must not be entered.
+    pub(crate) excluded: Option<&'g [bool]>,
 }
 
 impl<'g> Walk<'g> {
     /// All walks over edges of these kinds.
     pub(crate) fn free(graph: &'g Graph, mask: u8) -> Walk<'g> {
-        Walk { graph, mask: mask | VIA, rule: Rule::Free, shut: None }
+        Walk { graph, mask: mask | VIA, rule: Rule::Free, excluded: None }
     }
 
-    /// The walks over edges of these kinds and anti-dependencies that obey a rule.
+    /// The walks over anti-dependencies and edges of these kinds that obey a rule.
     pub(crate) fn ruled(graph: &'g Graph, mask: u8, rule: Rule) -> Walk<'g> {
-        Walk { graph, mask: mask | RW | VIA, rule, shut: None }
+        Walk { graph, mask: mask | RW | VIA, rule, excluded: None }
     }
 
     fn layers(&self) -> u32 {
         if self.rule == Rule::Free { 1 } else { 2 }
     }
 
-    /// A node of the graph in a layer.
+    /// The place of a node in a layer.
     pub(crate) fn at(&self, node: u32, layer: u32) -> u32 {
         if self.rule == Rule::Free { node } else { node * 2 + layer }
     }
 
-    /// The node of the graph that a place is a layer of.
+    /// The node of a place.
     pub(crate) fn node(&self, at: u32) -> u32 {
         at / self.layers()
     }
 
-    /// Where an anti-dependency may be taken.
+    /// The place of a node from which anti-dependencies leave.
     pub(crate) fn before_rw(&self, node: u32) -> u32 {
         self.at(node, u32::from(matches!(self.rule, Rule::Prefix | Rule::Snapshot)))
     }
 
-    /// Where it leads.
+    /// The place of a node to which anti-dependencies lead.
     pub(crate) fn after_rw(&self, node: u32) -> u32 {
         self.at(node, u32::from(self.rule == Rule::Nonadjacent))
     }
 
-    /// The shortest way from one place to another: the transactions on it, both ends included, each with the kind of the edge by which it
-    /// was reached; the first was by `entering`. None if it takes more than `most` edges. `spent` grows by the ways that were looked at.
+    /// Returns the shortest path from one place to another as the transactions on it, both ends included, each with the kind of the edge
+    /// that leads to it; the kind of the first is `entering`. Returns `None` if the path needs more than `most` edges. Adds the number of
+    /// visited edges to `spent`.
     pub(crate) fn shortest(
         &self,
         (from, entering): (u32, u8),
@@ -89,12 +90,12 @@ impl<'g> Walk<'g> {
             if distance > scratch.distance[place as usize] {
                 continue;
             }
-            for way in self.span(place) {
+            for edge in self.edge_range(place) {
                 *spent += 1;
-                let Some(next) = self.step(place, way) else { continue };
-                let (kind, free) = match self.virtual_way(place, way) {
+                let Some(next) = self.head(place, edge) else { continue };
+                let (kind, free) = match self.is_begin_to_commit(place, edge) {
                     true => (0, true),
-                    false => (self.graph.edge(way).1, self.graph.edge(way).1 == VIA),
+                    false => (self.graph.edge(edge).1, self.graph.edge(edge).1 == VIA),
                 };
                 let distance = distance + u32::from(!free);
                 if distance <= most && scratch.is_nearer(next, distance) {
@@ -106,7 +107,8 @@ impl<'g> Walk<'g> {
         found.then(|| self.trace(from, to, entering, scratch))
     }
 
-    /// The transactions from one end to the other, each with the kind of the edge by which it was reached; the first by `entering`.
+    /// The transactions of the path that a search found, each with the kind of the edge that leads to it; the kind of the first is
+    /// `entering`.
     fn trace(&self, from: u32, to: u32, entering: u8, scratch: &Scratch) -> Vec<(u32, u8)> {
         let mut back: Vec<(u32, u8)> = Vec::new();
         let mut place = to;
@@ -115,37 +117,37 @@ impl<'g> Walk<'g> {
             place = scratch.from[place as usize];
         }
         back.push((from, entering));
-        let (mut path, mut into_joint) = (Vec::with_capacity(back.len()), 0);
+        let (mut path, mut into_auxiliary) = (Vec::with_capacity(back.len()), 0);
         for (place, kind) in back.into_iter().rev().filter(|&(_, kind)| kind != 0) {
-            let kind = if kind == VIA { into_joint } else { kind };
+            let kind = if kind == VIA { into_auxiliary } else { kind };
             let node = self.node(place);
-            if self.graph.is_joint(node) { into_joint = kind } else { path.push((node, kind)) }
+            if self.graph.is_auxiliary(node) { into_auxiliary = kind } else { path.push((node, kind)) }
         }
         path
     }
 
-    fn virtual_way(&self, place: u32, way: u32) -> bool {
-        matches!(self.rule, Rule::Prefix | Rule::Snapshot) && way == self.graph.span(self.node(place)).end
+    fn is_begin_to_commit(&self, place: u32, edge: u32) -> bool {
+        matches!(self.rule, Rule::Prefix | Rule::Snapshot) && edge == self.graph.edge_range(self.node(place)).end
     }
 }
 
-impl Ways for Walk<'_> {
+impl Digraph for Walk<'_> {
     fn len(&self) -> usize {
         self.graph.len() * self.layers() as usize
     }
 
-    fn span(&self, place: u32) -> Range<u32> {
-        let span = self.graph.span(self.node(place));
-        // From its begin a transaction gets to its commit.
+    fn edge_range(&self, place: u32) -> Range<u32> {
+        let span = self.graph.edge_range(self.node(place));
+        // An edge from the begin of a transaction to its commit.
         if matches!(self.rule, Rule::Prefix | Rule::Snapshot) && place % 2 == 1 { span.start..span.end + 1 } else { span }
     }
 
-    fn step(&self, place: u32, way: u32) -> Option<u32> {
-        if self.virtual_way(place, way) {
+    fn head(&self, place: u32, edge: u32) -> Option<u32> {
+        if self.is_begin_to_commit(place, edge) {
             return Some(place - 1);
         }
-        let (target, kind) = self.graph.edge(way);
-        if kind & self.mask == 0 || self.shut.is_some_and(|shut| shut[target as usize]) {
+        let (target, kind) = self.graph.edge(edge);
+        if kind & self.mask == 0 || self.excluded.is_some_and(|excluded| excluded[target as usize]) {
             return None;
         }
         match self.rule {
@@ -160,7 +162,7 @@ impl Ways for Walk<'_> {
     }
 }
 
-/// What a search for the shortest way writes down, kept from one search to the next.
+/// The buffers of a shortest-path search, reused by later searches.
 #[derive(Default)]
 pub(crate) struct Scratch {
     round: u32,

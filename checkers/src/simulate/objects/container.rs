@@ -1,10 +1,10 @@
-//! Queues and stacks: what goes in comes out once.
+//! Queues and stacks.
 
 use std::collections::VecDeque;
 
 use elenchus_core::Value;
 
-use super::{Asker, INVENTED, Object, Reply, Request};
+use super::{NEVER_WRITTEN, Object, Reply, Request, RequestContext};
 use crate::simulate::recipe::Recipe;
 use crate::simulate::table::{Store, Workload};
 
@@ -16,8 +16,8 @@ pub(in crate::simulate) struct Container {
     taken: u64,
 }
 
-/// What putting in and taking out are called.
-fn words(workload: Workload) -> (&'static str, &'static str) {
+/// The names of the operations that insert and remove.
+fn operation_names(workload: Workload) -> (&'static str, &'static str) {
     match workload {
         Workload::Stack => ("push", "pop"),
         Workload::PriorityQueue => ("insert", "delete-min"),
@@ -26,12 +26,12 @@ fn words(workload: Workload) -> (&'static str, &'static str) {
 }
 
 impl Container {
-    /// Which of the items comes out, or the one that comes out after it.
+    /// The index of the item that is removed next, or of the one after it.
     fn next(&self, second: bool) -> usize {
         let last = self.items.len().saturating_sub(1);
         match self.workload {
             Workload::Stack => last.saturating_sub(usize::from(second)),
-            // Any will do, and it must not depend on anything but the state: a number that looks random.
+            // Any index is correct, but it must depend only on the state: multiply by a constant to spread it.
             Workload::UnorderedQueue => (self.taken.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 33) as usize % self.items.len().max(1),
             _ => usize::from(second).min(last),
         }
@@ -39,7 +39,7 @@ impl Container {
 
     fn take(&mut self, at: usize) -> Reply {
         self.taken += 1;
-        Reply::Told(self.items.remove(at).map_or(Value::Nil, Value::Int))
+        Reply::Value(self.items.remove(at).map_or(Value::Nil, Value::Int))
     }
 }
 
@@ -48,19 +48,19 @@ impl Object for Container {
         Container { items: VecDeque::new(), workload: recipe.workload, taken: 0 }
     }
 
-    fn ask(asker: &mut Asker<'_>) -> Request {
-        let (put, take) = words(asker.recipe.workload);
-        if !asker.puts() {
-            return Request::bare(take);
+    fn next_request(context: &mut RequestContext<'_>) -> Request {
+        let (put, take) = operation_names(context.recipe.workload);
+        if !context.wants_insert() {
+            return Request::without_argument(take);
         }
-        let value = asker.value();
-        // New values in rising order would make a priority queue a plain one: each run of 64 is put upside down, bit by bit.
-        let is_shuffled = asker.recipe.workload == Workload::PriorityQueue && asker.recipe.values.is_none();
+        let value = context.new_value();
+        // Ascending values would make a priority queue behave like a FIFO queue, so each run of 64 is permuted by bit reversal.
+        let is_shuffled = context.recipe.workload == Workload::PriorityQueue && context.recipe.values.is_none();
         Request::new(put, if is_shuffled { value & !63 | i64::from((value as u8 & 63).reverse_bits() >> 2) } else { value })
     }
 
     fn apply(&mut self, _: u32, request: &Request) -> Reply {
-        let (put, _) = words(self.workload);
+        let (put, _) = operation_names(self.workload);
         if request.f != put {
             return self.take(self.next(false));
         }
@@ -73,13 +73,13 @@ impl Object for Container {
         Reply::Done
     }
 
-    fn err(&mut self, store: Store, _: u32, request: &Request) -> Option<Reply> {
-        let (put, _) = words(self.workload);
+    fn apply_defect(&mut self, store: Store, _: u32, request: &Request) -> Option<Reply> {
+        let (put, _) = operation_names(self.workload);
         match store {
             _ if request.f == put || self.items.is_empty() => None,
-            Store::Duplicated => Some(Reply::Told(self.items[self.next(false)].into())),
+            Store::Duplicated => Some(Reply::Value(self.items[self.next(false)].into())),
             Store::Reordered if self.items.len() > 1 => Some(self.take(self.next(true))),
-            Store::Invented => Some(Reply::Told(INVENTED.into())),
+            Store::Invented => Some(Reply::Value(NEVER_WRITTEN.into())),
             _ => None,
         }
     }

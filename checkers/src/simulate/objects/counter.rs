@@ -1,11 +1,11 @@
-//! A number that is added to.
+//! Counters.
 
 use elenchus_core::Value;
 
-use super::{Asker, Object, Reply, Request};
+use super::{Object, Reply, Request, RequestContext};
 use crate::simulate::recipe::Recipe;
 
-/// `add n`, `increment`, `decrement`, `read → n`. It is 0 at first.
+/// `add n`, `increment`, `decrement`, `read → n`. Initially 0.
 #[derive(Clone, Debug)]
 pub(in crate::simulate) struct Counter(i64);
 
@@ -14,14 +14,14 @@ impl Object for Counter {
         Counter(0)
     }
 
-    fn ask(asker: &mut Asker<'_>) -> Request {
-        if asker.reads() {
-            return Request::bare("read");
+    fn next_request(context: &mut RequestContext<'_>) -> Request {
+        if context.wants_read() {
+            return Request::without_argument("read");
         }
-        match asker.rng.below(4) {
-            0 => Request::bare("increment"),
-            1 => Request::bare("decrement"),
-            _ => Request::new("add", 1 + asker.rng.below(5) as i64),
+        match context.rng.below(4) {
+            0 => Request::without_argument("increment"),
+            1 => Request::without_argument("decrement"),
+            _ => Request::new("add", 1 + context.rng.below(5) as i64),
         }
     }
 
@@ -30,13 +30,13 @@ impl Object for Counter {
             "increment" => 1,
             "decrement" => -1,
             "add" => request.value.as_int().unwrap_or_default(),
-            _ => return Reply::Told(Value::Int(self.0)),
+            _ => return Reply::Value(Value::Int(self.0)),
         };
         self.0 = self.0.wrapping_add(addend);
         Reply::Done
     }
 
-    fn repeats(&self, _request: &Request) -> bool {
+    fn is_not_idempotent(&self, _request: &Request) -> bool {
         true
     }
 }

@@ -1,13 +1,13 @@
 //! Locks.
 
-use super::{Asker, Object, Reply, Request};
+use super::{Object, Reply, Request, RequestContext};
 use crate::simulate::recipe::Recipe;
 use crate::simulate::table::{Store, Workload};
 
-/// `acquire` and `release`; for [`Workload::FencedMutex`] an acquire is told a token, greater than any before.
+/// `acquire` and `release`; for [`Workload::FencedMutex`], `acquire` returns a token greater than all earlier ones.
 #[derive(Clone, Debug)]
 pub(in crate::simulate) struct Lock {
-    /// The holder, and how often it has acquired.
+    /// The holder, and the number of its acquisitions.
     held: Option<(u32, u32)>,
     token: i64,
     workload: Workload,
@@ -17,7 +17,7 @@ impl Lock {
     fn grant(&mut self, process: u32, depth: u32) -> Reply {
         self.held = Some((process, depth));
         self.token += 1;
-        if self.workload == Workload::FencedMutex { Reply::Told(self.token.into()) } else { Reply::Done }
+        if self.workload == Workload::FencedMutex { Reply::Value(self.token.into()) } else { Reply::Done }
     }
 }
 
@@ -26,10 +26,10 @@ impl Object for Lock {
         Lock { held: None, token: 0, workload: recipe.workload }
     }
 
-    fn ask(asker: &mut Asker<'_>) -> Request {
-        // What a dead process holds of a lock that knows no holder, only a stranger can give back.
-        let meddles = asker.recipe.workload == Workload::Mutex && asker.rng.below(10) == 0;
-        Request::bare(if meddles { "release" } else { "acquire" })
+    fn next_request(context: &mut RequestContext<'_>) -> Request {
+        // A plain mutex held by a crashed process can only be released by another process.
+        let releases_foreign = context.recipe.workload == Workload::Mutex && context.rng.below(10) == 0;
+        Request::without_argument(if releases_foreign { "release" } else { "acquire" })
     }
 
     fn apply(&mut self, process: u32, request: &Request) -> Reply {
@@ -43,27 +43,27 @@ impl Object for Lock {
                 self.held = (depth > 1).then_some((holder, depth - 1));
                 Reply::Done
             }
-            _ => Reply::Refused,
+            _ => Reply::Failed,
         }
     }
 
-    fn err(&mut self, store: Store, process: u32, request: &Request) -> Option<Reply> {
+    fn apply_defect(&mut self, store: Store, process: u32, request: &Request) -> Option<Reply> {
         let expires = store == Store::EarlyExpiry && request.f == "acquire" && self.held.is_some_and(|(holder, _)| holder != process);
         expires.then(|| self.grant(process, 1))
     }
 
-    fn owes(granted: &Request) -> Option<Request> {
-        (granted.f == "acquire").then(|| Request::bare("release"))
+    fn follow_up(granted: &Request) -> Option<Request> {
+        (granted.f == "acquire").then(|| Request::without_argument("release"))
     }
 
-    fn digress(asker: &mut Asker<'_>, owes: usize) -> Option<Request> {
-        let reenters = asker.recipe.workload == Workload::ReentrantMutex && owes < 3 && asker.rng.below(3) == 0;
-        reenters.then(|| Request::bare("acquire"))
+    fn request_before_follow_up(context: &mut RequestContext<'_>, follow_ups: usize) -> Option<Request> {
+        let reenters = context.recipe.workload == Workload::ReentrantMutex && follow_ups < 3 && context.rng.below(3) == 0;
+        reenters.then(|| Request::without_argument("acquire"))
     }
 
-    /// The dead cannot release, and only the holder may: so a crashed acquire must not, and a crashed release must take effect, or the
-    /// lock is stuck.
-    fn settles(&self, request: &Request) -> Option<bool> {
+    /// A crashed process cannot release, and only the holder may: unless a crashed acquire has no effect and a crashed release has one,
+    /// the lock stays held forever.
+    fn crash_effect(&self, request: &Request) -> Option<bool> {
         (self.workload != Workload::Mutex).then_some(request.f == "release")
     }
 }

@@ -1,12 +1,12 @@
-//! One value.
+//! Registers.
 
 use elenchus_core::Value;
 
-use super::{Asker, INVENTED, Object, Reply, Request};
+use super::{NEVER_WRITTEN, Object, Reply, Request, RequestContext};
 use crate::simulate::recipe::Recipe;
 use crate::simulate::table::{Store, Workload};
 
-/// `read → v`, `write v`, and for [`Workload::CasRegister`] `cas [old new]`. It holds nil at first.
+/// `read → v`, `write v`, and for [`Workload::CasRegister`] `cas [old new]`. Initially nil.
 #[derive(Clone, Debug)]
 pub(in crate::simulate) struct Register(Value);
 
@@ -15,20 +15,20 @@ impl Object for Register {
         Register(Value::Nil)
     }
 
-    fn ask(asker: &mut Asker<'_>) -> Request {
-        if asker.reads() {
-            Request::bare("read")
-        } else if asker.recipe.workload == Workload::CasRegister && asker.rng.chance(0.5) {
-            let old = asker.known();
-            Request::new("cas", Value::pair(old, asker.value()))
+    fn next_request(context: &mut RequestContext<'_>) -> Request {
+        if context.wants_read() {
+            Request::without_argument("read")
+        } else if context.recipe.workload == Workload::CasRegister && context.rng.chance(0.5) {
+            let old = context.recent_value();
+            Request::new("cas", Value::pair(old, context.new_value()))
         } else {
-            Request::new("write", asker.value())
+            Request::new("write", context.new_value())
         }
     }
 
     fn apply(&mut self, _: u32, request: &Request) -> Reply {
         match (request.f.as_str(), request.value.as_pair()) {
-            ("read", _) => Reply::Told(self.0.clone()),
+            ("read", _) => Reply::Value(self.0.clone()),
             ("write", _) => {
                 self.0 = request.value.clone();
                 Reply::Done
@@ -37,11 +37,11 @@ impl Object for Register {
                 self.0 = new.clone();
                 Reply::Done
             }
-            _ => Reply::Refused,
+            _ => Reply::Failed,
         }
     }
 
-    fn err(&mut self, store: Store, _: u32, request: &Request) -> Option<Reply> {
-        (store == Store::Invented && request.observes()).then(|| Reply::Told(INVENTED.into()))
+    fn apply_defect(&mut self, store: Store, _: u32, request: &Request) -> Option<Reply> {
+        (store == Store::Invented && request.is_read_only()).then(|| Reply::Value(NEVER_WRITTEN.into()))
     }
 }

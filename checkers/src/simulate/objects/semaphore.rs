@@ -1,10 +1,10 @@
-//! Permits.
+//! Semaphores.
 
-use super::{Asker, Object, Reply, Request};
+use super::{Object, Reply, Request, RequestContext};
 use crate::simulate::recipe::Recipe;
 use crate::simulate::table::Store;
 
-/// `acquire n`, `release n`, for [`Recipe::permits`] permits, all free at first.
+/// `acquire n`, `release n`, for [`Recipe::permits`] permits, all free initially.
 #[derive(Clone, Debug)]
 pub(in crate::simulate) struct Semaphore {
     free: i64,
@@ -16,10 +16,10 @@ impl Object for Semaphore {
         Semaphore { free: recipe.permits.into(), permits: recipe.permits.into() }
     }
 
-    fn ask(asker: &mut Asker<'_>) -> Request {
-        // What a dead process holds, only a stranger can give back.
-        let f = if asker.rng.below(10) == 0 { "release" } else { "acquire" };
-        Request::new(f, 1 + asker.rng.below(u64::from(asker.recipe.permits.min(3))) as i64)
+    fn next_request(context: &mut RequestContext<'_>) -> Request {
+        // Permits held by a crashed process can only be released by another process.
+        let f = if context.rng.below(10) == 0 { "release" } else { "acquire" };
+        Request::new(f, 1 + context.rng.below(u64::from(context.recipe.permits.min(3))) as i64)
     }
 
     fn apply(&mut self, _: u32, request: &Request) -> Reply {
@@ -30,7 +30,7 @@ impl Object for Semaphore {
                 self.free -= amount;
                 Reply::Done
             }
-            _ if amount > self.permits - self.free => Reply::Refused,
+            _ if amount > self.permits - self.free => Reply::Failed,
             _ => {
                 self.free += amount;
                 Reply::Done
@@ -38,7 +38,7 @@ impl Object for Semaphore {
         }
     }
 
-    fn err(&mut self, store: Store, _: u32, request: &Request) -> Option<Reply> {
+    fn apply_defect(&mut self, store: Store, _: u32, request: &Request) -> Option<Reply> {
         let amount = request.value.as_int().unwrap_or(1);
         if store != Store::EarlyExpiry || request.f != "acquire" || amount <= self.free {
             return None;
@@ -47,7 +47,7 @@ impl Object for Semaphore {
         Some(Reply::Done)
     }
 
-    fn owes(granted: &Request) -> Option<Request> {
-        (granted.f == "acquire").then(|| Request { value: granted.value.clone(), ..Request::bare("release") })
+    fn follow_up(granted: &Request) -> Option<Request> {
+        (granted.f == "acquire").then(|| Request { value: granted.value.clone(), ..Request::without_argument("release") })
     }
 }

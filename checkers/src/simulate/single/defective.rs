@@ -1,4 +1,4 @@
-//! One copy, and the ways to get it wrong.
+//! Objects in a single copy, with a defect.
 
 use std::collections::VecDeque;
 
@@ -8,11 +8,11 @@ use super::super::objects::{Object, Reply, Request};
 use super::super::recipe::Recipe;
 use super::super::table::Store;
 
-/// An object in one copy. Without a strike it is linearizable, but with [`Store::Stale`].
+/// An object in a single copy. It is linearizable as long as the defect does not occur, except with [`Store::Stale`].
 pub(super) struct Defective<O> {
     object: O,
     store: Store,
-    /// The object before its last updates, the oldest first.
+    /// The states before the last updates, the oldest first.
     past: VecDeque<O>,
     staleness: usize,
 }
@@ -25,21 +25,21 @@ impl<O: Object> Defective<O> {
     }
 
     pub(super) fn serve(&mut self, process: u32, request: &Request, strikes: bool, rng: &mut Rng) -> (Reply, bool) {
-        if self.store == Store::Stale && request.observes() {
-            return self.look_back(process, request, rng.below(self.past.len() as u64 + 1) as usize);
+        if self.store == Store::Stale && request.is_read_only() {
+            return self.apply_stale(process, request, rng.below(self.past.len() as u64 + 1) as usize);
         }
-        if strikes && let Some(reply) = self.err(process, request) {
+        if strikes && let Some(reply) = self.apply_defect(process, request) {
             return reply;
         }
-        (self.honestly(process, request), false)
+        (self.apply_correctly(process, request), false)
     }
 
-    pub(super) fn settles(&self, request: &Request) -> Option<bool> {
-        self.object.settles(request)
+    pub(super) fn crash_effect(&self, request: &Request) -> Option<bool> {
+        self.object.crash_effect(request)
     }
 
-    fn honestly(&mut self, process: u32, request: &Request) -> Reply {
-        if self.staleness > 0 && !request.observes() {
+    fn apply_correctly(&mut self, process: u32, request: &Request) -> Reply {
+        if self.staleness > 0 && !request.is_read_only() {
             if self.past.len() == self.staleness {
                 self.past.pop_front();
             }
@@ -53,8 +53,8 @@ impl<O: Object> Defective<O> {
         self.object.apply(process, request)
     }
 
-    /// Answers from so many versions ago.
-    fn look_back(&mut self, process: u32, request: &Request, versions: usize) -> (Reply, bool) {
+    /// Replies from a state this many versions ago.
+    fn apply_stale(&mut self, process: u32, request: &Request, versions: usize) -> (Reply, bool) {
         let newest = self.object.apply(process, request);
         let Some(old) = self.past.len().checked_sub(versions).and_then(|at| self.past.get_mut(at)) else { return (newest, false) };
         let reply = old.apply(process, request);
@@ -62,25 +62,25 @@ impl<O: Object> Defective<O> {
         (reply, is_stale)
     }
 
-    /// Gets a request wrong; none where this defect cannot.
-    fn err(&mut self, process: u32, request: &Request) -> Option<(Reply, bool)> {
+    /// Applies a request with the defect; returns `None` if the defect cannot occur here.
+    fn apply_defect(&mut self, process: u32, request: &Request) -> Option<(Reply, bool)> {
         match self.store {
-            Store::StaleRead if request.observes() => Some(self.look_back(process, request, self.past.len())),
-            Store::LostUpdate if !request.observes() => {
+            Store::StaleRead if request.is_read_only() => Some(self.apply_stale(process, request, self.past.len())),
+            Store::LostUpdate if !request.is_read_only() => {
                 let reply = self.object.clone().apply(process, request);
-                let erred = is_done(&reply);
-                Some((reply, erred))
+                let is_defect = is_done(&reply);
+                Some((reply, is_defect))
             }
-            Store::DirtyRead if !request.observes() => {
-                let erred = is_done(&self.object.apply(process, request));
-                Some((Reply::Refused, erred))
+            Store::DirtyRead if !request.is_read_only() => {
+                let is_defect = is_done(&self.object.apply(process, request));
+                Some((Reply::Failed, is_defect))
             }
             Store::Linearizable => None,
             store => {
-                if let Some(reply) = self.object.err(store, process, request) {
+                if let Some(reply) = self.object.apply_defect(store, process, request) {
                     return Some((reply, true));
                 }
-                let is_repeated = store == Store::Duplicated && !request.observes() && self.object.repeats(request);
+                let is_repeated = store == Store::Duplicated && !request.is_read_only() && self.object.is_not_idempotent(request);
                 is_repeated.then(|| {
                     self.object.apply(process, request);
                     (self.object.apply(process, request), true)
@@ -91,5 +91,5 @@ impl<O: Object> Defective<O> {
 }
 
 fn is_done(reply: &Reply) -> bool {
-    matches!(reply, Reply::Done | Reply::Told(_))
+    matches!(reply, Reply::Done | Reply::Value(_))
 }

@@ -1,34 +1,34 @@
-//! What transactions ask for, and how histories write it.
+//! The accesses of transactions, and their notation in histories.
 
 use elenchus_core::{Rng, Symbol, Value};
 
 use super::super::keys::Keys;
 use super::super::recipe::Recipe;
 use super::super::table::Workload;
-use super::versions::Told;
+use super::versions::ReadResult;
 
 /// One access of a transaction.
 #[derive(Clone, Debug)]
 pub(super) struct Access {
     pub(super) key: u32,
     pub(super) writes: bool,
-    /// What it writes: an element, a value, an addend, or of a bank's account what is added until that is known.
+    /// What it writes: an element, a value, an increment or, for a bank account, first the amount to add and then the balance.
     pub(super) value: i64,
-    pub(super) told: Told,
-    /// How many commits there were when it was carried out.
+    pub(super) result: ReadResult,
+    /// The number of commits when it was executed.
     pub(super) moment: u64,
 }
 
 impl Access {
     fn new(key: u32, writes: bool, value: i64) -> Access {
-        Access { key, writes, value, told: Told::Nothing, moment: 0 }
+        Access { key, writes, value, result: ReadResult::Pending, moment: 0 }
     }
 }
 
-/// What a transaction asks. Keys whose last update it makes are pushed to `retired`.
-pub(super) fn ask(recipe: &Recipe, keys: &mut Keys, rng: &mut Rng, retired: &mut Vec<u32>) -> Vec<Access> {
+/// Generates the accesses of a transaction. Keys that receive their last update are pushed to `retired`.
+pub(super) fn generate(recipe: &Recipe, keys: &mut Keys, rng: &mut Rng, retired: &mut Vec<u32>) -> Vec<Access> {
     if recipe.workload == Workload::Bank {
-        return ask_bank(recipe, keys, rng);
+        return generate_bank(recipe, keys, rng);
     }
     let (least, most) = recipe.accesses;
     let count = u64::from(least) + rng.below(u64::from(most - least) + 1);
@@ -52,8 +52,8 @@ pub(super) fn ask(recipe: &Recipe, keys: &mut Keys, rng: &mut Rng, retired: &mut
         .collect()
 }
 
-/// A transfer reads both accounts and writes both; a read reads all.
-fn ask_bank(recipe: &Recipe, keys: &mut Keys, rng: &mut Rng) -> Vec<Access> {
+/// A transfer reads and writes both accounts; a read reads all accounts.
+fn generate_bank(recipe: &Recipe, keys: &mut Keys, rng: &mut Rng) -> Vec<Access> {
     if recipe.keys < 2 || rng.chance(recipe.reads) {
         return (0..recipe.keys).map(|account| Access::new(account, false, 0)).collect();
     }
@@ -71,7 +71,7 @@ fn ask_bank(recipe: &Recipe, keys: &mut Keys, rng: &mut Rng) -> Vec<Access> {
 }
 
 /// The function of a transaction.
-pub(super) fn f(workload: Workload, accesses: &[Access]) -> Symbol {
+pub(super) fn function(workload: Workload, accesses: &[Access]) -> Symbol {
     match workload {
         Workload::Bank if accesses.iter().any(|access| access.writes) => Symbol::of("transfer"),
         Workload::Bank => Symbol::of("read"),
@@ -79,8 +79,8 @@ pub(super) fn f(workload: Workload, accesses: &[Access]) -> Symbol {
     }
 }
 
-/// The value of a transaction when it is invoked.
-pub(super) fn asked(workload: Workload, accesses: &[Access]) -> Value {
+/// The value of a transaction's invocation.
+pub(super) fn input(workload: Workload, accesses: &[Access]) -> Value {
     match (workload, accesses) {
         (Workload::Bank, [from, to, _, deposit]) if deposit.writes => Value::from(vec![
             ("from".into(), Value::Int(from.key.into())),
@@ -88,35 +88,35 @@ pub(super) fn asked(workload: Workload, accesses: &[Access]) -> Value {
             ("amount".into(), Value::Int(deposit.value)),
         ]),
         (Workload::Bank, _) => Value::Nil,
-        _ => accesses.iter().map(|access| micro(workload, access, Value::Nil)).collect::<Vec<_>>().into(),
+        _ => accesses.iter().map(|access| micro_op(workload, access, Value::Nil)).collect::<Vec<_>>().into(),
     }
 }
 
-/// The value of a transaction that was invoked with another and is over.
-pub(super) fn told(workload: Workload, accesses: &[Access], asked: &Value) -> Value {
+/// The value of a transaction's `ok` completion.
+pub(super) fn output(workload: Workload, accesses: &[Access], input: &Value) -> Value {
     match workload {
-        Workload::Bank if !asked.is_nil() => asked.clone(),
-        Workload::Bank => Value::Map(accesses.iter().map(|access| (Value::Int(access.key.into()), result(&access.told))).collect()),
-        _ => accesses.iter().map(|access| micro(workload, access, result(&access.told))).collect::<Vec<_>>().into(),
+        Workload::Bank if !input.is_nil() => input.clone(),
+        Workload::Bank => Value::Map(accesses.iter().map(|access| (Value::Int(access.key.into()), result_value(&access.result))).collect()),
+        _ => accesses.iter().map(|access| micro_op(workload, access, result_value(&access.result))).collect::<Vec<_>>().into(),
     }
 }
 
-/// One access as histories write it.
-fn micro(workload: Workload, access: &Access, told: Value) -> Value {
+/// An access in the notation of histories.
+fn micro_op(workload: Workload, access: &Access, result: Value) -> Value {
     let write = match workload {
         Workload::ListAppend => "append",
         Workload::SetAdd => "add",
         Workload::CounterInc => "inc",
         _ => "w",
     };
-    let (f, value) = if access.writes { (write, access.value.into()) } else { ("r", told) };
+    let (f, value) = if access.writes { (write, access.value.into()) } else { ("r", result) };
     Value::List(vec![f.into(), Value::Int(access.key.into()), value])
 }
 
-fn result(told: &Told) -> Value {
-    match told {
-        Told::Nothing | Told::One(None) => Value::Nil,
-        Told::One(Some(value)) => Value::Int(*value),
-        Told::All(values) => values.iter().copied().map(Value::Int).collect::<Vec<_>>().into(),
+fn result_value(result: &ReadResult) -> Value {
+    match result {
+        ReadResult::Pending | ReadResult::Value(None) => Value::Nil,
+        ReadResult::Value(Some(value)) => Value::Int(*value),
+        ReadResult::Values(values) => values.iter().copied().map(Value::Int).collect::<Vec<_>>().into(),
     }
 }

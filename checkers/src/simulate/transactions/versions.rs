@@ -1,12 +1,13 @@
-//! What was written under a key.
+//! The versions of keys.
 
+use super::super::rules::SITES;
 use super::super::table::Workload;
-use super::sites::{SITES, View, join};
+use super::sites::{View, join};
 
-/// Every bank account begins with this much.
-pub(super) const BALANCE: i64 = 10;
+/// The initial balance of every bank account.
+pub(super) const INITIAL_BALANCE: i64 = 10;
 
-/// One write.
+/// A version.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Version {
     /// The site that committed it, and its number there.
@@ -19,30 +20,30 @@ pub(super) struct Version {
     pub(super) value: i64,
 }
 
-/// What a read is told.
+/// The result of a read.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) enum Told {
-    /// Nothing yet.
+pub(super) enum ReadResult {
+    /// Not executed yet.
     #[default]
-    Nothing,
+    Pending,
     /// A value, if there is one.
-    One(Option<i64>),
+    Value(Option<i64>),
     /// All values.
-    All(Vec<i64>),
+    Values(Vec<i64>),
 }
 
-/// A key: its versions in the order of their commits.
+/// A key, with its versions in commit order.
 #[derive(Debug)]
 pub(super) struct Key {
     pub(super) versions: Vec<Version>,
-    /// What versions that everyone sees added up to.
+    /// The sum of the versions that were forgotten.
     sum: i64,
-    /// Accesses that may still reach it.
+    /// The number of accesses that may still reach it.
     pub(super) open: u32,
     pub(super) is_retired: bool,
-    /// The transaction that has it locked, by its invocation.
+    /// The transaction that holds its lock, by invocation.
     pub(super) locked_by: Option<u64>,
-    /// All that those need who read it and changed something.
+    /// The union of the dependencies of the updates that read it.
     pub(super) readers: View,
 }
 
@@ -51,26 +52,26 @@ impl Key {
         Key { versions: Vec::new(), sum: 0, open: 0, is_retired: false, locked_by: None, readers: [0; SITES] }
     }
 
-    /// What is read of the versions that `sees`, and of the transaction's own writes after them.
-    pub(super) fn read(&self, workload: Workload, own: &[i64], sees: impl Fn(&Version) -> bool) -> Told {
+    /// The result of a read that sees the versions for which `sees` holds, followed by the transaction's own writes.
+    pub(super) fn read(&self, workload: Workload, own: &[i64], sees: impl Fn(&Version) -> bool) -> ReadResult {
         let seen = self.versions.iter().filter(|version| sees(version)).map(|version| version.value);
         match workload {
-            Workload::ListAppend | Workload::SetAdd => Told::All(seen.chain(own.iter().copied()).collect()),
-            Workload::CounterInc => Told::One(Some(self.sum + seen.chain(own.iter().copied()).sum::<i64>())),
+            Workload::ListAppend | Workload::SetAdd => ReadResult::Values(seen.chain(own.iter().copied()).collect()),
+            Workload::CounterInc => ReadResult::Value(Some(self.sum + seen.chain(own.iter().copied()).sum::<i64>())),
             _ => {
                 let newest =
                     own.last().copied().or_else(|| self.versions.iter().rfind(|version| sees(version)).map(|version| version.value));
-                Told::One(newest.or((workload == Workload::Bank).then_some(BALANCE)))
+                ReadResult::Value(newest.or((workload == Workload::Bank).then_some(INITIAL_BALANCE)))
             }
         }
     }
 
-    /// Whether it has a version that is not in a view.
-    pub(super) fn has_beyond(&self, view: &View) -> bool {
+    /// Returns whether it has a version outside a view.
+    pub(super) fn has_unseen(&self, view: &View) -> bool {
         self.versions.iter().rev().any(|version| version.number > view[version.site])
     }
 
-    /// Forgets versions that nobody can read any more who sees at least the horizon. O(1) a version, all told.
+    /// Forgets versions that no view of at least the horizon can read. Amortized O(1) per version.
     pub(super) fn forget_past(&mut self, horizon: &View, workload: Workload) {
         if self.versions.len() < 32 || !self.versions.len().is_power_of_two() {
             return;
@@ -78,20 +79,20 @@ impl Key {
         let is_past = |version: &Version| version.number <= horizon[version.site];
         let past = match workload {
             Workload::CounterInc => self.versions.iter().take_while(|version| is_past(version)).count(),
-            // One that all see hides those before it.
+            // A version below the horizon hides all earlier ones.
             _ => self.versions.iter().rposition(is_past).unwrap_or(0),
         };
         self.forget(past, workload);
     }
 
-    /// Forgets versions that writers who work in place cannot want to undo: all but so many. O(1) a version, all told.
+    /// Forgets all versions but the last ones, which in-place writers may still have to undo. Amortized O(1) per version.
     pub(super) fn forget_all_but(&mut self, last: usize, workload: Workload) {
         if self.versions.len() > 2 * last {
             self.forget(self.versions.len() - last, workload);
         }
     }
 
-    /// Forgets the first versions. Elements are never forgotten: all are read.
+    /// Forgets the first versions. Elements of lists and sets are never forgotten, since reads return all of them.
     fn forget(&mut self, count: usize, workload: Workload) {
         match workload {
             Workload::ListAppend | Workload::SetAdd => return,
@@ -101,8 +102,8 @@ impl Key {
         self.versions.drain(..count);
     }
 
-    /// Counts a reader that changed something.
-    pub(super) fn read_by(&mut self, needs: View) {
-        self.readers = join(self.readers, needs);
+    /// Records a read by an update transaction.
+    pub(super) fn add_reader(&mut self, dependencies: View) {
+        self.readers = join(self.readers, dependencies);
     }
 }

@@ -1,21 +1,21 @@
-//! What a search may spend.
+//! The limits of a search.
 
 use std::time::Instant;
 
-/// Limits on what is left of a check.
+/// The limits of the rest of a check.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
-    /// When it must end.
+    /// When the search must end.
     pub(crate) deadline: Option<Instant>,
-    /// Bytes it may hold.
+    /// The maximum memory in bytes.
     pub(crate) bytes: usize,
-    /// Ways it may look at: a limit that does not depend on the machine.
-    pub(crate) ways: u64,
+    /// The maximum number of edge visits, a limit that does not depend on the machine.
+    pub(crate) edges: u64,
 }
 
 impl Limits {
-    /// Whether a search that looked at so many ways and holds so many bytes must end.
-    pub(crate) fn are_reached(&self, ways: u64, bytes: usize) -> bool {
-        ways > self.ways || bytes > self.bytes || self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
+    /// Returns whether a search that visited so many edges and holds so many bytes must end.
+    pub(crate) fn are_reached(&self, edges: u64, bytes: usize) -> bool {
+        edges > self.edges || bytes > self.bytes || self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
     }
 }

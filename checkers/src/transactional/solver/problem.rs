@@ -1,71 +1,71 @@
-//! What a level asks of an order of begins and commits.
+//! The constraints of a level on an order of begins and commits.
 //!
-//! A level is the rule of a [`Walk`]: which places a transaction has, and which ways between places hold whatever the order of versions is. What
-//! else it asks comes as *clauses*, one of which two must hold (the polygraph of Papadimitriou, "The serializability of concurrent database
-//! updates", JACM 1979; begins and commits apart: Zhang et al., "Viper", EuroSys 2023):
+//! The rule of a [`Walk`] determines the places of a transaction and the precedences that hold for every version order. The other
+//! constraints are *clauses* of two precedences, one of which must hold (the polygraph of Papadimitriou, "The serializability of
+//! concurrent database updates", JACM 1979; with separate begins and commits: Zhang et al., "Viper", EuroSys 2023):
 //!
-//! - who read a version began before another writer of the key committed, or that writer committed before the one that was read;
-//! - under snapshot isolation, of two writers of a key one committed before the other began.
+//! - the reader of a version begins before another writer of the key commits, or that writer commits before the writer of the version;
+//! - under snapshot isolation, one of two writers of a key commits before the other begins.
 //!
-//! There are far too many to be written down. An order is *played*, and tells which clauses it breaks.
+//! There are too many clauses to store. Instead an order is *replayed*, which yields the clauses that it breaks.
 
 use elenchus_core::Kind;
 use rustc_hash::FxHashMap;
 
 use super::super::elements::{Element, NONE};
-use super::super::transactions::{Act, Transactions};
+use super::super::transactions::{Action, Transactions};
 use super::super::walk::{Rule, Walk};
-use super::timeline::{Before, Timeline};
+use super::topological_order::{Precedence, TopologicalOrder};
 
-/// A version that a read or write is about: what a transaction left under a key, or, after all those, the initial state of a key.
+/// A version that is read or written: the last one of a transaction under a key or, numbered after those, the initial state of a key.
 type Slot = u32;
 
-/// One of two must hold.
+/// A constraint of which one of two sides must hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Clause {
-    /// `reader` read a key as `source` left it ([`NONE`]: as it was initially), which `other` wrote as well.
+    /// `reader` read a key as `source` wrote it ([`NONE`]: in its initial state), and `other` wrote it too.
     Read { key: u32, reader: u32, source: u32, other: u32 },
-    /// Both wrote a key.
+    /// Both transactions wrote the key.
     Conflict { key: u32, one: u32, other: u32 },
 }
 
-/// The transactions of a history as nodes: what each of them read of others, and which keys it wrote.
+/// The transactions of a history as nodes: what each read from others, and the keys that it wrote.
 #[derive(Debug, Default)]
 pub(super) struct Accesses {
     /// The transaction of each node, ascending.
-    pub(super) names: Vec<u32>,
-    /// By slot: the node that left it, or [`NONE`].
+    pub(super) transactions: Vec<u32>,
+    /// By slot, the node that wrote it, or [`NONE`].
     owners: Vec<u32>,
-    /// By slot.
+    /// By slot, its key.
     keys: Vec<u32>,
-    /// By node, where its slots begin.
+    /// By node, its first slot.
     writes_from: Vec<u32>,
-    /// By node, where its reads begin.
+    /// By node, its first read.
     reads_from: Vec<u32>,
     reads: Vec<Slot>,
-    /// How many keys there are.
+    /// The number of keys.
     key_count: usize,
-    /// Whether the version of every read is known, and who left it; what predicates did not match is not.
+    /// Whether the version and the writer of every read are known; false if there are predicate reads.
     pub(super) is_clear: bool,
 }
 
 impl Accesses {
-    /// What these transactions did, if they happened. O(steps).
-    pub(super) fn new(t: &Transactions, happened: &[bool], names: Vec<u32>) -> Accesses {
+    /// Collects the accesses of those transactions that happened. O(steps).
+    pub(super) fn new(t: &Transactions, happened: &[bool], transactions: Vec<u32>) -> Accesses {
         let mut accesses =
-            Accesses { names, is_clear: t.predicates.is_empty(), key_count: t.keys(), writes_from: vec![0], ..Accesses::default() };
+            Accesses { transactions, is_clear: t.predicates.is_empty(), key_count: t.keys(), writes_from: vec![0], ..Accesses::default() };
         let mut of_element: FxHashMap<Element, Slot> = FxHashMap::default();
         let mut written: Vec<(u32, Element)> = Vec::new();
-        for (node, &name) in accesses.names.iter().enumerate() {
+        for (node, &transaction) in accesses.transactions.iter().enumerate() {
             written.clear();
-            written.extend(t.writes(name).filter(|_| happened[name as usize]));
+            written.extend(t.writes(transaction).filter(|_| happened[transaction as usize]));
             written.sort_unstable();
             for &(key, element) in &written {
                 if accesses.owners.last() != Some(&(node as u32)) || accesses.keys.last() != Some(&key) {
                     accesses.keys.push(key);
                     accesses.owners.push(node as u32);
                 }
-                if t.elements.writer(element) == name && !t.elements.is_repeated(element) {
+                if t.elements.writer(element) == transaction && !t.elements.is_repeated(element) {
                     of_element.insert(element, accesses.keys.len() as Slot - 1);
                 }
             }
@@ -75,19 +75,19 @@ impl Accesses {
         accesses.keys.extend(0..t.keys() as u32);
         accesses.owners.resize(accesses.keys.len(), NONE);
         accesses.reads_from.push(0);
-        for &name in &accesses.names {
+        for &transaction in &accesses.transactions {
             let from = accesses.reads.len();
-            for step in t.steps(name).iter().filter(|_| t.kind(name) == Kind::Ok) {
+            for step in t.steps(transaction).iter().filter(|_| t.kind(transaction) == Kind::Ok) {
                 let slot = match t.version(step) {
                     Some(NONE) => Some(written + step.key),
-                    Some(element) if t.elements.writer(element) == name => continue,
+                    Some(element) if t.elements.writer(element) == transaction => continue,
                     Some(element) => of_element.get(&element).copied(),
                     None => None,
                 };
                 match slot {
                     Some(slot) if !accesses.reads[from..].contains(&slot) => accesses.reads.push(slot),
                     Some(_) => {}
-                    None => accesses.is_clear &= matches!(step.act, Act::Write(_)),
+                    None => accesses.is_clear &= matches!(step.action, Action::Write(_)),
                 }
             }
             accesses.reads_from.push(accesses.reads.len() as u32);
@@ -95,17 +95,17 @@ impl Accesses {
         accesses
     }
 
-    /// How many transactions there are.
+    /// The number of transactions.
     pub(super) fn len(&self) -> usize {
-        self.names.len()
+        self.transactions.len()
     }
 
-    /// Whether a node is one of these transactions, and no joint.
+    /// Returns whether a node is one of these transactions, not an auxiliary node.
     pub(super) fn has(&self, node: u32) -> bool {
         (node as usize) < self.len()
     }
 
-    /// Where slots of keys begin that nobody left.
+    /// The first slot of an initial state.
     fn initial(&self) -> Slot {
         (self.keys.len() - self.key_count) as Slot
     }
@@ -124,52 +124,52 @@ impl Accesses {
         &self.keys[slots.start as usize..slots.end as usize]
     }
 
-    /// The keys that a node read of others, each with the node whose version it was, or [`NONE`] for the initial state.
+    /// The keys that a node read from others, each with the node that wrote the version, or [`NONE`] for the initial state.
     pub(super) fn sources(&self, node: u32) -> impl Iterator<Item = (u32, u32)> + '_ {
         self.reads(node).iter().map(|&slot| (self.keys[slot as usize], self.owners[slot as usize]))
     }
 }
 
-/// What a level asks.
+/// The constraints of a level on a history.
 pub(super) struct Problem<'g> {
     pub(super) accesses: &'g Accesses,
     pub(super) walk: Walk<'g>,
 }
 
-/// How far an order was played, and what its keys hold there.
-pub(super) struct Stage {
-    /// The rank of the place that is next.
+/// A partial replay of an order, with the state of the keys.
+pub(super) struct Replay {
+    /// The rank of the next place.
     rank: u32,
-    /// By key, the last version.
+    /// By key, its last version.
     last: Vec<Slot>,
     /// By slot, the version after it.
     next: Vec<Slot>,
-    /// What was written, in order.
+    /// The writes, in order.
     written: Vec<Written>,
 }
 
-/// A version that became the last of its key.
+/// A write that a replay can undo.
 struct Written {
     rank: u32,
     key: u32,
-    /// The version that was the last until then.
+    /// The previous version.
     before: Slot,
 }
 
-impl Stage {
-    /// Before the first place. O(keys + slots).
-    pub(super) fn new(accesses: &Accesses) -> Stage {
+impl Replay {
+    /// Creates a replay at the first place. O(keys + slots).
+    pub(super) fn new(accesses: &Accesses) -> Replay {
         let last = (0..accesses.key_count as u32).map(|key| accesses.initial() + key).collect();
-        Stage { rank: 0, last, next: vec![NONE; accesses.keys.len()], written: Vec::new() }
+        Replay { rank: 0, last, next: vec![NONE; accesses.keys.len()], written: Vec::new() }
     }
 
-    /// The rank of the place that is played next.
+    /// The rank of the next place.
     pub(super) fn rank(&self) -> u32 {
         self.rank
     }
 
-    /// Goes back to before the place of a rank, if it was played. O(what was played since).
-    pub(super) fn back_to(&mut self, rank: u32) {
+    /// Rewinds to before the place of a rank, if it was replayed. O(places undone).
+    pub(super) fn rewind(&mut self, rank: u32) {
         self.rank = self.rank.min(rank);
         while let Some(Written { key, before, .. }) = self.written.pop_if(|written| written.rank >= rank) {
             self.last[key as usize] = before;
@@ -179,77 +179,77 @@ impl Stage {
 }
 
 impl Problem<'_> {
-    /// Where a node begins.
+    /// The place at which a node begins.
     pub(super) fn begin(&self, node: u32) -> u32 {
         self.walk.at(node, 1)
     }
 
-    /// Where it commits: the same place, where begins do not matter.
+    /// The place at which a node commits; the same if begins do not matter.
     pub(super) fn commit(&self, node: u32) -> u32 {
         self.walk.at(node, 0)
     }
 
-    /// The two sides of a clause. The first is missing where nothing can come before what was read.
-    pub(super) fn sides(&self, clause: Clause) -> [Option<Before>; 2] {
+    /// The two sides of a clause. The first is `None` if nothing can precede the version that was read.
+    pub(super) fn sides(&self, clause: Clause) -> [Option<Precedence>; 2] {
         match clause {
             Clause::Read { reader, source, other, .. } => [
-                (source != NONE).then(|| Before { first: self.commit(other), second: self.commit(source) }),
-                Some(Before { first: self.begin(reader), second: self.commit(other) }),
+                (source != NONE).then(|| Precedence { first: self.commit(other), second: self.commit(source) }),
+                Some(Precedence { first: self.begin(reader), second: self.commit(other) }),
             ],
             Clause::Conflict { one, other, .. } => [
-                Some(Before { first: self.commit(one), second: self.begin(other) }),
-                Some(Before { first: self.commit(other), second: self.begin(one) }),
+                Some(Precedence { first: self.commit(one), second: self.begin(other) }),
+                Some(Precedence { first: self.commit(other), second: self.begin(one) }),
             ],
         }
     }
 
-    /// Plays the next place of an order, and says clauses that it breaks with those before it. Once all places are played, none were said only
-    /// if the order breaks none. False when there is no next place. O(steps of its transaction).
-    pub(super) fn play(&self, timeline: &Timeline, stage: &mut Stage, say: &mut dyn FnMut(Clause)) -> bool {
-        let Some(&place) = timeline.order().get(stage.rank as usize) else { return false };
+    /// Replays the next place of an order and reports the clauses that it breaks with those before it. If no clause is reported until the
+    /// end, the order breaks none. Returns false if there is no next place. O(steps of its transaction).
+    pub(super) fn replay_next(&self, order: &TopologicalOrder, replay: &mut Replay, report: &mut dyn FnMut(Clause)) -> bool {
+        let Some(&place) = order.places().get(replay.rank as usize) else { return false };
         let node = self.walk.node(place);
         let has_begins = self.walk.rule != Rule::Free;
         if self.accesses.has(node) {
             if !has_begins || place % 2 == 1 {
-                self.play_reads(node, stage, say);
+                self.replay_reads(node, replay, report);
             }
             if !has_begins || place.is_multiple_of(2) {
-                self.play_writes(node, timeline, stage, say);
+                self.replay_writes(node, order, replay, report);
             }
         }
-        stage.rank += 1;
+        replay.rank += 1;
         true
     }
 
-    fn play_reads(&self, reader: u32, stage: &Stage, say: &mut dyn FnMut(Clause)) {
+    fn replay_reads(&self, reader: u32, replay: &Replay, report: &mut dyn FnMut(Clause)) {
         let accesses = self.accesses;
         for &slot in accesses.reads(reader) {
             let (key, source) = (accesses.keys[slot as usize], accesses.owners[slot as usize]);
-            let (first, last) = (stage.next[slot as usize], stage.last[key as usize]);
+            let (first, last) = (replay.next[slot as usize], replay.last[key as usize]);
             if first == NONE {
                 continue;
             }
-            // The nearest on both sides: whichever way is chosen, one of them goes furthest.
+            // The nearest versions on both sides suffice: whichever side of the clause is chosen, one of them implies the rest.
             for between in [first, last].into_iter().take(1 + usize::from(first != last)) {
                 let other = accesses.owners[between as usize];
                 if other != reader {
-                    say(Clause::Read { key, reader, source, other });
+                    report(Clause::Read { key, reader, source, other });
                 }
             }
         }
     }
 
-    fn play_writes(&self, node: u32, timeline: &Timeline, stage: &mut Stage, say: &mut dyn FnMut(Clause)) {
+    fn replay_writes(&self, node: u32, order: &TopologicalOrder, replay: &mut Replay, report: &mut dyn FnMut(Clause)) {
         let accesses = self.accesses;
         for slot in accesses.writes(node) {
             let key = accesses.keys[slot as usize];
-            let before = std::mem::replace(&mut stage.last[key as usize], slot);
-            stage.next[before as usize] = slot;
-            stage.written.push(Written { rank: stage.rank, key, before });
+            let before = std::mem::replace(&mut replay.last[key as usize], slot);
+            replay.next[before as usize] = slot;
+            replay.written.push(Written { rank: replay.rank, key, before });
             let one = accesses.owners[before as usize];
-            let overlaps = || !timeline.has(Before { first: self.commit(one), second: self.begin(node) });
+            let overlaps = || !order.satisfies(Precedence { first: self.commit(one), second: self.begin(node) });
             if self.walk.rule == Rule::Snapshot && one != NONE && overlaps() {
-                say(Clause::Conflict { key, one, other: node });
+                report(Clause::Conflict { key, one, other: node });
             }
         }
     }

@@ -1,35 +1,35 @@
-//! The levels below prefix consistency, which need no search: what a reader saw of one key tells the order of other versions that it saw of.
+//! Saturation: the levels below prefix consistency, which need no search.
 //!
-//! If a reader saw a transaction that wrote a key, and read of this key another version, then the transaction wrote the earlier one. What "saw"
-//! means makes the level; the order so inferred, with who read of whom, is without circles exactly if the level holds (Biswas & Enea, "On the
-//! complexity of checking transactional consistency", OOPSLA 2019; for the costs: Møldrup & Pavlogiannis, "AWDIT", PLDI 2025). Session order
-//! counts only where it is asked for.
+//! If a reader saw a transaction that wrote a key, and read another version of this key, then that transaction wrote the earlier version.
+//! The meaning of "saw" (visibility) depends on the level. The level holds if and only if the inferred version order together with the
+//! read dependencies is acyclic (Biswas & Enea, "On the complexity of checking transactional consistency", OOPSLA 2019; complexity:
+//! Møldrup & Pavlogiannis, "AWDIT", PLDI 2025). Session order is included only for levels that require it.
 
 use rayon::prelude::*;
 
-use super::super::components::{Components, Ways};
+use super::super::components::{Components, Digraph};
+use super::super::counts::{Instance, LinkKind};
 use super::super::elements::NONE;
 use super::super::graph::{Graph, WR, WW};
-use super::super::proof::schedule;
+use super::super::proof::topological_sort;
 use super::super::shortest::Examples;
-use super::super::tally::{Instance, LinkKind};
-use super::super::transactions::{Act, Transactions};
+use super::super::transactions::{Action, Transactions};
 use super::super::walk::{Scratch, Walk};
 use super::limits::Limits;
 use super::problem::Accesses;
 
-/// What it is to see a transaction.
+/// Which transactions are visible to a reader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Sight {
-    /// To have read of it before, in the order of steps: monotonic atomic view, which Biswas & Enea call read committed.
+pub(super) enum Visibility {
+    /// Those it read from in earlier steps: monotonic atomic view, which Biswas & Enea call read committed.
     Earlier,
-    /// To have read of it in any step: read atomic.
+    /// Those it read from in any step: read atomic.
     Direct,
-    /// To have read of it, or of who saw it: causal consistency, along these kinds of edges.
+    /// Those from which edges of these kinds lead to it: causal consistency.
     Causal(u8),
 }
 
-/// A version that is before another of the same key, and the reader who shows it.
+/// An inferred write dependency, with the reader and the key that imply it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Inferred {
     before: u32,
@@ -38,31 +38,38 @@ struct Inferred {
     key: u32,
 }
 
-/// What was found out.
+/// The result of saturation.
 pub(super) enum Saturated {
     /// The level holds, as far as reads are known.
     Holds,
-    /// So many inferred orders of versions lie on circles, and some of these circles, with why each inferred order is one.
+    /// The number of inferred write dependencies on cycles, example cycles, and the reasons of their write dependencies.
     Refuted { count: u64, examples: Vec<Instance>, why: Vec<((u32, u32), String)> },
     /// The limits were reached.
     GaveUp,
 }
 
-/// So many transactions that may have been seen are followed at once, a bit for each.
+/// The number of transactions whose visibility is propagated at once, one bit each.
 const BLOCK: usize = 512;
 
-/// More inferred orders than this are not kept.
-const MOST: usize = 32 << 20;
+/// The maximum number of inferred write dependencies.
+const MAX_INFERRED: usize = 32 << 20;
 
 type Bits = [u64; BLOCK / 64];
 
-/// Decides whether an order exists for this kind of sight. O(steps) but for the causal kind: O(edges · transactions / 512).
-pub(super) fn saturate(t: &Transactions, accesses: &Accesses, graph: &Graph, sight: Sight, examples: usize, limits: &Limits) -> Saturated {
-    let order = if let Sight::Causal(kinds) = sight { kinds } else { WR };
-    let inferred = match sight {
-        Sight::Earlier => Some(earlier(t, accesses)),
-        Sight::Direct => Some(direct(accesses)),
-        Sight::Causal(kinds) => causal(accesses, graph, kinds, limits),
+/// Decides whether a version order exists for a visibility. O(steps); for causal visibility O(edges · transactions / 512).
+pub(super) fn saturate(
+    t: &Transactions,
+    accesses: &Accesses,
+    graph: &Graph,
+    visibility: Visibility,
+    examples: usize,
+    limits: &Limits,
+) -> Saturated {
+    let order = if let Visibility::Causal(kinds) = visibility { kinds } else { WR };
+    let inferred = match visibility {
+        Visibility::Earlier => Some(earlier(t, accesses)),
+        Visibility::Direct => Some(direct(accesses)),
+        Visibility::Causal(kinds) => causal(accesses, graph, kinds, limits),
     };
     let Some(mut inferred) = inferred else { return Saturated::GaveUp };
     inferred.sort_unstable();
@@ -78,11 +85,11 @@ pub(super) fn saturate(t: &Transactions, accesses: &Accesses, graph: &Graph, sig
     if components.len() == walk.len() {
         return Saturated::Holds;
     }
-    let names: Vec<u32> = (0..graph.len() as u32).collect();
-    let mut best = Examples::new(walk, &names, examples.max(1));
+    let original: Vec<u32> = (0..graph.len() as u32).collect();
+    let mut best = Examples::new(walk, &original, examples.max(1));
     let mut count = 0;
     for from in 0..extended.len() as u32 {
-        for place in extended.span(from) {
+        for place in extended.edge_range(from) {
             let (to, kind) = extended.edge(place);
             if kind == WW && components.joins(from, to) {
                 count += 1;
@@ -94,40 +101,40 @@ pub(super) fn saturate(t: &Transactions, accesses: &Accesses, graph: &Graph, sig
     let mut why: Vec<((u32, u32), String)> = Vec::new();
     for link in found.iter().flat_map(|instance| &instance.cycle).filter(|link| link.kind == LinkKind::Ww) {
         if let Ok(at) = inferred.binary_search_by_key(&(link.from, link.to), |one| (one.before, one.after)) {
-            why.push(((link.from, link.to), say(t, &Walk::free(&extended, order), &inferred[at])));
+            why.push(((link.from, link.to), explain(t, &Walk::free(&extended, order), &inferred[at])));
         }
     }
     Saturated::Refuted { count, examples: found, why }
 }
 
-/// Why a version is before another.
-fn say(t: &Transactions, walk: &Walk<'_>, one: &Inferred) -> String {
+/// The reason of an inferred write dependency.
+fn explain(t: &Transactions, walk: &Walk<'_>, one: &Inferred) -> String {
     let [before, after, reader] = [one.before, one.after, one.reader].map(|transaction| t.name(transaction));
     let path = walk.shortest((one.before, WR), one.reader, u32::MAX, &mut Scratch::default(), &mut 0).unwrap_or_default();
-    let way = match path.len() {
+    let route = match path.len() {
         0..=2 => String::new(),
-        _ => format!(" (by way of {})", path[1..path.len() - 1].iter().map(|&(node, _)| t.name(node)).collect::<Vec<_>>().join(", ")),
+        _ => format!(" (through {})", path[1..path.len() - 1].iter().map(|&(node, _)| t.name(node)).collect::<Vec<_>>().join(", ")),
     };
     let key = t.key(one.key);
     format!(
-        "{before} and {after} both set {key}, and {reader}, which saw {before}{way}, read {key} as {after} left it: {before} was before {after}"
+        "{before} and {after} both wrote {key}, and {reader}, which saw {before}{route}, read {key} as {after} wrote it: so {before} precedes {after}"
     )
 }
 
-/// What a transaction read before in the order of its steps. Of the later reads of a key only the nearest counts: it is before those after it
-/// by the same rule.
+/// Write dependencies under [`Visibility::Earlier`]. Of the later reads of a key only the nearest is needed: the same rule orders it
+/// before the ones after it.
 fn earlier(t: &Transactions, accesses: &Accesses) -> Vec<Inferred> {
     let mut inferred = Vec::new();
-    // By key, the nearest later read and the nearest of another version, and the reader they are of.
+    // By key: the reader, and the sources of its nearest later read and of the nearest read of another version.
     let mut later: Vec<(u32, [u32; 2])> = vec![(NONE, [NONE; 2]); t.keys()];
     let mut touched: Vec<u32> = Vec::new();
-    for &reader in &accesses.names {
+    for &reader in &accesses.transactions {
         if accesses.sources(reader).nth(1).is_none() {
             continue;
         }
         touched.clear();
         for step in t.steps(reader).iter().rev() {
-            let Some(version) = t.version(step).filter(|_| !matches!(step.act, Act::Write(_))) else { continue };
+            let Some(version) = t.version(step).filter(|_| !matches!(step.action, Action::Write(_))) else { continue };
             let source = if version == NONE { NONE } else { t.elements.writer(version) };
             if source == reader || source != NONE && !accesses.has(source) {
                 continue;
@@ -155,10 +162,10 @@ fn earlier(t: &Transactions, accesses: &Accesses) -> Vec<Inferred> {
     inferred
 }
 
-/// What a transaction read in any step.
+/// Write dependencies under [`Visibility::Direct`].
 fn direct(accesses: &Accesses) -> Vec<Inferred> {
     let mut inferred = Vec::new();
-    for reader in accesses.names.iter().copied() {
+    for reader in accesses.transactions.iter().copied() {
         let reads: Vec<(u32, u32)> = accesses.sources(reader).collect();
         let mut sources: Vec<u32> = reads.iter().map(|&(_, source)| source).filter(|&source| source != NONE).collect();
         sources.sort_unstable();
@@ -172,19 +179,23 @@ fn direct(accesses: &Accesses) -> Vec<Inferred> {
     inferred
 }
 
-/// What a transaction read, or what that had seen. None where the limits are reached.
+/// Write dependencies under [`Visibility::Causal`]. Returns `None` if the limits are reached.
 fn causal(accesses: &Accesses, graph: &Graph, kinds: u8, limits: &Limits) -> Option<Vec<Inferred>> {
-    let order = schedule(&Walk::free(graph, kinds), |place| place)?;
+    let order = topological_sort(&Walk::free(graph, kinds), |place| place)?;
     let blocks: Vec<usize> = (0..order.len()).step_by(BLOCK).collect();
     let found: Option<Vec<Vec<Inferred>>> = blocks
         .into_par_iter()
-        .map(|from| (!limits.are_reached(0, 0)).then(|| seen_of(accesses, graph, kinds, &order[from..])).filter(|found| found.len() < MOST))
+        .map(|from| {
+            (!limits.are_reached(0, 0))
+                .then(|| propagate_block(accesses, graph, kinds, &order[from..]))
+                .filter(|found| found.len() < MAX_INFERRED)
+        })
         .collect();
     Some(found?.concat())
 }
 
-/// What follows from having seen one of the first transactions of an order, a block of them.
-fn seen_of(accesses: &Accesses, graph: &Graph, kinds: u8, order: &[u32]) -> Vec<Inferred> {
+/// Write dependencies that follow from seeing one of the first transactions, a block of them, of an order.
+fn propagate_block(accesses: &Accesses, graph: &Graph, kinds: u8, order: &[u32]) -> Vec<Inferred> {
     let block = &order[..order.len().min(BLOCK)];
     let mut seen: Vec<Bits> = vec![[0; BLOCK / 64]; graph.len()];
     let mut writers: rustc_hash::FxHashMap<u32, Bits> = rustc_hash::FxHashMap::default();
@@ -199,7 +210,7 @@ fn seen_of(accesses: &Accesses, graph: &Graph, kinds: u8, order: &[u32]) -> Vec<
         if own != [0; BLOCK / 64] && accesses.has(node) {
             for (key, after) in accesses.sources(node).filter(|&(_, after)| after != NONE) {
                 let Some(writers) = writers.get(&key) else { continue };
-                // What the writer had seen itself is before it anyway. Its own bit is set by now.
+                // What the writer of this version saw is ordered before it already. The bit of the writer itself is set by now.
                 let known = &seen[after as usize];
                 for (word, bits) in own.iter().enumerate() {
                     let mut bits = bits & writers[word] & !known[word];

@@ -1,19 +1,20 @@
-//! What each transaction shows by itself: the phenomena that need no order among transactions.
+//! Phenomena within single transactions, which do not depend on the order of transactions, and lost updates.
 
-mod added;
+mod additive;
 
 use elenchus_core::Kind;
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 
+use super::counts::{Counts, Instance};
+use super::datatype::Datatype;
 use super::elements::{Element, NONE};
-use super::lists::Told;
+use super::lists::ListRef;
 use super::phenomenon::Phenomenon;
-use super::tally::{Instance, Tally};
-use super::transactions::{Act, Datatype, MicroOp, Transactions};
+use super::transactions::{Action, MicroOp, Transactions};
 
-/// How many transactions are looked at in one go.
-const CHUNK: usize = 4096;
+/// The number of transactions per parallel chunk.
+const CHUNK_SIZE: usize = 4096;
 
 /// A transaction that read a version and then wrote the same key.
 struct Update {
@@ -22,33 +23,33 @@ struct Update {
     transaction: u32,
 }
 
-/// Finds the phenomena that single transactions show, and lost updates. O(steps log steps in the longest transaction), in parallel.
-pub(crate) fn within(transactions: &Transactions, happened: &[bool], limit: usize) -> Tally {
+/// Finds the phenomena of single transactions, and lost updates. Parallel; O(n log n) in the steps of each transaction.
+pub(crate) fn find(transactions: &Transactions, happened: &[bool], limit: usize) -> Counts {
     let clean = clean_prefixes(transactions);
-    let parts: Vec<(Tally, Vec<Update>)> = (0..transactions.len() as u32)
+    let parts: Vec<(Counts, Vec<Update>)> = (0..transactions.len() as u32)
         .collect::<Vec<_>>()
-        .par_chunks(CHUNK)
+        .par_chunks(CHUNK_SIZE)
         .map(|chunk| {
-            let mut part = Part { transactions, clean: &clean, tally: Tally::new(limit), updates: Vec::new() };
+            let mut check = ChunkCheck { transactions, clean: &clean, counts: Counts::new(limit), updates: Vec::new() };
             let mut order: Vec<u32> = Vec::new();
             for &transaction in chunk.iter().filter(|&&transaction| happened[transaction as usize]) {
-                part.judge(transaction, &mut order);
+                check.check(transaction, &mut order);
             }
-            (part.tally, part.updates)
+            (check.counts, check.updates)
         })
         .collect();
-    let mut tally = Tally::new(limit);
+    let mut counts = Counts::new(limit);
     let mut updates = Vec::with_capacity(parts.iter().map(|(_, updates)| updates.len()).sum());
     for (part, own) in parts {
-        tally = tally.merge(part);
+        counts = counts.merge(part);
         updates.extend(own);
     }
-    lost_updates(transactions, &updates, &mut tally);
-    tally
+    lost_updates(transactions, &updates, &mut counts);
+    counts
 }
 
-/// Versions that more than one transaction read and overwrote. O(updates).
-fn lost_updates(transactions: &Transactions, updates: &[Update], tally: &mut Tally) {
+/// Finds versions that more than one transaction read and overwrote. O(updates).
+fn lost_updates(transactions: &Transactions, updates: &[Update], counts: &mut Counts) {
     let elements = transactions.elements.len();
     let mut first = vec![NONE; elements + transactions.keys()];
     let mut groups: FxHashMap<usize, Vec<u32>> = FxHashMap::default();
@@ -67,21 +68,21 @@ fn lost_updates(transactions: &Transactions, updates: &[Update], tally: &mut Tal
     }
     for (place, first) in order {
         let update = &updates[first as usize];
-        tally.add(Phenomenon::LostUpdate, || {
+        counts.add(Phenomenon::LostUpdate, || {
             let group = &groups[&place];
             let key = transactions.key(update.key);
             let names: Vec<String> = group.iter().take(8).map(|&transaction| transactions.name(transaction)).collect();
             let version = match update.version {
                 NONE => "in its initial state".to_owned(),
                 element => {
-                    format!("as {} left it with {}", transactions.name(transactions.elements.writer(element)), transactions.value(element))
+                    format!("as {} wrote it ({})", transactions.name(transactions.elements.writer(element)), transactions.value(element))
                 }
             };
             Instance {
                 transactions: group.iter().copied().take(8).collect(),
                 key: Some(update.key),
                 sentences: vec![format!(
-                    "{} each read {key} {version}, and then wrote {key}: only one of them can have come next",
+                    "{} each read {key} {version} and then wrote {key}: only one of these writes can follow that version directly",
                     names.join(", ")
                 )],
                 ..Instance::default()
@@ -90,108 +91,109 @@ fn lost_updates(transactions: &Transactions, updates: &[Update], tally: &mut Tal
     }
 }
 
-/// For each key, how much of its spine holds only what was written and did not fail, and of a set what was written by whom put nothing else
-/// there: most reads need no closer look. O(elements).
+/// For each key, the length of the chain prefix whose elements were written and did not fail and, for sets, whose writers added nothing
+/// else to the key. Most reads are within this prefix and need no closer check. O(elements).
 fn clean_prefixes(transactions: &Transactions) -> Vec<u32> {
     let is_clean = |element: &Element| {
         let writer = transactions.elements.writer(*element);
         let is_alone = transactions.datatype() == Datatype::ListAppend || !transactions.elements.is_intermediate(*element);
         writer != NONE && transactions.kind(writer) != Kind::Fail && is_alone
     };
-    let prefix = |key| transactions.lists.spine(key).iter().take_while(|element| is_clean(element)).count() as u32;
+    let prefix = |key| transactions.lists.chain(key).iter().take_while(|element| is_clean(element)).count() as u32;
     (0..transactions.keys() as u32).into_par_iter().map(prefix).collect()
 }
 
-struct Part<'t> {
+struct ChunkCheck<'t> {
     transactions: &'t Transactions,
     clean: &'t [u32],
-    tally: Tally,
+    counts: Counts,
     updates: Vec<Update>,
 }
 
-impl Part<'_> {
-    fn judge(&mut self, transaction: u32, order: &mut Vec<u32>) {
+impl ChunkCheck<'_> {
+    fn check(&mut self, transaction: u32, order: &mut Vec<u32>) {
         let steps = self.transactions.steps(transaction);
         order.clear();
         order.extend(0..steps.len() as u32);
         order.sort_by_key(|&at| steps[at as usize].key);
         for run in order.chunk_by(|&one, &other| steps[one as usize].key == steps[other as usize].key) {
             if self.transactions.datatype() == Datatype::SetAdd {
-                self.sets(transaction, steps, run);
+                self.check_set(transaction, steps, run);
                 continue;
             }
             if self.transactions.datatype() == Datatype::CounterInc {
-                self.counters(transaction, steps, run);
+                self.check_counter(transaction, steps, run);
                 continue;
             }
             if self.transactions.kind(transaction) == Kind::Ok {
                 for &at in run {
-                    self.read(transaction, &steps[at as usize]);
+                    self.check_read(transaction, &steps[at as usize]);
                 }
                 if run.len() > 1 {
-                    self.update(transaction, steps, run);
-                    self.consistency(transaction, steps, run);
+                    self.record_update(transaction, steps, run);
+                    self.check_internal(transaction, steps, run);
                 }
             }
             if run.len() > 1 {
-                self.program_order(transaction, steps, run);
+                self.check_append_order(transaction, steps, run);
             }
         }
     }
 
     fn add(&mut self, phenomenon: Phenomenon, transaction: u32, other: u32, step: &MicroOp, why: impl FnOnce() -> String) {
         let transactions = self.transactions;
-        self.tally.add(phenomenon, || Instance {
+        self.counts.add(phenomenon, || Instance {
             transactions: std::iter::once(transaction).chain(Some(other).filter(|&other| other != NONE && other != transaction)).collect(),
             key: Some(step.key),
-            sentences: vec![format!("{} {}{}", transactions.name(transaction), transactions.say(step), why())],
+            sentences: vec![format!("{} {}{}", transactions.name(transaction), transactions.describe_step(step), why())],
             ..Instance::default()
         });
     }
 
-    /// What one read shows: garbage, aborted and intermediate versions, elements that stand twice, departures.
-    fn read(&mut self, transaction: u32, step: &MicroOp) {
+    /// Checks one read: garbage, aborted and intermediate versions, duplicates, divergent lists.
+    fn check_read(&mut self, transaction: u32, step: &MicroOp) {
         let t = self.transactions;
         let aborted = |element: &&Element| {
             let writer = t.elements.writer(**element);
             writer != NONE && t.kind(writer) == Kind::Fail && !t.elements.is_repeated(**element)
         };
-        let of_nobody = |element: &&Element| t.elements.writer(**element) == NONE;
+        let is_unwritten = |element: &&Element| t.elements.writer(**element) == NONE;
         let element;
-        let (list, told) = match step.act {
-            Act::List(told) => (t.lists.list(step.key, told), Some(told)),
-            Act::Register(read) if read != NONE => {
+        let (list, observed) = match step.action {
+            Action::List(observed) => (t.lists.list(step.key, observed), Some(observed)),
+            Action::Register(read) if read != NONE => {
                 element = [read];
                 (&element[..], None)
             }
             _ => return,
         };
-        // Every prefix of the spine was looked at with the longest of them: only what is suspect is looked at one by one.
-        if told.is_none_or(|told| self.is_suspect(step.key, told)) {
+        // The longest prefix of the chain was checked for all prefixes; only suspect lists are checked element by element.
+        if observed.is_none_or(|observed| self.is_suspect(step.key, observed)) {
             if let Some(&element) = list.iter().find(aborted) {
                 let writer = t.elements.writer(element);
                 let why = || format!(", but {}, which wrote {}, failed", t.name(writer), t.value(element));
                 self.add(Phenomenon::G1a, transaction, writer, step, why);
             }
-            if let Some(&element) = list.iter().find(of_nobody) {
-                self.add(Phenomenon::GarbageRead, transaction, NONE, step, || format!(", but nobody ever wrote {}", t.value(element)));
+            if let Some(&element) = list.iter().find(is_unwritten) {
+                self.add(Phenomenon::GarbageRead, transaction, NONE, step, || format!(", but {} was never written", t.value(element)));
             }
         }
-        if let Some(told) = told {
-            // What was aborted may stand anywhere, as far as the order of what committed is concerned; of what crashed, nobody knows.
+        if let Some(observed) = observed {
+            // Aborted elements may be anywhere without contradicting the order of committed ones. A crashed transaction may or may not
+            // have committed.
             let written_by = |kind: Kind| {
-                let writers = t.lists.repeated(step.key, told).into_iter().map(|element| (element, t.elements.writer(element)));
+                let writers = t.lists.repeated(step.key, observed).into_iter().map(|element| (element, t.elements.writer(element)));
                 writers.filter(|&(_, writer)| writer != NONE && t.kind(writer) == kind).map(|(element, _)| element).next()
             };
             let of_committed = written_by(Kind::Ok).map(|element| (Phenomenon::DuplicateElements, element));
             let of_crashed = || written_by(Kind::Info).map(|element| (Phenomenon::IncompatibleOrder, element));
             if let Some((phenomenon, element)) = of_committed.or_else(of_crashed) {
-                self.add(phenomenon, transaction, NONE, step, || format!(", where {} stands twice", t.value(element)));
+                self.add(phenomenon, transaction, NONE, step, || format!(", which contains {} twice", t.value(element)));
             }
-            if let Told::Branch(_) = told {
+            if let ListRef::Divergent(_) = observed {
                 self.add(Phenomenon::IncompatibleOrder, transaction, NONE, step, || {
-                    let longest = MicroOp { key: step.key, act: Act::List(Told::Spine(t.lists.spine(step.key).len() as u32)) };
-                    format!(", while another read was told {}: neither is a prefix of the other", t.read_value(&longest))
+                    let longest = MicroOp { key: step.key, action: Action::List(ListRef::Chain(t.lists.chain(step.key).len() as u32)) };
+                    format!(", while another read returned {}: neither is a prefix of the other", t.read_value(&longest))
                 });
             }
         }
@@ -204,65 +206,65 @@ impl Part<'_> {
         }
     }
 
-    /// Whether a list may hold something aborted or of nobody.
-    fn is_suspect(&self, key: u32, told: Told) -> bool {
-        match told {
-            Told::Spine(length) => length > self.clean[key as usize],
-            Told::Branch(_) => true,
+    /// Returns whether a list may contain an aborted element or one that was never written.
+    fn is_suspect(&self, key: u32, observed: ListRef) -> bool {
+        match observed {
+            ListRef::Chain(length) => length > self.clean[key as usize],
+            ListRef::Divergent(_) => true,
         }
     }
 
-    /// Whether the transaction read a version and then wrote: what a lost update is made of.
-    fn update(&mut self, transaction: u32, steps: &[MicroOp], run: &[u32]) {
+    /// Records a transaction that read a version and then wrote the key, a candidate for a lost update.
+    fn record_update(&mut self, transaction: u32, steps: &[MicroOp], run: &[u32]) {
         let first = &steps[run[0] as usize];
-        let writes = run.iter().any(|&at| matches!(steps[at as usize].act, Act::Write(_)));
+        let writes = run.iter().any(|&at| matches!(steps[at as usize].action, Action::Write(_)));
         if let Some(version) = self.transactions.version(first).filter(|_| writes) {
             self.updates.push(Update { key: first.key, version, transaction });
         }
     }
 
-    /// Whether each read agrees with what the transaction itself did and saw before, and saw nothing of what it did later.
-    fn consistency(&mut self, transaction: u32, steps: &[MicroOp], run: &[u32]) {
+    /// Checks that each read agrees with the transaction's own earlier reads and writes, and does not see its later writes.
+    fn check_internal(&mut self, transaction: u32, steps: &[MicroOp], run: &[u32]) {
         let t = self.transactions;
         let mut seen: Option<&MicroOp> = None;
         let mut own: Vec<Element> = Vec::new();
         let mut wrote = false;
         for (place, &at) in run.iter().enumerate() {
             let step = &steps[at as usize];
-            match step.act {
-                Act::Write(element) => {
+            match step.action {
+                Action::Write(element) => {
                     own.push(element);
                     wrote = true;
                 }
-                Act::Unknown | Act::Sum(_) => {}
-                Act::List(_) | Act::Register(_) => {
+                Action::Unknown | Action::Sum(_) => {}
+                Action::List(_) | Action::Register(_) => {
                     if !self.agrees(step, seen, &own) {
                         let before = match (seen, own.last()) {
-                            (_, Some(&element)) => format!("written {}", t.value(element)),
+                            (_, Some(&element)) => format!("wrote {}", t.value(element)),
                             (Some(seen), None) => format!("read {}", t.read_value(seen)),
                             (None, None) => String::new(),
                         };
-                        let why = || format!(", although it had just {before} itself");
+                        let why = || format!(", although it previously {before}");
                         self.add(Phenomenon::Internal, transaction, transaction, step, why);
                         if !wrote {
                             self.add(Phenomenon::NonrepeatableRead, transaction, transaction, step, why);
                         }
                     }
-                    let mut later = run[place + 1..].iter().filter_map(|&at| match steps[at as usize].act {
-                        Act::Write(element) => Some(element),
+                    let mut later = run[place + 1..].iter().filter_map(|&at| match steps[at as usize].action {
+                        Action::Write(element) => Some(element),
                         _ => None,
                     });
-                    let is_future = |element: &Element| match step.act {
-                        Act::List(told) => t.lists.holds(step.key, told, *element),
+                    let is_future = |element: &Element| match step.action {
+                        Action::List(observed) => t.lists.holds(step.key, observed, *element),
                         _ => {
-                            step.act == Act::Register(*element)
+                            step.action == Action::Register(*element)
                                 && t.elements.writer(*element) == transaction
                                 && !t.elements.is_repeated(*element)
                         }
                     };
                     if let Some(element) = later.find(is_future) {
                         self.add(Phenomenon::FutureRead, transaction, transaction, step, || {
-                            format!(", and wrote {} only afterwards", t.value(element))
+                            format!(", but wrote {} only afterwards", t.value(element))
                         });
                     }
                     seen = Some(step);
@@ -274,29 +276,31 @@ impl Part<'_> {
 
     fn agrees(&self, read: &MicroOp, seen: Option<&MicroOp>, own: &[Element]) -> bool {
         let t = self.transactions;
-        match read.act {
-            Act::List(told) => {
-                let list = t.lists.list(read.key, told);
+        match read.action {
+            Action::List(observed) => {
+                let list = t.lists.list(read.key, observed);
                 let Some(rest) = list.strip_suffix(own) else { return false };
-                match seen.map(|seen| seen.act) {
-                    Some(Act::List(Told::Spine(length))) if matches!(told, Told::Spine(_)) => rest.len() == length as usize,
-                    Some(Act::List(before)) => rest == t.lists.list(read.key, before),
+                match seen.map(|seen| seen.action) {
+                    Some(Action::List(ListRef::Chain(length))) if matches!(observed, ListRef::Chain(_)) => rest.len() == length as usize,
+                    Some(Action::List(before)) => rest == t.lists.list(read.key, before),
                     _ => true,
                 }
             }
             _ => match (own.last(), seen) {
-                (Some(&element), _) => read.act == Act::Register(element) || (t.is_initial(element) && read.act == Act::Register(NONE)),
-                (None, Some(seen)) => seen.act == read.act,
+                (Some(&element), _) => {
+                    read.action == Action::Register(element) || (t.is_initial(element) && read.action == Action::Register(NONE))
+                }
+                (None, Some(seen)) => seen.action == read.action,
                 (None, None) => true,
             },
         }
     }
 
-    /// Whether a list holds the transaction's own appends in the order in which it made them.
-    fn program_order(&mut self, transaction: u32, steps: &[MicroOp], run: &[u32]) {
+    /// Checks that a list contains the transaction's own appends in the order of its steps.
+    fn check_append_order(&mut self, transaction: u32, steps: &[MicroOp], run: &[u32]) {
         let t = self.transactions;
         let place = |at: &u32| match steps[*at as usize] {
-            MicroOp { key, act: Act::Write(element) } => Some((t.lists.place_in_trunk(key, element), &steps[*at as usize])),
+            MicroOp { key, action: Action::Write(element) } => Some((t.lists.place_in_agreed(key, element), &steps[*at as usize])),
             _ => None,
         };
         let mut before: Option<(Option<usize>, &MicroOp)> = None;
@@ -308,7 +312,7 @@ impl Part<'_> {
                 self.add(Phenomenon::IncompatibleOrder, transaction, transaction, step, || {
                     let how =
                         if earlier.is_some() { "the latter was read before the former" } else { "the latter was read without the former" };
-                    format!(" before it {}, but {how}", t.say(later_step))
+                    format!(" and then {}, but {how}", t.describe_step(later_step))
                 });
             }
             before = Some(next);

@@ -1,64 +1,65 @@
-//! Cycles that have names of their own: where they are depends on keys and on the order of steps, not on the graph alone.
+//! Named cycles, which depend on keys and on the order of steps in addition to the graph: fractured read, G-cursor, write skew, long fork
+//! and others.
 //!
-//! All but write skew, long fork and G-update have exactly one anti-dependency, so that only transactions at the tail of such a cycle are
-//! looked at.
+//! All except write skew, long fork and G-update have exactly one anti-dependency, so only transactions at the tail of an anti-dependency
+//! that closes such a cycle are examined.
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use elenchus_core::Kind;
 
 use super::components::Components;
-use super::cycles::Knot;
+use super::counts::{Counts, Instance, Link, LinkKind};
+use super::cycles::Component;
 use super::elements::NONE;
 use super::graph::{DEPENDS, Graph, RW, SESSION, WR};
 use super::inference::{Inference, as_write};
 use super::phenomenon::Phenomenon;
-use super::reach::{Question, answer};
+use super::reach::{Query, answer};
 use super::shortest::{Examples, instance, links};
-use super::tally::{Instance, Link, LinkKind, Tally};
 use super::transactions::MicroOp;
 use super::walk::{Scratch, Walk};
 
-/// Finds the named cycles of a knot.
-pub(crate) fn judge(knot: &Knot, inference: &dyn Inference, limit: usize) -> Tally {
-    let mut special = Special { knot, inference, tally: Tally::new(limit), limit };
-    if knot.single.contains(&true) {
-        special.fractured_reads();
-        special.causality(WR, Phenomenon::CausalityViolation);
-        special.causality(WR | SESSION, Phenomenon::CausalityViolationProcess);
-        special.cursors();
-        special.monotonic_views();
+/// Finds the named cycles of a strongly connected component.
+pub(crate) fn find(component: &Component, inference: &dyn Inference, limit: usize) -> Counts {
+    let mut named = NamedCycles { component, inference, counts: Counts::new(limit), limit };
+    if component.single.contains(&true) {
+        named.fractured_reads();
+        named.causality(WR, Phenomenon::CausalityViolation);
+        named.causality(WR | SESSION, Phenomenon::CausalityViolationProcess);
+        named.cursors();
+        named.monotonic_views();
     }
-    special.write_skews();
-    special.long_forks();
-    special.updates();
-    special.tally
+    named.write_skews();
+    named.long_forks();
+    named.updates();
+    named.counts
 }
 
-/// A short way from where an anti-dependency leads back, of those that there are.
-fn some_short_way(walk: &Walk<'_>, question: &Question, scratch: &mut Scratch, spent: &mut u64) -> Vec<(u32, u8)> {
-    let pairs = question.from.iter().flat_map(|&from| question.to.iter().map(move |&to| (from, to)));
-    let ways = pairs.filter_map(|(from, to)| walk.shortest((from, RW), to, u32::MAX, scratch, spent));
-    ways.take(8).min_by_key(Vec::len).unwrap_or_default()
+/// Returns a short path from the head of an anti-dependency back to its tail, among the first few candidates.
+fn short_path(walk: &Walk<'_>, query: &Query, scratch: &mut Scratch, spent: &mut u64) -> Vec<(u32, u8)> {
+    let pairs = query.from.iter().flat_map(|&from| query.to.iter().map(move |&to| (from, to)));
+    let paths = pairs.filter_map(|(from, to)| walk.shortest((from, RW), to, u32::MAX, scratch, spent));
+    paths.take(8).min_by_key(Vec::len).unwrap_or_default()
 }
 
-struct Special<'k> {
-    knot: &'k Knot,
+struct NamedCycles<'k> {
+    component: &'k Component,
     inference: &'k dyn Inference,
-    tally: Tally,
+    counts: Counts,
     limit: usize,
 }
 
-impl Special<'_> {
-    /// The transactions with an anti-dependency that closes a cycle alone, and their nodes.
+impl NamedCycles<'_> {
+    /// The transactions with an anti-dependency that closes a cycle without another one, with their nodes.
     fn tails(&self) -> impl Iterator<Item = (u32, u32)> + use<'_> {
-        let knot = self.knot;
-        (0..knot.graph.len() as u32)
-            .filter(|&node| knot.single[node as usize] && !knot.graph.is_joint(node))
-            .map(|node| (node, knot.names[node as usize]))
+        let component = self.component;
+        (0..component.graph.len() as u32)
+            .filter(|&node| component.single[node as usize] && !component.graph.is_auxiliary(node))
+            .map(|node| (node, component.original[node as usize]))
     }
 
-    /// Pairs of reads: one saw a transaction, the other a version that this transaction overwrote.
+    /// Pairs of reads of which one saw a transaction and the other a version that this transaction overwrote.
     fn fractured_reads(&mut self) {
         let inference = self.inference;
         let t = inference.transactions();
@@ -84,17 +85,17 @@ impl Special<'_> {
         }
         for (phenomenon, reader, writer, _) in found {
             let cycle = [(reader, writer, LinkKind::Rw), (writer, reader, LinkKind::Wr)];
-            self.tally.add(phenomenon, || instance(cycle.map(|(from, to, kind)| Link { from, to, kind }).to_vec()));
+            self.counts.add(phenomenon, || instance(cycle.map(|(from, to, kind)| Link { from, to, kind }).to_vec()));
         }
     }
 
-    /// Readers that missed a write in their own past along these edges.
+    /// Reads that missed a write in their causal past along these kinds of edges.
     fn causality(&mut self, mask: u8, phenomenon: Phenomenon) {
-        let (knot, inference) = (self.knot, self.inference);
+        let (component, inference) = (self.component, self.inference);
         let t = inference.transactions();
-        let walk = Walk::free(&knot.graph, mask);
+        let walk = Walk::free(&component.graph, mask);
         let mut asked: Vec<u32> = Vec::new();
-        let mut questions: Vec<Question> = Vec::new();
+        let mut queries: Vec<Query> = Vec::new();
         for (node, reader) in self.tails() {
             let mut keys: Vec<u32> = Vec::new();
             for step in t.steps(reader).iter().filter(|step| t.version(step).is_some()) {
@@ -102,23 +103,23 @@ impl Special<'_> {
                     continue;
                 }
                 let mut from = Vec::new();
-                inference.later_writers(step, &mut |writer| from.extend(knot.node(writer).filter(|_| writer != reader)));
+                inference.later_writers(step, &mut |writer| from.extend(component.node(writer).filter(|_| writer != reader)));
                 if !from.is_empty() {
                     keys.push(step.key);
                     asked.push(node);
-                    questions.push(Question { from, to: vec![node] });
+                    queries.push(Query { from, to: vec![node] });
                 }
             }
         }
-        let answers = answer(&walk, &Components::find(&walk), &questions);
+        let answers = answer(&walk, &Components::find(&walk), &queries);
         let (mut scratch, mut spent) = (Scratch::default(), 0);
-        for ((reader, question), _) in asked.into_iter().zip(questions).zip(answers).filter(|(_, holds)| *holds) {
-            self.tally.add(phenomenon, || {
-                let mut ways =
-                    question.from.iter().filter_map(|&writer| walk.shortest((writer, RW), reader, u32::MAX, &mut scratch, &mut spent));
-                let first = ways.next();
-                let shortest = ways.take(16).chain(first).min_by_key(Vec::len).unwrap_or_default();
-                instance(links(&shortest, &knot.names))
+        for ((reader, query), _) in asked.into_iter().zip(queries).zip(answers).filter(|(_, holds)| *holds) {
+            self.counts.add(phenomenon, || {
+                let mut paths =
+                    query.from.iter().filter_map(|&writer| walk.shortest((writer, RW), reader, u32::MAX, &mut scratch, &mut spent));
+                let first = paths.next();
+                let shortest = paths.take(16).chain(first).min_by_key(Vec::len).unwrap_or_default();
+                instance(links(&shortest, &component.original))
             });
         }
     }
@@ -135,7 +136,7 @@ impl Special<'_> {
                 let between = own.and_then(|own| inference.overtaken(read, own, reader));
                 if let Some(writer) = between.filter(|_| !keys.contains(&read.key)) {
                     keys.push(read.key);
-                    self.tally.add(Phenomenon::GCursor, || Instance {
+                    self.counts.add(Phenomenon::GCursor, || Instance {
                         key: Some(read.key),
                         ..instance(vec![
                             Link { from: reader, to: writer, kind: LinkKind::Rw },
@@ -149,11 +150,11 @@ impl Special<'_> {
 
     /// Reads from which a cycle leads back to an earlier step of the same transaction.
     fn monotonic_views(&mut self) {
-        let (knot, inference) = (self.knot, self.inference);
+        let (component, inference) = (self.component, self.inference);
         let t = inference.transactions();
-        let walk = Walk::free(&knot.graph, DEPENDS);
+        let walk = Walk::free(&component.graph, DEPENDS);
         let mut asked: Vec<u32> = Vec::new();
-        let mut questions: Vec<Question> = Vec::new();
+        let mut queries: Vec<Query> = Vec::new();
         for (node, reader) in self.tails() {
             let mut before: Vec<u32> = Vec::new();
             for step in t.steps(reader) {
@@ -163,52 +164,52 @@ impl Special<'_> {
                 };
                 if t.version(step).is_some() && !before.is_empty() {
                     let mut from = Vec::new();
-                    inference.later_writers(step, &mut |writer| from.extend(knot.node(writer).filter(|_| writer != reader)));
+                    inference.later_writers(step, &mut |writer| from.extend(component.node(writer).filter(|_| writer != reader)));
                     if !from.is_empty() {
                         asked.push(node);
-                        questions.push(Question { from, to: before.clone() });
+                        queries.push(Query { from, to: before.clone() });
                     }
                 }
-                before.extend(source(step).filter(|&source| source != reader).and_then(|source| knot.node(source)));
+                before.extend(source(step).filter(|&source| source != reader).and_then(|source| component.node(source)));
             }
         }
-        let answers = answer(&walk, &Components::find(&walk), &questions);
+        let answers = answer(&walk, &Components::find(&walk), &queries);
         let (mut scratch, mut spent) = (Scratch::default(), 0);
-        for ((reader, question), _) in asked.into_iter().zip(questions).zip(answers).filter(|(_, holds)| *holds) {
-            self.tally.add(Phenomenon::GMonotonic, || {
-                let mut way = some_short_way(&walk, &question, &mut scratch, &mut spent);
-                let kinds = way
-                    .last()
-                    .map(|&(last, _)| knot.graph.out(last).filter(|&(to, kind)| to == reader && kind & DEPENDS != 0).map(|(_, kind)| kind));
+        for ((reader, query), _) in asked.into_iter().zip(queries).zip(answers).filter(|(_, holds)| *holds) {
+            self.counts.add(Phenomenon::GMonotonic, || {
+                let mut path = short_path(&walk, &query, &mut scratch, &mut spent);
+                let kinds = path.last().map(|&(last, _)| {
+                    component.graph.out(last).filter(|&(to, kind)| to == reader && kind & DEPENDS != 0).map(|(_, kind)| kind)
+                });
                 let kind = kinds.and_then(Iterator::max).unwrap_or(WR);
-                way.push((reader, kind));
-                instance(links(&way, &knot.names))
+                path.push((reader, kind));
+                instance(links(&path, &component.original))
             });
         }
     }
 
-    /// Pairs of transactions with anti-dependencies both ways.
+    /// Pairs of transactions with anti-dependencies in both directions.
     fn write_skews(&mut self) {
-        let knot = self.knot;
-        let overwrote = |from: u32| knot.graph.out(from).filter(|&(_, kind)| kind == RW).map(|(to, _)| to);
-        for node in 0..knot.graph.len() as u32 {
+        let component = self.component;
+        let overwrote = |from: u32| component.graph.out(from).filter(|&(_, kind)| kind == RW).map(|(to, _)| to);
+        for node in 0..component.graph.len() as u32 {
             for other in overwrote(node).filter(|&other| other > node && overwrote(other).any(|back| back == node)) {
-                let (one, other) = (knot.names[node as usize], knot.names[other as usize]);
-                self.tally.add(Phenomenon::WriteSkew, || {
+                let (one, other) = (component.original[node as usize], component.original[other as usize]);
+                self.counts.add(Phenomenon::WriteSkew, || {
                     instance(vec![Link { from: one, to: other, kind: LinkKind::Rw }, Link { from: other, to: one, kind: LinkKind::Rw }])
                 });
             }
         }
     }
 
-    /// Readers who each saw a writer that the other missed.
+    /// Pairs of readers that each saw a writer which the other missed.
     fn long_forks(&mut self) {
-        let graph = &self.knot.graph;
+        let graph = &self.component.graph;
         let back = graph.reversed();
         let sources = |node: u32, kind: u8| back.out(node).filter(move |&(_, each)| each == kind).map(|(from, _)| from);
         let targets = |node: u32, kind: u8| graph.out(node).filter(move |&(_, each)| each == kind).map(|(to, _)| to);
         for writer in 0..graph.len() as u32 {
-            // Who was missed by a reader of this writer, and by which.
+            // The transactions that readers of this writer missed, each with one such reader.
             let mut missed: FxHashMap<u32, u32> = FxHashMap::default();
             for reader in targets(writer, WR) {
                 for other in targets(reader, RW) {
@@ -222,14 +223,14 @@ impl Special<'_> {
             for reader in sources(writer, RW).filter(|&reader| seen.insert(reader)) {
                 let fork = sources(reader, WR).find_map(|source| missed.get(&source).map(|&other| (source, other)));
                 if let Some((source, other)) = fork.filter(|&(source, other)| other != reader && source != writer) {
-                    let name = |node: u32| self.knot.names[node as usize];
+                    let name = |node: u32| self.component.original[node as usize];
                     let round = [
                         (reader, writer, LinkKind::Rw),
                         (writer, other, LinkKind::Wr),
                         (other, source, LinkKind::Rw),
                         (source, reader, LinkKind::Wr),
                     ];
-                    self.tally.add(Phenomenon::LongFork, || {
+                    self.counts.add(Phenomenon::LongFork, || {
                         instance(round.map(|(from, to, kind)| Link { from: name(from), to: name(to), kind }).to_vec())
                     });
                 }
@@ -237,38 +238,38 @@ impl Special<'_> {
         }
     }
 
-    /// Cycles of updates and at most one transaction that only reads.
+    /// Cycles of update transactions and at most one read-only transaction.
     fn updates(&mut self) {
-        let knot = self.knot;
+        let component = self.component;
         let t = self.inference.transactions();
-        let reads_only: Vec<bool> = (0..knot.graph.len() as u32)
-            .map(|node| !knot.graph.is_joint(node) && t.writes(knot.names[node as usize]).next().is_none())
+        let reads_only: Vec<bool> = (0..component.graph.len() as u32)
+            .map(|node| !component.graph.is_auxiliary(node) && t.writes(component.original[node as usize]).next().is_none())
             .collect();
-        let walk = Walk { shut: Some(&reads_only), ..Walk::free(&knot.graph, DEPENDS | RW) };
+        let walk = Walk { excluded: Some(&reads_only), ..Walk::free(&component.graph, DEPENDS | RW) };
         let components = Components::find(&walk);
-        let mut examples = Examples::new(walk, &knot.names, self.limit);
+        let mut examples = Examples::new(walk, &component.original, self.limit);
         let mut count = 0;
-        for (place, from, to, kind) in knot.edges() {
+        for (place, from, to, kind) in component.edges() {
             if kind == RW && components.joins(from, to) && !reads_only[from as usize] {
                 count += 1;
                 examples.offer(from, place);
             }
         }
-        let back = knot.graph.reversed();
-        let readers: Vec<u32> = (0..knot.graph.len() as u32).filter(|&node| reads_only[node as usize]).collect();
+        let back = component.graph.reversed();
+        let readers: Vec<u32> = (0..component.graph.len() as u32).filter(|&node| reads_only[node as usize]).collect();
         let ends = |graph: &Graph, node: u32, kind: u8| -> Vec<u32> {
             graph.out(node).filter(|&(_, each)| each == kind).map(|(other, _)| other).collect()
         };
-        let questions: Vec<Question> =
-            readers.iter().map(|&node| Question { from: ends(&knot.graph, node, RW), to: ends(&back, node, WR) }).collect();
-        let answers = answer(&walk, &components, &questions);
-        self.tally.add_all(Phenomenon::GUpdate, count, examples.finish());
+        let queries: Vec<Query> =
+            readers.iter().map(|&node| Query { from: ends(&component.graph, node, RW), to: ends(&back, node, WR) }).collect();
+        let answers = answer(&walk, &components, &queries);
+        self.counts.add_all(Phenomenon::GUpdate, count, examples.finish());
         let (mut scratch, mut spent) = (Scratch::default(), 0);
-        for ((reader, question), _) in readers.into_iter().zip(questions).zip(answers).filter(|(_, holds)| *holds) {
-            self.tally.add(Phenomenon::GUpdate, || {
-                let mut way = some_short_way(&walk, &question, &mut scratch, &mut spent);
-                way.push((reader, WR));
-                instance(links(&way, &knot.names))
+        for ((reader, query), _) in readers.into_iter().zip(queries).zip(answers).filter(|(_, holds)| *holds) {
+            self.counts.add(Phenomenon::GUpdate, || {
+                let mut path = short_path(&walk, &query, &mut scratch, &mut spent);
+                path.push((reader, WR));
+                instance(links(&path, &component.original))
             });
         }
     }

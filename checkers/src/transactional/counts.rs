@@ -1,21 +1,21 @@
-//! How often each phenomenon was found, and the first and plainest instances.
+//! Counts and example instances of the phenomena found.
 
 use std::collections::BTreeMap;
 
 use super::phenomenon::Phenomenon;
 
-/// One edge of a cycle.
+/// An edge of a cycle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Link {
-    /// The transaction it leaves, by number.
+    /// The number of the transaction at its tail.
     pub from: u32,
-    /// The transaction it enters.
+    /// The number of the transaction at its head.
     pub to: u32,
-    /// What it is.
+    /// Its kind.
     pub kind: LinkKind,
 }
 
-/// What an edge between two transactions is.
+/// The kind of an edge between two transactions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum LinkKind {
     /// A write dependency.
@@ -33,7 +33,7 @@ pub enum LinkKind {
 }
 
 impl LinkKind {
-    /// Its short name, as in pictures.
+    /// The short name used in pictures.
     pub fn name(self) -> &'static str {
         match self {
             LinkKind::Ww => "ww",
@@ -45,7 +45,7 @@ impl LinkKind {
         }
     }
 
-    /// Whether it is an anti-dependency.
+    /// Returns whether this is an anti-dependency of an item or a predicate.
     pub(crate) fn is_anti(self) -> bool {
         matches!(self, LinkKind::Rw | LinkKind::PredicateRw)
     }
@@ -54,41 +54,41 @@ impl LinkKind {
 /// One instance of a phenomenon.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Instance {
-    /// The transactions that show it, by number; around the cycle, where it is one.
+    /// The numbers of its transactions; for a cycle, in the order of the cycle.
     pub transactions: Vec<u32>,
-    /// The key it is about, by number, where it is about one.
+    /// The number of its key, if it concerns a single key.
     pub key: Option<u32>,
-    /// The cycle, where it is one: each link ends where the next begins.
+    /// The cycle, if it is one: each link starts where the previous one ends.
     pub cycle: Vec<Link>,
-    /// The steps that show it, in sentences, where it is no cycle.
+    /// The argument in sentences, if it is not a cycle.
     pub sentences: Vec<String>,
-    /// What those sentences say of pairs of transactions, for its picture.
+    /// The edges for its picture that those sentences describe.
     pub arrows: Vec<Link>,
 }
 
-/// How often something was found.
+/// The instances of one phenomenon.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Found {
-    /// How many instances there are; [`PhenomenonEntry::counts`](super::PhenomenonEntry::counts) says what is counted.
+    /// The number of instances; [`PhenomenonEntry::counts`](super::PhenomenonEntry::counts) defines what is counted.
     pub count: u64,
-    /// Some of them: the first found, or the shortest cycles.
+    /// Examples: the first instances found, or the shortest cycles.
     pub examples: Vec<Instance>,
 }
 
-/// All that was found.
+/// Everything that was found.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Tally {
+pub(crate) struct Counts {
     pub(crate) found: BTreeMap<Phenomenon, Found>,
     limit: usize,
 }
 
-impl Tally {
-    /// Nothing, with room for so many examples of each phenomenon.
-    pub(crate) fn new(limit: usize) -> Tally {
-        Tally { found: BTreeMap::new(), limit }
+impl Counts {
+    /// Creates an empty collection that keeps up to `limit` examples of each phenomenon.
+    pub(crate) fn new(limit: usize) -> Counts {
+        Counts { found: BTreeMap::new(), limit }
     }
 
-    /// Counts an instance, which is described only while there is room.
+    /// Counts an instance, and describes it if there is room for another example.
     pub(crate) fn add(&mut self, phenomenon: Phenomenon, describe: impl FnOnce() -> Instance) {
         let found = self.found.entry(phenomenon).or_default();
         found.count += 1;
@@ -106,8 +106,8 @@ impl Tally {
         }
     }
 
-    /// Takes in what was found elsewhere. The shortest cycles come first; those as short stay in order.
-    pub(crate) fn merge(mut self, other: Tally) -> Tally {
+    /// Merges two collections. Shorter cycles come first; the order of equally long ones is kept.
+    pub(crate) fn merge(mut self, other: Counts) -> Counts {
         for (phenomenon, found) in other.found {
             let mine = self.found.entry(phenomenon).or_default();
             mine.count += found.count;

@@ -1,4 +1,4 @@
-//! Orders of a register's versions that follow from what is assumed of each key by itself.
+//! Version orders of registers that follow from assumptions about single keys.
 
 use elenchus_core::Kind;
 use rustc_hash::FxHashMap;
@@ -8,17 +8,17 @@ use super::grouped::Grouped;
 use super::inference::as_write;
 use super::transactions::Transactions;
 
-/// What may be assumed of registers.
+/// What may be assumed about registers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Assumptions {
-    /// Who read a version and wrote the same key wrote a later version. It is no assumption where reads of uncommitted versions are ruled out,
-    /// and is used only there.
+    /// A transaction that read a version and wrote the same key wrote a later version. This is sound wherever reads of uncommitted
+    /// versions are ruled out, and is used only there.
     pub writes_follow_reads: bool,
-    /// Each key by itself is sequentially consistent: its versions follow one another as the transactions of each session.
+    /// Each key is sequentially consistent: its versions follow the session order of the transactions that access it.
     pub sequential_keys: bool,
-    /// Each key by itself is linearizable: its versions follow one another as the transactions in time.
+    /// Each key is linearizable: its versions follow the real-time order of the transactions that access it.
     pub linearizable_keys: bool,
-    /// Versions follow one another as the store said that their transactions committed, where it did. Other orders are then not inferred.
+    /// Versions follow the commit timestamps reported by the store, where present. Version orders are then not inferred in other ways.
     pub commit_order: bool,
 }
 
@@ -28,18 +28,18 @@ impl Default for Assumptions {
     }
 }
 
-/// What a transaction had to do with a key: the first version that it read or wrote, and the last.
-struct Contact {
+/// The first and the last version of a key that a transaction read or wrote.
+struct Access {
     key: u32,
     first: Element,
     last: Element,
 }
 
-/// Pairs of versions of which the first is assumed to come before the second, each with its key. A version is an element, or after all elements
-/// the initial state of a key.
-pub(crate) fn assumed(transactions: &Transactions, happened: &[bool], assumptions: Assumptions) -> Vec<(u32, u32, u32)> {
+/// Returns pairs of versions, each with its key, of which the first is assumed to precede the second. A version is an element, or,
+/// numbered after all elements, the initial state of a key.
+pub(crate) fn assumed_pairs(transactions: &Transactions, happened: &[bool], assumptions: Assumptions) -> Vec<(u32, u32, u32)> {
     let mut pairs = Vec::new();
-    let mut say = |key: u32, before: Element, after: Element| {
+    let mut add_pair = |key: u32, before: Element, after: Element| {
         let slot = |version: Element| if version == NONE { transactions.elements.len() as u32 + key } else { version };
         if before != after {
             pairs.push((key, slot(before), slot(after)));
@@ -49,9 +49,9 @@ pub(crate) fn assumed(transactions: &Transactions, happened: &[bool], assumption
     if assumptions.sequential_keys {
         let mut last: FxHashMap<(u32, u32), Element> = FxHashMap::default();
         for transaction in committed() {
-            for contact in contacts(transactions, transaction) {
-                if let Some(before) = last.insert((transactions.session(transaction), contact.key), contact.last) {
-                    say(contact.key, before, contact.first);
+            for access in accesses(transactions, transaction) {
+                if let Some(before) = last.insert((transactions.session(transaction), access.key), access.last) {
+                    add_pair(access.key, before, access.first);
                 }
             }
         }
@@ -68,25 +68,25 @@ pub(crate) fn assumed(transactions: &Transactions, happened: &[bool], assumption
             let own =
                 |transaction: u32| transactions.writes(transaction).filter(move |&(other, _)| other == key).map(|(_, element)| element);
             let (before, after) = (own(pair[0].2).last(), own(pair[1].2).next());
-            before.zip(after).into_iter().for_each(|(before, after)| say(key, before, after));
+            before.zip(after).into_iter().for_each(|(before, after)| add_pair(key, before, after));
         }
     }
     if assumptions.linearizable_keys {
         let by_key = Grouped::new(transactions.keys(), |add| {
             for transaction in committed() {
-                contacts(transactions, transaction).iter().for_each(|contact| add(contact.key, transaction));
+                accesses(transactions, transaction).iter().for_each(|access| add(access.key, transaction));
             }
         });
         for key in 0..transactions.keys() as u32 {
-            in_time(transactions, key, by_key.of(key), &mut say);
+            add_real_time_pairs(transactions, key, by_key.of(key), &mut add_pair);
         }
     }
     pairs
 }
 
-/// Relates each transaction of a key to those that were over when it began and that none of the others among these was begun after.
-/// O(n log n + n · those that overlap).
-fn in_time(transactions: &Transactions, key: u32, members: &[u32], say: &mut impl FnMut(u32, Element, Element)) {
+/// Orders each transaction on a key after the completed transactions that precede it in real time, omitting those that another completed
+/// transaction already follows. O(n log n + n · overlapping transactions).
+fn add_real_time_pairs(transactions: &Transactions, key: u32, members: &[u32], add_pair: &mut impl FnMut(u32, Element, Element)) {
     let mut moments: Vec<(u32, bool, u32)> = Vec::with_capacity(members.len() * 2);
     for &transaction in members {
         if transactions.has_begin(transaction) {
@@ -97,37 +97,37 @@ fn in_time(transactions: &Transactions, key: u32, members: &[u32], say: &mut imp
         }
     }
     moments.sort_unstable();
-    // Those that are over, with their last versions; and for each that is open, how many were over when it began.
+    // Completed transactions with their last versions; for each open transaction, those that had completed when it began.
     let mut over: Vec<(u32, Element)> = Vec::new();
     let mut open: Vec<(u32, Vec<u32>)> = Vec::new();
     for (_, completes, transaction) in moments {
-        let Some(contact) = contacts(transactions, transaction).into_iter().find(|contact| contact.key == key) else { continue };
+        let Some(access) = accesses(transactions, transaction).into_iter().find(|access| access.key == key) else { continue };
         if completes {
             if let Some(at) = open.iter().position(|(other, _)| *other == transaction) {
                 let (_, seen) = open.swap_remove(at);
                 over.retain(|(other, _)| !seen.contains(other));
             }
-            over.push((transaction, contact.last));
+            over.push((transaction, access.last));
         } else {
-            over.iter().for_each(|&(_, before)| say(key, before, contact.first));
+            over.iter().for_each(|&(_, before)| add_pair(key, before, access.first));
             open.push((transaction, over.iter().map(|&(other, _)| other).collect()));
         }
     }
 }
 
-/// What a transaction had to do with each key. Reads of a crashed transaction are not known.
-fn contacts(transactions: &Transactions, transaction: u32) -> Vec<Contact> {
-    let mut contacts: Vec<Contact> = Vec::new();
+/// The accesses of a transaction, one per key. Reads of a crashed transaction are unknown and are skipped.
+fn accesses(transactions: &Transactions, transaction: u32) -> Vec<Access> {
+    let mut accesses: Vec<Access> = Vec::new();
     for step in transactions.steps(transaction) {
         let Some(version) =
             as_write(step).filter(|&element| !transactions.elements.is_repeated(element)).or_else(|| transactions.version(step))
         else {
             continue;
         };
-        match contacts.iter_mut().find(|contact| contact.key == step.key) {
-            Some(contact) => contact.last = version,
-            None => contacts.push(Contact { key: step.key, first: version, last: version }),
+        match accesses.iter_mut().find(|access| access.key == step.key) {
+            Some(access) => access.last = version,
+            None => accesses.push(Access { key: step.key, first: version, last: version }),
         }
     }
-    contacts
+    accesses
 }

@@ -1,38 +1,39 @@
-//! A total order of places that is kept true to a growing set of ways.
+//! A topological order of places, maintained while precedences are added.
 //!
-//! Pearce & Kelly ("A dynamic topological sort algorithm for directed acyclic graphs", JEA 2006): a new way against the order moves only what
-//! lies between its ends. Ways are taken back in the reverse order; the order of places is not, as it is true to fewer ways as well.
+//! Pearce & Kelly ("A dynamic topological sort algorithm for directed acyclic graphs", JEA 2006): a new precedence against the order
+//! moves only places between its ends. Precedences are removed in reverse order of insertion; the order of the places stays valid and is
+//! not restored.
 
-use super::super::components::Ways;
+use super::super::components::Digraph;
 
-/// A way that is fixed, in place of the number of one that was added.
+/// Marks a precedence of the graph, in place of the number of an added one.
 pub(super) const FIXED: u32 = u32::MAX;
 
-/// One place before another.
+/// The precedence of one place over another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Before {
+pub(super) struct Precedence {
     pub(super) first: u32,
     pub(super) second: u32,
 }
 
-impl Before {
-    /// The opposite: of two different places one is first.
-    pub(super) fn turned(self) -> Before {
-        Before { first: self.second, second: self.first }
+impl Precedence {
+    /// The opposite precedence; exactly one of the two holds for different places.
+    pub(super) fn reversed(self) -> Precedence {
+        Precedence { first: self.second, second: self.first }
     }
 }
 
-/// One step of a path: where it leads, and by which added way, or [`FIXED`].
+/// One step of a path: its target, and the number of the added precedence that it takes, or [`FIXED`].
 pub(super) type Step = (u32, u32);
 
-/// Targets by place, in two arrays.
-struct Fixed {
+/// Targets by place, in compressed sparse row form.
+struct Adjacency {
     starts: Vec<u32>,
     targets: Vec<u32>,
 }
 
-impl Fixed {
-    fn new(places: usize, pairs: impl Iterator<Item = (u32, u32)> + Clone) -> Fixed {
+impl Adjacency {
+    fn new(places: usize, pairs: impl Iterator<Item = (u32, u32)> + Clone) -> Adjacency {
         let mut starts = vec![0_u32; places + 1];
         pairs.clone().for_each(|(from, _)| starts[from as usize + 1] += 1);
         for at in 0..places {
@@ -43,7 +44,7 @@ impl Fixed {
             targets[next[from as usize] as usize] = to;
             next[from as usize] += 1;
         }
-        Fixed { starts, targets }
+        Adjacency { starts, targets }
     }
 
     fn of(&self, place: u32) -> &[u32] {
@@ -51,38 +52,38 @@ impl Fixed {
     }
 }
 
-/// The order, and the ways it is true to.
-pub(super) struct Timeline {
-    out: Fixed,
-    into: Fixed,
-    added: Vec<Before>,
+/// The order, with the precedences that it respects.
+pub(super) struct TopologicalOrder {
+    out: Adjacency,
+    into: Adjacency,
+    added: Vec<Precedence>,
     added_out: Vec<Vec<u32>>,
     added_into: Vec<Vec<u32>>,
     order: Vec<u32>,
     rank: Vec<u32>,
     round: u32,
     seen: Vec<u32>,
-    /// By which way a place was reached, from where.
+    /// For each place that a search reached: the previous place, and the precedence taken.
     by: Vec<Step>,
-    /// The first rank of those that have another place since this was last asked.
+    /// The lowest rank that changed since the last call of `take_lowest`.
     lowest: u32,
-    /// How many ways were looked at.
+    /// The number of precedences visited.
     pub(super) spent: u64,
 }
 
-impl Timeline {
-    /// Begins with an order that is true to the ways of a graph. O(nodes + ways).
-    pub(super) fn new(graph: &impl Ways, order: Vec<u32>) -> Timeline {
+impl TopologicalOrder {
+    /// Starts from a topological order of a graph. O(nodes + edges).
+    pub(super) fn new(graph: &impl Digraph, order: Vec<u32>) -> TopologicalOrder {
         let places = graph.len();
         let mut pairs: Vec<(u32, u32)> = Vec::new();
         for place in 0..places as u32 {
-            pairs.extend(graph.span(place).filter_map(|way| Some((place, graph.step(place, way)?))));
+            pairs.extend(graph.edge_range(place).filter_map(|precedence| Some((place, graph.head(place, precedence)?))));
         }
         let mut rank = vec![0; places];
         order.iter().enumerate().for_each(|(at, &place)| rank[place as usize] = at as u32);
-        Timeline {
-            out: Fixed::new(places, pairs.iter().copied()),
-            into: Fixed::new(places, pairs.iter().map(|&(from, to)| (to, from))),
+        TopologicalOrder {
+            out: Adjacency::new(places, pairs.iter().copied()),
+            into: Adjacency::new(places, pairs.iter().map(|&(from, to)| (to, from))),
             added: Vec::new(),
             added_out: vec![Vec::new(); places],
             added_into: vec![Vec::new(); places],
@@ -97,36 +98,36 @@ impl Timeline {
     }
 
     /// The places in order.
-    pub(super) fn order(&self) -> &[u32] {
+    pub(super) fn places(&self) -> &[u32] {
         &self.order
     }
 
-    /// The first rank of those that have another place since this was last asked; `u32::MAX` where none has.
+    /// Returns the lowest rank that changed since the last call; `u32::MAX` if none did.
     pub(super) fn take_lowest(&mut self) -> u32 {
         std::mem::replace(&mut self.lowest, u32::MAX)
     }
 
-    /// Whether the order has one place before another.
-    pub(super) fn has(&self, before: Before) -> bool {
+    /// Returns whether the order satisfies a precedence.
+    pub(super) fn satisfies(&self, before: Precedence) -> bool {
         self.rank[before.first as usize] < self.rank[before.second as usize]
     }
 
-    /// How far apart two places are.
-    pub(super) fn distance(&self, before: Before) -> u32 {
+    /// The distance between the ranks of two places.
+    pub(super) fn distance(&self, before: Precedence) -> u32 {
         self.rank[before.first as usize].abs_diff(self.rank[before.second as usize])
     }
 
-    /// The ways that were added and not taken back.
-    pub(super) fn added(&self) -> &[Before] {
+    /// The precedences that were added and not removed.
+    pub(super) fn added(&self) -> &[Precedence] {
         &self.added
     }
 
-    /// What it occupies on the heap, about.
+    /// Approximate heap size in bytes.
     pub(super) fn bytes(&self) -> usize {
         self.order.len() * (2 * size_of::<Vec<u32>>() + 28) + (self.out.targets.len() + self.added.len() * 2) * 8
     }
 
-    /// A path from one place to another that is later in the order: the steps after its start. None if there is none. O(ways between them).
+    /// Returns a path between two places as the steps after its start; `None` if there is none. O(precedences between the two places).
     pub(super) fn path(&mut self, from: u32, to: u32) -> Option<Vec<Step>> {
         let limit = self.rank[to as usize];
         if self.rank[from as usize] > limit {
@@ -142,12 +143,12 @@ impl Timeline {
                 return Some(self.trace(from, to));
             }
             let fixed = self.out.of(place).iter().map(|&target| (target, FIXED));
-            let added = self.added_out[place as usize].iter().map(|&way| (self.added[way as usize].second, way));
-            for (target, way) in fixed.chain(added) {
+            let added = self.added_out[place as usize].iter().map(|&precedence| (self.added[precedence as usize].second, precedence));
+            for (target, precedence) in fixed.chain(added) {
                 self.spent += 1;
                 if self.seen[target as usize] != self.round && self.rank[target as usize] <= limit {
                     self.seen[target as usize] = self.round;
-                    self.by[target as usize] = (place, way);
+                    self.by[target as usize] = (place, precedence);
                     queue.push(target);
                 }
             }
@@ -159,41 +160,41 @@ impl Timeline {
         let mut steps = Vec::new();
         let mut place = to;
         while place != from {
-            let (before, way) = self.by[place as usize];
-            steps.push((place, way));
+            let (before, precedence) = self.by[place as usize];
+            steps.push((place, precedence));
             place = before;
         }
         steps.reverse();
         steps
     }
 
-    /// Adds a way; there must be no path back. O(what lies between its ends).
-    pub(super) fn add(&mut self, before: Before) {
-        if !self.has(before) {
+    /// Adds a precedence. The opposite path must not exist. O(precedences between its ends).
+    pub(super) fn add(&mut self, before: Precedence) {
+        if !self.satisfies(before) {
             self.reorder(before);
         }
-        let way = self.added.len() as u32;
+        let precedence = self.added.len() as u32;
         self.added.push(before);
-        self.added_out[before.first as usize].push(way);
-        self.added_into[before.second as usize].push(way);
+        self.added_out[before.first as usize].push(precedence);
+        self.added_into[before.second as usize].push(precedence);
     }
 
-    /// Takes back all ways but so many.
-    pub(super) fn keep(&mut self, count: usize) {
+    /// Removes all precedences but the first `count`.
+    pub(super) fn truncate(&mut self, count: usize) {
         while self.added.len() > count {
-            if let Some(Before { first, second }) = self.added.pop() {
+            if let Some(Precedence { first, second }) = self.added.pop() {
                 self.added_out[first as usize].pop();
                 self.added_into[second as usize].pop();
             }
         }
     }
 
-    /// Moves what reaches the first place before what the second reaches, among the places between them.
-    fn reorder(&mut self, before: Before) {
+    /// Moves the places that reach `before.first` before those that `before.second` reaches, within the range of ranks between the two.
+    fn reorder(&mut self, before: Precedence) {
         let (low, high) = (self.rank[before.second as usize], self.rank[before.first as usize]);
         self.lowest = self.lowest.min(low);
-        let mut ahead = self.between(before.second, |rank| rank <= high, true);
-        let mut behind = self.between(before.first, |rank| rank >= low, false);
+        let mut ahead = self.reachable_within(before.second, |rank| rank <= high, true);
+        let mut behind = self.reachable_within(before.first, |rank| rank >= low, false);
         let rank = &self.rank;
         ahead.sort_unstable_by_key(|&place| rank[place as usize]);
         behind.sort_unstable_by_key(|&place| rank[place as usize]);
@@ -206,22 +207,23 @@ impl Timeline {
         }
     }
 
-    /// The places that a place reaches, or that reach it, at ranks that will do.
-    fn between(&mut self, start: u32, will_do: impl Fn(u32) -> bool, forward: bool) -> Vec<u32> {
+    /// The places reachable from a place, or from which it is reachable, at acceptable ranks.
+    fn reachable_within(&mut self, start: u32, is_in_range: impl Fn(u32) -> bool, forward: bool) -> Vec<u32> {
         self.round += 1;
         self.seen[start as usize] = self.round;
         let mut found = vec![start];
         let mut next = 0;
         while let Some(&place) = found.get(next) {
             next += 1;
-            let (fixed, ways) = match forward {
+            let (fixed, precedences) = match forward {
                 true => (self.out.of(place), &self.added_out[place as usize]),
                 false => (self.into.of(place), &self.added_into[place as usize]),
             };
-            let end = |&way: &u32| if forward { self.added[way as usize].second } else { self.added[way as usize].first };
-            for target in fixed.iter().copied().chain(ways.iter().map(end)) {
+            let end =
+                |&precedence: &u32| if forward { self.added[precedence as usize].second } else { self.added[precedence as usize].first };
+            for target in fixed.iter().copied().chain(precedences.iter().map(end)) {
                 self.spent += 1;
-                if self.seen[target as usize] != self.round && will_do(self.rank[target as usize]) {
+                if self.seen[target as usize] != self.round && is_in_range(self.rank[target as usize]) {
                     self.seen[target as usize] = self.round;
                     found.push(target);
                 }
@@ -239,34 +241,35 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
-        /// Ways are added as long as they close no circle, and some are taken back: the order stays true, and paths are found where there are.
+        /// Adds precedences that close no cycle and removes some of them: the order stays valid, and paths are found if and only if they
+        /// exist.
         #[test]
-        fn stays_true_to_all_ways(nodes in 2_u32..20, edges in proptest::collection::vec((0_u32..20, 0_u32..20, 0_usize..8), 0..60)) {
+        fn respects_all_precedences(nodes in 2_u32..20, edges in proptest::collection::vec((0_u32..20, 0_u32..20, 0_usize..8), 0..60)) {
             let graph = Graph::build(nodes as usize, |sink| (1..nodes).step_by(3).for_each(|node| sink.edge(node - 1, node, WW)));
-            let mut timeline = Timeline::new(&Walk::free(&graph, WW), (0..nodes).collect());
+            let mut order = TopologicalOrder::new(&Walk::free(&graph, WW), (0..nodes).collect());
             for (from, to, back) in edges {
                 let (first, second) = (from % nodes, to % nodes);
                 if back == 0 {
-                    let half = timeline.added().len() / 2;
-                    timeline.keep(half);
+                    let half = order.added().len() / 2;
+                    order.truncate(half);
                 }
                 let mut oracle = petgraph::graph::DiGraph::<(), ()>::from_edges((0..nodes).map(|node| (node, node)));
                 let fixed = (1..nodes).step_by(3).map(|node| (node - 1, node));
-                oracle.extend_with_edges(fixed.chain(timeline.added().iter().map(|before| (before.first, before.second))));
+                oracle.extend_with_edges(fixed.chain(order.added().iter().map(|before| (before.first, before.second))));
                 let reaches = first != second && petgraph::algo::has_path_connecting(&oracle, second.into(), first.into(), None);
-                let path = timeline.path(second, first);
+                let path = order.path(second, first);
                 prop_assert_eq!(path.is_some(), reaches || first == second);
                 if !reaches && first != second {
-                    let before = Before { first, second };
-                    let order = timeline.order().to_vec();
-                    timeline.add(before);
-                    prop_assert!(timeline.has(before));
-                    let moved = (0..nodes).find(|&rank| order[rank as usize] != timeline.order()[rank as usize]);
-                    prop_assert_eq!(timeline.take_lowest(), moved.unwrap_or(u32::MAX));
+                    let before = Precedence { first, second };
+                    let before_add = order.places().to_vec();
+                    order.add(before);
+                    prop_assert!(order.satisfies(before));
+                    let moved = (0..nodes).find(|&rank| before_add[rank as usize] != order.places()[rank as usize]);
+                    prop_assert_eq!(order.take_lowest(), moved.unwrap_or(u32::MAX));
                 }
                 for edge in oracle.raw_edges().iter().filter(|edge| edge.source() != edge.target()) {
-                    let before = Before { first: edge.source().index() as u32, second: edge.target().index() as u32 };
-                    prop_assert!(timeline.has(before));
+                    let before = Precedence { first: edge.source().index() as u32, second: edge.target().index() as u32 };
+                    prop_assert!(order.satisfies(before));
                 }
             }
         }
