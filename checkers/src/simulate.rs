@@ -26,6 +26,7 @@ mod keys;
 mod objects;
 mod recipe;
 mod single;
+mod source;
 mod table;
 mod transactions;
 mod truth;
@@ -38,13 +39,8 @@ pub use truth::Truth;
 
 use objects::{Container, Counter, Lock, Log, Register, Semaphore, Set, Text};
 use single::Single;
-use transactions::Transactions;
-
-/// What plays a recipe.
-trait Source: Iterator<Item = Event> + Send {
-    /// What is known by now.
-    fn truth(&self) -> &Truth;
-}
+use source::Source;
+use transactions::{Transactions, has_snapshots};
 
 /// A simulation under way: an iterator of events in real-time order.
 pub struct Simulation {
@@ -77,6 +73,17 @@ impl Simulation {
     /// What the simulator knows of the events so far.
     pub fn truth(&self) -> &Truth {
         self.source.truth()
+    }
+}
+
+impl Recipe {
+    /// Starts the simulation.
+    ///
+    /// # Errors
+    /// When the store does not know the workload, or a number is out of range.
+    pub fn simulate(&self) -> Result<Simulation, RecipeError> {
+        self.validate(has_snapshots(self.store))?;
+        Ok(Simulation::of(self.clone()))
     }
 }
 

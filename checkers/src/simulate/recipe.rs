@@ -3,9 +3,7 @@
 use elenchus_core::{Nanos, Seed};
 use thiserror::Error;
 
-use super::Simulation;
 use super::table::{Store, Workload};
-use super::transactions::has_snapshots;
 
 /// A simulation to be run: the same recipe gives the same history for ever.
 ///
@@ -131,16 +129,8 @@ impl Recipe {
         Recipe { seed: Seed(seed), ..self }
     }
 
-    /// Begins the simulation.
-    ///
-    /// # Errors
-    /// When the store does not know the workload, or a number is out of range.
-    pub fn simulate(&self) -> Result<Simulation, RecipeError> {
-        self.validate()?;
-        Ok(Simulation::of(self.clone()))
-    }
-
-    fn validate(&self) -> Result<(), RecipeError> {
+    /// Checks the recipe for a store that has snapshots with timestamps, or has none.
+    pub(super) fn validate(&self, has_snapshots: bool) -> Result<(), RecipeError> {
         let store = self.store.entry();
         if !store.workloads.contains(&self.workload) {
             let workload = self.workload.entry().name;
@@ -165,7 +155,7 @@ impl Recipe {
         if !(1 <= self.accesses.0 && self.accesses.0 <= self.accesses.1 && self.accesses.1 <= 1_000) {
             return out("accesses", format!("{:?}", self.accesses), "a least and a most number between 1 and 1,000");
         }
-        if self.timestamps && !(self.workload.is_transactional() && self.workload != Workload::Bank && has_snapshots(self.store)) {
+        if self.timestamps && !(self.workload.is_transactional() && self.workload != Workload::Bank && has_snapshots) {
             return out("timestamps", "true".to_owned(), "a store that reads from snapshots of one site, and a workload of transactions");
         }
         Ok(())

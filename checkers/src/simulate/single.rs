@@ -8,12 +8,12 @@ mod served;
 use elenchus_core::{Event, Kind, Nanos, Process, Rng, Value};
 use rustc_hash::FxHashMap;
 
-use super::Source;
 use super::agenda::{Agenda, delay};
 use super::fate::{Effect, Fate, Fates, Lot};
 use super::keys::Keys;
 use super::objects::{Asker, Object, Reply, Request, Rumour};
 use super::recipe::Recipe;
+use super::source::Source;
 use super::truth::Truth;
 use served::Served;
 

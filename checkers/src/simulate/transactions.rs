@@ -12,11 +12,11 @@ mod versions;
 use elenchus_core::{Event, Kind, Nanos, Process, Rng, Symbol, Value};
 use rustc_hash::FxHashMap;
 
-use super::Source;
 use super::agenda::{Agenda, delay};
 use super::fate::{Effect, Fate, Fates};
 use super::keys::Keys;
 use super::recipe::Recipe;
+use super::source::Source;
 use super::table::{Store, Workload};
 use super::truth::Truth;
 use accesses::{Access, ask, asked, f, told};

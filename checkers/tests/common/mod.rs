@@ -1,9 +1,12 @@
-//! Histories for tests: a small notation, and random ones.
+//! Random histories for tests, and an oracle.
 
 #![allow(dead_code, unreachable_pub)]
 
+pub mod dice;
 pub mod fuzzed;
 pub mod store;
+
+pub use dice::Dice;
 
 use elenchus_core::{Event, EventIndex, History, Kind, Model, Nanos, Operation, Process, Step, Symbol, Value};
 
@@ -166,22 +169,6 @@ pub struct Simulation {
     pub defect: Defect,
     /// In about one of how many operations of the second half the defect shows.
     pub rarity: u64,
-}
-
-/// A small generator of random numbers (xorshift*), apart from the one under test.
-pub struct Dice(u64);
-
-impl Dice {
-    pub fn new(seed: u64) -> Dice {
-        Dice(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
-    }
-
-    pub fn below(&mut self, bound: u64) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) % bound
-    }
 }
 
 enum Seat {

@@ -1,35 +1,34 @@
-//! Histories in a few words, random ones, and the comparison of a checker with a naive definition.
+//! Small histories, random ones, and the comparison of a checker with a naive definition.
 
 #![allow(unreachable_pub)]
+
+#[path = "../common/dice.rs"]
+mod dice;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use elenchus_checkers::build;
-use elenchus_core::{CheckSpec, Event, Finding, History, Kind, Nanos, NodeIndex, Operation, Process, Symbol, Value, Verdict, exchange};
+pub use dice::Dice;
+use elenchus_checkers::invariants::Description;
+use elenchus_checkers::{ALL, build};
+use elenchus_core::{CheckSpec, Event, Finding, History, Kind, Nanos, NodeIndex, Operation, Process, Symbol, Value, Verdict};
 use proptest::prelude::*;
 use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
 
-/// A history of lines like `3@n1/key ok read [1 2]`: process, node, key, kind, function, value. One millisecond passes between lines.
+/// A history in the notation of [`History::parse`].
+#[track_caller]
 pub fn history(lines: &str) -> History {
-    let mut edn = String::new();
-    for (at, line) in lines.lines().map(str::trim).filter(|line| !line.is_empty()).enumerate() {
-        let mut words = line.splitn(4, ' ');
-        let who = words.next().unwrap_or_default();
-        let (who, key) = who.split_once('/').map_or((who, None), |(who, key)| (who, Some(key)));
-        let (process, node) = who.split_once('@').map_or((who, None), |(process, node)| (process, Some(node)));
-        let (kind, f) = (words.next().expect("a kind"), words.next().expect("a function"));
-        edn += &format!("{{:process {process}, :time {}, :type :{kind}, :f :{f}, :value {}", at * 1_000_000, words.next().unwrap_or("nil"));
-        edn += &key.map_or(String::new(), |key| format!(", :key {key}"));
-        edn += &node.map_or(String::new(), |node| format!(", :node {node:?}"));
-        edn += "}\n";
-    }
-    exchange::parse(edn.as_bytes()).expect("a history")
+    History::parse(lines).unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// A datum of EDN.
+/// A value in EDN.
 pub fn value(edn: &str) -> Value {
     history(&format!("0 ok x {edn}")).events[0].value.clone()
+}
+
+/// The invariants of the table.
+pub fn invariants() -> impl Iterator<Item = &'static Description> {
+    ALL.iter().filter_map(|entry| entry.invariant)
 }
 
 /// What a check finds.
@@ -56,8 +55,7 @@ pub fn expect(spec: &CheckSpec, lines: &str, verdict: Verdict, anomalies: &[(&st
 
 /// Asserts that every anomaly names invocations in order, says what is wrong, and argues in sentences.
 fn proven(finding: &Finding, history: &History) {
-    let known =
-        elenchus_checkers::invariants::DESCRIPTIONS.iter().find(|description| description.name == finding.checker).expect("described");
+    let known = invariants().find(|description| description.name == finding.checker).expect("described");
     for anomaly in &finding.anomalies {
         assert!(known.anomalies.iter().any(|(name, _)| *name == anomaly.name), "{} is not described", anomaly.name);
         assert!(!anomaly.operations.is_empty() && anomaly.operations.is_sorted_by(|a, b| a < b), "{anomaly:#?}");
@@ -90,21 +88,6 @@ impl Naive {
     }
 }
 
-/// Random numbers for one decision.
-pub struct Dice(u64);
-
-impl Dice {
-    pub fn below(&mut self, bound: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        ((self.0 >> 33) % bound as u64) as usize
-    }
-
-    pub fn pick<'v, T>(&mut self, items: &'v [T]) -> &'v T {
-        let at = self.below(items.len());
-        &items[at]
-    }
-}
-
 /// What random clients ask, and what they are told.
 pub struct World<'w> {
     /// Functions with their arguments.
@@ -124,7 +107,7 @@ impl World<'_> {
         let mut open: Vec<Option<(Symbol, Value)>> = vec![None; 256];
         let mut names: Vec<u32> = (0..256).collect();
         for &(seat, seed) in choices {
-            let (mut dice, seat) = (Dice(seed), usize::from(seat));
+            let (mut dice, seat) = (Dice::new(seed), usize::from(seat));
             let mut tell = |process, kind, f, value| {
                 let (time, node) = (Nanos(events.len() as u64 * 1_000_000), Some(NodeIndex(seat as u16 % 2)));
                 events.push(Event { time, process: Process::Client(process), kind, f, key: None, value, error: None, node });
