@@ -142,37 +142,37 @@ macro_rules! checkers {
 
 checkers! {
     rows {
-        Linearizability "linearizable" "whether every object behaves as its model, in an order true to real time"
+        Linearizability "linearizable" "whether every object is linearizable with respect to its model"
             [MODEL, INITIAL, TIME_LIMIT, MEMORY, MINIMISE, WITNESS] linearizable;
-        Consistency "sequential" "whether registers have one order of all operations that is true to every session"
+        Consistency "sequential" "whether registers have one total order of operations that respects the order of every session"
             [INITIAL_VALUE, TIME_LIMIT] |options| consistency(options, ConsistencyModel::Sequential);
-        Consistency "causal-memory" "whether every session sees the writes to all registers in an order of its own that is true to causality (CM)"
+        Consistency "causal-memory" "whether the writes to all registers have, for each session, an order that respects causality (CM)"
             [INITIAL_VALUE] |options| consistency(options, ConsistencyModel::CausalMemory);
-        Consistency "causal-convergence" "whether all sessions order conflicting writes to registers alike, in an order true to causality (CCv)"
+        Consistency "causal-convergence" "whether all sessions agree on an order of conflicting writes to registers that respects causality (CCv)"
             [INITIAL_VALUE] |options| consistency(options, ConsistencyModel::CausalConvergence);
-        Consistency "causal" "whether no session reads a register's value that is causally overwritten (CC)"
+        Consistency "causal" "whether no session reads a value of a register that is causally overwritten (CC)"
             [INITIAL_VALUE] |options| consistency(options, ConsistencyModel::Causal);
-        Consistency "pram" "whether every session sees the writes of every other to all registers in their order"
+        Consistency "pram" "whether every session sees the writes of each other session to all registers in their order"
             [INITIAL_VALUE] |options| consistency(options, ConsistencyModel::Pram);
-        Consistency "read-your-writes" "whether no session reads a register's value older than one that it wrote"
+        Consistency "read-your-writes" "whether no session reads a value of a register older than one that it wrote"
             [INITIAL_VALUE] |options| consistency(options, ConsistencyModel::ReadYourWrites);
-        Consistency "monotonic-reads" "whether no session reads a register's value older than one that it read before"
+        Consistency "monotonic-reads" "whether no session reads a value of a register older than one that it read before"
             [INITIAL_VALUE] |options| consistency(options, ConsistencyModel::MonotonicReads);
-        Consistency "monotonic-writes" "whether a session that saw a write to a register sees what its writer wrote before"
+        Consistency "monotonic-writes" "whether a session that saw a write to a register also sees its writer's earlier writes"
             [INITIAL_VALUE] |options| consistency(options, ConsistencyModel::MonotonicWrites);
-        Consistency "writes-follow-reads" "whether a session that saw a write to a register sees what its writer had read before"
+        Consistency "writes-follow-reads" "whether a session that saw a write to a register also sees what its writer had read before"
             [INITIAL_VALUE] |options| consistency(options, ConsistencyModel::WritesFollowReads);
         Consistency "regular-register" "whether every read of a register returned the last write before it or one concurrent with it"
             [INITIAL_VALUE] |options| consistency(options, ConsistencyModel::Regular);
         Consistency "safe-register" "whether every read of a register that is concurrent with no write returned the last one"
             [INITIAL_VALUE] |options| consistency(options, ConsistencyModel::Safe);
-        Consistency "k-atomic" "whether every read of a register returned one of the last k versions, in an order true to real time"
+        Consistency "k-atomic" "whether every read of a register returned one of the last k versions, in an order that respects real time"
             [INITIAL_VALUE, TIME_LIMIT, K] |options| consistency(options, ConsistencyModel::KAtomic);
         Consistency "bounded-staleness" "by how many versions and for how long reads of registers were stale, and whether that is within bounds"
             [INITIAL_VALUE, TIME_LIMIT, VERSIONS, AGE] |options| consistency(options, ConsistencyModel::BoundedStaleness);
         Consistency "eventual" "whether all readers of a register agreed after the last write"
             [INITIAL_VALUE, WITHIN] |options| consistency(options, ConsistencyModel::Eventual);
-        Consistency "strongest" "the strongest consistency models of registers that hold, and what violates the next stronger ones"
+        Consistency "strongest" "the strongest consistency models that hold for registers, and what violates the next stronger ones"
             [INITIAL_VALUE, TIME_LIMIT, K, WITHIN, AT_LEAST] strongest;
         Transactions "list-append" "which isolation levels are violated by transactions that append to lists and read them"
             [ISOLATION, EXAMPLES] |options| transactional("list-append", Datatype::ListAppend, options);

@@ -194,7 +194,8 @@ fn options(args: &CheckArgs) -> Result<Vec<(String, serde_json::Value)>, CheckEr
 pub fn listing() -> String {
     let mut text = String::from("checkers (--workload NAME; the weaker models of single objects also as --model NAME):\n");
     for entry in ALL {
-        let options = if entry.options.is_empty() { String::new() } else { format!(" [{}]", entry.options.join(", ")) };
+        let names: Vec<&str> = entry.options.iter().map(|option| option.name).collect();
+        let options = if names.is_empty() { String::new() } else { format!(" [{}]", names.join(", ")) };
         let _ = writeln!(text, "  {:<20} {}{options}", entry.name, entry.about);
     }
     text.push_str("\nmodels (--model NAME; operations as the history has them):\n");

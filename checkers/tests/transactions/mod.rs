@@ -107,7 +107,7 @@ pub fn random_with(dice: &mut Dice, datatype: Datatype, has_scans: bool) -> Vec<
             Step::Read { key, told: Vec::new() }
         });
         let steps = steps.collect();
-        let invoked = ends[session].max(now + 3 * dice.below(3));
+        let invoked: usize = ends[session].max(now + 3 * dice.below(3));
         let completed = invoked + 1 + dice.below(12);
         ends[session] = completed + 1;
         now = invoked.saturating_sub(4);

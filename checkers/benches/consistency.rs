@@ -1,12 +1,15 @@
-//! How long each model takes to judge, on histories of simulated stores: milliseconds of this thread's processor time where the system
-//! tells (Linux), so that a busy machine does not count; otherwise of the clock. Linearizability and k-atomicity use other threads too.
+//! How long each consistency model takes to check: `cargo bench -p elenchus-checkers --bench consistency -- [OPERATIONS [PROCESSES [CRASHED]]]`,
+//! the last in a thousand writes. Milliseconds of this thread's processor time; linearizability and k-atomicity use other threads too.
 //!
-//! `cargo run --release -p elenchus-checkers --example consistency [OPERATIONS] [PROCESSES] [CRASHED PER MILLE]`
+//! The stores are simulated here, not by [`elenchus_checkers::simulate`], whose stores keep each key consistent by itself: their
+//! histories violate models over all keys at once, and only a history that satisfies a model shows what a check of it costs.
+
+mod common;
 
 use std::time::Instant;
 
 use elenchus_checkers::consistency::{CONSISTENCY_MODELS, Options, check};
-use elenchus_core::{Event, History, Kind, Nanos, Process, Symbol, Value};
+use elenchus_core::{Event, History, Kind, Nanos, Process, Rng, Seed, Symbol, Value};
 
 const KEYS: u64 = 10;
 
@@ -28,17 +31,6 @@ enum Store {
 /// Whether it writes, its key, its value, and what it will be told once it has happened.
 type Open = (bool, usize, i64, Option<Value>);
 
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) % bound
-    }
-}
-
 /// A write on its way.
 #[derive(Clone)]
 struct Message {
@@ -59,7 +51,7 @@ struct Copy {
 }
 
 fn simulate(store: Store, operations: u64, processes: usize, crashed: u64, seed: u64) -> History {
-    let mut dice = Dice(seed * 2 + 1);
+    let mut dice = Seed(seed).stream("bench");
     let empty = Copy { values: vec![(None, (0, 0)); KEYS as usize], seen: vec![0; processes], clock: 0, applied: 0, inbox: Vec::new() };
     let mut copies = vec![empty; processes];
     let (mut log, mut past): (Vec<(usize, i64)>, Vec<Vec<i64>>) = (Vec::new(), vec![Vec::new(); KEYS as usize]);
@@ -101,7 +93,7 @@ fn simulate(store: Store, operations: u64, processes: usize, crashed: u64, seed:
 #[allow(clippy::too_many_arguments)]
 fn act(
     store: Store,
-    dice: &mut Dice,
+    dice: &mut Rng,
     copies: &mut [Copy],
     log: &mut Vec<(usize, i64)>,
     past: &mut [Vec<i64>],
@@ -145,7 +137,7 @@ fn act(
 }
 
 /// Takes in most of what may be taken in, in an order that causality allows.
-fn deliver(store: Store, dice: &mut Dice, copy: &mut Copy) {
+fn deliver(store: Store, dice: &mut Rng, copy: &mut Copy) {
     let mut rest = Vec::new();
     for message in std::mem::take(&mut copy.inbox) {
         let is_next = message
@@ -168,16 +160,10 @@ fn deliver(store: Store, dice: &mut Dice, copy: &mut Copy) {
     copy.inbox = rest;
 }
 
-/// Seconds of processor time, or of the clock.
-fn spent(start: &Instant) -> f64 {
-    let told = std::fs::read_to_string("/proc/thread-self/schedstat").ok();
-    let nanoseconds = told.and_then(|told| told.split(' ').next()?.parse::<f64>().ok());
-    nanoseconds.map_or_else(|| start.elapsed().as_secs_f64(), |nanoseconds| nanoseconds / 1e9)
-}
-
 fn main() {
-    let number = |at, default| std::env::args().nth(at).and_then(|word| word.parse().ok()).unwrap_or(default);
-    let (operations, processes, crashed) = (number(1, 100_000), number(2, 10) as usize, number(3, 0));
+    let arguments = common::arguments();
+    let number = |at: usize, default| arguments.get(at).map_or(default, |word| word.parse().expect("a number"));
+    let (operations, processes, crashed) = (common::size(arguments.first(), 100_000), number(1, 10) as usize, number(2, 0));
     let start = Instant::now();
     println!("{operations} operations, {processes} processes, {crashed} of 1000 writes crashed, {KEYS} keys; milliseconds");
     let stores = [Store::Atomic, Store::Sequential, Store::Causal, Store::Convergent, Store::Stale];
@@ -191,9 +177,9 @@ fn main() {
             let mut times = Vec::new();
             let mut verdict = String::new();
             for _ in 0..3 {
-                let began = spent(&start);
-                let judgement = check(history, entry.model, &Options::default()).expect("well formed");
-                times.push((spent(&start) - began) * 1e3);
+                let began = common::thread_seconds(start);
+                let judgement = check(entry.model, history, &Options::default()).expect("well formed");
+                times.push((common::thread_seconds(start) - began) * 1e3);
                 verdict = judgement.verdict.to_string();
                 if times[0] > 5e3 {
                     break;

@@ -1,12 +1,15 @@
-//! How fast the checkers of invariants are: `cargo run --release --example invariants -- [OPERATIONS] [CHECKER …]`.
+//! How long the invariants take to check: `cargo bench -p elenchus-checkers --bench invariants -- [OPERATIONS [CHECKER …]]`.
 //!
-//! Plays a simulated system from a fixed seed, one operation at a time on each of some processes with one in a hundred crashing, and times every
-//! checker on its history three times; the median is printed, and the processor time of all threads, which says more on a busy machine.
+//! Prints the median of three checks, and the processor time of all threads, which a busy machine changes less. Each history is one of
+//! a correct system, of concurrent operations of which one in a hundred crashes. They are made here because most of these vocabularies
+//! are not among the workloads of [`elenchus_checkers::simulate`].
+
+mod common;
 
 use std::time::Instant;
 
 use elenchus_checkers::build;
-use elenchus_core::{CheckSpec, Event, History, Kind, Nanos, NodeIndex, Process, Symbol, Value};
+use elenchus_core::{CheckSpec, Event, History, Kind, Nanos, NodeIndex, Process, Rng, Seed, Symbol, Value};
 
 /// Clients at a time.
 const PROCESSES: u64 = 16;
@@ -14,24 +17,12 @@ const PROCESSES: u64 = 16;
 /// Operations on a key, where keys are independent.
 const PER_KEY: u64 = 500;
 
-/// A small generator of random numbers (xorshift*).
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) % bound
-    }
-}
-
 /// One operation as it will be recorded: function, key, argument, answer.
 type Asked = (&'static str, Option<Value>, Value, Value);
 
 /// Records operations so that about as many overlap as there are processes. Each takes effect where it is asked.
-fn play(operations: u64, mut next: impl FnMut(u64, u64, &mut Dice) -> Asked) -> History {
-    let mut dice = Dice(0x9E37_79B9_7F4A_7C15);
+fn play(operations: u64, mut next: impl FnMut(u64, u64, &mut Rng) -> Asked) -> History {
+    let mut dice = Seed(7).stream("bench");
     let mut names: Vec<u32> = (0..PROCESSES as u32).collect();
     let mut open: Vec<Option<(Kind, Asked)>> = (0..PROCESSES).map(|_| None).collect();
     let mut events = Vec::with_capacity(operations as usize * 2);
@@ -225,8 +216,8 @@ fn processor_seconds() -> f64 {
 }
 
 fn main() {
-    let mut arguments = std::env::args().skip(1);
-    let operations = arguments.next().and_then(|number| number.parse().ok()).unwrap_or(1_000_000);
+    let mut arguments = common::arguments().into_iter();
+    let operations = common::size(arguments.next().as_ref(), 1_000_000);
     let chosen: Vec<String> = arguments.collect();
     println!("{:<16}{:>12}{:>10}{:>10}  verdict", "checker", "operations", "seconds", "cpu s");
     for (name, simulate) in ROWS.iter().filter(|(name, _)| chosen.is_empty() || chosen.iter().any(|it| it == name)) {
