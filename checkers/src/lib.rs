@@ -124,7 +124,7 @@
 //!     2 txn [[r x nil] [r y nil]] → [[r x [1]] [r y [1]]]
 //! ")?;
 //! let finding = check(&Transactional::of(Datatype::ListAppend), &write_skew);
-//! assert_eq!(finding.anomalies[0].name, "G2-item");
+//! assert_eq!(finding.anomalies[0].name, "write-skew");
 //! # Ok::<(), elenchus_checkers::NotationError>(())
 //! ```
 //!

@@ -3,6 +3,7 @@
 use elenchus_core::{Checker, Finding, History, Model, Symbol};
 
 use crate::consistency::{Consistency, ConsistencyModel, Options as ConsistencyOptions, Strongest};
+use crate::invariants::{Checked, Invariant};
 use crate::linearizable::{Linearizable, Options as LinearizableOptions};
 use crate::transactional::{Datatype, Level, Options as TransactionalOptions, Transactional};
 
@@ -13,7 +14,7 @@ use crate::transactional::{Datatype, Level, Options as TransactionalOptions, Tra
 /// | linearizability | every [`Model`], with the search's defaults; [`Linearizable`] with others | `check(&Register::default(), &history)` |
 /// | consistency models of registers | [`ConsistencyModel`], [`Consistency`], [`Strongest`] | `check(&ConsistencyModel::Causal, &history)` |
 /// | transactions | [`Transactional`] | `check(&Transactional::of(Datatype::ListAppend), &history)` |
-/// | invariants | every type of [`invariants`](crate::invariants) | `check(&Bank::default(), &history)` |
+/// | invariants | every checker of [`invariants`](crate::invariants); [`Checked`] with an [`Invariant`] of your own | `check(&Bank::default(), &history)` |
 pub trait Property {
     /// Checks a history for the property.
     fn check(&self, history: &History) -> Finding;
@@ -60,6 +61,13 @@ macro_rules! properties {
 }
 
 properties!(Linearizable, Consistency, Strongest, Transactional);
+
+/// An invariant of your own.
+impl<I: Invariant> Property for Checked<I> {
+    fn check(&self, history: &History) -> Finding {
+        Checker::check(self, history)
+    }
+}
 
 /// This consistency model of registers that are nil at first. [`Consistency`] has options.
 impl Property for ConsistencyModel {

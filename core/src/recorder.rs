@@ -1,5 +1,6 @@
 //! Recording a history while threads call a store.
 
+use std::fmt;
 use std::marker::PhantomData;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
@@ -42,9 +43,8 @@ use crate::{Event, Failure, History, Kind, Nanos, NodeIndex, Process, Symbol, Va
 /// # Ok::<(), elenchus_core::HistoryError>(())
 /// ```
 ///
-/// A recorder is a handle: clones record into the same history. Times and order are taken under one lock, so the order of events is the
-/// order of their times, and an operation's interval contains the moment at which it took effect. Recording one event takes well under a
-/// microsecond, and memory grows by about a hundred bytes per event.
+/// A recorder is a handle: clones record into the same history. An event takes its place and its time under one lock, so the order of
+/// events is the order of their times, and an operation's interval contains the moment at which it took effect.
 #[derive(Clone, Debug)]
 pub struct Recorder {
     shared: Arc<Shared>,
@@ -76,6 +76,15 @@ enum Caller {
     Client(u32),
     /// A number of the user's own.
     Numbered(u32),
+}
+
+impl fmt::Display for Caller {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Caller::Client(number) => write!(out, "client {number}"),
+            Caller::Numbered(number) => write!(out, "process {number}"),
+        }
+    }
 }
 
 impl Default for Recorder {
@@ -133,7 +142,7 @@ impl Recorder {
             None => false,
         });
         // Not under the lock, so that other threads can go on.
-        assert!(is_begun, "{caller:?} invokes `{f}` while its previous operation is pending; a process does one thing at a time");
+        assert!(is_begun, "{caller} invokes `{f}` while its previous operation is pending; a process does one thing at a time");
         PendingOperation { recorder: self.clone(), caller, invocation: Some(invocation), client: PhantomData }
     }
 
@@ -356,7 +365,7 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "a process does one thing at a time")]
+    #[should_panic(expected = "process 3 invokes `read` while its previous operation is pending")]
     fn a_process_with_a_pending_operation_cannot_invoke() {
         let recorder = Recorder::new();
         let _pending = recorder.invoke(3, "read", (), ());

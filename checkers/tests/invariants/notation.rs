@@ -31,18 +31,18 @@ pub fn invariants() -> impl Iterator<Item = &'static Description> {
     ALL.iter().filter_map(|entry| entry.invariant)
 }
 
-/// What a check finds.
+/// The finding of a check.
 pub fn check(spec: &CheckSpec, history: &History) -> Finding {
     build(spec).expect("a checker").check(history)
 }
 
-/// How many anomalies of each kind a finding has.
+/// The number of anomalies of each kind.
 pub fn counts(finding: &Finding) -> BTreeMap<String, u64> {
     let counts = finding.details.get("counts").and_then(serde_json::Value::as_object);
     counts.into_iter().flatten().map(|(name, count)| (name.clone(), count.as_u64().expect("a count"))).collect()
 }
 
-/// Asserts the verdict and the anomalies of a history, and that each anomaly comes with its proof.
+/// Asserts the verdict and the anomalies of a history, and that each anomaly has its proof.
 #[track_caller]
 pub fn expect(spec: &CheckSpec, lines: &str, verdict: Verdict, anomalies: &[(&str, u64)]) -> Finding {
     let history = history(lines);
@@ -53,7 +53,7 @@ pub fn expect(spec: &CheckSpec, lines: &str, verdict: Verdict, anomalies: &[(&st
     finding
 }
 
-/// Asserts that every anomaly names invocations in order, says what is wrong, and argues in sentences.
+/// Asserts that every anomaly is described, names invocations in order, and argues in sentences.
 fn proven(finding: &Finding, history: &History) {
     let known = invariants().find(|description| description.name == finding.checker).expect("described");
     for anomaly in &finding.anomalies {
@@ -65,7 +65,7 @@ fn proven(finding: &Finding, history: &History) {
     }
 }
 
-/// What a naive definition says of a history.
+/// The anomalies of a history by a naive definition.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Naive {
     pub counts: BTreeMap<String, u64>,
@@ -88,26 +88,26 @@ impl Naive {
     }
 }
 
-/// What random clients ask, and what they are told.
+/// The operations of random clients, and their results.
 pub struct World<'w> {
     /// Functions with their arguments.
     pub inputs: Vec<(&'static str, Value)>,
-    /// The answer to an operation, where those before it had effects in the order in which they were answered.
+    /// The result of an operation, given those that took effect before it, in order.
     #[allow(clippy::type_complexity)]
     pub answer: &'w dyn Fn(&str, &Value, &[(Symbol, Value)], &mut Dice) -> Value,
-    /// Failures and crashes, each of a hundred.
+    /// Percentages of failed and crashed operations.
     pub troubles: (usize, usize),
 }
 
 impl World<'_> {
-    /// Plays: a process that is idle asks, one that is busy is answered.
+    /// A random history: an idle process invokes, a busy one completes.
     fn play(&self, choices: &[(u8, u64)]) -> History {
         let mut events: Vec<Event> = Vec::new();
         let mut done = Vec::new();
         let mut open: Vec<Option<(Symbol, Value)>> = vec![None; 256];
         let mut names: Vec<u32> = (0..256).collect();
         for &(seat, seed) in choices {
-            let (mut dice, seat) = (Dice::new(seed), usize::from(seat));
+            let (mut dice, seat) = (Dice::linear(seed), usize::from(seat));
             let mut tell = |process, kind, f, value| {
                 let (time, node) = (Nanos(events.len() as u64 * 1_000_000), Some(NodeIndex(seat as u16 % 2)));
                 events.push(Event { time, process: Process::Client(process), kind, f, key: None, value, error: None, node });
@@ -137,7 +137,7 @@ impl World<'_> {
     }
 }
 
-/// How many random histories are compared.
+/// How many random histories a test compares.
 pub fn cases() -> u32 {
     std::env::var("ELENCHUS_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(1_000)
 }
