@@ -13,25 +13,25 @@ use elenchus_core::{Event, History, Kind, Nanos, Process, Rng, Seed, Symbol, Val
 
 const KEYS: u64 = 10;
 
-/// How a store answers.
+/// How a store behaves.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Store {
-    /// At once, from one copy.
+    /// One copy.
     Atomic,
-    /// Reads from a copy that lags behind a log, writes when the copy has caught up.
+    /// One log of writes. Reads come from a replica that lags behind it; a write waits until the replica has caught up.
     Sequential,
-    /// From copies that deliver each other's writes late, in causal order; the last to arrive wins.
+    /// Replicas that receive each other's writes late, in causal order; the last to arrive wins.
     Causal,
-    /// The same; the one with the latest timestamp wins.
+    /// The same; the write with the latest timestamp wins.
     Convergent,
-    /// Like the atomic one, with one read in a thousand from three writes ago.
+    /// One copy, but one read in a thousand is three writes behind.
     Stale,
 }
 
-/// Whether it writes, its key, its value, and what it will be told once it has happened.
-type Open = (bool, usize, i64, Option<Value>);
+/// A pending operation: whether it writes, its key, its value, and its result once it has taken effect.
+type Pending = (bool, usize, i64, Option<Value>);
 
-/// A write on its way.
+/// A write that a replica has not applied.
 #[derive(Clone)]
 struct Message {
     from: usize,
@@ -42,7 +42,7 @@ struct Message {
 }
 
 #[derive(Clone, Default)]
-struct Copy {
+struct Replica {
     values: Vec<(Option<i64>, (u64, usize))>,
     seen: Vec<u64>,
     clock: u64,
@@ -52,12 +52,12 @@ struct Copy {
 
 fn simulate(store: Store, operations: u64, processes: usize, crashed: u64, seed: u64) -> History {
     let mut dice = Seed(seed).stream("bench");
-    let empty = Copy { values: vec![(None, (0, 0)); KEYS as usize], seen: vec![0; processes], clock: 0, applied: 0, inbox: Vec::new() };
-    let mut copies = vec![empty; processes];
+    let empty = Replica { values: vec![(None, (0, 0)); KEYS as usize], seen: vec![0; processes], clock: 0, applied: 0, inbox: Vec::new() };
+    let mut replicas = vec![empty; processes];
     let (mut log, mut past): (Vec<(usize, i64)>, Vec<Vec<i64>>) = (Vec::new(), vec![Vec::new(); KEYS as usize]);
     let mut names: Vec<u32> = (0..processes as u32).collect();
     let mut events = Vec::new();
-    let mut open: Vec<Option<Open>> = vec![None; processes];
+    let mut open: Vec<Option<Pending>> = vec![None; processes];
     let (mut asked, mut next) = (0, 0_i64);
     while asked < operations || open.iter().any(Option::is_some) {
         let at = dice.below(processes as u64) as usize;
@@ -76,15 +76,15 @@ fn simulate(store: Store, operations: u64, processes: usize, crashed: u64, seed:
             }
             None => {}
             Some((write, key, value, None)) => {
-                let told = act(store, &mut dice, &mut copies, &mut log, &mut past, at, write.then_some(value), key);
+                let result = act(store, &mut dice, &mut replicas, &mut log, &mut past, at, write.then_some(value), key);
                 if write && dice.below(1000) < crashed {
                     push(Kind::Info, write, key, Value::Int(value));
                     names[at] += processes as u32;
                 } else {
-                    open[at] = Some((write, key, value, Some(told)));
+                    open[at] = Some((write, key, value, Some(result)));
                 }
             }
-            Some((write, key, _, Some(told))) => push(Kind::Ok, write, key, told),
+            Some((write, key, _, Some(result))) => push(Kind::Ok, write, key, result),
         }
     }
     History::new(events)
@@ -94,7 +94,7 @@ fn simulate(store: Store, operations: u64, processes: usize, crashed: u64, seed:
 fn act(
     store: Store,
     dice: &mut Rng,
-    copies: &mut [Copy],
+    replicas: &mut [Replica],
     log: &mut Vec<(usize, i64)>,
     past: &mut [Vec<i64>],
     at: usize,
@@ -110,54 +110,54 @@ fn act(
         }
         (Store::Sequential, _) => {
             log.extend(write.map(|value| (key, value)));
-            let copy = &mut copies[at];
-            let until = if write.is_some() { log.len() } else { (copy.applied + dice.below(8) as usize).min(log.len()) };
-            for &(key, value) in &log[copy.applied..until] {
-                copy.values[key].0 = Some(value);
+            let replica = &mut replicas[at];
+            let until = if write.is_some() { log.len() } else { (replica.applied + dice.below(8) as usize).min(log.len()) };
+            for &(key, value) in &log[replica.applied..until] {
+                replica.values[key].0 = Some(value);
             }
-            copy.applied = until;
-            return write.map_or(word(copy.values[key].0), Value::Int);
+            replica.applied = until;
+            return write.map_or(word(replica.values[key].0), Value::Int);
         }
         (Store::Causal | Store::Convergent, _) => {
             if dice.below(4) == 0 {
-                deliver(store, dice, &mut copies[at]);
+                deliver(store, dice, &mut replicas[at]);
             }
-            let Some(value) = write else { return word(copies[at].values[key].0) };
-            let copy = &mut copies[at];
-            copy.clock += 1;
-            let message = Message { from: at, after: copy.seen.clone(), stamp: (copy.clock, at), key, value };
-            copy.seen[at] += 1;
-            copy.values[key] = (Some(value), message.stamp);
-            for (_, copy) in copies.iter_mut().enumerate().filter(|(other, _)| *other != at) {
-                copy.inbox.push(message.clone());
+            let Some(value) = write else { return word(replicas[at].values[key].0) };
+            let replica = &mut replicas[at];
+            replica.clock += 1;
+            let message = Message { from: at, after: replica.seen.clone(), stamp: (replica.clock, at), key, value };
+            replica.seen[at] += 1;
+            replica.values[key] = (Some(value), message.stamp);
+            for (_, replica) in replicas.iter_mut().enumerate().filter(|(other, _)| *other != at) {
+                replica.inbox.push(message.clone());
             }
         }
     }
     write.map_or(Value::Nil, Value::Int)
 }
 
-/// Takes in most of what may be taken in, in an order that causality allows.
-fn deliver(store: Store, dice: &mut Rng, copy: &mut Copy) {
+/// Applies most of the writes that a replica may apply, in an order that respects causality.
+fn deliver(store: Store, dice: &mut Rng, replica: &mut Replica) {
     let mut rest = Vec::new();
-    for message in std::mem::take(&mut copy.inbox) {
+    for message in std::mem::take(&mut replica.inbox) {
         let is_next = message
             .after
             .iter()
-            .zip(&copy.seen)
+            .zip(&replica.seen)
             .enumerate()
             .all(|(from, (after, seen))| if from == message.from { after == seen } else { after <= seen });
         if !is_next || dice.below(5) == 0 {
             rest.push(message);
             continue;
         }
-        copy.seen[message.from] += 1;
-        copy.clock = copy.clock.max(message.stamp.0);
-        let held = &mut copy.values[message.key];
+        replica.seen[message.from] += 1;
+        replica.clock = replica.clock.max(message.stamp.0);
+        let held = &mut replica.values[message.key];
         if store == Store::Causal || held.1 < message.stamp {
             *held = (Some(message.value), message.stamp);
         }
     }
-    copy.inbox = rest;
+    replica.inbox = rest;
 }
 
 fn main() {
