@@ -22,7 +22,7 @@ impl Dice {
     }
 
     pub fn given(bytes: &[u8]) -> Dice {
-        Dice::Given(bytes.to_vec().into_iter())
+        Dice::Given(Vec::from(bytes).into_iter())
     }
 
     /// A number below `bound`, which must be positive.
