@@ -59,25 +59,28 @@ fn main() -> ExitCode {
             threads.spawn(move || {
                 // From a seed, so that every run asks the same.
                 let mut random = Seed(thread).stream("operations");
-                for _ in 0..2_000 {
-                    let key = ["x", "y", "z"][random.below(3) as usize];
-                    let (old, new) = (random.below(4) as i64, random.below(4) as i64);
-                    match random.below(3) {
-                        0 => {
-                            let operation = client.invoke("read", key, ());
-                            operation.ok(store.get(key));
-                        }
-                        1 => {
-                            let operation = client.invoke("write", key, new);
-                            store.put(key, new);
+                let mut last_seen = None;
+                for number in 0..1_000 {
+                    // Unique values make counterexamples short: each read shows which write it saw.
+                    let new = (thread * 1_000 + number) as i64;
+                    match (random.below(4), last_seen) {
+                        (0, _) => {
+                            let operation = client.invoke("write", "x", new);
+                            store.put("x", new);
                             operation.ok(new);
                         }
-                        _ => {
-                            let operation = client.invoke("cas", key, Value::pair(old, new));
-                            match store.compare_and_set(key, old, new) {
+                        (1, Some(old)) => {
+                            let operation = client.invoke("cas", "x", Value::pair(old, new));
+                            match store.compare_and_set("x", old, new) {
                                 true => operation.ok(Value::pair(old, new)),
+                                // It found another value, so nothing happened. After a time-out it would be `info`.
                                 false => operation.fail("another value"),
                             }
+                        }
+                        _ => {
+                            let operation = client.invoke("read", "x", ());
+                            last_seen = store.get("x");
+                            operation.ok(last_seen);
                         }
                     }
                 }
