@@ -9,7 +9,7 @@
 //! | [`Bank`] | transfers preserve the total |
 //! | [`CausalReverse`] | a write is not seen without those acknowledged before it |
 //! | [`Convergence`] | replicas agree in the end, on what the writes allow |
-//! | [`Counter`] | reads lie within bounds |
+//! | [`CounterBounds`] | reads lie within bounds |
 //! | [`Fifo`] | the values of a producer come out in its order |
 //! | [`Kafka`] | partitioned logs lose, repeat, reorder and invent nothing |
 //! | [`Lock`] | one holder at a time, rising tokens, leases that end |
@@ -17,7 +17,7 @@
 //! | [`Monotonic`] | numbers rise |
 //! | [`SnapshotTimestamps`] | transactions read the snapshots of their timestamps |
 //! | [`Saga`] | sagas end all done or all compensated |
-//! | [`Set`] | a final read has all that was added |
+//! | [`FinalSet`] | a final read has all that was added |
 //! | [`SetFull`] | every read has all that was added, sooner or later |
 //! | [`Tombstones`] | what was deleted does not come back |
 //! | [`TotalQueue`] | what goes in comes out |
@@ -51,9 +51,10 @@ mod writes;
 
 pub use bank::Bank;
 pub use causal_reverse::CausalReverse;
+pub(crate) use checker::check_invariant;
 pub use checker::{Checked, Invariant, Part};
 pub use convergence::{Convergence, Replicated};
-pub use counter::Counter;
+pub use counter::CounterBounds;
 pub use description::{Description, Shape, Word};
 pub use fifo::{DeliveryOrder, Fifo};
 pub use kafka::Kafka;
@@ -62,31 +63,10 @@ pub use long_fork::LongFork;
 pub use monotonic::{Monotonic, Scope};
 pub use report::{EXAMPLES, Evidence, Report};
 pub use saga::Saga;
-pub use set::Set;
+pub use set::FinalSet;
 pub use set_full::SetFull;
 pub use snapshot_timestamps::SnapshotTimestamps;
 pub use tombstones::Tombstones;
 pub use total_queue::TotalQueue;
 pub use two_stores::TwoStores;
 pub use unique_ids::UniqueIds;
-
-/// Every invariant, described.
-pub const DESCRIPTIONS: &[&Description] = &[
-    &Bank::DESCRIPTION,
-    &CausalReverse::DESCRIPTION,
-    &Convergence::DESCRIPTION,
-    &Counter::DESCRIPTION,
-    &Fifo::DESCRIPTION,
-    &Kafka::DESCRIPTION,
-    &Lock::DESCRIPTION,
-    &LongFork::DESCRIPTION,
-    &Monotonic::DESCRIPTION,
-    &Saga::DESCRIPTION,
-    &SnapshotTimestamps::DESCRIPTION,
-    &Set::DESCRIPTION,
-    &SetFull::DESCRIPTION,
-    &Tombstones::DESCRIPTION,
-    &TotalQueue::DESCRIPTION,
-    &TwoStores::DESCRIPTION,
-    &UniqueIds::DESCRIPTION,
-];

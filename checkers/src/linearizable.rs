@@ -5,17 +5,13 @@
 //! ```
 //! use elenchus_checkers::linearizable::{self, Options};
 //! use elenchus_checkers::models::Register;
-//! use elenchus_core::{Event, History, Kind, Nanos, Process, Symbol, Value, Verdict};
+//! use elenchus_core::{History, Verdict};
 //!
-//! let event = |process, kind, f, value: i64| Event {
-//!     time: Nanos::ZERO, process: Process::Client(process), kind, f: Symbol::of(f),
-//!     key: None, value: Value::Int(value), error: None, node: None,
-//! };
-//! let history = History::new(vec![
-//!     event(0, Kind::Invoke, "write", 1), event(0, Kind::Ok, "write", 1),
-//!     event(0, Kind::Invoke, "write", 2), event(0, Kind::Ok, "write", 2),
-//!     event(1, Kind::Invoke, "read", 0), event(1, Kind::Ok, "read", 1), // stale
-//! ]);
+//! let history = History::parse("
+//!     0 write 1 ok
+//!     0 write 2 ok
+//!     1 read → 1   # stale
+//! ").unwrap();
 //! let judgement = linearizable::check(&Register::default(), &history, &Options::default()).unwrap();
 //! assert_eq!(judgement.verdict, Verdict::Invalid);
 //! assert_eq!(judgement.failures[0].operations.len(), 3);

@@ -28,6 +28,7 @@ mod outcome;
 mod recipe;
 mod rules;
 mod single;
+mod source;
 mod table;
 mod transactions;
 mod truth;
@@ -40,13 +41,8 @@ pub use truth::Truth;
 
 use objects::{Container, Counter, Lock, Log, Register, Semaphore, Set, Text};
 use single::Single;
+use source::Source;
 use transactions::Transactions;
-
-/// A generator of the events of a recipe.
-trait Source: Iterator<Item = Event> + Send {
-    /// The truth about the events generated so far.
-    fn truth(&self) -> &Truth;
-}
 
 /// A running simulation: an iterator of events in real-time order.
 pub struct Simulation {

@@ -3,14 +3,15 @@
 use std::time::Duration;
 
 use elenchus_core::words::nearest;
-use elenchus_core::{CheckSpec, Checker, Nanos, Value};
-use serde_json::Map;
-use thiserror::Error;
+use elenchus_core::{CheckSpec, Checker, Finding, History, Nanos};
+use serde_json::Value as Json;
 
 use crate::consistency::{self, CONSISTENCY_MODELS, Consistency, ConsistencyModel, Strongest};
 use crate::invariants::*;
 use crate::linearizable::Options;
 use crate::models::MODELS;
+use crate::options::{BuildError, OptionEntry, OptionValues};
+use crate::property::Property;
 use crate::transactional::{self, Assumptions, Datatype, Level, Transactional};
 
 /// A checker that plans can name.
@@ -19,343 +20,277 @@ pub struct CheckerEntry {
     pub name: &'static str,
     /// What it decides, in one sentence.
     pub about: &'static str,
-    /// The options it knows.
-    pub options: &'static [&'static str],
-    /// Makes it. The options were seen to be known; their values were not.
-    build: fn(&CheckSpec) -> Result<Box<dyn Checker>, BuildError>,
+    /// The kind of property that it decides.
+    pub family: Family,
+    /// The options it takes.
+    pub options: &'static [OptionEntry],
+    /// Its operations and anomalies, if it is an invariant.
+    pub invariant: Option<&'static Description>,
+    build: fn(OptionValues<'_>) -> Result<Box<dyn Checker>, BuildError>,
 }
 
-/// Every checker by name.
-pub const ALL: &[CheckerEntry] = &[
-    CheckerEntry {
-        name: "linearizable",
-        about: "whether every object behaves as its model, in an order true to real time",
-        options: &["model", "initial", "time-limit", "memory", "minimise", "witness"],
-        build: linearizable,
-    },
-    CheckerEntry {
-        name: "sequential",
-        about: "whether registers have one order of all operations that is true to every session",
-        options: &["initial", "time-limit"],
-        build: |spec| consistency(spec, ConsistencyModel::Sequential),
-    },
-    CheckerEntry {
-        name: "causal-memory",
-        about: "whether every session sees the writes to all registers in an order of its own that is true to causality (CM)",
-        options: &["initial"],
-        build: |spec| consistency(spec, ConsistencyModel::CausalMemory),
-    },
-    CheckerEntry {
-        name: "causal-convergence",
-        about: "whether all sessions settle conflicting writes to registers in one order that is true to causality (CCv)",
-        options: &["initial"],
-        build: |spec| consistency(spec, ConsistencyModel::CausalConvergence),
-    },
-    CheckerEntry {
-        name: "causal",
-        about: "whether no session reads a register's value that is causally overwritten (CC)",
-        options: &["initial"],
-        build: |spec| consistency(spec, ConsistencyModel::Causal),
-    },
-    CheckerEntry {
-        name: "pram",
-        about: "whether every session sees the writes of every other to all registers in their order",
-        options: &["initial"],
-        build: |spec| consistency(spec, ConsistencyModel::Pram),
-    },
-    CheckerEntry {
-        name: "read-your-writes",
-        about: "whether no session reads a register's value older than what it wrote itself",
-        options: &["initial"],
-        build: |spec| consistency(spec, ConsistencyModel::ReadYourWrites),
-    },
-    CheckerEntry {
-        name: "monotonic-reads",
-        about: "whether no session reads a register's value older than what it read before",
-        options: &["initial"],
-        build: |spec| consistency(spec, ConsistencyModel::MonotonicReads),
-    },
-    CheckerEntry {
-        name: "monotonic-writes",
-        about: "whether a session that saw a write to a register sees what its writer wrote before",
-        options: &["initial"],
-        build: |spec| consistency(spec, ConsistencyModel::MonotonicWrites),
-    },
-    CheckerEntry {
-        name: "writes-follow-reads",
-        about: "whether a session that saw a write to a register sees what its writer had read before",
-        options: &["initial"],
-        build: |spec| consistency(spec, ConsistencyModel::WritesFollowReads),
-    },
-    CheckerEntry {
-        name: "regular-register",
-        about: "whether every read of a register found the last write before it or one that it overlapped",
-        options: &["initial"],
-        build: |spec| consistency(spec, ConsistencyModel::Regular),
-    },
-    CheckerEntry {
-        name: "safe-register",
-        about: "whether every read of a register that overlapped no write found the last one",
-        options: &["initial"],
-        build: |spec| consistency(spec, ConsistencyModel::Safe),
-    },
-    CheckerEntry {
-        name: "k-atomic",
-        about: "whether every read of a register found one of the last k versions, in an order true to real time",
-        options: &["initial", "time-limit", "k"],
-        build: |spec| consistency(spec, ConsistencyModel::KAtomic),
-    },
-    CheckerEntry {
-        name: "bounded-staleness",
-        about: "by how many versions and for how long reads of registers were stale, and whether that is within bounds",
-        options: &["initial", "time-limit", "versions", "age"],
-        build: |spec| consistency(spec, ConsistencyModel::BoundedStaleness),
-    },
-    CheckerEntry {
-        name: "eventual",
-        about: "whether all readers of a register came to agree after the last write",
-        options: &["initial", "within"],
-        build: |spec| consistency(spec, ConsistencyModel::Eventual),
-    },
-    CheckerEntry {
-        name: "strongest",
-        about: "the strongest consistency models of registers that hold, and what rules out the next stronger ones",
-        options: &["initial", "time-limit", "k", "within", "at-least"],
-        build: strongest,
-    },
-    CheckerEntry {
-        name: "list-append",
-        about: "which isolation levels transactions that append to lists and read them refute",
-        options: &["isolation", "examples"],
-        build: |spec| transactional("list-append", Datatype::ListAppend, spec),
-    },
-    CheckerEntry {
-        name: "rw-register",
-        about: "which isolation levels transactions that write and read registers refute",
-        options: &[
-            "isolation",
-            "examples",
-            "initial",
-            "wfr-keys",
-            "sequential-keys",
-            "linearizable-keys",
-            "commit-order",
-            "time-limit",
-            "memory",
-        ],
-        build: |spec| transactional("rw-register", Datatype::RwRegister, spec),
-    },
-    CheckerEntry {
-        name: "set-add",
-        about: "which isolation levels transactions that add to grow-only sets and read them refute",
-        options: &["isolation", "examples"],
-        build: |spec| transactional("set-add", Datatype::SetAdd, spec),
-    },
-    CheckerEntry {
-        name: "counter-inc",
-        about: "which isolation levels transactions that add to counters and read them refute",
-        options: &["isolation", "examples"],
-        build: |spec| transactional("counter-inc", Datatype::CounterInc, spec),
-    },
-    invariant::<Bank>(),
-    invariant::<CausalReverse>(),
-    invariant::<Convergence>(),
-    invariant::<Counter>(),
-    invariant::<Fifo>(),
-    invariant::<Kafka>(),
-    invariant::<Lock>(),
-    invariant::<LongFork>(),
-    invariant::<Monotonic>(),
-    invariant::<Saga>(),
-    invariant::<SnapshotTimestamps>(),
-    invariant::<Set>(),
-    invariant::<SetFull>(),
-    invariant::<Tombstones>(),
-    invariant::<TotalQueue>(),
-    invariant::<TwoStores>(),
-    invariant::<UniqueIds>(),
-];
+/// What kind of property a checker decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Family {
+    /// Linearizability against a model.
+    Linearizability,
+    /// A consistency model of registers.
+    Consistency,
+    /// Isolation levels of transactions.
+    Transactions,
+    /// An invariant over many operations.
+    Invariant,
+}
 
-/// The entry of an invariant, from its description.
+impl Family {
+    /// Its name, for headings.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Family::Linearizability => "linearizability",
+            Family::Consistency => "consistency models",
+            Family::Transactions => "transactions",
+            Family::Invariant => "invariants",
+        }
+    }
+}
+
+impl CheckerEntry {
+    /// A check with an example value for every option that has one.
+    pub fn example(&self) -> CheckSpec {
+        self.options.iter().filter(|option| !option.example.is_empty()).fold(CheckSpec::new(self.name), |spec, option| {
+            // A test parses them all.
+            spec.with(option.name, serde_json::from_str::<Json>(option.example).unwrap_or_default())
+        })
+    }
+}
+
+const MODEL: OptionEntry = OptionEntry::new("model", "the name of a model")
+    .default("cas-register")
+    .example("\"register\"")
+    .about("the sequential specification of every object");
+const INITIAL: OptionEntry = OptionEntry::new("initial", "a value")
+    .default("nil; 0 for counters, 1 for semaphores")
+    .example("0")
+    .about("what every object holds at first, where its model has a choice");
+const INITIAL_VALUE: OptionEntry =
+    OptionEntry::new("initial", "a value").default("nil").example("0").about("what every register holds at first");
+const TIME_LIMIT: OptionEntry = OptionEntry::new("time-limit", "a number of seconds")
+    .example("60")
+    .about("how long a search may take before the verdict is unknown; makes the verdict depend on the machine");
+const SOLVER_TIME_LIMIT: OptionEntry = TIME_LIMIT.default("60");
+const MEMORY: OptionEntry = OptionEntry::new("memory", "a number of bytes")
+    .default("4 GiB")
+    .example("1073741824")
+    .about("how much memory a search may use before the verdict is unknown");
+const MINIMISE: OptionEntry =
+    OptionEntry::flag("minimise", "true").about("whether counterexamples are reduced to as few operations as possible");
+const WITNESS: OptionEntry = OptionEntry::flag("witness", "false").about("whether a valid finding has a linearization among its details");
+const K: OptionEntry =
+    OptionEntry::new("k", "a whole number from 1 on").default("2").example("3").about("of how many latest versions a read may return any");
+const VERSIONS: OptionEntry = OptionEntry::new("versions", "a whole number from 0 on")
+    .example("1")
+    .about("by how many versions a read may be stale; without it, by any number");
+const AGE: OptionEntry =
+    OptionEntry::new("age", "a number of seconds").example("0.5").about("for how long a read may be stale; without it, for any time");
+const WITHIN: OptionEntry = OptionEntry::new("within", "a number of seconds")
+    .example("10")
+    .about("how long after the last write all readers must agree; without it, in the end");
+const AT_LEAST: OptionEntry = OptionEntry::new("at-least", "the name of a consistency model, like `causal`")
+    .example("\"causal\"")
+    .about("the model that must hold for the finding to be valid; without it, any one");
+const ISOLATION: OptionEntry = OptionEntry::new("isolation", "the name of an isolation level")
+    .default("strict-serializable")
+    .example("\"serializable\"")
+    .about("the level that must hold for the finding to be valid");
+const EXAMPLES: OptionEntry = OptionEntry::new("examples", "a number")
+    .default("4")
+    .example("1")
+    .about("how many examples of each anomaly are shown; all are counted");
+const WFR_KEYS: OptionEntry =
+    OptionEntry::flag("wfr-keys", "true").about("whether a transaction that read a version and wrote the same key wrote a later version");
+const SEQUENTIAL_KEYS: OptionEntry =
+    OptionEntry::flag("sequential-keys", "false").about("whether each key by itself is known to be sequentially consistent");
+const LINEARIZABLE_KEYS: OptionEntry =
+    OptionEntry::flag("linearizable-keys", "false").about("whether each key by itself is known to be linearizable");
+const COMMIT_ORDER: OptionEntry = OptionEntry::flag("commit-order", "true")
+    .about("whether versions of a key follow the commit timestamps of their transactions, where the store returns them");
+
+/// Makes [`ALL`], one line per row, and makes every invariant a [`Property`].
+macro_rules! checkers {
+    (rows { $($family:ident $name:literal $about:literal [$($option:ident),*] $build:expr;)* }
+     invariants { $($invariant:ident),* $(,)? }) => {
+        /// Every checker that plans can name.
+        pub const ALL: &[CheckerEntry] = &[
+            $(CheckerEntry {
+                name: $name,
+                about: $about,
+                family: Family::$family,
+                options: &[$($option),*],
+                invariant: None,
+                build: $build,
+            },)*
+            $(invariant::<$invariant>()),*
+        ];
+
+        $(impl Property for $invariant {
+            fn check(&self, history: &History) -> Finding {
+                check_invariant(self, history)
+            }
+        })*
+    };
+}
+
+checkers! {
+    rows {
+        Linearizability "linearizable" "whether every object is linearizable with respect to its model"
+            [MODEL, INITIAL, TIME_LIMIT, MEMORY, MINIMISE, WITNESS] linearizable;
+        Consistency "sequential" "whether registers have one total order of operations that respects the order of every session"
+            [INITIAL_VALUE, TIME_LIMIT] |options| consistency(options, ConsistencyModel::Sequential);
+        Consistency "causal-memory" "whether the writes to all registers have, for each session, an order that respects causality (CM)"
+            [INITIAL_VALUE] |options| consistency(options, ConsistencyModel::CausalMemory);
+        Consistency "causal-convergence" "whether all sessions agree on an order of conflicting writes to registers that respects causality (CCv)"
+            [INITIAL_VALUE] |options| consistency(options, ConsistencyModel::CausalConvergence);
+        Consistency "causal" "whether no session reads a value of a register that is causally overwritten (CC)"
+            [INITIAL_VALUE] |options| consistency(options, ConsistencyModel::Causal);
+        Consistency "pram" "whether every session sees the writes of each other session to all registers in their order"
+            [INITIAL_VALUE] |options| consistency(options, ConsistencyModel::Pram);
+        Consistency "read-your-writes" "whether no session reads a value of a register older than one that it wrote"
+            [INITIAL_VALUE] |options| consistency(options, ConsistencyModel::ReadYourWrites);
+        Consistency "monotonic-reads" "whether no session reads a value of a register older than one that it read before"
+            [INITIAL_VALUE] |options| consistency(options, ConsistencyModel::MonotonicReads);
+        Consistency "monotonic-writes" "whether a session that saw a write to a register also sees its writer's earlier writes"
+            [INITIAL_VALUE] |options| consistency(options, ConsistencyModel::MonotonicWrites);
+        Consistency "writes-follow-reads" "whether a session that saw a write to a register also sees what its writer had read before"
+            [INITIAL_VALUE] |options| consistency(options, ConsistencyModel::WritesFollowReads);
+        Consistency "regular-register" "whether every read of a register returned the last write before it or one concurrent with it"
+            [INITIAL_VALUE] |options| consistency(options, ConsistencyModel::Regular);
+        Consistency "safe-register" "whether every read of a register that is concurrent with no write returned the last one"
+            [INITIAL_VALUE] |options| consistency(options, ConsistencyModel::Safe);
+        Consistency "k-atomic" "whether every read of a register returned one of the last k versions, in an order that respects real time"
+            [INITIAL_VALUE, TIME_LIMIT, K] |options| consistency(options, ConsistencyModel::KAtomic);
+        Consistency "bounded-staleness" "by how many versions and for how long reads of registers were stale, and whether that is within bounds"
+            [INITIAL_VALUE, TIME_LIMIT, VERSIONS, AGE] |options| consistency(options, ConsistencyModel::BoundedStaleness);
+        Consistency "eventual" "whether all readers of a register agreed after the last write"
+            [INITIAL_VALUE, WITHIN] |options| consistency(options, ConsistencyModel::Eventual);
+        Consistency "strongest" "the strongest consistency models that hold for registers, and what violates the next stronger ones"
+            [INITIAL_VALUE, TIME_LIMIT, K, WITHIN, AT_LEAST] strongest;
+        Transactions "list-append" "which isolation levels are violated by transactions that append to lists and read them"
+            [ISOLATION, EXAMPLES] |options| transactional("list-append", Datatype::ListAppend, options);
+        Transactions "rw-register" "which isolation levels are violated by transactions that write and read registers"
+            [ISOLATION, EXAMPLES, INITIAL_VALUE, WFR_KEYS, SEQUENTIAL_KEYS, LINEARIZABLE_KEYS, COMMIT_ORDER, SOLVER_TIME_LIMIT, MEMORY]
+            |options| transactional("rw-register", Datatype::RwRegister, options);
+        Transactions "set-add" "which isolation levels are violated by transactions that add to grow-only sets and read them"
+            [ISOLATION, EXAMPLES] |options| transactional("set-add", Datatype::SetAdd, options);
+        Transactions "counter-inc" "which isolation levels are violated by transactions that add to counters and read them"
+            [ISOLATION, EXAMPLES] |options| transactional("counter-inc", Datatype::CounterInc, options);
+    }
+    invariants {
+        Bank, CausalReverse, Convergence, CounterBounds, Fifo, Kafka, Lock, LongFork, Monotonic, Saga, SnapshotTimestamps,
+        FinalSet, SetFull, Tombstones, TotalQueue, TwoStores, UniqueIds,
+    }
+}
+
+/// The row of an invariant, from its description.
 const fn invariant<I: Invariant + 'static>() -> CheckerEntry {
     let Description { name, about, options, .. } = I::DESCRIPTION;
-    CheckerEntry { name, about, options, build: |spec| Ok(Box::new(Checked(I::from_options(&spec.options)?))) }
+    CheckerEntry {
+        name,
+        about,
+        family: Family::Invariant,
+        options,
+        invariant: Some(const { &I::DESCRIPTION }),
+        build: |options| Ok(Box::new(Checked(I::from_options(&options)?))),
+    }
 }
 
-/// Why a check cannot be made as it was asked for.
-#[derive(Debug, Error, PartialEq, Eq)]
-pub enum BuildError {
-    /// No checker has this name.
-    #[error("there is no checker `{name}`{}", suggestion(.nearest))]
-    UnknownChecker {
-        /// What was asked for.
-        name: String,
-        /// What may have been meant.
-        nearest: Option<&'static str>,
-    },
-    /// The checker has no such option.
-    #[error("checker `{checker}` has no option `{option}`{}", suggestion(.nearest))]
-    UnknownOption {
-        /// The checker.
-        checker: &'static str,
-        /// What was asked for.
-        option: String,
-        /// What may have been meant.
-        nearest: Option<&'static str>,
-    },
-    /// No model has this name.
-    #[error("there is no model `{name}`{}", .nearest.map_or_else(models, |_| suggestion(.nearest)))]
-    UnknownModel {
-        /// What was asked for.
-        name: String,
-        /// What may have been meant.
-        nearest: Option<&'static str>,
-    },
-    /// No isolation level has this name.
-    #[error("there is no isolation level `{name}`{}; levels: strongest, {}", suggestion(.nearest), levels())]
-    UnknownLevel {
-        /// What was asked for.
-        name: String,
-        /// What may have been meant.
-        nearest: Option<&'static str>,
-    },
-    /// An option has a value that it cannot have.
-    #[error("option `{option}` is {found}; expected {expected}")]
-    BadValue {
-        /// The option.
-        option: &'static str,
-        /// Its value.
-        found: String,
-        /// What it may be.
-        expected: &'static str,
-    },
-}
-
-fn suggestion(nearest: &Option<&'static str>) -> String {
-    nearest.map_or(String::new(), |word| format!("; did you mean `{word}`?"))
-}
-
-/// All of them, for a word that is near to none.
-fn models() -> String {
-    format!("; models: {}", MODELS.iter().map(|model| model.name).collect::<Vec<_>>().join(", "))
-}
-
-fn levels() -> String {
-    Level::all().filter(|level| level.is_judged()).map(Level::name).collect::<Vec<_>>().join(", ")
-}
-
-/// Makes the checker that a workload or plan asks for.
+/// Builds the checker that a plan or a workload names.
+///
+/// ```
+/// use elenchus_checkers::{CheckSpec, build};
+///
+/// let checker = build(&CheckSpec::new("list-append").with("isolation", "serializable"))?;
+/// assert_eq!(checker.name(), "list-append");
+/// let error = build(&CheckSpec::new("linearizable").with("modle", "set")).err().unwrap();
+/// assert_eq!(error.to_string(), "checker `linearizable` has no option `modle`; did you mean `model`?");
+/// # Ok::<(), elenchus_checkers::BuildError>(())
+/// ```
 ///
 /// # Errors
-/// When the checker, one of its options or an option's value is not known; the nearest known word is suggested.
+/// When the checker, one of its options or an option's value is not known; the nearest known name is suggested.
 pub fn build(spec: &CheckSpec) -> Result<Box<dyn Checker>, BuildError> {
     let entry = ALL.iter().find(|entry| entry.name == spec.checker).ok_or_else(|| BuildError::UnknownChecker {
         name: spec.checker.clone(),
         nearest: nearest(&spec.checker, ALL.iter().map(|entry| entry.name)),
     })?;
-    if let Some(option) = spec.options.keys().find(|option| !entry.options.contains(&option.as_str())) {
-        return Err(BuildError::UnknownOption {
-            checker: entry.name,
-            option: option.clone(),
-            nearest: nearest(option, entry.options.iter().copied()),
-        });
-    }
-    (entry.build)(spec)
+    (entry.build)(OptionValues::new(entry.name, entry.options, &spec.options)?)
 }
 
-fn linearizable(spec: &CheckSpec) -> Result<Box<dyn Checker>, BuildError> {
-    let options = &spec.options;
-    let name = option(options, "model", "the name of a model", |value| value.as_str().map(str::to_owned))?;
-    let name = name.unwrap_or_else(|| "cas-register".to_owned());
-    let model = MODELS
-        .iter()
-        .find(|model| model.name == name)
-        .ok_or_else(|| BuildError::UnknownModel { nearest: nearest(&name, MODELS.iter().map(|model| model.name)), name: name.clone() })?;
-    let initial = option(options, "initial", "a value", |value| serde_json::from_value::<Value>(value.clone()).ok())?;
+fn linearizable(options: OptionValues<'_>) -> Result<Box<dyn Checker>, BuildError> {
+    let name = options.text("model")?.unwrap_or_else(|| "cas-register".to_owned());
+    let names = || MODELS.iter().map(|model| model.name);
+    let model = MODELS.iter().find(|model| model.name == name).ok_or_else(|| BuildError::UnknownModel {
+        nearest: nearest(&name, names()),
+        name: name.clone(),
+        known: names().collect(),
+    })?;
     let defaults = Options::default();
-    let seconds = |value: &serde_json::Value| value.as_f64().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-    let bytes = |value: &serde_json::Value| value.as_u64().and_then(|bytes| usize::try_from(bytes).ok());
     let limits = Options {
-        time: option(options, "time-limit", "a number of seconds", seconds)?,
-        memory: option(options, "memory", "a number of bytes", bytes)?.unwrap_or(defaults.memory),
-        minimise: option(options, "minimise", "true or false", serde_json::Value::as_bool)?.unwrap_or(defaults.minimise),
-        witness: option(options, "witness", "true or false", serde_json::Value::as_bool)?.unwrap_or(defaults.witness),
+        time: options.seconds("time-limit")?,
+        memory: options.count("memory")?.unwrap_or(defaults.memory),
+        minimise: options.flag("minimise")?.unwrap_or(defaults.minimise),
+        witness: options.flag("witness")?.unwrap_or(defaults.witness),
     };
-    Ok(Box::new((model.linearizable)(initial, limits)))
+    Ok(Box::new((model.linearizable)(options.value("initial")?, limits)))
 }
 
-fn consistency(spec: &CheckSpec, model: ConsistencyModel) -> Result<Box<dyn Checker>, BuildError> {
-    Ok(Box::new(Consistency::new(model, consistency_options(spec)?)))
+fn consistency(options: OptionValues<'_>, model: ConsistencyModel) -> Result<Box<dyn Checker>, BuildError> {
+    Ok(Box::new(Consistency::new(model, consistency_options(options)?)))
 }
 
-fn strongest(spec: &CheckSpec) -> Result<Box<dyn Checker>, BuildError> {
-    let named =
-        |value: &serde_json::Value| CONSISTENCY_MODELS.iter().find(|entry| Some(entry.name) == value.as_str()).map(|entry| entry.model);
-    let at_least = option(&spec.options, "at-least", "the name of a consistency model, like `causal`", named)?;
-    Ok(Box::new(Strongest::new(at_least, consistency_options(spec)?)))
+fn strongest(options: OptionValues<'_>) -> Result<Box<dyn Checker>, BuildError> {
+    let named = |value: &Json| CONSISTENCY_MODELS.iter().find(|entry| Some(entry.name) == value.as_str()).map(|entry| entry.model);
+    Ok(Box::new(Strongest::new(options.get("at-least", named)?, consistency_options(options)?)))
 }
 
-fn consistency_options(spec: &CheckSpec) -> Result<consistency::Options, BuildError> {
-    let options = &spec.options;
+fn consistency_options(options: OptionValues<'_>) -> Result<consistency::Options, BuildError> {
     let defaults = consistency::Options::default();
-    let duration = |value: &serde_json::Value| value.as_f64().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-    let nanos = |value: &serde_json::Value| duration(value).map(Nanos::from);
-    let number = |value: &serde_json::Value| value.as_u64().and_then(|number| u32::try_from(number).ok());
-    let positive = |value: &serde_json::Value| number(value).filter(|&number| number > 0);
+    let nanos = |duration: Option<Duration>| duration.map(Nanos::from);
+    let positive = |value: &Json| value.as_u64().and_then(|number| u32::try_from(number).ok()).filter(|&number| number > 0);
     Ok(consistency::Options {
-        initial: option(options, "initial", "a value", |value| serde_json::from_value::<Value>(value.clone()).ok())?.unwrap_or_default(),
-        time: option(options, "time-limit", "a number of seconds", duration)?,
-        k: option(options, "k", "a whole number from 1 on", positive)?.unwrap_or(defaults.k),
-        versions: option(options, "versions", "a whole number from 0 on", number)?,
-        age: option(options, "age", "a number of seconds", nanos)?,
-        within: option(options, "within", "a number of seconds", nanos)?,
+        initial: options.value("initial")?.unwrap_or_default(),
+        time: options.seconds("time-limit")?,
+        k: options.get("k", positive)?.unwrap_or(defaults.k),
+        versions: options.count("versions")?,
+        age: nanos(options.seconds("age")?),
+        within: nanos(options.seconds("within")?),
     })
 }
 
-fn transactional(name: &'static str, datatype: Datatype, spec: &CheckSpec) -> Result<Box<dyn Checker>, BuildError> {
-    let options = &spec.options;
-    let words = option(options, "isolation", "the name of an isolation level", |value| value.as_str().map(str::to_owned))?;
-    let isolation = match words.as_deref() {
+fn transactional(name: &'static str, datatype: Datatype, options: OptionValues<'_>) -> Result<Box<dyn Checker>, BuildError> {
+    let level = options.text("isolation")?;
+    let isolation = match level.as_deref() {
         None | Some("strongest") => Level::StrictSerializable,
-        Some(words) => Level::named(words)
-            .filter(|level| level.is_judged())
-            .ok_or_else(|| BuildError::UnknownLevel { name: words.to_owned(), nearest: Level::nearest(words) })?,
+        Some(level) => Level::named(level).filter(|level| level.is_judged()).ok_or_else(|| BuildError::UnknownLevel {
+            name: level.to_owned(),
+            nearest: Level::nearest(level),
+            known: Level::all().filter(|level| level.is_judged()).map(Level::name).collect(),
+        })?,
     };
     let defaults = transactional::Options::default();
-    let number = |value: &serde_json::Value| value.as_u64().and_then(|number| usize::try_from(number).ok());
-    let seconds = |value: &serde_json::Value| value.as_f64().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-    let truth = |name, otherwise: bool| Ok(option(options, name, "true or false", serde_json::Value::as_bool)?.unwrap_or(otherwise));
     let assumed = defaults.assumptions;
-    let initial = option(options, "initial", "a value", |value| serde_json::from_value::<Value>(value.clone()).ok())?;
     let chosen = transactional::Options {
-        examples: option(options, "examples", "a number", number)?.unwrap_or(defaults.examples),
+        examples: options.count("examples")?.unwrap_or(defaults.examples),
         assumptions: Assumptions {
-            writes_follow_reads: truth("wfr-keys", assumed.writes_follow_reads)?,
-            sequential_keys: truth("sequential-keys", assumed.sequential_keys)?,
-            linearizable_keys: truth("linearizable-keys", assumed.linearizable_keys)?,
-            commit_order: truth("commit-order", assumed.commit_order)?,
+            writes_follow_reads: options.flag("wfr-keys")?.unwrap_or(assumed.writes_follow_reads),
+            sequential_keys: options.flag("sequential-keys")?.unwrap_or(assumed.sequential_keys),
+            linearizable_keys: options.flag("linearizable-keys")?.unwrap_or(assumed.linearizable_keys),
+            commit_order: options.flag("commit-order")?.unwrap_or(assumed.commit_order),
         },
         isolation,
-        time: option(options, "time-limit", "a number of seconds", seconds)?.or(defaults.time),
-        memory: option(options, "memory", "a number of bytes", number)?.unwrap_or(defaults.memory),
+        time: options.seconds("time-limit")?.or(defaults.time),
+        memory: options.count("memory")?.unwrap_or(defaults.memory),
     };
-    Ok(Box::new(Transactional::new(name, datatype, isolation, initial.unwrap_or_default(), chosen)))
-}
-
-/// The value of an option as what it should be; none where it was not given.
-pub(crate) fn option<T>(
-    options: &Map<String, serde_json::Value>,
-    name: &'static str,
-    expected: &'static str,
-    read: impl Fn(&serde_json::Value) -> Option<T>,
-) -> Result<Option<T>, BuildError> {
-    match options.get(name) {
-        None => Ok(None),
-        Some(value) => match read(value) {
-            Some(read) => Ok(Some(read)),
-            None => Err(BuildError::BadValue { option: name, found: value.to_string(), expected }),
-        },
-    }
+    Ok(Box::new(Transactional::new(name, datatype, isolation, options.value("initial")?.unwrap_or_default(), chosen)))
 }
 
 #[cfg(test)]
@@ -367,18 +302,32 @@ mod tests {
     }
 
     #[test]
-    fn builds_every_checker_by_default() {
+    fn builds_every_checker_by_default_and_as_its_example_says() {
         for entry in ALL {
             assert_eq!(build(&CheckSpec::new(entry.name)).unwrap().name(), entry.name);
+            assert_eq!(build(&entry.example()).unwrap().name(), entry.name);
         }
     }
 
     #[test]
-    fn suggests_what_was_meant() {
-        assert_eq!(refusal(CheckSpec::new("linearisable")), "there is no checker `linearisable`; did you mean `linearizable`?");
+    fn every_option_is_explained() {
+        for (entry, option) in ALL.iter().flat_map(|entry| entry.options.iter().map(move |option| (entry, option))) {
+            let place = format!("{} {}", entry.name, option.name);
+            assert!(!option.about.is_empty() && !option.default.is_empty() && !option.takes.is_empty(), "{place}");
+            assert!(serde_json::from_str::<Json>(option.example).is_ok(), "{place}");
+            let wrong = build(&CheckSpec::new(entry.name).with(option.name, Json::Object(Default::default())));
+            if option.takes != "a value" {
+                assert!(wrong.is_err_and(|error| error.to_string().ends_with(&format!("expected {}", option.takes))), "{place}");
+            }
+        }
+    }
+
+    #[test]
+    fn suggests_the_nearest_name() {
+        assert_eq!(refusal(CheckSpec::new("linearisable")), "unknown checker `linearisable`; did you mean `linearizable`?");
         let check = CheckSpec::new("linearizable");
         assert_eq!(refusal(check.clone().with("modle", "x")), "checker `linearizable` has no option `modle`; did you mean `model`?");
-        assert_eq!(refusal(check.clone().with("model", "cas-regster")), "there is no model `cas-regster`; did you mean `cas-register`?");
+        assert_eq!(refusal(check.clone().with("model", "cas-regster")), "unknown model `cas-regster`; did you mean `cas-register`?");
         assert_eq!(refusal(check.with("model", 3)), "option `model` is 3; expected the name of a model");
     }
 }

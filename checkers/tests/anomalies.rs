@@ -1,56 +1,16 @@
 //! Small histories of registers, and what is said of them.
-//!
-//! A line of a history is a moment: `0 write x 1`, `1 read x` ask, `0 ok`, `1 ok 2`, `0 info`, `0 fail` answer. What stands on one line
-//! asks and is answered at once: `0 write x 1 ok`, `1 read x → 1`.
 
 use elenchus_checkers::build;
-use elenchus_core::{CheckSpec, Event, Finding, History, Kind, Nanos, Process, Symbol, Value, Verdict};
+use elenchus_core::{CheckSpec, Finding, History, Verdict};
 
-fn value(word: &str) -> Value {
-    match word {
-        "nil" => Value::Nil,
-        _ => word.parse().map_or_else(|_| word.into(), Value::Int),
-    }
-}
-
-/// Events a millisecond apart.
+/// The notation of [`History::parse`], with the key after the function: `0 write x 1 ok`, `1 read x → 1`, `2 cas x 1 2 ok`.
 fn history(text: &str) -> History {
-    let mut events: Vec<Event> = Vec::new();
-    for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
-        let words: Vec<&str> = line.split_whitespace().collect();
-        let process = Process::Client(words[0].parse().expect("a process"));
-        let mut push = |kind, f: Symbol, key: Option<Value>, value| {
-            let time = Nanos(events.len() as u64 * 1_000_000);
-            events.push(Event { time, process, kind, f, key, value, error: None, node: None });
-        };
-        let (asked, told) = match words[1..] {
-            ["read", key, "→", told] => (("read", key, Value::Nil), value(told)),
-            ["write", key, new, "ok"] => (("write", key, value(new)), value(new)),
-            ["cas", key, old, new, "ok"] => (("cas", key, Value::pair(value(old), value(new))), Value::pair(value(old), value(new))),
-            ["read", key] => {
-                push(Kind::Invoke, Symbol::of("read"), Some(key.into()), Value::Nil);
-                continue;
-            }
-            ["write", key, new] => {
-                push(Kind::Invoke, Symbol::of("write"), Some(key.into()), value(new));
-                continue;
-            }
-            [kind, ref told @ ..] => {
-                let kind = Kind::parse(kind).expect("a kind");
-                let open = events.iter().rposition(|event| event.process == process).expect("asked");
-                let Event { f, key, value: input, .. } = events[open].clone();
-                let told = told.first().map_or(input, |word| value(word));
-                let time = Nanos(events.len() as u64 * 1_000_000);
-                events.push(Event { time, process, kind, f, key, value: told, error: None, node: None });
-                continue;
-            }
-            [] => continue,
-        };
-        let (f, key, input) = asked;
-        push(Kind::Invoke, Symbol::of(f), Some(key.into()), input);
-        push(Kind::Ok, Symbol::of(f), Some(key.into()), told);
-    }
-    History::new(events)
+    let line = |line: &str| match line.split_whitespace().collect::<Vec<_>>()[..] {
+        [process, "cas", key, old, new, ref rest @ ..] => format!("{process}/{key} cas [{old} {new}] {}", rest.join(" ")),
+        [process, f @ ("read" | "write"), key, ref rest @ ..] => format!("{process}/{key} {f} {}", rest.join(" ")),
+        _ => line.to_owned(),
+    };
+    History::parse(&text.lines().map(line).collect::<Vec<_>>().join("\n")).expect("a history")
 }
 
 fn find(spec: &CheckSpec, text: &str) -> Finding {

@@ -1,28 +1,21 @@
 //! The check of witnesses against witnesses that are none.
 
-mod common;
-
-use common::event;
 use elenchus_checkers::linearizable::{Linearization, Options, Witness, WitnessError, check, states, verify_witness};
 use elenchus_checkers::models::Register;
-use elenchus_core::{Event, EventIndex, History, Kind, Value, Verdict};
+use elenchus_core::{EventIndex, History, Verdict};
 
 /// `write 1` (0 to 1), `write 2` (2 to 4) while a `read → 1` (3 to 5) runs, a failed `write 3` (6) and a crashed `write 4` (8).
 fn history() -> History {
-    let step = |process, kind, f, value: i64| event(process, kind, f, Value::Int(value));
-    let read = |kind, value| Event { value, ..step(1, kind, "read", 0) };
-    History::new(vec![
-        step(0, Kind::Invoke, "write", 1),
-        step(0, Kind::Ok, "write", 1),
-        step(0, Kind::Invoke, "write", 2),
-        read(Kind::Invoke, Value::Nil),
-        step(0, Kind::Ok, "write", 2),
-        read(Kind::Ok, Value::Int(1)),
-        step(2, Kind::Invoke, "write", 3),
-        step(2, Kind::Fail, "write", 3),
-        step(2, Kind::Invoke, "write", 4),
-        step(2, Kind::Info, "write", 4),
-    ])
+    let text = "
+        0 write 1 ok
+        0 write 2
+        1 read
+        0 ok
+        1 ok 1
+        2 write 3 fail
+        2 write 4 info
+    ";
+    History::parse(text).expect("a history")
 }
 
 fn verify(order: &[u32]) -> Result<(), WitnessError> {

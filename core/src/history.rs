@@ -1,4 +1,4 @@
-//! All the testimony, in real-time order.
+//! Histories: all events of a run in real-time order.
 
 use std::fmt;
 
@@ -9,8 +9,10 @@ use crate::{Event, EventIndex, Kind, NodeIndex, Process, Symbol, Value};
 
 /// What a run recorded: events in the order in which they happened.
 ///
-/// Between two events the order is the evidence: if one operation's completion stands before another's invocation, it was over before
-/// the other began. Times are for people and plots; no checker of order reads them.
+/// The order of events is the evidence: if one operation's completion comes before another's invocation, the first happened before the second;
+/// otherwise they are concurrent. Times are for people, plots and leases; checkers of order do not read them.
+///
+/// A history comes from a [`Recorder`](crate::Recorder), a file ([`exchange`](crate::exchange)), or, in tests, from text ([`History::parse`]).
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct History {
     /// The events; an [`EventIndex`] is a position here.
@@ -19,35 +21,35 @@ pub struct History {
     pub nodes: Vec<String>,
 }
 
-/// An invocation together with what became of it.
+/// An invocation together with its completion.
 #[derive(Clone, Copy, Debug)]
 pub struct Operation<'h> {
-    /// Who asked.
+    /// The process that invoked it.
     pub process: Process,
     /// The function.
     pub f: Symbol,
-    /// The independent object, where there are several.
+    /// The object that it is about, where there are several.
     pub key: Option<&'h Value>,
-    /// What was asked.
+    /// Its argument.
     pub input: &'h Value,
-    /// What was told, when [`Operation::kind`] is `ok`.
+    /// Its result; none unless [`Operation::kind`] is `Ok`.
     pub output: Option<&'h Value>,
-    /// `Ok`, `Fail` or `Info`; an operation that never returned is `Info`.
+    /// `Ok`, `Fail` or `Info`. An operation without a completion is `Info`.
     pub kind: Kind,
-    /// Where it begins.
+    /// The event of its invocation.
     pub invoked: EventIndex,
-    /// Where it ends; none when it never returned.
+    /// The event of its completion; none when it never completed.
     pub completed: Option<EventIndex>,
-    /// The node asked.
+    /// The node that it was sent to.
     pub node: Option<NodeIndex>,
 }
 
-/// Where an operation begins and ends.
+/// The events of an operation: its invocation and its completion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Interval {
-    /// Where it begins.
+    /// The event of its invocation.
     pub invoked: EventIndex,
-    /// [`Interval::NEVER`] where it never returned.
+    /// [`Interval::NEVER`] when it never completed.
     completed: EventIndex,
 }
 
@@ -55,7 +57,7 @@ impl Interval {
     const NEVER: EventIndex = EventIndex(u32::MAX);
 }
 
-/// What was asked and told, in a few words: `write 3`, `read → 2`, `cas 1 → 4`.
+/// Function, argument and result: `write 3`, `read → 2`, `cas 1 → 4`.
 impl fmt::Display for Operation<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(self.f.as_str())?;
@@ -71,36 +73,36 @@ impl fmt::Display for Operation<'_> {
     }
 }
 
-/// A history that no run could have recorded.
+/// A malformed history: one that no run could have recorded.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum HistoryError {
-    /// A process, which does one thing at a time, asked again before it was answered.
+    /// A process, which does one thing at a time, invoked an operation before its previous one completed.
     #[error(
-        "event {second}: process {process} invokes while its operation of event {first} is still open; a process does one thing at a time"
+        "event {second}: process {process} invokes an operation while that of event {first} is pending; a process does one thing at a time"
     )]
     DoubleInvoke {
         /// The process.
         process: Process,
-        /// Its open invocation.
+        /// Its pending invocation.
         first: EventIndex,
-        /// The one too many.
+        /// The second invocation.
         second: EventIndex,
     },
-    /// An answer without a question.
-    #[error("event {event}: process {process} completes an operation that it never invoked")]
-    Unasked {
+    /// A completion without an invocation.
+    #[error("event {event}: process {process} completes an operation that it did not invoke")]
+    NotInvoked {
         /// The process.
         process: Process,
-        /// The answer.
+        /// The completion.
         event: EventIndex,
     },
-    /// More events than can be numbered.
-    #[error("the history has {0} events; at most 2^32 - 1 can be judged")]
+    /// More events than an [`EventIndex`] can number.
+    #[error("the history has {0} events; the limit is 2^32 - 1")]
     TooLong(usize),
 }
 
 impl History {
-    /// A history of these events, on unnamed nodes.
+    /// A history of these events, without names of nodes.
     pub fn new(events: Vec<Event>) -> History {
         History { events, nodes: Vec::new() }
     }
@@ -110,32 +112,32 @@ impl History {
         &self.events[index.0 as usize]
     }
 
-    /// The operations of clients, in order of invocation: each invocation paired with its completion. The nemesis' events are left out.
+    /// The operations of clients, in order of invocation: each invocation paired with its completion. Events of the nemesis are left out.
     /// O(n).
     ///
     /// # Errors
-    /// When a process invokes twice without an answer, or is answered without asking.
+    /// When a process invokes twice without a completion between, or completes what it did not invoke.
     pub fn operations(&self) -> Result<Vec<Operation<'_>>, HistoryError> {
         Ok(self.intervals()?.into_iter().map(|interval| self.operation(interval)).collect())
     }
 
-    /// Where the operations of clients begin and end, in order of invocation: [`History::operations`] in a tenth of the memory. O(n).
+    /// The events of the operations of clients, in order of invocation: as [`History::operations`], in a tenth of the memory. O(n).
     ///
     /// # Errors
-    /// When a process invokes twice without an answer, or is answered without asking.
+    /// As [`History::operations`].
     pub fn intervals(&self) -> Result<Vec<Interval>, HistoryError> {
         if self.events.len() >= u32::MAX as usize {
             return Err(HistoryError::TooLong(self.events.len()));
         }
         let mut intervals: Vec<Interval> = Vec::with_capacity(self.events.len() / 2);
-        let mut open = Open::default();
+        let mut pending = Pending::default();
         for (position, event) in self.events.iter().enumerate() {
             let Process::Client(id) = event.process else {
                 continue;
             };
             let index = EventIndex(position as u32);
             if event.kind == Kind::Invoke {
-                if let Some(first) = open.insert(id, intervals.len() as u32) {
+                if let Some(first) = pending.insert(id, intervals.len() as u32) {
                     return Err(HistoryError::DoubleInvoke {
                         process: event.process,
                         first: intervals[first as usize].invoked,
@@ -144,28 +146,28 @@ impl History {
                 }
                 intervals.push(Interval { invoked: index, completed: Interval::NEVER });
             } else {
-                let asked = open.remove(id).ok_or(HistoryError::Unasked { process: event.process, event: index })?;
-                intervals[asked as usize].completed = index;
+                let operation = pending.remove(id).ok_or(HistoryError::NotInvoked { process: event.process, event: index })?;
+                intervals[operation as usize].completed = index;
             }
         }
         Ok(intervals)
     }
 
-    /// The operation that begins and ends there.
+    /// The operation of an interval.
     pub fn operation(&self, interval: Interval) -> Operation<'_> {
-        let asked = self.event(interval.invoked);
+        let invocation = self.event(interval.invoked);
         let completed = (interval.completed != Interval::NEVER).then_some(interval.completed);
         let kind = completed.map_or(Kind::Info, |completed| self.event(completed).kind);
         Operation {
-            process: asked.process,
-            f: asked.f,
-            key: asked.key.as_ref(),
-            input: &asked.value,
+            process: invocation.process,
+            f: invocation.f,
+            key: invocation.key.as_ref(),
+            input: &invocation.value,
             output: completed.filter(|_| kind == Kind::Ok).map(|completed| &self.event(completed).value),
             kind,
             invoked: interval.invoked,
             completed,
-            node: asked.node,
+            node: invocation.node,
         }
     }
 
@@ -175,21 +177,21 @@ impl History {
     }
 }
 
-/// How many processes have what they do looked up rather than hashed: most runs have no more.
+/// Processes below this number are looked up in a vector, others in a hash map. Most runs have no others.
 const FEW: usize = 1 << 16;
 
 /// No operation.
 const NONE: u32 = u32::MAX;
 
-/// By process: the place of the operation that is open.
+/// The pending operation of each process, as a position among the operations.
 #[derive(Default)]
-struct Open {
+struct Pending {
     few: Vec<u32>,
     more: FxHashMap<u32, u32>,
 }
 
-impl Open {
-    /// Notes that a process has begun an operation, and returns the one it had not ended.
+impl Pending {
+    /// Records that a process invoked an operation, and returns the one that was pending.
     fn insert(&mut self, process: u32, operation: u32) -> Option<u32> {
         let at = process as usize;
         if at >= FEW {
@@ -201,7 +203,7 @@ impl Open {
         Some(std::mem::replace(&mut self.few[at], operation)).filter(|&before| before != NONE)
     }
 
-    /// Takes the operation that a process ends.
+    /// Removes and returns the pending operation of a process.
     fn remove(&mut self, process: u32) -> Option<u32> {
         match self.few.get_mut(process as usize) {
             Some(operation) => Some(std::mem::replace(operation, NONE)).filter(|&before| before != NONE),
@@ -231,11 +233,11 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_no_run_records() {
+    fn refuses_malformed_histories() {
         let a = Process::Client(0);
         let twice = History::new(vec![event(a, Kind::Invoke), event(a, Kind::Invoke)]);
         assert!(matches!(twice.operations(), Err(HistoryError::DoubleInvoke { .. })));
-        let unasked = History::new(vec![event(a, Kind::Ok)]);
-        assert!(matches!(unasked.operations(), Err(HistoryError::Unasked { .. })));
+        let completed = History::new(vec![event(a, Kind::Ok)]);
+        assert!(matches!(completed.operations(), Err(HistoryError::NotInvoked { .. })));
     }
 }

@@ -1,23 +1,25 @@
-//! The nouns of Elenchus, and the traits at its seams.
+//! The data types of Elenchus, and the traits at its seams.
 //!
-//! Everything else stands on this crate, and this crate stands on nothing: no network, no YAML, no async runtime, no clock.
+//! Every other crate depends on this one, and this one on none of them: no network, no YAML, no async runtime. Only [`recorder`] reads a clock.
 //!
 //! | module | what it holds |
 //! | --- | --- |
-//! | [`op`] | [`Event`]: one line of testimony; [`Process`], [`Kind`], [`Invocation`] |
-//! | [`value`] | [`Value`]: what operations carry, whatever the system stores |
+//! | [`op`] | [`Event`]: an invocation or a completion; [`Process`], [`Kind`], [`Invocation`] |
+//! | [`value`] | [`Value`]: arguments, results and keys, whatever the system stores |
 //! | [`history`] | [`History`]: all events in real-time order, paired into [`Operation`]s |
-//! | [`fault`] | [`FaultWindow`]: when what was broken, read back from the history |
+//! | [`recorder`] | [`Recorder`]: records a history while threads call a store |
+//! | [`notation`] | [`History::parse`]: small histories as text, for tests |
+//! | [`fault`] | [`FaultWindow`]: when which fault was in force, read back from the history |
 //! | [`journal`] | the history on disk: append-only, checksummed, readable after `kill -9` |
-//! | [`exchange`] | any history in: Jepsen's EDN and logs, JSON, journals, compressed or not; EDN and JSON out |
-//! | [`generator`] | [`Generator`]: what is invoked next |
+//! | [`exchange`] | reads Jepsen's EDN and logs, JSON and journals, compressed or not; writes EDN and JSON |
+//! | [`generator`] | [`Generator`]: decides what is invoked next |
 //! | [`data`] | [`Request`] and one small trait per data type: what can be asked of a system |
-//! | [`client`] | [`Client`], [`Connection`], [`Failure`]: how a system is asked |
-//! | [`workload`] | [`Workload`]: what to ask for, and the checks it must pass |
-//! | [`checker`] | [`Checker`], [`Verdict`], [`Anomaly`]: what the testimony proves |
+//! | [`client`] | [`Client`], [`Connection`], [`Failure`]: how a system is called |
+//! | [`workload`] | [`Workload`]: what is invoked, and the checks that the history must pass |
+//! | [`checker`] | [`Checker`], [`Finding`], [`Verdict`], [`Anomaly`]: what a history proves |
 //! | [`model`] | [`Model`]: a sequential specification |
 //! | [`rng`] | named random streams of one seed |
-//! | [`words`] | the nearest valid word to a wrong one |
+//! | [`words`] | the valid word nearest to a misspelt one |
 
 pub mod checker;
 pub mod client;
@@ -28,7 +30,9 @@ pub mod generator;
 pub mod history;
 pub mod journal;
 pub mod model;
+pub mod notation;
 pub mod op;
+pub mod recorder;
 pub mod rng;
 pub mod symbol;
 pub mod time;
@@ -43,7 +47,9 @@ pub use fault::{FaultEvent, FaultPhase, FaultWindow};
 pub use generator::{Context, Generator, Poll, WorkerSet};
 pub use history::{History, HistoryError, Interval, Operation};
 pub use model::{Access, Change, CollectionModel, Growth, Membership, Model, RegisterModel, SetModel, Step, TakeOrder, Transfer};
+pub use notation::NotationError;
 pub use op::{Event, EventIndex, Invocation, Kind, NodeIndex, Process, Worker};
+pub use recorder::{PendingOperation, RecordedClient, Recorder};
 pub use rng::{Rng, Seed};
 pub use symbol::Symbol;
 pub use time::{Nanos, Span};

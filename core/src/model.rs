@@ -5,18 +5,20 @@ use std::hash::Hash;
 
 use crate::{Operation, Value};
 
-/// What an operation did to a state.
+/// The effect of an operation on a state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step<S> {
-    /// It may happen in this state, which it leaves as it was.
+    /// The operation may happen in this state, and leaves it as it is.
     Same,
-    /// It may happen in this state and leads to another.
+    /// The operation may happen in this state, and leads to another.
     To(S),
-    /// It cannot happen in this state with the result it had.
+    /// The operation cannot happen in this state with the result it had.
     Impossible,
 }
 
-/// How an object behaves when nothing is concurrent.
+/// A sequential specification: how an object behaves when operations happen one after another.
+///
+/// Two methods are enough: the state at first, and what an operation does to a state.
 ///
 /// ```
 /// use elenchus_core::{Model, Operation, Step, Value};
@@ -34,128 +36,137 @@ pub enum Step<S> {
 ///     fn step(&self, state: &Value, operation: &Operation<'_>) -> Step<Value> {
 ///         match (operation.f.as_str(), operation.output) {
 ///             ("write", _) => Step::To(operation.input.clone()),
-///             ("read", None) => Step::Same,
-///             ("read", Some(told)) if told == state => Step::Same,
+///             ("read", None) => Step::Same, // its result is unknown
+///             ("read", Some(output)) if output == state => Step::Same,
 ///             _ => Step::Impossible,
 ///         }
 ///     }
 /// }
 /// ```
+///
+/// The other methods have sound defaults. [`describe`](Model::describe), [`splits_by_key`](Model::splits_by_key) and
+/// [`admits`](Model::admits) say more about the object. Those from [`observes`](Model::observes) on only make checks faster: an answer
+/// that is wrong there makes verdicts wrong, the default never does.
 pub trait Model: Send + Sync {
-    /// Everything the object remembers.
+    /// Everything that the object remembers.
     type State: Clone + Eq + Hash + Debug + Send + Sync + 'static;
 
-    /// The state before anything happened.
+    /// The state before any operation.
     fn initial(&self) -> Self::State;
 
-    /// What `operation` does in `state`. Its `output` is none where nobody was told the result: then any result fits.
+    /// What `operation` does in `state`. If its `output` is none, its result is unknown: every result is allowed.
+    ///
+    /// Must be a function of `state` and of the operation's `f`, `input`, `output` and, if [`Model::minds_process`] says so, `process`.
     fn step(&self, state: &Self::State, operation: &Operation<'_>) -> Step<Self::State>;
 
-    /// The state in words, for counterexamples.
+    // What the object is.
+
+    /// The state in words, for counterexamples. Default: its `Debug` form.
     fn describe(&self, state: &Self::State) -> String {
         format!("{state:?}")
     }
 
-    /// Whether keys are independent objects, each with a state of its own (the default), or one state spans them all.
+    /// Whether each key is an object of its own, with its own state (the default), or one state spans all keys.
     fn splits_by_key(&self) -> bool {
         true
     }
 
-    /// Whether this is an operation of such an object at all: a function it knows with an argument it understands. A history with any other
-    /// cannot be judged.
+    /// Whether the object has such an operation: a function it knows, with an argument it understands. A history with any other is not judged
+    /// ([`Verdict::Unknown`](crate::Verdict::Unknown)). Default: every operation.
     fn admits(&self, operation: &Operation<'_>) -> bool {
         let _ = operation;
         true
     }
 
-    /// Whether `operation` never changes any state, whatever it is told: a read. Engines place such operations wherever they first fit.
-    /// `false` is always safe.
+    // What makes the search faster.
+
+    /// Whether `operation` is read-only: [`Model::step`] never returns [`Step::To`] for it, whatever its result. Default: false.
     fn observes(&self, operation: &Operation<'_>) -> bool {
         let _ = operation;
         false
     }
 
-    /// Whether [`Model::step`] looks at who asked. Where it does not (the default), operations that ask and were told the same are
-    /// interchangeable. Beyond `f`, `input`, `output` and, if this says so, `process`, a step must read nothing of the operation.
+    /// Whether [`Model::step`] depends on the process. If not (the default), operations with the same function, argument and result are
+    /// interchangeable.
     fn minds_process(&self) -> bool {
         false
     }
 
-    /// What the operation is about, for models where all operations about one thing can be erased from any possible sequence and leave
-    /// it possible: the element of a queue, the values a register takes. None (always safe) where nothing can be erased.
+    /// The values that the operation is about, if in every possible sequence of operations all those about one value can be left out and
+    /// the rest is still possible: the element of a queue, the values that a register takes. Default: none.
     fn subjects(&self, operation: &Operation<'_>) -> Option<Vec<Value>> {
         let _ = operation;
         None
     }
 
-    /// How states grow into what is read later, for models that can tell: the search then gives up early where they cannot.
+    /// How states grow, which lets the search give up early on a state that no longer leads to what is read later.
     fn growth(&self) -> Option<&dyn Growth<Self::State>> {
         None
     }
 
-    /// This model as a register, if it is one: there is a faster search for those.
+    /// This model as a register, for which there is a faster search.
     fn as_register(&self) -> Option<&dyn RegisterModel> {
         None
     }
 
-    /// This model as a collection, if it is one: where no element is put in twice, there is a monitor for those.
+    /// This model as a collection, for which there is a linear or near-linear monitor where no element is put in twice.
     fn as_collection(&self) -> Option<&dyn CollectionModel> {
         None
     }
 
-    /// This model as a set, if it is one: where no element is added or removed twice, there is a monitor for those.
+    /// This model as a set, for which there is a near-linear monitor where no element is added or removed twice.
     fn as_set(&self) -> Option<&dyn SetModel> {
         None
     }
 }
 
-/// What an operation makes of a state, whichever it is.
+/// The effect of an operation on every state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change<S> {
-    /// It leaves it, or leads to one that grew out of it.
+    /// The state stays, or grows.
     Grows,
-    /// It overwrites it with this one.
+    /// This state replaces it.
     Replaces(S),
-    /// Anything else. Always safe.
+    /// Anything else. Always sound.
     Alters,
 }
 
-/// How the states of a [`Model`] grow: what was added stays until everything is replaced.
+/// How the states of a [`Model`] grow: what was added stays until the whole state is replaced.
 pub trait Growth<S> {
-    /// What `operation`, which is no observation, makes of any state.
+    /// The effect of `operation`, which is not read-only, on every state.
     fn change(&self, operation: &Operation<'_>) -> Change<S>;
 
-    /// Whether `observation` may be told in `state` or in one that grew out of it. `true` is always safe; what is false of a state must be
-    /// false of all that grow out of it.
+    /// Whether the read-only operation `observation` is possible in `state` or in a state that grew out of it. `true` is always sound. If it is
+    /// false for a state, it must be false for all states that grow out of it.
     fn leads_to(&self, state: &S, observation: &Operation<'_>) -> bool;
 }
 
-/// What an operation does to a register.
+/// An operation on a register.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access<'v> {
-    /// It was told this value; none where it was told nothing.
+    /// Reads this value; none if the result is unknown.
     Read(Option<&'v Value>),
-    /// It overwrites whatever is there.
+    /// Overwrites the value.
     Write(&'v Value),
-    /// It found the first value and put the second in its place.
+    /// Found the first value and replaced it by the second.
     Cas(&'v Value, &'v Value),
 }
 
 /// A [`Model`] whose state is one value that operations read, overwrite, or compare and set.
 pub trait RegisterModel: Send + Sync {
-    /// The value before anything happened.
+    /// The value before any operation.
     fn initial_value(&self) -> Value;
 
-    /// What the operation does; none where it is no operation of a register. Must agree with [`Model::step`].
+    /// The operation as an access; none if it is not an operation of a register. Must agree with [`Model::step`].
     fn access<'v>(&self, operation: &Operation<'v>) -> Option<Access<'v>>;
 }
 
-/// Which element of a collection is taken out.
+/// Which element a collection gives out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TakeOrder {
-    /// The one put in first: a queue.
+    /// The oldest: a queue.
     First,
-    /// The one put in last: a stack.
+    /// The newest: a stack.
     Last,
     /// The least one, in the order of [`Value`]: a priority queue.
     Least,
@@ -163,39 +174,39 @@ pub enum TakeOrder {
     Any,
 }
 
-/// What an operation does to a collection.
+/// An operation on a collection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transfer<'v> {
-    /// It puts this element in.
+    /// Puts this element in.
     Put(&'v Value),
-    /// It takes this element out. None, where it was told nothing: it takes whichever is its turn, or finds the collection empty.
+    /// Takes this element out. None if the result is unknown: it took the element whose turn it was, or found the collection empty.
     Take(Option<&'v Value>),
-    /// It found the collection empty.
+    /// Found the collection empty.
     Empty,
 }
 
-/// A [`Model`] whose state is a collection, empty at first, that operations put elements in and take them out of again.
+/// A [`Model`] whose state is a collection, empty at first. Operations put elements in and take them out.
 pub trait CollectionModel: Send + Sync {
-    /// Which element is taken out.
+    /// Which element it gives out.
     fn take_order(&self) -> TakeOrder;
 
-    /// What the operation does; none where it is no operation of a collection. Must agree with [`Model::step`].
+    /// The operation as a transfer; none if it is not an operation of a collection. Must agree with [`Model::step`].
     fn transfer<'v>(&self, operation: &Operation<'v>) -> Option<Transfer<'v>>;
 }
 
-/// What an operation does to a set, or learns of it.
+/// An operation on one element of a set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Membership<'v> {
-    /// Afterwards this element is in, whether it was or not.
+    /// Makes this element a member, whether it was one or not.
     Add(&'v Value),
-    /// Afterwards this element is not in, whether it was or not.
+    /// Makes this element not a member, whether it was one or not.
     Remove(&'v Value),
-    /// It was told whether this element is in.
+    /// Returned whether this element is a member.
     Contains(&'v Value, bool),
 }
 
 /// A [`Model`] whose state is a set, empty at first, and whose operations each concern one element.
 pub trait SetModel: Send + Sync {
-    /// What the operation does; none where it concerns more than one element. Must agree with [`Model::step`].
+    /// The operation as a membership; none if it concerns more than one element. Must agree with [`Model::step`].
     fn membership<'v>(&self, operation: &Operation<'v>) -> Option<Membership<'v>>;
 }

@@ -76,6 +76,15 @@ impl Value {
         Value::List(vec![first.into(), second.into()])
     }
 
+    /// A list of these items.
+    ///
+    /// ```
+    /// assert_eq!(elenchus_core::Value::list([1, 2]).to_string(), "[1 2]");
+    /// ```
+    pub fn list<T: Into<Value>>(items: impl IntoIterator<Item = T>) -> Value {
+        Value::List(items.into_iter().map(Into::into).collect())
+    }
+
     /// Whether this is [`Value::Nil`].
     pub fn is_nil(&self) -> bool {
         matches!(self, Value::Nil)
@@ -119,6 +128,19 @@ impl Value {
             Value::Map(pairs) => pairs.iter().find(|(k, _)| k.as_text() == Some(key)).map(|(_, v)| v),
             _ => None,
         }
+    }
+}
+
+impl From<()> for Value {
+    fn from((): ()) -> Value {
+        Value::Nil
+    }
+}
+
+/// `None` is nil.
+impl<T: Into<Value>> From<Option<T>> for Value {
+    fn from(value: Option<T>) -> Value {
+        value.map_or(Value::Nil, Into::into)
     }
 }
 

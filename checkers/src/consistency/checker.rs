@@ -25,7 +25,7 @@ impl Consistency {
 ///
 /// # Errors
 /// When no run could have recorded the history, or it has operations that are none of registers.
-pub fn check(history: &History, model: ConsistencyModel, options: &Options) -> Result<ModelJudgement, TestimonyError> {
+pub fn check(model: ConsistencyModel, history: &History, options: &Options) -> Result<ModelJudgement, TestimonyError> {
     let testimony = Testimony::new(history, &options.initial)?;
     Ok(judge(history, &testimony, model, options))
 }

@@ -10,14 +10,12 @@ use std::collections::BTreeMap;
 
 use elenchus_core::{Kind, Operation, Value};
 use rustc_hash::{FxHashMap, FxHashSet};
-use serde_json::Map;
 
 use super::intern::name;
 use super::order::succeeded;
 use super::report::short;
 use super::{Description, Evidence, Invariant, Part, Report, Shape, Word};
-use crate::BuildError;
-use crate::table::option;
+use crate::options::{BuildError, OptionEntry, OptionValues};
 
 /// The checker of bank tests.
 #[derive(Clone, Debug, Default)]
@@ -58,15 +56,25 @@ impl Invariant for Bank {
             ("wrong-total", "the balances of a read do not add up to the total"),
             ("negative-balance", "a read shows a balance below zero"),
         ],
-        options: &["total", "accounts", "negative-balances"],
+        options: &[
+            OptionEntry::new("total", "a whole number")
+                .default("the sum that most reads show")
+                .example("100")
+                .about("the sum of all balances"),
+            OptionEntry::new("accounts", "a list of accounts")
+                .default("any accounts")
+                .example("[0, 1, 2]")
+                .about("the accounts that exist"),
+            OptionEntry::flag("negative-balances", "false").about("whether balances may be negative"),
+        ],
         splits_by_key: true,
     };
 
-    fn from_options(options: &Map<String, serde_json::Value>) -> Result<Bank, BuildError> {
+    fn from_options(options: &OptionValues<'_>) -> Result<Bank, BuildError> {
         Ok(Bank {
-            total: option(options, "total", "a whole number", serde_json::Value::as_i64)?,
-            accounts: option(options, "accounts", "a list of accounts", |list| serde_json::from_value(list.clone()).ok())?,
-            negative_balances: option(options, "negative-balances", "true or false", serde_json::Value::as_bool)?.unwrap_or_default(),
+            total: options.get("total", serde_json::Value::as_i64)?,
+            accounts: options.get("accounts", |list| serde_json::from_value(list.clone()).ok())?,
+            negative_balances: options.flag("negative-balances")?.unwrap_or_default(),
         })
     }
 

@@ -6,12 +6,11 @@
 
 use elenchus_core::{EventIndex, Kind, Operation, Value};
 use rustc_hash::FxHashMap;
-use serde_json::Map;
 
 use super::order::{end, succeeded};
 use super::report::short;
 use super::{Description, Evidence, Invariant, Part, Report, Shape, Word};
-use crate::BuildError;
+use crate::options::{BuildError, OptionValues};
 
 /// The checker of causal reversals.
 #[derive(Clone, Copy, Debug, Default)]
@@ -44,7 +43,7 @@ impl Invariant for CausalReverse {
         splits_by_key: true,
     };
 
-    fn from_options(_: &Map<String, serde_json::Value>) -> Result<CausalReverse, BuildError> {
+    fn from_options(_: &OptionValues<'_>) -> Result<CausalReverse, BuildError> {
         Ok(CausalReverse)
     }
 

@@ -3,10 +3,10 @@
 use elenchus_core::{Checker, EventIndex, Finding, History, Operation, Value, Verdict};
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
-use serde_json::{Map, json};
+use serde_json::json;
 
 use super::{Description, Report};
-use crate::BuildError;
+use crate::options::{BuildError, OptionValues};
 
 /// The operations on one object.
 pub struct Part<'h> {
@@ -30,11 +30,11 @@ pub trait Invariant: Send + Sync + Sized {
     /// Its name, words and anomalies.
     const DESCRIPTION: Description;
 
-    /// Makes it from a plan's options. That the options are known was seen; their values were not.
+    /// Builds it from the options that a plan sets.
     ///
     /// # Errors
     /// When an option has a value that it cannot have.
-    fn from_options(options: &Map<String, serde_json::Value>) -> Result<Self, BuildError>;
+    fn from_options(options: &OptionValues<'_>) -> Result<Self, BuildError>;
 
     /// Judges the operations on one object; all of them are in the vocabulary.
     fn judge(&self, part: &Part<'_>, report: &mut Report);
@@ -49,40 +49,45 @@ impl<I: Invariant> Checker for Checked<I> {
     }
 
     fn check(&self, history: &History) -> Finding {
-        let description = I::DESCRIPTION;
-        let operations = match history.operations() {
-            Ok(operations) => operations,
-            Err(error) => return unknown(&description, format!("the history cannot be judged: {error}")),
-        };
-        if let Some(foreign) = operations.iter().find(|operation| !description.admits(operation)) {
-            return unknown(
-                &description,
-                format!(
-                    "event {}: `{}` is no operation that this checker knows; it knows: {}",
-                    foreign.completed.filter(|_| foreign.output.is_some()).unwrap_or(foreign.invoked),
-                    super::report::short(foreign),
-                    description.words()
-                ),
-            );
-        }
-        let count = operations.len();
-        let parts = parts(history, operations, description.splits_by_key);
-        let keys = parts.len();
-        let reports: Vec<Report> = parts
-            .into_par_iter()
-            .map(|part| {
-                let mut report = Report::new(part.key.cloned());
-                self.0.judge(&part, &mut report);
-                report
-            })
-            .collect();
-        let mut whole = Report::new(None);
-        reports.into_iter().for_each(|report| whole.absorb(report));
-        if count == 0 {
-            whole.doubt("the history has no operations");
-        }
-        whole.finding(&description, count, keys)
+        check_invariant(&self.0, history)
     }
+}
+
+/// Checks one invariant for every object of a history.
+pub(crate) fn check_invariant<I: Invariant>(invariant: &I, history: &History) -> Finding {
+    let description = I::DESCRIPTION;
+    let operations = match history.operations() {
+        Ok(operations) => operations,
+        Err(error) => return unknown(&description, format!("the history cannot be judged: {error}")),
+    };
+    if let Some(foreign) = operations.iter().find(|operation| !description.admits(operation)) {
+        return unknown(
+            &description,
+            format!(
+                "event {}: `{}` is no operation that this checker knows; it knows: {}",
+                foreign.completed.filter(|_| foreign.output.is_some()).unwrap_or(foreign.invoked),
+                super::report::short(foreign),
+                description.words()
+            ),
+        );
+    }
+    let count = operations.len();
+    let parts = parts(history, operations, description.splits_by_key);
+    let keys = parts.len();
+    let reports: Vec<Report> = parts
+        .into_par_iter()
+        .map(|part| {
+            let mut report = Report::new(part.key.cloned());
+            invariant.judge(&part, &mut report);
+            report
+        })
+        .collect();
+    let mut whole = Report::new(None);
+    reports.into_iter().for_each(|report| whole.absorb(report));
+    if count == 0 {
+        whole.doubt("the history has no operations");
+    }
+    whole.finding(&description, count, keys)
 }
 
 fn unknown(description: &Description, summary: String) -> Finding {

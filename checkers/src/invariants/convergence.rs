@@ -18,12 +18,10 @@ mod set;
 
 use elenchus_core::{EventIndex, Kind, NodeIndex, Operation};
 use rustc_hash::FxHashMap;
-use serde_json::Map;
 
 use super::order::{succeeded, succeeded_by};
 use super::{Description, Evidence, Invariant, Part, Report, Shape, Word};
-use crate::BuildError;
-use crate::table::option;
+use crate::options::{BuildError, OptionEntry, OptionValues};
 
 /// What replicas hold.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -88,18 +86,21 @@ impl Invariant for Convergence {
             ("aborted", "a replica has what only a failed update wrote"),
             ("wrong-count", "a replica counts what the updates cannot sum to"),
         ],
-        options: &["data"],
+        options: &[OptionEntry::new("data", "`register`, `set` or `counter`")
+            .default("register")
+            .example("\"set\"")
+            .about("the type of data that is replicated")],
         splits_by_key: true,
     };
 
-    fn from_options(options: &Map<String, serde_json::Value>) -> Result<Convergence, BuildError> {
+    fn from_options(options: &OptionValues<'_>) -> Result<Convergence, BuildError> {
         let data = |word: &serde_json::Value| match word.as_str()? {
             "register" => Some(Replicated::Register),
             "set" => Some(Replicated::Set),
             "counter" => Some(Replicated::Counter),
             _ => None,
         };
-        Ok(Convergence { data: option(options, "data", "`register`, `set` or `counter`", data)?.unwrap_or_default() })
+        Ok(Convergence { data: options.get("data", data)?.unwrap_or_default() })
     }
 
     fn judge(&self, part: &Part<'_>, report: &mut Report) {

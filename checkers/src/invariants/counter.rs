@@ -7,16 +7,14 @@
 //! Option: `initial`, what the counter begins at (0).
 
 use elenchus_core::{Kind, Operation};
-use serde_json::Map;
 
 use super::order::{Moment, moments};
 use super::{Description, Evidence, Invariant, Part, Report, Shape, Word};
-use crate::BuildError;
-use crate::table::option;
+use crate::options::{BuildError, OptionEntry, OptionValues};
 
 /// The checker of a counter by bounds.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Counter {
+pub struct CounterBounds {
     /// What the counter begins at.
     pub initial: i64,
 }
@@ -47,7 +45,7 @@ impl Sums {
     }
 }
 
-impl Invariant for Counter {
+impl Invariant for CounterBounds {
     const DESCRIPTION: Description = Description {
         name: "counter",
         about: "whether every read of a counter lies between the sum of what was added and of what may have been",
@@ -63,12 +61,12 @@ impl Invariant for Counter {
             ("too-low", "a read is lower than what had certainly been added"),
             ("too-high", "a read is higher than all that may have been added"),
         ],
-        options: &["initial"],
+        options: &[OptionEntry::new("initial", "a whole number").default("0").example("10").about("the counter's value at first")],
         splits_by_key: true,
     };
 
-    fn from_options(options: &Map<String, serde_json::Value>) -> Result<Counter, BuildError> {
-        Ok(Counter { initial: option(options, "initial", "a whole number", serde_json::Value::as_i64)?.unwrap_or_default() })
+    fn from_options(options: &OptionValues<'_>) -> Result<CounterBounds, BuildError> {
+        Ok(CounterBounds { initial: options.get("initial", serde_json::Value::as_i64)?.unwrap_or_default() })
     }
 
     fn judge(&self, part: &Part<'_>, report: &mut Report) {

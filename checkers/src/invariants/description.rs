@@ -1,8 +1,10 @@
-//! What a checker expects to be told, as data: documentation, workloads and the checker itself read the same table.
+//! Invariants described as data: their operations, anomalies and options. Documentation and the checkers themselves read the same table.
 
 use std::fmt;
 
 use elenchus_core::{Kind, Operation, Value};
+
+use crate::options::OptionEntry;
 
 /// A checker of one invariant, described.
 pub struct Description {
@@ -18,8 +20,8 @@ pub struct Description {
     pub vocabulary: &'static [Word],
     /// Its anomalies, each with what it is.
     pub anomalies: &'static [(&'static str, &'static str)],
-    /// The options it knows.
-    pub options: &'static [&'static str],
+    /// The options it takes.
+    pub options: &'static [OptionEntry],
     /// Whether operations with different keys concern independent objects.
     pub splits_by_key: bool,
 }

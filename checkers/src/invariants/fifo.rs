@@ -9,15 +9,13 @@
 
 use elenchus_core::{EventIndex, Kind, Operation, Process};
 use rustc_hash::FxHashMap;
-use serde_json::Map;
 
 use super::elements::Elements;
 use super::order::end;
 use super::report::short;
 use super::total_queue::{VOCABULARY, takable, taken};
 use super::{Description, Evidence, Invariant, Part, Report};
-use crate::BuildError;
-use crate::table::option;
+use crate::options::{BuildError, OptionEntry, OptionValues};
 
 /// Whose order of deliveries is held against that of the producers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -64,21 +62,24 @@ impl Invariant for Fifo {
             ("reordered", "a value came out after a later one of the same producer"),
             ("skipped", "an acknowledged value never came out, but a later one of the same producer did"),
         ],
-        options: &["order", "crashed-dequeues-take"],
+        options: &[
+            OptionEntry::new("order", "`queue` or `consumer`")
+                .default("queue")
+                .example("\"consumer\"")
+                .about("whether values leave the queue in order, or each consumer receives those of a producer in order"),
+            OptionEntry::flag("crashed-dequeues-take", "true").about("whether a dequeue with an unknown outcome may have taken a value"),
+        ],
         splits_by_key: true,
     };
 
-    fn from_options(options: &Map<String, serde_json::Value>) -> Result<Fifo, BuildError> {
+    fn from_options(options: &OptionValues<'_>) -> Result<Fifo, BuildError> {
         let order = |word: &serde_json::Value| match word.as_str()? {
             "queue" => Some(DeliveryOrder::Queue),
             "consumer" => Some(DeliveryOrder::Consumer),
             _ => None,
         };
-        let takes = option(options, "crashed-dequeues-take", "true or false", serde_json::Value::as_bool)?;
-        Ok(Fifo {
-            order: option(options, "order", "`queue` or `consumer`", order)?.unwrap_or_default(),
-            crashed_dequeues_take: takes.unwrap_or(true),
-        })
+        let takes = options.flag("crashed-dequeues-take")?;
+        Ok(Fifo { order: options.get("order", order)?.unwrap_or_default(), crashed_dequeues_take: takes.unwrap_or(true) })
     }
 
     fn judge(&self, part: &Part<'_>, report: &mut Report) {

@@ -22,11 +22,8 @@ mod positions;
 mod steps;
 mod visibility;
 
-use serde_json::Map;
-
 use super::{Description, Evidence, Invariant, Part, Report, Shape, Word};
-use crate::BuildError;
-use crate::table::option;
+use crate::options::{BuildError, OptionEntry, OptionValues};
 use log::Log;
 use steps::Steps;
 
@@ -89,12 +86,17 @@ impl Invariant for Kafka {
             ("unseen", "an acknowledged message was never polled, although every log was polled to its end"),
             ("reconsumed", "a subscribed process was handed a message twice (only where delivery shall be exactly once)"),
         ],
-        options: &["drained", "crashed-polls-consume", "exactly-once"],
+        options: &[
+            OptionEntry::flag("drained", "false").about("whether every log was polled to its end, so that what was not polled is lost"),
+            OptionEntry::flag("crashed-polls-consume", "true")
+                .about("whether a poll with an unknown outcome by a subscribed process may have consumed messages"),
+            OptionEntry::flag("exactly-once", "false").about("whether it is an anomaly that a subscribed process receives a message twice"),
+        ],
         splits_by_key: false,
     };
 
-    fn from_options(options: &Map<String, serde_json::Value>) -> Result<Kafka, BuildError> {
-        let flag = |name, default| Ok(option(options, name, "true or false", serde_json::Value::as_bool)?.unwrap_or(default));
+    fn from_options(options: &OptionValues<'_>) -> Result<Kafka, BuildError> {
+        let flag = |name, default| Ok(options.flag(name)?.unwrap_or(default));
         let Kafka { drained, crashed_polls_consume, exactly_once } = Kafka::default();
         Ok(Kafka {
             drained: flag("drained", drained)?,

@@ -13,13 +13,11 @@
 mod holds;
 
 use elenchus_core::{EventIndex, Kind, Operation, Value};
-use serde_json::Map;
 
 use super::order::{Moment, moments};
 use super::report::short;
 use super::{Description, Evidence, Invariant, Part, Report, Shape, Word};
-use crate::BuildError;
-use crate::table::option;
+use crate::options::{BuildError, OptionEntry, OptionValues};
 
 /// The checker of locks.
 #[derive(Clone, Copy, Debug, Default)]
@@ -65,12 +63,15 @@ impl Invariant for Lock {
             ("stale-token", "a write was accepted with a token below one that had been accepted before"),
             ("lease-outlived", "a lease was renewed after it had ended"),
         ],
-        options: &["slack"],
+        options: &[OptionEntry::new("slack", "a number of milliseconds")
+            .default("0")
+            .example("100")
+            .about("by how much clocks may disagree about the end of a lease")],
         splits_by_key: true,
     };
 
-    fn from_options(options: &Map<String, serde_json::Value>) -> Result<Lock, BuildError> {
-        Ok(Lock { slack: option(options, "slack", "a number of milliseconds", serde_json::Value::as_u64)?.unwrap_or_default() })
+    fn from_options(options: &OptionValues<'_>) -> Result<Lock, BuildError> {
+        Ok(Lock { slack: options.count("slack")?.unwrap_or_default() })
     }
 
     fn judge(&self, part: &Part<'_>, report: &mut Report) {

@@ -8,12 +8,11 @@
 
 use elenchus_core::{Kind, Operation, Value};
 use rustc_hash::FxHashMap;
-use serde_json::Map;
 
 use super::intern::Interner;
 use super::report::short;
 use super::{Description, Evidence, Invariant, Part, Report, Shape, Word};
-use crate::BuildError;
+use crate::options::{BuildError, OptionValues};
 
 /// The checker of long forks.
 #[derive(Clone, Copy, Debug, Default)]
@@ -57,7 +56,7 @@ impl Invariant for LongFork {
         splits_by_key: false,
     };
 
-    fn from_options(_: &Map<String, serde_json::Value>) -> Result<LongFork, BuildError> {
+    fn from_options(_: &OptionValues<'_>) -> Result<LongFork, BuildError> {
         Ok(LongFork)
     }
 

@@ -12,13 +12,11 @@ use std::mem::discriminant;
 
 use elenchus_core::{Kind, NodeIndex, Operation, Process, Value};
 use rustc_hash::FxHashMap;
-use serde_json::Map;
 
 use super::order::{Moment, moments};
 use super::report::short;
 use super::{Description, Evidence, Invariant, Part, Report, Shape, Word};
-use crate::BuildError;
-use crate::table::option;
+use crate::options::{BuildError, OptionEntry, OptionValues};
 
 /// Among whom numbers must rise.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -86,21 +84,24 @@ impl Invariant for Monotonic {
             ("nonmonotonic-node", "a node gave out a number that is not above one it had given out before"),
             ("nonmonotonic", "a number is not above one that had been given out before it was asked for"),
         ],
-        options: &["scope", "strict"],
+        options: &[
+            OptionEntry::new("scope", "`process`, `node` or `global`")
+                .default("global")
+                .example("\"process\"")
+                .about("the widest group of operations whose numbers must increase"),
+            OptionEntry::flag("strict", "true").about("whether equal numbers are anomalies"),
+        ],
         splits_by_key: true,
     };
 
-    fn from_options(options: &Map<String, serde_json::Value>) -> Result<Monotonic, BuildError> {
+    fn from_options(options: &OptionValues<'_>) -> Result<Monotonic, BuildError> {
         let scope = |word: &serde_json::Value| match word.as_str()? {
             "process" => Some(Scope::Process),
             "node" => Some(Scope::Node),
             "global" => Some(Scope::Global),
             _ => None,
         };
-        Ok(Monotonic {
-            scope: option(options, "scope", "`process`, `node` or `global`", scope)?.unwrap_or_default(),
-            strict: option(options, "strict", "true or false", serde_json::Value::as_bool)?.unwrap_or(true),
-        })
+        Ok(Monotonic { scope: options.get("scope", scope)?.unwrap_or_default(), strict: options.flag("strict")?.unwrap_or(true) })
     }
 
     fn judge(&self, part: &Part<'_>, report: &mut Report) {

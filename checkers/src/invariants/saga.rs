@@ -9,13 +9,11 @@
 
 use elenchus_core::{EventIndex, Kind, Operation, Value};
 use rustc_hash::FxHashMap;
-use serde_json::Map;
 
 use super::order::succeeded;
 use super::report::short;
 use super::{Description, Evidence, Invariant, Part, Report, Shape, Word};
-use crate::BuildError;
-use crate::table::option;
+use crate::options::{BuildError, OptionEntry, OptionValues};
 
 /// The checker of sagas.
 #[derive(Clone, Copy, Debug, Default)]
@@ -68,12 +66,14 @@ impl Invariant for Saga {
             ("wrong-outcome", "a saga ended otherwise than the client was told"),
             ("unexpected-effect", "an effect belongs to no step of a saga that anybody began"),
         ],
-        options: &["settled"],
+        options: &[
+            OptionEntry::flag("settled", "false").about("whether the final read was made after every saga had ended or been recovered")
+        ],
         splits_by_key: false,
     };
 
-    fn from_options(options: &Map<String, serde_json::Value>) -> Result<Saga, BuildError> {
-        Ok(Saga { settled: option(options, "settled", "true or false", serde_json::Value::as_bool)?.unwrap_or_default() })
+    fn from_options(options: &OptionValues<'_>) -> Result<Saga, BuildError> {
+        Ok(Saga { settled: options.flag("settled")?.unwrap_or_default() })
     }
 
     fn judge(&self, part: &Part<'_>, report: &mut Report) {

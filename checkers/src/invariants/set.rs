@@ -4,17 +4,16 @@
 //! that nobody added. Crashed adds may or may not be there: those that are, are counted as `recovered`.
 
 use elenchus_core::Kind;
-use serde_json::Map;
 
 use super::elements::{Elements, Unfounded};
 use super::order::{succeeded, succeeded_by};
 use super::report::short;
 use super::{Description, Evidence, Invariant, Part, Report, Shape, Word};
-use crate::BuildError;
+use crate::options::{BuildError, OptionValues};
 
 /// The checker of a set with a final read.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Set;
+pub struct FinalSet;
 
 /// The operations on a set without removal.
 pub(super) const VOCABULARY: &[Word] = &[
@@ -22,7 +21,7 @@ pub(super) const VOCABULARY: &[Word] = &[
     Word { f: "read", input: Shape::Any, output: Shape::Either(&[Shape::List(&Shape::Any), Shape::Nil]) },
 ];
 
-impl Invariant for Set {
+impl Invariant for FinalSet {
     const DESCRIPTION: Description = Description {
         name: "set",
         about: "whether a final read has every element that was added, and no other",
@@ -38,8 +37,8 @@ impl Invariant for Set {
         splits_by_key: true,
     };
 
-    fn from_options(_: &Map<String, serde_json::Value>) -> Result<Set, BuildError> {
-        Ok(Set)
+    fn from_options(_: &OptionValues<'_>) -> Result<FinalSet, BuildError> {
+        Ok(FinalSet)
     }
 
     fn judge(&self, part: &Part<'_>, report: &mut Report) {

@@ -11,15 +11,13 @@
 //! to the first, and an element's last absence is where the unbroken run of reads that show it ends.
 
 use elenchus_core::{EventIndex, Kind, Operation};
-use serde_json::Map;
 
 use super::elements::{Elements, Unfounded};
 use super::order::succeeded;
 use super::report::short;
 use super::set::VOCABULARY;
 use super::{Description, Evidence, Invariant, Part, Report};
-use crate::BuildError;
-use crate::table::option;
+use crate::options::{BuildError, OptionEntry, OptionValues};
 
 /// The checker of a set by all its reads.
 #[derive(Clone, Copy, Debug, Default)]
@@ -59,12 +57,12 @@ impl Invariant for SetFull {
             ("unexpected", "a read shows an element that nobody had added"),
             ("aborted", "a read shows an element whose add failed"),
         ],
-        options: &["linearizable"],
+        options: &[OptionEntry::flag("linearizable", "false").about("whether stale elements are anomalies")],
         splits_by_key: true,
     };
 
-    fn from_options(options: &Map<String, serde_json::Value>) -> Result<SetFull, BuildError> {
-        let linearizable = option(options, "linearizable", "true or false", serde_json::Value::as_bool)?.unwrap_or_default();
+    fn from_options(options: &OptionValues<'_>) -> Result<SetFull, BuildError> {
+        let linearizable = options.flag("linearizable")?.unwrap_or_default();
         Ok(SetFull { linearizable })
     }
 

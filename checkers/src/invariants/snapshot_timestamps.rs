@@ -12,12 +12,10 @@
 
 use elenchus_core::{Kind, Operation, Value};
 use rustc_hash::FxHashMap;
-use serde_json::Map;
 
 use super::report::short;
 use super::{Description, Evidence, Invariant, Part, Report, Shape, Word};
-use crate::BuildError;
-use crate::table::option;
+use crate::options::{BuildError, OptionEntry, OptionValues};
 
 /// The checker of snapshots by timestamps.
 #[derive(Clone, Copy, Debug, Default)]
@@ -89,12 +87,14 @@ impl Invariant for SnapshotTimestamps {
             ("stale-snapshot", "a transaction began at a timestamp before what its snapshot had to contain"),
             ("reversed-timestamps", "a transaction committed before it began"),
         ],
-        options: &["order"],
+        options: &[OptionEntry::new("order", "none, session or real-time").default("none").example("\"session\"").about(
+            "what a snapshot must contain whatever its timestamp: nothing, what its process committed before, or all that returned before",
+        )],
         splits_by_key: false,
     };
 
-    fn from_options(options: &Map<String, serde_json::Value>) -> Result<SnapshotTimestamps, BuildError> {
-        let order = option(options, "order", "none, session or real-time", |value| match value.as_str()? {
+    fn from_options(options: &OptionValues<'_>) -> Result<SnapshotTimestamps, BuildError> {
+        let order = options.get("order", |value| match value.as_str()? {
             "none" => Some(Order::None),
             "session" => Some(Order::Session),
             "real-time" => Some(Order::RealTime),

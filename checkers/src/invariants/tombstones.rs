@@ -6,13 +6,12 @@
 //! crashed deletes may remove it; neither is held against the store.
 
 use elenchus_core::{EventIndex, Kind, Operation, Value};
-use serde_json::Map;
 
 use super::order::succeeded;
 use super::report::short;
 use super::writes::{FirstAfter, Source, Sources};
 use super::{Description, Evidence, Invariant, Part, Report, Shape, Word};
-use crate::BuildError;
+use crate::options::{BuildError, OptionValues};
 
 /// The checker of deleted keys.
 #[derive(Clone, Copy, Debug, Default)]
@@ -41,7 +40,7 @@ impl Invariant for Tombstones {
         splits_by_key: true,
     };
 
-    fn from_options(_: &Map<String, serde_json::Value>) -> Result<Tombstones, BuildError> {
+    fn from_options(_: &OptionValues<'_>) -> Result<Tombstones, BuildError> {
         Ok(Tombstones)
     }
 

@@ -10,14 +10,12 @@
 //! checker); `exactly-once`, whether a value that comes out twice is an anomaly (false: it is counted).
 
 use elenchus_core::{EventIndex, Kind, Operation, Value};
-use serde_json::Map;
 
 use super::elements::{Elements, Unfounded};
 use super::order::succeeded_by;
 use super::report::short;
 use super::{Description, Evidence, Invariant, Part, Report, Shape, Word};
-use crate::BuildError;
-use crate::table::option;
+use crate::options::{BuildError, OptionEntry, OptionValues};
 
 /// The checker of a queue that is drained at the end.
 #[derive(Clone, Copy, Debug)]
@@ -100,12 +98,17 @@ impl Invariant for TotalQueue {
             ("aborted", "a value came out whose enqueue failed"),
             ("duplicate", "a value came out more often than it was enqueued (only where delivery shall be exactly once)"),
         ],
-        options: &["drained", "crashed-dequeues-take", "exactly-once"],
+        options: &[
+            OptionEntry::flag("drained", "false")
+                .about("whether the queue is known to be empty at the end, so that what did not leave it is lost"),
+            OptionEntry::flag("crashed-dequeues-take", "true").about("whether a dequeue with an unknown outcome may have taken a value"),
+            OptionEntry::flag("exactly-once", "false").about("whether it is an anomaly that a value leaves the queue twice"),
+        ],
         splits_by_key: true,
     };
 
-    fn from_options(options: &Map<String, serde_json::Value>) -> Result<TotalQueue, BuildError> {
-        let flag = |name, default| Ok(option(options, name, "true or false", serde_json::Value::as_bool)?.unwrap_or(default));
+    fn from_options(options: &OptionValues<'_>) -> Result<TotalQueue, BuildError> {
+        let flag = |name, default| Ok(options.flag(name)?.unwrap_or(default));
         let TotalQueue { drained, crashed_dequeues_take, exactly_once } = TotalQueue::default();
         Ok(TotalQueue {
             drained: flag("drained", drained)?,

@@ -9,14 +9,13 @@ use std::borrow::Cow;
 
 use elenchus_core::{EventIndex, Kind, Operation, Value};
 use rustc_hash::{FxHashMap, FxHashSet};
-use serde_json::Map;
 
 use super::intern::{Interner, name};
 use super::order::succeeded;
 use super::report::short;
 use super::writes::{FirstAfter, Source, Sources};
 use super::{Description, Evidence, Invariant, Part, Report, Shape, Word};
-use crate::BuildError;
+use crate::options::{BuildError, OptionValues};
 
 /// The checker of migrations.
 #[derive(Clone, Copy, Debug, Default)]
@@ -59,7 +58,7 @@ impl Invariant for TwoStores {
         splits_by_key: false,
     };
 
-    fn from_options(_: &Map<String, serde_json::Value>) -> Result<TwoStores, BuildError> {
+    fn from_options(_: &OptionValues<'_>) -> Result<TwoStores, BuildError> {
         Ok(TwoStores)
     }
 

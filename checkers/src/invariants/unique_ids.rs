@@ -1,12 +1,10 @@
 //! Unique ids: no id is given out twice.
 
-use serde_json::Map;
-
 use super::intern::Interner;
 use super::order::succeeded;
 use super::report::short;
 use super::{Description, Evidence, Invariant, Part, Report, Shape, Word};
-use crate::BuildError;
+use crate::options::{BuildError, OptionValues};
 
 /// The checker of unique ids.
 #[derive(Clone, Copy, Debug, Default)]
@@ -24,7 +22,7 @@ impl Invariant for UniqueIds {
         splits_by_key: true,
     };
 
-    fn from_options(_: &Map<String, serde_json::Value>) -> Result<UniqueIds, BuildError> {
+    fn from_options(_: &OptionValues<'_>) -> Result<UniqueIds, BuildError> {
         Ok(UniqueIds)
     }
 

@@ -170,7 +170,7 @@ impl<M: Model> Online<M> {
             });
             return Ok(None);
         }
-        let &(object, invoked) = self.open.get(&process).ok_or(HistoryError::Unasked { process: event.process, event: index })?;
+        let &(object, invoked) = self.open.get(&process).ok_or(HistoryError::NotInvoked { process: event.process, event: index })?;
         let object = &mut self.objects[object];
         let Some(at) = object.held.iter().position(|held| held.invoked == invoked) else {
             // The check of its object has stopped.

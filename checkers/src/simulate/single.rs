@@ -8,12 +8,12 @@ mod stored_object;
 use elenchus_core::{Event, Kind, Nanos, Process, Rng, Value};
 use rustc_hash::FxHashMap;
 
-use super::Source;
 use super::event_queue::{EventQueue, delay};
 use super::keys::Keys;
 use super::objects::{KeyHints, Object, Reply, Request, RequestContext};
 use super::outcome::{Defects, Effect, Outcome, Outcomes};
 use super::recipe::Recipe;
+use super::source::Source;
 use super::truth::Truth;
 use stored_object::StoredObject;
 

@@ -11,12 +11,12 @@ mod versions;
 use elenchus_core::{Event, Kind, Nanos, Process, Rng, Symbol, Value};
 use rustc_hash::FxHashMap;
 
-use super::Source;
 use super::event_queue::{EventQueue, delay};
 use super::keys::Keys;
 use super::outcome::{Effect, Outcome, Outcomes};
 use super::recipe::Recipe;
 use super::rules::{Closure, Rules, SITES, Validation, Visibility};
+use super::source::Source;
 use super::table::Workload;
 use super::truth::Truth;
 use accesses::{Access, function, generate, input, output};

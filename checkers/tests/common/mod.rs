@@ -1,15 +1,18 @@
-//! Histories for tests: a small notation, and random ones.
+//! Random histories for tests, and an oracle.
 
 #![allow(dead_code, unreachable_pub)]
 
+pub mod dice;
 pub mod fuzzed;
 pub mod store;
 
+pub use dice::Dice;
+
 use elenchus_core::{Event, EventIndex, History, Kind, Model, Nanos, Operation, Process, Step, Symbol, Value};
 
-/// How many cases a test runs: as many as `ELENCHUS_CASES` says, if it says.
-pub fn cases(unless_told: u32) -> u32 {
-    std::env::var("ELENCHUS_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(unless_told)
+/// How many cases a test runs: `ELENCHUS_CASES`, or the default.
+pub fn cases(default: u32) -> u32 {
+    std::env::var("ELENCHUS_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(default)
 }
 
 /// An event without a key.
@@ -17,15 +20,15 @@ pub fn event(process: u32, kind: Kind, f: &str, value: Value) -> Event {
     Event { time: Nanos::ZERO, process: Process::Client(process), kind, f: Symbol::intern(f), key: None, value, error: None, node: None }
 }
 
-/// What the operations of a model look like.
+/// The operations of a model, for random histories.
 pub struct Vocabulary {
     /// Functions with the arguments they take.
     pub inputs: Vec<(&'static str, Value)>,
-    /// What they may be told.
+    /// Results they may have.
     pub outputs: Vec<Value>,
 }
 
-/// One decision about a random history.
+/// One step of a random history.
 #[derive(Clone, Copy, Debug)]
 pub struct Choice {
     pub process: u8,
@@ -34,18 +37,18 @@ pub struct Choice {
     pub fate: u8,
 }
 
-/// Follows choices: a process that is idle invokes, one that is busy completes. Three quarters of the answers are those of an object that
-/// acts at the completion; the others are arbitrary.
+/// Follows choices: an idle process invokes, a busy one completes. Three quarters of the results are those of an object on which operations
+/// take effect at their completion; the others are arbitrary.
 pub fn history<M: Model>(model: &M, vocabulary: &Vocabulary, choices: &[Choice]) -> History {
     let (mut events, mut state) = (Vec::new(), model.initial());
     let mut open: Vec<Option<(Symbol, Value)>> = vec![None; 256];
     let mut names: Vec<u32> = (0..256).collect();
     for choice in choices {
-        let seat = usize::from(choice.process);
-        let Some((f, input)) = open[seat].take() else {
+        let slot = usize::from(choice.process);
+        let Some((f, input)) = open[slot].take() else {
             let (f, input) = vocabulary.inputs[usize::from(choice.input) % vocabulary.inputs.len()].clone();
-            events.push(event(names[seat], Kind::Invoke, f, input.clone()));
-            open[seat] = Some((Symbol::of(f), input));
+            events.push(event(names[slot], Kind::Invoke, f, input.clone()));
+            open[slot] = Some((Symbol::of(f), input));
             continue;
         };
         let kind = match choice.fate % 10 {
@@ -60,7 +63,7 @@ pub fn history<M: Model>(model: &M, vocabulary: &Vocabulary, choices: &[Choice])
             told = vocabulary.outputs[first % vocabulary.outputs.len()].clone();
             let candidates = (0..vocabulary.outputs.len()).map(|at| &vocabulary.outputs[(first + at) % vocabulary.outputs.len()]);
             for candidate in candidates {
-                let operation = operation(names[seat], f, &input, candidate);
+                let operation = operation(names[slot], f, &input, candidate);
                 let step = model.step(&state, &operation);
                 if !honest || step != Step::Impossible {
                     told = candidate.clone();
@@ -71,14 +74,14 @@ pub fn history<M: Model>(model: &M, vocabulary: &Vocabulary, choices: &[Choice])
                 }
             }
         } else if kind == Kind::Info && honest {
-            let operation = Operation { output: None, ..operation(names[seat], f, &input, &Value::Nil) };
+            let operation = Operation { output: None, ..operation(names[slot], f, &input, &Value::Nil) };
             if let Step::To(next) = model.step(&state, &operation) {
                 state = next;
             }
         }
-        events.push(event(names[seat], kind, f.as_str(), told));
+        events.push(event(names[slot], kind, f.as_str(), told));
         if kind == Kind::Info {
-            names[seat] += 256;
+            names[slot] += 256;
         }
     }
     History::new(events)
@@ -98,20 +101,20 @@ fn operation<'v>(process: u32, f: Symbol, input: &'v Value, output: &'v Value) -
     }
 }
 
-/// Whether a history has a linearization, by trying every order. Written apart from the crate, and only for short histories.
+/// Whether a history is linearizable, by trying every order: independent of the crate, and only for short histories.
 pub fn oracle<M: Model>(model: &M, history: &History) -> bool {
     linearizes(model, history.operations().expect("well formed"))
 }
 
-/// Whether operations have a linearization.
+/// Whether operations are linearizable.
 pub fn linearizes<M: Model>(model: &M, operations: Vec<Operation<'_>>) -> bool {
     let operations: Vec<Operation<'_>> = operations.into_iter().filter(|operation| operation.kind != Kind::Fail).collect();
     assert!(operations.len() <= 16, "too long for trying every order");
     explore(model, &operations, 0, &model.initial())
 }
 
-/// The operations begun before `end`, of which only those invoked at `bound` need to have happened and in their time: the others may
-/// happen whenever, or never. What had not returned by `end` need not have happened either.
+/// The operations invoked before `end`. Only those invoked at `bound` must have happened, within their interval; the others may happen at
+/// any time or never, as may operations that had not completed by `end`.
 pub fn free_but<'h>(history: &'h History, bound: &[EventIndex], end: EventIndex) -> Vec<Operation<'h>> {
     let begun = history.operations().expect("well formed").into_iter().filter(|operation| operation.invoked < end);
     begun
@@ -145,17 +148,17 @@ fn explore<M: Model>(model: &M, operations: &[Operation<'_>], done: u32, state: 
     })
 }
 
-/// How a simulated register misbehaves.
+/// The defect of a simulated register.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Defect {
     None,
-    /// Now and then a read is told the value that was overwritten longest ago.
+    /// Some reads return the value that was overwritten longest ago.
     StaleRead,
-    /// Now and then a write is acknowledged and forgotten.
+    /// Some writes are acknowledged and not done.
     LostUpdate,
 }
 
-/// A run of clients against one simulated register.
+/// A run of clients on one simulated register.
 #[derive(Clone, Copy, Debug)]
 pub struct Simulation {
     pub seed: u64,
@@ -164,47 +167,31 @@ pub struct Simulation {
     pub values: i64,
     pub crash_percent: u64,
     pub defect: Defect,
-    /// In about one of how many operations of the second half the defect shows.
+    /// The defect occurs in one of about so many operations of the second half.
     pub rarity: u64,
 }
 
-/// A small generator of random numbers (xorshift*), apart from the one under test.
-pub struct Dice(u64);
-
-impl Dice {
-    pub fn new(seed: u64) -> Dice {
-        Dice(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
-    }
-
-    pub fn below(&mut self, bound: u64) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) % bound
-    }
-}
-
-enum Seat {
+enum Slot {
     Idle,
-    /// Asked, not yet acted upon.
-    Asked(&'static str, Value),
-    /// Acted upon, not yet told.
-    Acted(Kind, &'static str, Value),
+    /// Invoked, has not taken effect.
+    Invoked(&'static str, Value),
+    /// Has taken effect, not completed.
+    Done(Kind, &'static str, Value),
 }
 
-/// Plays a simulation: at each turn a random client asks, has its request acted upon, or is told.
+/// Runs a simulation: at each step a random client invokes an operation, or its operation takes effect, or completes.
 pub fn simulate(simulation: &Simulation) -> History {
     let mut dice = Dice::new(simulation.seed);
     let mut events = Vec::with_capacity(simulation.operations * 2);
-    let mut seats: Vec<Seat> = (0..simulation.processes).map(|_| Seat::Idle).collect();
+    let mut slots: Vec<Slot> = (0..simulation.processes).map(|_| Slot::Idle).collect();
     let mut names: Vec<u32> = (0..simulation.processes as u32).collect();
     let (mut held, mut asked) = (vec![Value::Nil], 0);
-    while asked < simulation.operations || seats.iter().any(|seat| !matches!(seat, Seat::Idle)) {
+    while asked < simulation.operations || slots.iter().any(|slot| !matches!(slot, Slot::Idle)) {
         let at = dice.below(simulation.processes as u64) as usize;
         let name = names[at];
-        seats[at] = match std::mem::replace(&mut seats[at], Seat::Idle) {
-            Seat::Idle if asked == simulation.operations => Seat::Idle,
-            Seat::Idle => {
+        slots[at] = match std::mem::replace(&mut slots[at], Slot::Idle) {
+            Slot::Idle if asked == simulation.operations => Slot::Idle,
+            Slot::Idle => {
                 asked += 1;
                 let mut value = || dice.below(simulation.values as u64) as i64;
                 let pair = Value::pair(value(), value());
@@ -214,9 +201,9 @@ pub fn simulate(simulation: &Simulation) -> History {
                     _ => ("cas", pair),
                 };
                 events.push(event(name, Kind::Invoke, f, input.clone()));
-                Seat::Asked(f, input)
+                Slot::Invoked(f, input)
             }
-            Seat::Asked(f, input) => {
+            Slot::Invoked(f, input) => {
                 let may_err = simulation.defect != Defect::None && asked >= simulation.operations / 2;
                 let errs = may_err && dice.below(simulation.rarity) == 0;
                 let crashes = dice.below(100) < simulation.crash_percent;
@@ -224,21 +211,21 @@ pub fn simulate(simulation: &Simulation) -> History {
                 if crashes {
                     events.push(event(name, Kind::Info, f, input));
                     names[at] += simulation.processes as u32;
-                    Seat::Idle
+                    Slot::Idle
                 } else {
-                    Seat::Acted(kind, f, told)
+                    Slot::Done(kind, f, told)
                 }
             }
-            Seat::Acted(kind, f, told) => {
+            Slot::Done(kind, f, told) => {
                 events.push(event(name, kind, f, told));
-                Seat::Idle
+                Slot::Idle
             }
         };
     }
     History::new(events)
 }
 
-/// What the register does and tells. It remembers the values it held, each once, the one it holds last.
+/// The effect and result of an operation. `held` has the values that the register held, each once, the current one last.
 fn act(held: &mut Vec<Value>, f: &str, input: &Value, defect: Option<Defect>) -> (Kind, Value) {
     let put = |held: &mut Vec<Value>, new: &Value| {
         held.retain(|value| value != new);

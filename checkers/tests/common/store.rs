@@ -1,4 +1,4 @@
-//! Histories of simulated stores in which every value is put there once.
+//! Histories of simulated stores in which every value is put in once.
 
 #![allow(dead_code, unreachable_pub)]
 
@@ -6,7 +6,7 @@ use elenchus_core::{Event, History, Kind, Nanos, Process, Symbol, Value};
 
 use super::Dice;
 
-/// What a store is.
+/// The data type of a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shape {
     Register,
@@ -21,20 +21,20 @@ pub enum Shape {
 pub const SHAPES: [Shape; 7] =
     [Shape::Register, Shape::CasRegister, Shape::Queue, Shape::Stack, Shape::PriorityQueue, Shape::Bag, Shape::Set];
 
-/// How a store misbehaves, now and then.
+/// How a defective store misbehaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flaw {
-    /// What is put in is acknowledged and forgotten.
+    /// An acknowledged update is not done.
     Lost,
-    /// What is taken out stays in.
+    /// An element taken out stays in.
     Duplicated,
-    /// Something is taken out that is not next.
+    /// The wrong element is taken out.
     Reordered,
-    /// Something is told that was true before.
+    /// A read returns an earlier state.
     Stale,
-    /// It is said to be empty while it is not.
+    /// The store claims to be empty when it is not.
     PrematureEmpty,
-    /// What is told is arbitrary.
+    /// Results are arbitrary.
     Arbitrary,
 }
 
@@ -50,7 +50,7 @@ impl Flaw {
     }
 }
 
-/// A run of clients against one simulated store.
+/// A run of clients on one simulated store.
 #[derive(Clone, Copy, Debug)]
 pub struct Run {
     pub shape: Shape,
@@ -59,9 +59,9 @@ pub struct Run {
     pub processes: usize,
     pub crash_percent: u64,
     pub fail_percent: u64,
-    /// Whether takers may crash too, so that nobody knows what they took.
+    /// Whether operations that take elements out may crash, so that it is unknown what they took.
     pub takers_crash: bool,
-    /// A flaw, and once in how many operations it shows.
+    /// A flaw, which occurs in one of so many operations.
     pub flaw: Option<(Flaw, u64)>,
     /// Percentage of operations that put something in.
     pub puts: u64,
@@ -201,7 +201,7 @@ impl Store {
     }
 }
 
-/// Plays a run: at each turn a random client asks, has its request acted upon, or is told.
+/// A history of a run: at each step a random client invokes an operation, or its operation takes effect, or completes.
 pub fn play(run: &Run) -> History {
     let event = |process: u32, kind, f, value| Event {
         time: Nanos::ZERO,

@@ -118,7 +118,7 @@ fn agrees_with_the_oracle_where_values_are_unique() {
     for seed in 0..cases {
         let history = random(&mut Dice::new(seed + 1), shape(seed, 0));
         for (at, &(model, question)) in QUESTIONS.iter().enumerate() {
-            let judgement = check(&history, model, &Options::default()).expect("judged");
+            let judgement = check(model, &history, &Options::default()).expect("judged");
             let expected = if allows(&history, question) { Verdict::Valid } else { Verdict::Invalid };
             assert_eq!(judgement.verdict, expected, "{model:?}, seed {seed}, {:#?}\n{}", judgement, show(&history));
             broken[at] += u64::from(expected == Verdict::Invalid);
@@ -141,7 +141,7 @@ fn never_lies_where_values_repeat() {
     for seed in 0..cases(4_000) {
         let history = random(&mut Dice::new(seed + 77_777), shape(seed, 2 + seed % 3));
         for &(model, question) in QUESTIONS {
-            let judgement = check(&history, model, &Options::default()).expect("judged");
+            let judgement = check(model, &history, &Options::default()).expect("judged");
             let allowed = allows(&history, question);
             let lies = judgement.verdict == if allowed { Verdict::Invalid } else { Verdict::Valid };
             assert!(!lies, "{model:?}, seed {seed}, {:#?}\n{}", judgement, show(&history));
@@ -158,7 +158,7 @@ fn the_stronger_implies_the_weaker() {
         let shape = Shape { operations: 6 + seed % 10, ..shape(seed, [0, 0, 3][seed as usize % 3]) };
         let history = random(&mut Dice::new(seed + 123), shape);
         let options = Options { within: Some(elenchus_core::Nanos(1)), ..Options::default() };
-        let verdict = |model| check(&history, model, &options).expect("judged").verdict;
+        let verdict = |model| check(model, &history, &options).expect("judged").verdict;
         for implication in IMPLICATIONS {
             let (stronger, weaker) = (verdict(implication.stronger), verdict(implication.weaker));
             let lies = stronger == Verdict::Valid && weaker == Verdict::Invalid;

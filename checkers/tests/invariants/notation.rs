@@ -1,49 +1,48 @@
-//! Histories in a few words, random ones, and the comparison of a checker with a naive definition.
+//! Small histories, random ones, and the comparison of a checker with a naive definition.
 
 #![allow(unreachable_pub)]
+
+#[path = "../common/dice.rs"]
+mod dice;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use elenchus_checkers::build;
-use elenchus_core::{CheckSpec, Event, Finding, History, Kind, Nanos, NodeIndex, Operation, Process, Symbol, Value, Verdict, exchange};
+pub use dice::Dice;
+use elenchus_checkers::invariants::Description;
+use elenchus_checkers::{ALL, build};
+use elenchus_core::{CheckSpec, Event, Finding, History, Kind, Nanos, NodeIndex, Operation, Process, Symbol, Value, Verdict};
 use proptest::prelude::*;
 use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
 
-/// A history of lines like `3@n1/key ok read [1 2]`: process, node, key, kind, function, value. One millisecond passes between lines.
+/// A history in the notation of [`History::parse`].
+#[track_caller]
 pub fn history(lines: &str) -> History {
-    let mut edn = String::new();
-    for (at, line) in lines.lines().map(str::trim).filter(|line| !line.is_empty()).enumerate() {
-        let mut words = line.splitn(4, ' ');
-        let who = words.next().unwrap_or_default();
-        let (who, key) = who.split_once('/').map_or((who, None), |(who, key)| (who, Some(key)));
-        let (process, node) = who.split_once('@').map_or((who, None), |(process, node)| (process, Some(node)));
-        let (kind, f) = (words.next().expect("a kind"), words.next().expect("a function"));
-        edn += &format!("{{:process {process}, :time {}, :type :{kind}, :f :{f}, :value {}", at * 1_000_000, words.next().unwrap_or("nil"));
-        edn += &key.map_or(String::new(), |key| format!(", :key {key}"));
-        edn += &node.map_or(String::new(), |node| format!(", :node {node:?}"));
-        edn += "}\n";
-    }
-    exchange::parse(edn.as_bytes()).expect("a history")
+    History::parse(lines).unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// A datum of EDN.
+/// A value in EDN.
 pub fn value(edn: &str) -> Value {
     history(&format!("0 ok x {edn}")).events[0].value.clone()
 }
 
-/// What a check finds.
+/// The invariants of the table.
+pub fn invariants() -> impl Iterator<Item = &'static Description> {
+    ALL.iter().filter_map(|entry| entry.invariant)
+}
+
+/// The finding of a check.
 pub fn check(spec: &CheckSpec, history: &History) -> Finding {
     build(spec).expect("a checker").check(history)
 }
 
-/// How many anomalies of each kind a finding has.
+/// The number of anomalies of each kind.
 pub fn counts(finding: &Finding) -> BTreeMap<String, u64> {
     let counts = finding.details.get("counts").and_then(serde_json::Value::as_object);
     counts.into_iter().flatten().map(|(name, count)| (name.clone(), count.as_u64().expect("a count"))).collect()
 }
 
-/// Asserts the verdict and the anomalies of a history, and that each anomaly comes with its proof.
+/// Asserts the verdict and the anomalies of a history, and that each anomaly has its proof.
 #[track_caller]
 pub fn expect(spec: &CheckSpec, lines: &str, verdict: Verdict, anomalies: &[(&str, u64)]) -> Finding {
     let history = history(lines);
@@ -54,10 +53,9 @@ pub fn expect(spec: &CheckSpec, lines: &str, verdict: Verdict, anomalies: &[(&st
     finding
 }
 
-/// Asserts that every anomaly names invocations in order, says what is wrong, and argues in sentences.
+/// Asserts that every anomaly is described, names invocations in order, and argues in sentences.
 fn proven(finding: &Finding, history: &History) {
-    let known =
-        elenchus_checkers::invariants::DESCRIPTIONS.iter().find(|description| description.name == finding.checker).expect("described");
+    let known = invariants().find(|description| description.name == finding.checker).expect("described");
     for anomaly in &finding.anomalies {
         assert!(known.anomalies.iter().any(|(name, _)| *name == anomaly.name), "{} is not described", anomaly.name);
         assert!(!anomaly.operations.is_empty() && anomaly.operations.is_sorted_by(|a, b| a < b), "{anomaly:#?}");
@@ -67,7 +65,7 @@ fn proven(finding: &Finding, history: &History) {
     }
 }
 
-/// What a naive definition says of a history.
+/// The anomalies of a history by a naive definition.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Naive {
     pub counts: BTreeMap<String, u64>,
@@ -90,41 +88,26 @@ impl Naive {
     }
 }
 
-/// Random numbers for one decision.
-pub struct Dice(u64);
-
-impl Dice {
-    pub fn below(&mut self, bound: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        ((self.0 >> 33) % bound as u64) as usize
-    }
-
-    pub fn pick<'v, T>(&mut self, items: &'v [T]) -> &'v T {
-        let at = self.below(items.len());
-        &items[at]
-    }
-}
-
-/// What random clients ask, and what they are told.
+/// The operations of random clients, and their results.
 pub struct World<'w> {
     /// Functions with their arguments.
     pub inputs: Vec<(&'static str, Value)>,
-    /// The answer to an operation, where those before it had effects in the order in which they were answered.
+    /// The result of an operation, given those that took effect before it, in order.
     #[allow(clippy::type_complexity)]
     pub answer: &'w dyn Fn(&str, &Value, &[(Symbol, Value)], &mut Dice) -> Value,
-    /// Failures and crashes, each of a hundred.
+    /// Percentages of failed and crashed operations.
     pub troubles: (usize, usize),
 }
 
 impl World<'_> {
-    /// Plays: a process that is idle asks, one that is busy is answered.
+    /// A random history: an idle process invokes, a busy one completes.
     fn play(&self, choices: &[(u8, u64)]) -> History {
         let mut events: Vec<Event> = Vec::new();
         let mut done = Vec::new();
         let mut open: Vec<Option<(Symbol, Value)>> = vec![None; 256];
         let mut names: Vec<u32> = (0..256).collect();
         for &(seat, seed) in choices {
-            let (mut dice, seat) = (Dice(seed), usize::from(seat));
+            let (mut dice, seat) = (Dice::linear(seed), usize::from(seat));
             let mut tell = |process, kind, f, value| {
                 let (time, node) = (Nanos(events.len() as u64 * 1_000_000), Some(NodeIndex(seat as u16 % 2)));
                 events.push(Event { time, process: Process::Client(process), kind, f, key: None, value, error: None, node });
@@ -154,7 +137,7 @@ impl World<'_> {
     }
 }
 
-/// How many random histories are compared.
+/// How many random histories a test compares.
 pub fn cases() -> u32 {
     std::env::var("ELENCHUS_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(1_000)
 }

@@ -122,7 +122,7 @@ fn naive(_: &History, operations: &[Operation<'_>]) -> Naive {
 #[test]
 fn snapshot_timestamps_agree_with_the_definition() {
     let answer = |_: &str, input: &Value, done: &[(Symbol, Value)], dice: &mut Dice| {
-        let start = done.len().saturating_sub(dice.below(4).saturating_sub(1));
+        let start = done.len().saturating_sub(dice.below(4_usize).saturating_sub(1));
         let mut held: HashMap<Value, Value> = HashMap::new();
         for (_, before) in &done[..start] {
             for step in before.as_list().into_iter().flatten().filter_map(Value::as_list).filter(|step| step[0] == "w".into()) {

@@ -1,24 +1,20 @@
 //! What holds for every checker.
 
-use elenchus_checkers::invariants::DESCRIPTIONS;
-use elenchus_checkers::{ALL, build};
+use elenchus_checkers::build;
 use elenchus_core::{CheckSpec, History, Verdict};
 
-use crate::notation::{check, history};
+use crate::notation::{check, history, invariants};
 
 #[test]
-fn every_description_is_in_the_table() {
-    for description in DESCRIPTIONS {
-        let entry = ALL.iter().find(|entry| entry.name == description.name).expect("in the table");
-        assert_eq!(entry.about, description.about);
-        assert_eq!(entry.options, description.options);
+fn every_invariant_is_described() {
+    for description in invariants() {
         assert!(!description.vocabulary.is_empty() && !description.anomalies.is_empty() && !description.source.is_empty());
     }
 }
 
 #[test]
 fn no_operations_prove_nothing() {
-    for description in DESCRIPTIONS {
+    for description in invariants() {
         let finding = check(&CheckSpec::new(description.name), &History::default());
         assert_eq!(finding.verdict, Verdict::Unknown, "{}", description.name);
     }
@@ -27,7 +23,7 @@ fn no_operations_prove_nothing() {
 #[test]
 fn foreign_operations_are_named_with_their_place() {
     let foreign = history("0 invoke frobnicate 1\n0 ok frobnicate 1");
-    for description in DESCRIPTIONS {
+    for description in invariants() {
         let finding = check(&CheckSpec::new(description.name), &foreign);
         assert_eq!(finding.verdict, Verdict::Unknown, "{}", description.name);
         assert!(finding.summary.starts_with("event #1: `frobnicate 1` is no operation"), "{}", finding.summary);
@@ -37,7 +33,7 @@ fn foreign_operations_are_named_with_their_place() {
 #[test]
 fn a_malformed_history_is_unknown() {
     let malformed = history("0 ok read 1");
-    for description in DESCRIPTIONS {
+    for description in invariants() {
         assert_eq!(build(&CheckSpec::new(description.name)).expect("built").check(&malformed).verdict, Verdict::Unknown);
     }
 }

@@ -164,7 +164,7 @@ fn effects_overtake_their_causes_where_the_store_says_so() {
     let refuted = |store, model| {
         let is_refuted = |seed: u64| {
             let recipe = Recipe { operations: 400, processes: 6, values: None, ..Recipe::new(store, Workload::Register).with_seed(seed) };
-            let judgement = consistency::check(&play(&recipe).0, model, &consistency::Options::default()).expect("well formed");
+            let judgement = consistency::check(model, &play(&recipe).0, &consistency::Options::default()).expect("well formed");
             assert_ne!(judgement.verdict, Verdict::Unknown, "{recipe:?}");
             judgement.verdict == Verdict::Invalid
         };

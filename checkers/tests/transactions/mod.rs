@@ -5,42 +5,14 @@
 #![allow(dead_code, unreachable_pub)]
 
 pub mod added;
+#[path = "../common/dice.rs"]
+pub mod dice;
 
 use std::collections::HashMap;
 
+pub use dice::Dice;
 use elenchus_checkers::transactional::{Datatype, Level, Options, Transactions, analyse};
 use elenchus_core::{Event, Kind, Nanos, Process, Symbol, Value, Verdict};
-
-/// What is left to chance: decided by a small generator of random numbers (xorshift*), apart from the one under test, or by a fuzzer's bytes.
-pub enum Dice<'b> {
-    Seeded(u64),
-    /// One byte each time, and 0 when there are no more.
-    Given(&'b [u8]),
-}
-
-impl Dice<'_> {
-    pub fn new(seed: u64) -> Dice<'static> {
-        Dice::Seeded(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
-    }
-
-    pub fn below(&mut self, bound: usize) -> usize {
-        match self {
-            Dice::Seeded(state) => {
-                *state ^= *state >> 12;
-                *state ^= *state << 25;
-                *state ^= *state >> 27;
-                ((state.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) % bound as u64) as usize
-            }
-            Dice::Given(bytes) => match bytes.split_first() {
-                Some((&byte, rest)) => {
-                    *bytes = rest;
-                    usize::from(byte) % bound
-                }
-                None => 0,
-            },
-        }
-    }
-}
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Step {
@@ -79,7 +51,7 @@ impl Predicate {
         }
     }
 
-    fn random(dice: &mut Dice<'_>, datatype: Datatype) -> Predicate {
+    fn random(dice: &mut Dice, datatype: Datatype) -> Predicate {
         match dice.below(if datatype == Datatype::ListAppend { 1 } else { 4 }) {
             0 | 1 => Predicate::Any,
             2 => Predicate::Below(1 + dice.below(4) as i64),
@@ -98,12 +70,12 @@ pub struct Txn {
 }
 
 /// A random history of a store that is now and then wrong: mostly what a serial execution would tell, sometimes anything.
-pub fn random(dice: &mut Dice<'_>, datatype: Datatype) -> Vec<Txn> {
+pub fn random(dice: &mut Dice, datatype: Datatype) -> Vec<Txn> {
     random_with(dice, datatype, false)
 }
 
 /// The same, with reads by predicates.
-pub fn random_with(dice: &mut Dice<'_>, datatype: Datatype, has_scans: bool) -> Vec<Txn> {
+pub fn random_with(dice: &mut Dice, datatype: Datatype, has_scans: bool) -> Vec<Txn> {
     let (count, keys, sessions) = (2 + dice.below(5), 1 + dice.below(3), 1 + dice.below(4));
     let errs = [0, 1, 3, 6][dice.below(4)];
     let crashes = dice.below(2) == 0;
@@ -135,7 +107,7 @@ pub fn random_with(dice: &mut Dice<'_>, datatype: Datatype, has_scans: bool) -> 
             Step::Read { key, told: Vec::new() }
         });
         let steps = steps.collect();
-        let invoked = ends[session].max(now + 3 * dice.below(3));
+        let invoked: usize = ends[session].max(now + 3 * dice.below(3));
         let completed = invoked + 1 + dice.below(12);
         ends[session] = completed + 1;
         now = invoked.saturating_sub(4);
@@ -146,7 +118,7 @@ pub fn random_with(dice: &mut Dice<'_>, datatype: Datatype, has_scans: bool) -> 
 }
 
 /// Plays the transactions one after the other, as many as are not failed, and has the reads told what they find, or something else.
-fn tell(dice: &mut Dice<'_>, datatype: Datatype, txns: &mut [Txn], next: &[i64], errs: usize) {
+fn tell(dice: &mut Dice, datatype: Datatype, txns: &mut [Txn], next: &[i64], errs: usize) {
     let mut order: Vec<usize> = (0..txns.len()).collect();
     for at in (1..order.len()).rev() {
         if dice.below(3) == 0 {
@@ -317,7 +289,7 @@ pub fn engine_agrees_with_oracle(data: &[u8]) {
         4 => (Datatype::SetAdd, false),
         _ => (Datatype::CounterInc, false),
     };
-    let txns = random_with(&mut Dice::Given(rest), datatype, has_scans);
+    let txns = random_with(&mut Dice::given(rest), datatype, has_scans);
     compare(datatype, &txns);
 }
 

@@ -78,6 +78,18 @@ impl Reader<'_> {
     }
 }
 
+/// Reads the datum that `text` begins with, and returns it with its length in bytes.
+///
+/// # Errors
+/// When `text` does not begin with a datum: the byte at which it goes wrong, and why.
+pub(crate) fn datum(text: &str) -> Result<(Value, usize), (usize, String)> {
+    let mut reader = Reader::new(text);
+    match reader.value() {
+        Ok(value) => Ok((value, reader.scanner.at)),
+        Err(fault) => Err((fault.at, fault.message)),
+    }
+}
+
 /// Writes a history as EDN, an event a line. Text values are written as strings; only the names of a transaction's accesses are keywords, as Jepsen's
 /// checkers expect them.
 ///

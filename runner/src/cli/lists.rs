@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use elenchus_checkers::ALL;
 use elenchus_checkers::models::MODELS;
+use elenchus_checkers::{ALL, Family, OptionEntry};
 use elenchus_clients::ALL as CLIENTS;
 use elenchus_control::system::Definition;
 use elenchus_nemesis::about;
@@ -17,9 +17,15 @@ use crate::plan;
 /// Every checker with its options, and every model.
 pub(super) fn checkers() -> String {
     let mut text = String::from("checkers (--checker NAME; consistency models of registers also as --model NAME):\n");
-    for entry in ALL {
-        let options = if entry.options.is_empty() { String::new() } else { format!(" [{}]", entry.options.join(", ")) };
-        let _ = writeln!(text, "  {:<20} {}{options}", entry.name, entry.about);
+    let families = [Family::Linearizability, Family::Consistency, Family::Transactions, Family::Invariant];
+    for family in families {
+        let _ = writeln!(text, "\n{}:", family.as_str());
+        for entry in ALL.iter().filter(|entry| entry.family == family) {
+            let _ = writeln!(text, "  {:<20} {}", entry.name, entry.about);
+            for OptionEntry { name, takes, default, about, .. } in entry.options {
+                let _ = writeln!(text, "    {name:<18} {about} ({takes}; default: {default})");
+            }
+        }
     }
     text.push_str("\nmodels (--model NAME), with the operations that a history of each has:\n");
     for model in MODELS {

@@ -1,17 +1,18 @@
-//! How long the monitors take: `cargo run --release -p elenchus-checkers --example monitors [OPERATIONS]…`
+//! How long the monitors take: `cargo bench -p elenchus-checkers --bench monitors -- [OPERATIONS]…`
 //!
 //! Prints, for each data type, number of processes and flaw, the verdict and the median of five checks in milliseconds, without and with
 //! the minimal counterexample.
 
-#[path = "../tests/common/mod.rs"]
 mod common;
+#[path = "../tests/common/mod.rs"]
+mod histories;
 
 use std::time::Instant;
 
-use common::store::{Flaw, Run, SHAPES, Shape, play};
 use elenchus_checkers::linearizable::{Judgement, Options, check};
 use elenchus_checkers::models::*;
 use elenchus_core::History;
+use histories::store::{Flaw, Run, SHAPES, Shape, play};
 
 fn judge(shape: Shape, history: &History, options: &Options) -> Judgement {
     let judged = match shape {
@@ -37,8 +38,12 @@ fn median_ms(mut measured: impl FnMut()) -> u128 {
 }
 
 fn main() {
-    let sizes: Vec<usize> = std::env::args().skip(1).filter_map(|size| size.parse().ok()).collect();
-    let sizes = if sizes.is_empty() { vec![10_000, 100_000, 1_000_000] } else { sizes };
+    let sizes: Vec<usize> = common::arguments().iter().map(|size| size.parse().expect("a number of operations")).collect();
+    let sizes = match sizes.is_empty() {
+        true if common::is_trial() => vec![200],
+        true => vec![10_000, 100_000, 1_000_000],
+        false => sizes,
+    };
     println!(
         "{:<14}{:>10}{:>10}  {:<16}{:<10}{:>10}{:>12}",
         "type", "operations", "processes", "flaw", "verdict", "verdict ms", "minimal ms"

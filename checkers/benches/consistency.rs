@@ -1,45 +1,37 @@
-//! How long each model takes to judge, on histories of simulated stores: milliseconds of this thread's processor time where the system
-//! tells (Linux), so that a busy machine does not count; otherwise of the clock. Linearizability and k-atomicity use other threads too.
+//! How long each consistency model takes to check: `cargo bench -p elenchus-checkers --bench consistency -- [OPERATIONS [PROCESSES [CRASHED]]]`,
+//! the last in a thousand writes. Milliseconds of this thread's processor time; linearizability and k-atomicity use other threads too.
 //!
-//! `cargo run --release -p elenchus-checkers --example consistency [OPERATIONS] [PROCESSES] [CRASHED PER MILLE]`
+//! The stores are simulated here, not by [`elenchus_checkers::simulate`], whose stores keep each key consistent by itself: their
+//! histories violate models over all keys at once, and only a history that satisfies a model shows what a check of it costs.
+
+mod common;
 
 use std::time::Instant;
 
 use elenchus_checkers::consistency::{CONSISTENCY_MODELS, Options, check};
-use elenchus_core::{Event, History, Kind, Nanos, Process, Symbol, Value};
+use elenchus_core::{Event, History, Kind, Nanos, Process, Rng, Seed, Symbol, Value};
 
 const KEYS: u64 = 10;
 
-/// How a store answers.
+/// How a store behaves.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Store {
-    /// At once, from one copy.
+    /// One copy.
     Atomic,
-    /// Reads from a copy that lags behind a log, writes when the copy has caught up.
+    /// One log of writes. Reads come from a replica that lags behind it; a write waits until the replica has caught up.
     Sequential,
-    /// From copies that deliver each other's writes late, in causal order; the last to arrive wins.
+    /// Replicas that receive each other's writes late, in causal order; the last to arrive wins.
     Causal,
-    /// The same; the one with the latest timestamp wins.
+    /// The same; the write with the latest timestamp wins.
     Convergent,
-    /// Like the atomic one, with one read in a thousand from three writes ago.
+    /// One copy, but one read in a thousand is three writes behind.
     Stale,
 }
 
-/// Whether it writes, its key, its value, and what it will be told once it has happened.
-type Open = (bool, usize, i64, Option<Value>);
+/// A pending operation: whether it writes, its key, its value, and its result once it has taken effect.
+type Pending = (bool, usize, i64, Option<Value>);
 
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) % bound
-    }
-}
-
-/// A write on its way.
+/// A write that a replica has not applied.
 #[derive(Clone)]
 struct Message {
     from: usize,
@@ -50,7 +42,7 @@ struct Message {
 }
 
 #[derive(Clone, Default)]
-struct Copy {
+struct Replica {
     values: Vec<(Option<i64>, (u64, usize))>,
     seen: Vec<u64>,
     clock: u64,
@@ -59,13 +51,13 @@ struct Copy {
 }
 
 fn simulate(store: Store, operations: u64, processes: usize, crashed: u64, seed: u64) -> History {
-    let mut dice = Dice(seed * 2 + 1);
-    let empty = Copy { values: vec![(None, (0, 0)); KEYS as usize], seen: vec![0; processes], clock: 0, applied: 0, inbox: Vec::new() };
-    let mut copies = vec![empty; processes];
+    let mut dice = Seed(seed).stream("bench");
+    let empty = Replica { values: vec![(None, (0, 0)); KEYS as usize], seen: vec![0; processes], clock: 0, applied: 0, inbox: Vec::new() };
+    let mut replicas = vec![empty; processes];
     let (mut log, mut past): (Vec<(usize, i64)>, Vec<Vec<i64>>) = (Vec::new(), vec![Vec::new(); KEYS as usize]);
     let mut names: Vec<u32> = (0..processes as u32).collect();
     let mut events = Vec::new();
-    let mut open: Vec<Option<Open>> = vec![None; processes];
+    let mut open: Vec<Option<Pending>> = vec![None; processes];
     let (mut asked, mut next) = (0, 0_i64);
     while asked < operations || open.iter().any(Option::is_some) {
         let at = dice.below(processes as u64) as usize;
@@ -84,15 +76,15 @@ fn simulate(store: Store, operations: u64, processes: usize, crashed: u64, seed:
             }
             None => {}
             Some((write, key, value, None)) => {
-                let told = act(store, &mut dice, &mut copies, &mut log, &mut past, at, write.then_some(value), key);
+                let result = act(store, &mut dice, &mut replicas, &mut log, &mut past, at, write.then_some(value), key);
                 if write && dice.below(1000) < crashed {
                     push(Kind::Info, write, key, Value::Int(value));
                     names[at] += processes as u32;
                 } else {
-                    open[at] = Some((write, key, value, Some(told)));
+                    open[at] = Some((write, key, value, Some(result)));
                 }
             }
-            Some((write, key, _, Some(told))) => push(Kind::Ok, write, key, told),
+            Some((write, key, _, Some(result))) => push(Kind::Ok, write, key, result),
         }
     }
     History::new(events)
@@ -101,8 +93,8 @@ fn simulate(store: Store, operations: u64, processes: usize, crashed: u64, seed:
 #[allow(clippy::too_many_arguments)]
 fn act(
     store: Store,
-    dice: &mut Dice,
-    copies: &mut [Copy],
+    dice: &mut Rng,
+    replicas: &mut [Replica],
     log: &mut Vec<(usize, i64)>,
     past: &mut [Vec<i64>],
     at: usize,
@@ -118,66 +110,60 @@ fn act(
         }
         (Store::Sequential, _) => {
             log.extend(write.map(|value| (key, value)));
-            let copy = &mut copies[at];
-            let until = if write.is_some() { log.len() } else { (copy.applied + dice.below(8) as usize).min(log.len()) };
-            for &(key, value) in &log[copy.applied..until] {
-                copy.values[key].0 = Some(value);
+            let replica = &mut replicas[at];
+            let until = if write.is_some() { log.len() } else { (replica.applied + dice.below(8) as usize).min(log.len()) };
+            for &(key, value) in &log[replica.applied..until] {
+                replica.values[key].0 = Some(value);
             }
-            copy.applied = until;
-            return write.map_or(word(copy.values[key].0), Value::Int);
+            replica.applied = until;
+            return write.map_or(word(replica.values[key].0), Value::Int);
         }
         (Store::Causal | Store::Convergent, _) => {
             if dice.below(4) == 0 {
-                deliver(store, dice, &mut copies[at]);
+                deliver(store, dice, &mut replicas[at]);
             }
-            let Some(value) = write else { return word(copies[at].values[key].0) };
-            let copy = &mut copies[at];
-            copy.clock += 1;
-            let message = Message { from: at, after: copy.seen.clone(), stamp: (copy.clock, at), key, value };
-            copy.seen[at] += 1;
-            copy.values[key] = (Some(value), message.stamp);
-            for (_, copy) in copies.iter_mut().enumerate().filter(|(other, _)| *other != at) {
-                copy.inbox.push(message.clone());
+            let Some(value) = write else { return word(replicas[at].values[key].0) };
+            let replica = &mut replicas[at];
+            replica.clock += 1;
+            let message = Message { from: at, after: replica.seen.clone(), stamp: (replica.clock, at), key, value };
+            replica.seen[at] += 1;
+            replica.values[key] = (Some(value), message.stamp);
+            for (_, replica) in replicas.iter_mut().enumerate().filter(|(other, _)| *other != at) {
+                replica.inbox.push(message.clone());
             }
         }
     }
     write.map_or(Value::Nil, Value::Int)
 }
 
-/// Takes in most of what may be taken in, in an order that causality allows.
-fn deliver(store: Store, dice: &mut Dice, copy: &mut Copy) {
+/// Applies most of the writes that a replica may apply, in an order that respects causality.
+fn deliver(store: Store, dice: &mut Rng, replica: &mut Replica) {
     let mut rest = Vec::new();
-    for message in std::mem::take(&mut copy.inbox) {
+    for message in std::mem::take(&mut replica.inbox) {
         let is_next = message
             .after
             .iter()
-            .zip(&copy.seen)
+            .zip(&replica.seen)
             .enumerate()
             .all(|(from, (after, seen))| if from == message.from { after == seen } else { after <= seen });
         if !is_next || dice.below(5) == 0 {
             rest.push(message);
             continue;
         }
-        copy.seen[message.from] += 1;
-        copy.clock = copy.clock.max(message.stamp.0);
-        let held = &mut copy.values[message.key];
+        replica.seen[message.from] += 1;
+        replica.clock = replica.clock.max(message.stamp.0);
+        let held = &mut replica.values[message.key];
         if store == Store::Causal || held.1 < message.stamp {
             *held = (Some(message.value), message.stamp);
         }
     }
-    copy.inbox = rest;
-}
-
-/// Seconds of processor time, or of the clock.
-fn spent(start: &Instant) -> f64 {
-    let told = std::fs::read_to_string("/proc/thread-self/schedstat").ok();
-    let nanoseconds = told.and_then(|told| told.split(' ').next()?.parse::<f64>().ok());
-    nanoseconds.map_or_else(|| start.elapsed().as_secs_f64(), |nanoseconds| nanoseconds / 1e9)
+    replica.inbox = rest;
 }
 
 fn main() {
-    let number = |at, default| std::env::args().nth(at).and_then(|word| word.parse().ok()).unwrap_or(default);
-    let (operations, processes, crashed) = (number(1, 100_000), number(2, 10) as usize, number(3, 0));
+    let arguments = common::arguments();
+    let number = |at: usize, default| arguments.get(at).map_or(default, |word| word.parse().expect("a number"));
+    let (operations, processes, crashed) = (common::size(arguments.first(), 100_000), number(1, 10) as usize, number(2, 0));
     let start = Instant::now();
     println!("{operations} operations, {processes} processes, {crashed} of 1000 writes crashed, {KEYS} keys; milliseconds");
     let stores = [Store::Atomic, Store::Sequential, Store::Causal, Store::Convergent, Store::Stale];
@@ -191,9 +177,9 @@ fn main() {
             let mut times = Vec::new();
             let mut verdict = String::new();
             for _ in 0..3 {
-                let began = spent(&start);
-                let judgement = check(history, entry.model, &Options::default()).expect("well formed");
-                times.push((spent(&start) - began) * 1e3);
+                let began = common::thread_seconds(start);
+                let judgement = check(entry.model, history, &Options::default()).expect("well formed");
+                times.push((common::thread_seconds(start) - began) * 1e3);
                 verdict = judgement.verdict.to_string();
                 if times[0] > 5e3 {
                     break;

@@ -1,7 +1,9 @@
-//! How fast transactions are judged: `transactional_speed [TRANSACTIONS [WORKLOAD [STORE [KEYS [ISOLATION [ACCESSES [uniform|zipf]]]]]]]`, as
-//! `1000000 list-append strict-serializable`.
+//! How fast transactions are checked: `cargo bench -p elenchus-checkers --bench transactions -- [TRANSACTIONS [WORKLOAD [STORE [KEYS
+//! [ISOLATION [ACCESSES [uniform|zipf]]]]]]]`, like `1000000 list-append strict-serializable`.
 //!
-//! Events come from a simulated store a batch at a time; only what the checker does with them is timed.
+//! Events come from a simulated store in batches; only the checker is timed.
+
+mod common;
 
 use std::time::{Duration, Instant};
 
@@ -10,8 +12,8 @@ use elenchus_checkers::transactional::{Datatype, Level, Options, Transactions, a
 use elenchus_core::Event;
 
 fn main() {
-    let mut arguments = std::env::args().skip(1);
-    let operations = arguments.next().map_or(100_000, |count| count.parse().expect("a number of transactions"));
+    let mut arguments = common::arguments().into_iter();
+    let operations = common::size(arguments.next().as_ref(), 100_000);
     let workload = arguments.next().map_or(Workload::ListAppend, |name| Workload::named(&name).expect("a workload"));
     let store = arguments.next().map_or(Store::StrictSerializable, |name| Store::named(&name).expect("a store"));
     let datatype = Datatype::named(workload.entry().name).expect("a workload of transactions");

@@ -1,60 +1,51 @@
-//! How fast the checkers of invariants are: `cargo run --release --example invariants -- [OPERATIONS] [CHECKER …]`.
+//! How long the invariants take to check: `cargo bench -p elenchus-checkers --bench invariants -- [OPERATIONS [CHECKER …]]`.
 //!
-//! Plays a simulated system from a fixed seed, one operation at a time on each of some processes with one in a hundred crashing, and times every
-//! checker on its history three times; the median is printed, and the processor time of all threads, which says more on a busy machine.
+//! Prints the median of three checks, and the processor time of all threads, which a busy machine changes less. Each history is one of
+//! a correct system, of concurrent operations of which one in a hundred crashes. They are made here because most of these vocabularies
+//! are not among the workloads of [`elenchus_checkers::simulate`].
+
+mod common;
 
 use std::time::Instant;
 
 use elenchus_checkers::build;
-use elenchus_core::{CheckSpec, Event, History, Kind, Nanos, NodeIndex, Process, Symbol, Value};
+use elenchus_core::{CheckSpec, Event, History, Kind, Nanos, NodeIndex, Process, Rng, Seed, Symbol, Value};
 
-/// Clients at a time.
+/// Concurrent processes.
 const PROCESSES: u64 = 16;
 
 /// Operations on a key, where keys are independent.
 const PER_KEY: u64 = 500;
 
-/// A small generator of random numbers (xorshift*).
-struct Dice(u64);
+/// One operation: function, key, argument, result.
+type Planned = (&'static str, Option<Value>, Value, Value);
 
-impl Dice {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) % bound
-    }
-}
-
-/// One operation as it will be recorded: function, key, argument, answer.
-type Asked = (&'static str, Option<Value>, Value, Value);
-
-/// Records operations so that about as many overlap as there are processes. Each takes effect where it is asked.
-fn play(operations: u64, mut next: impl FnMut(u64, u64, &mut Dice) -> Asked) -> History {
-    let mut dice = Dice(0x9E37_79B9_7F4A_7C15);
+/// Records operations of which about as many overlap as there are processes. Each takes effect at its invocation.
+fn record(operations: u64, mut next: impl FnMut(u64, u64, &mut Rng) -> Planned) -> History {
+    let mut dice = Seed(7).stream("bench");
     let mut names: Vec<u32> = (0..PROCESSES as u32).collect();
-    let mut open: Vec<Option<(Kind, Asked)>> = (0..PROCESSES).map(|_| None).collect();
+    let mut open: Vec<Option<(Kind, Planned)>> = (0..PROCESSES).map(|_| None).collect();
     let mut events = Vec::with_capacity(operations as usize * 2);
     let mut asked = 0;
-    let mut record = |process, kind, f, key, value, seat: usize| {
+    let mut push = |process, kind, f, key, value, slot: usize| {
         let time = Nanos(events.len() as u64 * 1_000);
-        let node = Some(NodeIndex(seat as u16 % 5));
+        let node = Some(NodeIndex(slot as u16 % 5));
         events.push(Event { time, process: Process::Client(process), kind, f: Symbol::of(f), key, value, error: None, node });
     };
     while asked < operations || open.iter().any(Option::is_some) {
-        let seat = dice.below(PROCESSES) as usize;
-        match open[seat].take() {
+        let slot = dice.below(PROCESSES) as usize;
+        match open[slot].take() {
             Some((kind, (f, key, input, told))) => {
-                record(names[seat], kind, f, key, if kind == Kind::Ok { told } else { input }, seat);
+                push(names[slot], kind, f, key, if kind == Kind::Ok { told } else { input }, slot);
                 if kind == Kind::Info {
-                    names[seat] += PROCESSES as u32;
+                    names[slot] += PROCESSES as u32;
                 }
             }
             None if asked < operations => {
-                let operation = next(asked, u64::from(names[seat]), &mut dice);
+                let operation = next(asked, u64::from(names[slot]), &mut dice);
                 let crashes = dice.below(100) == 0 && operation.0 != "read" && operation.0 != "poll" && operation.0 != "drain";
-                record(names[seat], Kind::Invoke, operation.0, operation.1.clone(), operation.2.clone(), seat);
-                open[seat] = Some((if crashes { Kind::Info } else { Kind::Ok }, operation));
+                push(names[slot], Kind::Invoke, operation.0, operation.1.clone(), operation.2.clone(), slot);
+                open[slot] = Some((if crashes { Kind::Info } else { Kind::Ok }, operation));
                 asked += 1;
             }
             None => {}
@@ -69,7 +60,7 @@ fn int(number: u64) -> Value {
 
 fn bank(operations: u64) -> History {
     let mut balances = [100_i64; 8];
-    play(operations, move |_, _, dice| {
+    record(operations, move |_, _, dice| {
         if dice.below(2) == 0 {
             let map = balances.iter().enumerate().map(|(account, balance)| (int(account as u64), Value::Int(*balance)));
             return ("read", None, Value::Nil, Value::Map(map.collect()));
@@ -84,15 +75,15 @@ fn bank(operations: u64) -> History {
 }
 
 fn set(operations: u64) -> History {
-    play(operations, move |number, _, _| match number + 1 == operations {
+    record(operations, move |number, _, _| match number + 1 == operations {
         true => ("read", None, Value::Nil, Value::List((0..number).map(int).collect())),
         false => ("add", None, int(number), int(number)),
     })
 }
 
-/// Sets with their keys, of which a tenth of the operations read all.
+/// Sets, one per key; a tenth of the operations read the whole set.
 fn sets(operations: u64, add: &'static str) -> History {
-    play(operations, move |number, _, _| {
+    record(operations, move |number, _, _| {
         let (key, within) = (Some(int(number / PER_KEY)), number % PER_KEY);
         let first = number - within;
         match within % 10 == 9 {
@@ -104,7 +95,7 @@ fn sets(operations: u64, add: &'static str) -> History {
 
 fn queue(operations: u64) -> History {
     let mut queue = std::collections::VecDeque::new();
-    play(operations, move |number, _, dice| {
+    record(operations, move |number, _, dice| {
         if number + 1 == operations {
             return ("drain", None, Value::Nil, Value::List(queue.drain(..).collect()));
         }
@@ -118,7 +109,7 @@ fn queue(operations: u64) -> History {
 
 fn counter(operations: u64) -> History {
     let mut sum = 0;
-    play(operations, move |_, _, dice| {
+    record(operations, move |_, _, dice| {
         if dice.below(2) == 0 {
             return ("read", None, Value::Nil, int(sum));
         }
@@ -129,12 +120,12 @@ fn counter(operations: u64) -> History {
 }
 
 fn ids(operations: u64) -> History {
-    play(operations, move |number, _, _| ("generate", None, Value::Nil, int(number)))
+    record(operations, move |number, _, _| ("generate", None, Value::Nil, int(number)))
 }
 
 fn long_fork(operations: u64) -> History {
     let step = |f: &str, key: u64, value| Value::List(vec![f.into(), int(key), value]);
-    play(operations, move |number, _, dice| {
+    record(operations, move |number, _, dice| {
         if number % 2 == 0 {
             let write = Value::List(vec![step("w", number / 2, int(1))]);
             return ("write", None, write.clone(), write);
@@ -149,8 +140,8 @@ fn long_fork(operations: u64) -> History {
 
 fn lock(operations: u64) -> History {
     let lease = || Value::Map([("lease".into(), int(10_000))].into());
-    // A lock for each process, so that nobody waits.
-    play(operations, move |number, process, _| match number % 2 == 0 {
+    // A lock for each process, so that no process waits.
+    record(operations, move |number, process, _| match number % 2 == 0 {
         true => ("acquire", Some(int(process)), lease(), int(number)),
         false => ("release", Some(int(process)), Value::Nil, Value::Nil),
     })
@@ -158,7 +149,7 @@ fn lock(operations: u64) -> History {
 
 fn rows(operations: u64) -> History {
     let mut held: Vec<Value> = vec![Value::Nil; (operations / PER_KEY + 1) as usize];
-    play(operations, move |number, _, dice| {
+    record(operations, move |number, _, dice| {
         let row = dice.below(held.len() as u64);
         let key = Some(int(row));
         match dice.below(4) {
@@ -175,12 +166,12 @@ fn rows(operations: u64) -> History {
     })
 }
 
-/// Producers and consumers of 64 partitions; each consumer is assigned all, and reads on from where it was.
+/// Producers and consumers of 64 partitions. Each consumer has all partitions, and polls on from its position.
 fn kafka(operations: u64) -> History {
     const PARTITIONS: usize = 64;
     let mut logs: Vec<Vec<Value>> = vec![Vec::new(); PARTITIONS];
     let mut positions: rustc_hash::FxHashMap<(u64, usize), usize> = rustc_hash::FxHashMap::default();
-    play(operations, move |number, process, dice| {
+    record(operations, move |number, process, dice| {
         let partition = dice.below(PARTITIONS as u64) as usize;
         let step = |told| Value::List(vec![Value::List(told)]);
         if dice.below(10) < 7 {
@@ -198,7 +189,7 @@ fn kafka(operations: u64) -> History {
     })
 }
 
-/// A checker and the history that it is timed on.
+/// A checker, and what makes the history that it checks.
 type Row = (&'static str, fn(u64) -> History);
 
 const ROWS: &[Row] = &[
@@ -225,8 +216,8 @@ fn processor_seconds() -> f64 {
 }
 
 fn main() {
-    let mut arguments = std::env::args().skip(1);
-    let operations = arguments.next().and_then(|number| number.parse().ok()).unwrap_or(1_000_000);
+    let mut arguments = common::arguments().into_iter();
+    let operations = common::size(arguments.next().as_ref(), 1_000_000);
     let chosen: Vec<String> = arguments.collect();
     println!("{:<16}{:>12}{:>10}{:>10}  verdict", "checker", "operations", "seconds", "cpu s");
     for (name, simulate) in ROWS.iter().filter(|(name, _)| chosen.is_empty() || chosen.iter().any(|it| it == name)) {

@@ -1,7 +1,10 @@
-//! Simulates one history of a cas-register and judges it: one row of `bench/linearizable`.
+//! Times the linearizability check of one simulated history of a cas-register: one row of `bench/linearizable`, which calls it.
 //!
-//! `check_simulated STORE OPERATIONS PROCESSES CRASH SEED [SECONDS]` prints the verdict, the seconds of the first check of the process and of the median of five
-//! (of fewer where they are long), the bytes that the search held at most, and the bytes that the process held at most before the checks and in all.
+//! `cargo bench -p elenchus-checkers --bench linearizable -- STORE OPERATIONS PROCESSES CRASH SEED [SECONDS]` prints the verdict, the seconds of
+//! the first check and of the median of five (of fewer if they are long), the most bytes that the search held, and the most bytes that the
+//! process held before the checks and in all.
+
+mod common;
 
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -11,24 +14,28 @@ use elenchus_checkers::models::CasRegister;
 use elenchus_checkers::simulate::{Recipe, Store, Strikes, Workload};
 use elenchus_core::History;
 
-/// The allocator of the program, which is what is measured.
+/// The allocator of the `elenchus` binary, so that its speed is measured.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// How often a history is judged.
+/// Checks of one history.
 const TIMES: usize = 5;
 
-/// Seconds after which it is not judged once more.
+/// Seconds after which it is not checked again.
 const LONG: f64 = 1.0;
 
 fn main() -> ExitCode {
-    match run(&std::env::args().skip(1).collect::<Vec<_>>()) {
+    let mut arguments = common::arguments();
+    if arguments.is_empty() {
+        arguments = ["linearizable", if common::is_trial() { "1000" } else { "100000" }, "10", "0.01", "7"].map(str::to_owned).to_vec();
+    }
+    match run(&arguments) {
         Ok(line) => {
             println!("{line}");
             ExitCode::SUCCESS
         }
         Err(why) => {
-            eprintln!("check_simulated: {why}");
+            eprintln!("linearizable: {why}");
             ExitCode::FAILURE
         }
     }
@@ -39,13 +46,13 @@ fn run(arguments: &[String]) -> Result<String, String> {
         return Err("expected STORE OPERATIONS PROCESSES CRASH SEED [SECONDS]".to_owned());
     };
     let number = |text: &String| text.parse::<u64>().map_err(|error| format!("`{text}`: {error}"));
-    let store = Store::named(store).ok_or_else(|| format!("there is no store `{store}`"))?;
+    let store = Store::named(store).ok_or_else(|| format!("unknown store `{store}`"))?;
     let operations = number(operations)?;
     let recipe = Recipe {
         operations,
         processes: number(processes)? as u32,
         crash: crash.parse().map_err(|error| format!("`{crash}`: {error}"))?,
-        // A single strike often has an excuse.
+        // One defect alone is often invisible.
         strikes: Strikes::Share((20.0 / operations as f64).min(1.0)),
         ..Recipe::new(store, Workload::CasRegister).with_seed(number(seed)?)
     };
