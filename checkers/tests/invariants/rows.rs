@@ -16,7 +16,7 @@ fn what_was_deleted_and_what_was_not() {
     expect(&spec, &(written.clone() + &read("1")), Verdict::Valid, &[]);
     expect(&spec, &(deleted.clone() + &read("nil")), Verdict::Valid, &[]);
     let zombie = expect(&spec, &(deleted.clone() + &read("nil") + &read("1")), Verdict::Invalid, &[("resurrected", 1)]);
-    assert!(zombie.anomalies[0].argument.last().is_some_and(|sentence| sentence.starts_with("It had been gone")));
+    assert!(zombie.anomalies[0].argument.last().is_some_and(|sentence| sentence.starts_with("The key was absent before")));
     expect(&spec, &(written.clone() + &read("nil")), Verdict::Invalid, &[("lost", 1)]);
     expect(&spec, &(written.clone() + &read("2")), Verdict::Invalid, &[("unexpected", 1)]);
     expect(&spec, &format!("0 invoke write 1\n0 fail write 1\n{}", read("1")), Verdict::Invalid, &[("aborted", 1)]);
