@@ -88,7 +88,7 @@ impl std::str::FromStr for Span {
     fn from_str(text: &str) -> Result<Span, String> {
         humantime::parse_duration(text)
             .map(Span)
-            .map_err(|_| format!("invalid duration `{text}`; expected a number with a unit, like `10s`, `500ms` or `1m 30s`"))
+            .map_err(|_| format!("`{text}` is not a duration; write a number with a unit, like `10s`, `500ms` or `1m 30s`"))
     }
 }
 

@@ -131,7 +131,7 @@ impl Strongest {
         let next: Vec<&Known> = with(Verdict::Invalid).filter(is_next).collect();
         let open: Vec<&Known> = with(Verdict::Unknown).collect();
         let verdict = match self.at_least {
-            Some(asked) => known.iter().find(|known| known.model == asked).map_or(Verdict::Unknown, |known| known.judgement.verdict),
+            Some(required) => known.iter().find(|known| known.model == required).map_or(Verdict::Unknown, |known| known.judgement.verdict),
             None if !strongest.is_empty() => Verdict::Valid,
             None if !open.is_empty() => Verdict::Unknown,
             None => Verdict::Invalid,
@@ -147,8 +147,8 @@ impl Strongest {
         if !open.is_empty() {
             summary.push_str(&format!("; undecided: {}", names(&open)));
         }
-        if let Some(asked) = self.at_least {
-            summary.push_str(&format!("; required: {}", asked.name()));
+        if let Some(required) = self.at_least {
+            summary.push_str(&format!("; required: {}", required.name()));
         }
         let models: Vec<_> = known
             .iter()

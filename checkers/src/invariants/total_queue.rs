@@ -172,19 +172,19 @@ impl TotalQueue {
         let operations = &part.operations;
         let empty = TotalQueue::last_observed_empty(part);
         let after = EventIndex(u32::MAX);
-        let (asked, answered) = match empty {
+        let (invoked, completed) = match empty {
             _ if self.drained => (after, after),
             Some(empty) => (empty.invoked, empty.completed.unwrap_or(empty.invoked)),
             None => (EventIndex(0), EventIndex(0)),
         };
         // How often each element was certainly enqueued before the queue was observed empty.
         let mut certain = vec![0_u32; deliveries.len()];
-        for enqueue in operations.iter().filter(|operation| operation.f == "enqueue" && succeeded_by(operation, asked)) {
+        for enqueue in operations.iter().filter(|operation| operation.f == "enqueue" && succeeded_by(operation, invoked)) {
             if let Some(id) = elements.interner.find(enqueue.input) {
                 certain[id] += 1;
             }
         }
-        let crashed = if self.crashed_dequeues_take { max_removed_by_crashes(operations, answered) } else { 0 };
+        let crashed = if self.crashed_dequeues_take { max_removed_by_crashes(operations, completed) } else { 0 };
         let missing = |id: usize| u64::from(certain[id].saturating_sub(deliveries[id].times));
         let total: u64 = (0..deliveries.len()).map(missing).sum();
         if total <= crashed && total > 0 {

@@ -78,8 +78,8 @@ impl Read for Zstd {
             *self = match std::mem::replace(self, Zstd::Over) {
                 Zstd::Within(frame) => {
                     let (source, decoder) = frame.into_parts();
-                    let (told, found) = (decoder.get_checksum_from_data(), decoder.get_calculated_checksum());
-                    if told.is_some() && told != found {
+                    let (expected, actual) = (decoder.get_checksum_from_data(), decoder.get_calculated_checksum());
+                    if expected.is_some() && expected != actual {
                         return Err(damaged("checksum mismatch"));
                     }
                     Zstd::Between(source)
