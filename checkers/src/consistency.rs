@@ -1,24 +1,24 @@
-//! Consistency models of registers weaker than linearizability, each with its own judge, and the strongest that a history satisfies.
+//! Consistency models of single registers, weaker than linearizability.
 //!
-//! A history is of `read → v`, `write v` and `cas [old new]`. A *session* is a process. A compare-and-set counts as a read of the old value
-//! and then a write of the new one; that nothing comes between is asked for by sequential consistency and k-atomicity only.
+//! A history consists of `read → v`, `write v` and `cas [old new]`. A *session* is a process. A compare-and-set counts as a read of the old value
+//! followed by a write of the new one; only sequential consistency and k-atomicity require that nothing comes between the two.
 //!
-//! | model | over | what it asks for | in |
+//! | model | scope | requires | module |
 //! | --- | --- | --- | --- |
-//! | sequential | all keys | one order true to sessions (Lamport 1979) | `sequential` |
-//! | causal-memory (CM), pram | all keys | an order per session | `views` |
-//! | causal-convergence (CCv), causal (CC) | all keys | nothing causally overwritten is read | `causal` |
-//! | read-your-writes, monotonic-reads, monotonic-writes, writes-follow-reads | sessions over all keys, versions key by key | nothing older than what was seen | `sessions` |
-//! | regular-register, safe-register | each key | each read for itself, in real time | `regular` |
-//! | k-atomic, bounded-staleness | each key | reads are stale by so much | `k_atomic`, `staleness` |
-//! | eventual | each key | readers agree in the end | `eventual` |
+//! | sequential | all keys | one total order that respects session order (Lamport 1979) | `sequential` |
+//! | causal-memory (CM), pram | all keys | one order for each session | `views` |
+//! | causal-convergence (CCv), causal (CC) | all keys | no read of a causally overwritten value | `causal` |
+//! | read-your-writes, monotonic-reads, monotonic-writes, writes-follow-reads | sessions over all keys, versions per key | no version older than one already seen | `sessions` |
+//! | regular-register, safe-register | each key | a condition on each read, in real time | `regular` |
+//! | k-atomic, bounded-staleness | each key | a bound on the staleness of reads | `k_atomic`, `staleness` |
+//! | eventual | each key | all readers converge | `eventual` |
 //!
-//! Failed operations did not happen. Crashed writes happened if and only if somebody read them, at any time after they were invoked; what
-//! crashed and was not seen needs no place in any order. A value that nobody wrote breaks every model but the safe register's, where the read
-//! overlaps a write.
+//! Failed operations did not take effect. A crashed write took effect if and only if an operation read it, at any time after its invocation; a crashed
+//! write that was not read needs no place in any order. A value that no operation wrote violates every model, except the safe register when the
+//! read overlaps a write.
 //!
-//! It must be known which write a read found. Where several wrote the same value, a refutation without such reads refutes, a proof with a
-//! guess of their sources proves, and what lies between is unknown; the models of one key in real time need no such guess.
+//! Most models need to know which write each read returned. Where several writes wrote the same value, such reads are left out to refute a model and
+//! their sources are guessed to prove it; if neither succeeds the verdict is unknown. The models of one key in real time need no guess.
 
 mod causal;
 mod checker;
@@ -29,6 +29,7 @@ mod judge;
 mod k_atomic;
 mod minimal;
 mod model;
+mod observations;
 mod options;
 mod order;
 mod outcome;
@@ -38,12 +39,11 @@ mod regular;
 mod sequential;
 mod sessions;
 mod staleness;
-mod testimony;
 mod views;
-mod words;
+mod wording;
 
 pub use checker::{Consistency, Strongest, check};
 pub use judge::ModelJudgement;
 pub use model::{CONSISTENCY_MODELS, ConsistencyEntry, ConsistencyModel, IMPLICATIONS, Implication};
+pub use observations::RegisterHistoryError;
 pub use options::Options;
-pub use testimony::TestimonyError;

@@ -1,28 +1,28 @@
-//! Invariants over many operations: promises that need no model and no order of everything.
+//! Invariants over many operations: properties that need neither a sequential model nor a total order.
 //!
-//! Each checker is one file: its head says what it promises and what its options mean, and its [`Description`] says as data which operations
-//! it expects, which anomalies it finds and where the invariant is defined. All take time linear in the history, or n log n, and none guesses:
-//! a failed operation did not happen, a crashed one may or may not have, and a history that cannot say gives `unknown` with the reason.
+//! Each checker is one file: the module's documentation defines the invariant and its options, and its [`Description`] lists as data the operations
+//! it supports, the anomalies it finds and where the invariant is defined. All run in linear time, or O(n log n), and none guesses: failed
+//! operations did not take effect, crashed ones may or may not have, and if the history is inconclusive the verdict is `unknown`, with the reason.
 //!
-//! | checker | what it promises |
+//! | checker | invariant |
 //! | --- | --- |
 //! | [`Bank`] | transfers preserve the total |
-//! | [`CausalReverse`] | a write is not seen without those acknowledged before it |
-//! | [`Convergence`] | replicas agree in the end, on what the writes allow |
-//! | [`CounterBounds`] | reads lie within bounds |
-//! | [`Fifo`] | the values of a producer come out in its order |
-//! | [`Kafka`] | partitioned logs lose, repeat, reorder and invent nothing |
-//! | [`Lock`] | one holder at a time, rising tokens, leases that end |
-//! | [`LongFork`] | writes are seen in one order |
-//! | [`Monotonic`] | numbers rise |
-//! | [`SnapshotTimestamps`] | transactions read the snapshots of their timestamps |
-//! | [`Saga`] | sagas end all done or all compensated |
-//! | [`FinalSet`] | a final read has all that was added |
-//! | [`SetFull`] | every read has all that was added, sooner or later |
-//! | [`Tombstones`] | what was deleted does not come back |
-//! | [`TotalQueue`] | what goes in comes out |
-//! | [`TwoStores`] | a migrated store equals the old one |
-//! | [`UniqueIds`] | no id is given out twice |
+//! | [`CausalReverse`] | a visible write implies all writes acknowledged before it was invoked |
+//! | [`Convergence`] | replicas converge to a state that the updates allow |
+//! | [`CounterBounds`] | reads are between the certain and the possible sum |
+//! | [`Fifo`] | each producer's messages are delivered in order |
+//! | [`Kafka`] | partitioned logs have no lost, duplicate, reordered or phantom messages |
+//! | [`Lock`] | mutual exclusion, increasing fencing tokens, leases that expire |
+//! | [`LongFork`] | all reads observe writes in one order |
+//! | [`Monotonic`] | ids and timestamps increase |
+//! | [`SnapshotTimestamps`] | transactions read the snapshot at their start timestamp |
+//! | [`Saga`] | each saga is completed or fully compensated |
+//! | [`FinalSet`] | a final read contains all added elements |
+//! | [`SetFull`] | every added element becomes and stays visible |
+//! | [`Tombstones`] | deleted values are not resurrected |
+//! | [`TotalQueue`] | every enqueued element is dequeued |
+//! | [`TwoStores`] | after a migration both stores are equal |
+//! | [`UniqueIds`] | generated ids are unique |
 
 mod bank;
 mod causal_reverse;
@@ -32,12 +32,12 @@ mod counter;
 mod description;
 mod elements;
 mod fifo;
-mod intern;
+mod interner;
 mod kafka;
 mod lock;
 mod long_fork;
 mod monotonic;
-mod order;
+mod real_time;
 mod report;
 mod saga;
 mod set;

@@ -76,10 +76,10 @@ fn store_buffering_is_causal() {
         "sequential",
         DEKKER,
         r##"
-         not-sequential: These operations have no order that is true to every session and in which every read finds the last write.
-         #2 (process 0: read → nil of "y") still found the initial value, so it comes before #4 (process 1: write 2 of "y").
-         #6 (process 1: read → nil of "x") still found the initial value, so it comes before #0 (process 0: write 1 of "x").
-         But #4 (process 1: write 2 of "y"), then in its session #6 (process 1: read → nil of "x"), which comes before #0 (process 0: write 1 of "x"), then in its session #2 (process 0: read → nil of "y"): the first and the last of them would each have to come before the other."##,
+         not-sequential: No total order of these operations respects every session and has every read return the latest write.
+         #2 (process 0: read → nil on "y") still returned the initial value, so it precedes #4 (process 1: write 2 on "y").
+         #6 (process 1: read → nil on "x") still returned the initial value, so it precedes #0 (process 0: write 1 on "x").
+         But #4 (process 1: write 2 on "y"), then in its session #6 (process 1: read → nil on "x"), which precedes #0 (process 0: write 1 on "x"), then in its session #2 (process 0: read → nil on "y"): the first and the last of them would each have to precede the other."##,
     );
 }
 
@@ -94,9 +94,9 @@ fn read_your_writes() {
         "read-your-writes",
         FORGETS_OWN_WRITE,
         r##"
-         read-your-writes: A session found an older value than the one it had written itself.
-         #2 (process 0: read → nil of "x") came after #0 (process 0: write 1 of "x") in the same session.
-         Yet it found the initial value, as if nothing had been written."##,
+         read-your-writes: A session read an older value than one that it had written.
+         #2 (process 0: read → nil on "x") follows #0 (process 0: write 1 on "x") in its session.
+         But it returned the initial value."##,
     );
     breaks("0 write x 1 ok \n 0 write x 2 ok \n 0 read x → 1", &above_sessions_and(&["read-your-writes"]));
 }
@@ -115,10 +115,10 @@ fn monotonic_reads() {
         "monotonic-reads",
         GOES_BACK,
         r##"
-         monotonic-reads: A session found an older value than one it had found before.
-         #8 (process 2: read → 1 of "x") came after #6 (process 2: read → 2 of "x"), which had found #2 (process 1: write 2 of "x"). It found what #0 (process 0: write 1 of "x") wrote, which must then be the newer one.
-         #6 (process 2: read → 2 of "x") came after #4 (process 2: read → 1 of "x"), which had found #0 (process 0: write 1 of "x"). It found what #2 (process 1: write 2 of "x") wrote, which must then be the newer one.
-         So each of these values would have to be newer than the others."##,
+         monotonic-reads: A session read an older value than one that it had read before.
+         #8 (process 2: read → 1 on "x") follows #6 (process 2: read → 2 on "x") in its session, which returned the value of #2 (process 1: write 2 on "x"). It returned the value of #0 (process 0: write 1 on "x"), which must therefore be newer.
+         #6 (process 2: read → 2 on "x") follows #4 (process 2: read → 1 on "x") in its session, which returned the value of #0 (process 0: write 1 on "x"). It returned the value of #2 (process 1: write 2 on "x"), which must therefore be newer.
+         So each of these versions would have to be newer than the others."##,
     );
     breaks("0 write x 1 ok \n 1 read x → 1 \n 1 read x → nil", &above_sessions_and(&["monotonic-reads"]));
     // It goes back although nobody else would have known which of the two is newer.
@@ -138,9 +138,9 @@ fn monotonic_writes() {
         "monotonic-writes",
         OUT_OF_ORDER,
         r##"
-         monotonic-writes: A session saw a later write of another session, but not an earlier one.
-         #6 (process 1: read → nil of "x") came after #4 (process 1: read → 2 of "y"), which had found #2 (process 0: write 2 of "y"), whose session did that after #0 (process 0: write 1 of "x").
-         Yet it found the initial value, as if nothing had been written."##,
+         monotonic-writes: A session read a later write of another session, and then missed an earlier one.
+         #6 (process 1: read → nil on "x") follows #4 (process 1: read → 2 on "y") in its session, which returned the value of #2 (process 0: write 2 on "y"), and that follows #0 (process 0: write 1 on "x").
+         But it returned the initial value."##,
     );
 }
 
@@ -159,16 +159,16 @@ fn writes_follow_reads() {
         "writes-follow-reads",
         ANSWER_WITHOUT_QUESTION,
         r##"
-         writes-follow-reads: A session saw a write, but not what its writer had read before.
-         #8 (process 2: read → nil of "x") came after #6 (process 2: read → 2 of "y"), which had found #4 (process 1: write 2 of "y"), whose session did that after #2 (process 1: read → 1 of "x"), which found #0 (process 0: write 1 of "x").
-         Yet it found the initial value, as if nothing had been written."##,
+         writes-follow-reads: A session read a write, and then missed a version that the writer had read before it.
+         #8 (process 2: read → nil on "x") follows #6 (process 2: read → 2 on "y") in its session, which returned the value of #4 (process 1: write 2 on "y"), and that follows #2 (process 1: read → 1 on "x"), which returned the value of #0 (process 0: write 1 on "x").
+         But it returned the initial value."##,
     );
     says(
         "causal",
         ANSWER_WITHOUT_QUESTION,
         r##"
-         causality-violation: A session found a value that is causally overwritten.
-         #0 (process 0: write 1 of "x"), found by #2 (process 1: read → 1 of "x"), then in its session #4 (process 1: write 2 of "y"), found by #6 (process 2: read → 2 of "y"), then in its session #8 (process 2: read → nil of "x"). Yet the last of them found the initial value, as if nothing had been written."##,
+         causality-violation: A session read a value that was causally overwritten.
+         #0 (process 0: write 1 on "x"), read by #2 (process 1: read → 1 on "x"), then in its session #4 (process 1: write 2 on "y"), read by #6 (process 2: read → 2 on "y"), then in its session #8 (process 2: read → nil on "x"). But the last of them returned the initial value."##,
     );
 }
 
@@ -187,10 +187,10 @@ fn opposite_orders_are_causal_memory_but_do_not_converge() {
         "causal-convergence",
         OPPOSITE_ORDERS,
         r##"
-         not-convergent: No one order of these writes explains what the sessions found.
-         #2 (process 1: write 2 of "x"), found by #8 (process 3: read → 2 of "x"), then in its session #10 (process 3: read → 1 of "x"). The last of them found what #0 (process 0: write 1 of "x") wrote, so #2 (process 1: write 2 of "x") comes before #0 (process 0: write 1 of "x").
-         #0 (process 0: write 1 of "x"), found by #4 (process 2: read → 1 of "x"), then in its session #6 (process 2: read → 2 of "x"). The last of them found what #2 (process 1: write 2 of "x") wrote, so #0 (process 0: write 1 of "x") comes before #2 (process 1: write 2 of "x").
-         But #0 (process 0: write 1 of "x"), which comes before #2 (process 1: write 2 of "x"): the first and the last of them would each have to come before the other."##,
+         not-convergent: No single order of these writes explains the reads of all sessions.
+         #2 (process 1: write 2 on "x"), read by #8 (process 3: read → 2 on "x"), then in its session #10 (process 3: read → 1 on "x"). The last of them returned the value of #0 (process 0: write 1 on "x"), so #2 (process 1: write 2 on "x") precedes #0 (process 0: write 1 on "x").
+         #0 (process 0: write 1 on "x"), read by #4 (process 2: read → 1 on "x"), then in its session #6 (process 2: read → 2 on "x"). The last of them returned the value of #2 (process 1: write 2 on "x"), so #0 (process 0: write 1 on "x") precedes #2 (process 1: write 2 on "x").
+         But #0 (process 0: write 1 on "x"), which precedes #2 (process 1: write 2 on "x"): the first and the last of them would each have to precede the other."##,
     );
 }
 
@@ -212,9 +212,9 @@ fn last_writer_wins_converges_but_has_no_views() {
         "pram",
         LATE_ARRIVAL,
         r##"
-         not-pram: A session saw these writes in no order that is true to the sessions that wrote them.
-         #4 (process 1: write 7 of "x"), then in its session #6 (process 1: write 5 of "y"), found by #12 (process 2: read → 5 of "y"), then in its session #14 (process 2: read → 1 of "x"). The last of them found what #0 (process 0: write 1 of "x") wrote, so #4 (process 1: write 7 of "x") comes before #0 (process 0: write 1 of "x").
-         #2 (process 1: write 9 of "z"), then in its session #4 (process 1: write 7 of "x"), which comes before #0 (process 0: write 1 of "x"), found by #8 (process 2: read → 1 of "x"), then in its session #10 (process 2: read → nil of "z"). Yet the last of them found the initial value, as if nothing had been written."##,
+         not-pram: No order of these writes respects the sessions that wrote them and explains the reads of one session.
+         #4 (process 1: write 7 on "x"), then in its session #6 (process 1: write 5 on "y"), read by #12 (process 2: read → 5 on "y"), then in its session #14 (process 2: read → 1 on "x"). The last of them returned the value of #0 (process 0: write 1 on "x"), so #4 (process 1: write 7 on "x") precedes #0 (process 0: write 1 on "x").
+         #2 (process 1: write 9 on "z"), then in its session #4 (process 1: write 7 on "x"), which precedes #0 (process 0: write 1 on "x"), read by #8 (process 2: read → 1 on "x"), then in its session #10 (process 2: read → nil on "z"). But the last of them returned the initial value."##,
     );
 }
 
@@ -226,15 +226,15 @@ fn own_future() {
         "causal",
         text,
         r##"
-         causality-violation: A session found a value that is causally overwritten.
-         #0 (process 0: read → 1 of "x"), then in its session #2 (process 0: write 1 of "x"). Yet the first of them found what the last one wrote."##,
+         causality-violation: A session read a value that was causally overwritten.
+         #0 (process 0: read → 1 on "x"), then in its session #2 (process 0: write 1 on "x"). But the first of them returned the value that the last one wrote."##,
     );
     says(
         "regular-register",
         text,
         r##"
-         future-read: A read found a value that was written only later.
-         #0 (process 0: read → 1 of "x") was over before #2 (process 0: write 1 of "x") began."##,
+         future-read: A read returned a value that was written only later.
+         #0 (process 0: read → 1 on "x") completed before #2 (process 0: write 1 on "x") began."##,
     );
 }
 
@@ -248,8 +248,8 @@ fn thin_air() {
         "eventual",
         text,
         r##"
-         thin-air-read: An operation found a value that nobody wrote.
-         No operation that may have happened puts what #2 (process 1: read → 7 of "x") found."##,
+         thin-air-read: An operation read a value that no operation wrote.
+         No operation that may have taken effect wrote the value that #2 (process 1: read → 7 on "x") read."##,
     );
     // A failed write did not happen; a crashed one may have.
     assert_eq!(find(&CheckSpec::new("causal"), "0 write x 1 \n 0 fail \n 1 read x → 1").verdict, Verdict::Invalid);
@@ -273,8 +273,8 @@ fn regular_and_safe() {
         "regular-register",
         stale,
         r##"
-         stale-read: A read found a value that had been overwritten before it began.
-         #0 (process 0: write 1 of "x") was over before #2 (process 0: write 2 of "x") began, and that was over before #4 (process 1: read → 1 of "x") began."##,
+         stale-read: A read returned a value that had been overwritten before the read began.
+         #0 (process 0: write 1 on "x") completed before #2 (process 0: write 2 on "x") began, and that completed before #4 (process 1: read → 1 on "x") began."##,
     );
     let garbled = "0 write x 1 ok \n 0 write x 2 ok \n 0 write x 3 \n 1 read x → 77 \n 0 ok";
     assert_eq!(verdict("regular-register", garbled), Verdict::Invalid);
@@ -294,11 +294,11 @@ fn staleness() {
         "k-atomic",
         TWO_BEHIND,
         r##"
-         stale-read: A read was at least 2 versions and 3.000 ms stale.
-         What #0 (process 0: write 1 of "x") wrote was there when it returned.
-         #2 (process 0: write 2 of "x") began later and returned before the read began.
-         #4 (process 0: write 3 of "x") began later and returned before the read began.
-         Yet #6 (process 1: read → 1 of "x") still found the first of them."##,
+         stale-read: A read was stale by at least 2 versions and 3.000 ms.
+         The value of #0 (process 0: write 1 on "x") was visible when it returned.
+         #2 (process 0: write 2 on "x") began later and returned before the read began.
+         #4 (process 0: write 3 on "x") began later and returned before the read began.
+         But #6 (process 1: read → 1 on "x") still returned the first of these values."##,
     );
     let finding = find(&CheckSpec::new("bounded-staleness"), TWO_BEHIND);
     assert_eq!(finding.verdict, Verdict::Valid);
@@ -335,13 +335,13 @@ fn strongest() {
     assert_eq!(finding.verdict, Verdict::Valid);
     assert_eq!(finding.details["strongest"], serde_json::json!(["causal-memory", "k-atomic"]));
     assert_eq!(finding.details["ruled_out"], serde_json::json!(["causal-convergence", "safe-register"]));
-    assert_eq!(finding.summary, "the history is causal-memory, k-atomic; it is not causal-convergence, safe-register; undecided: eventual");
+    assert_eq!(finding.summary, "holds: causal-memory, k-atomic; violated: causal-convergence, safe-register; undecided: eventual");
     let rules_out: Vec<&str> = finding.anomalies.iter().map(|anomaly| anomaly.name.as_str()).collect();
     assert_eq!(rules_out, ["not-convergent", "stale-read"]);
     assert_eq!(find(&CheckSpec::new("strongest").with("at-least", "causal"), OPPOSITE_ORDERS).verdict, Verdict::Valid);
     assert_eq!(find(&CheckSpec::new("strongest").with("at-least", "sequential"), OPPOSITE_ORDERS).verdict, Verdict::Invalid);
     let atomic = find(&CheckSpec::new("strongest"), "0 write x 1 ok \n 1 read x → 1");
-    assert_eq!(atomic.summary, "the history is linearizable");
+    assert_eq!(atomic.summary, "holds: linearizable");
     let nothing = find(&CheckSpec::new("strongest"), "0 read x → 3");
     assert_eq!(nothing.verdict, Verdict::Invalid, "{nothing:#?}");
 }
@@ -354,7 +354,6 @@ fn what_cannot_be_judged_says_why() {
     let finding = find(&CheckSpec::new("causal-convergence"), repeated);
     assert_eq!(
         finding.summary,
-        "undecided: 2 operations found a value that several operations had put, and which of them cannot be told; let every write put another \
-         value"
+        "undecided: 2 operations read a value that several operations wrote, so its source is ambiguous; use a unique value for every write"
     );
 }

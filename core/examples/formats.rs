@@ -1,9 +1,9 @@
-//! How fast histories are read: `cargo run --release -p elenchus-core --example formats [EVENTS [FOLDER]]`.
+//! Measures the speed of reading histories: `cargo run --release -p elenchus-core --example formats [EVENTS [FOLDER]]`.
 //!
-//! Makes histories of register operations and of list-append transactions from a fixed seed, writes them in memory in each format as Jepsen and we do, and
-//! reads each back on one thread and on all: as a stream of batches that are counted and dropped, and as a whole history. Prints bytes an event, in the text
-//! and in memory, and median speeds: of one thread by the time it had a processor, which others on the machine cannot take from it, and of all threads by the
-//! clock. Given a folder, leaves the histories there for other tools.
+//! Generates histories of register operations and of list-append transactions from a fixed seed, writes them in memory in each format as Jepsen and Elenchus
+//! do, and reads each on one thread and on all: as a stream of batches that are counted and dropped, and as a whole history. Prints bytes per event, in the
+//! text and in memory, and median speeds: of one thread by its CPU time, which other processes do not affect, and of all threads by wall-clock time. Given
+//! a folder, writes the histories there for other tools.
 
 use std::io::{Cursor, Write};
 use std::sync::Arc;
@@ -23,7 +23,7 @@ fn main() {
         let mut forms = vec![
             ("EDN, Jepsen", jepsen(&history, ("", "\n", ""))),
             ("EDN, vector", jepsen(&history, ("[", " ", "]"))),
-            ("EDN, ours", written(|sink| edn::write(&history, sink))),
+            ("EDN, Elenchus", written(|sink| edn::write(&history, sink))),
             ("JSON lines", written(|sink| json::write(&history, sink))),
         ];
         if name == "registers" {
@@ -41,7 +41,7 @@ fn main() {
     }
 }
 
-/// Reads bytes in all ways and prints a line for each.
+/// Measures all ways to read the bytes and prints a line for each.
 fn measure(name: &str, format: &str, bytes: Vec<u8>, count: usize) {
     let bytes: Arc<[u8]> = bytes.into();
     let megabytes = bytes.len() as f64 / 1e6;
@@ -76,13 +76,13 @@ fn measure(name: &str, format: &str, bytes: Vec<u8>, count: usize) {
     line("whole", heap, &whole);
 }
 
-/// How long this thread had a processor, where the system tells.
+/// Returns the CPU time of this thread in seconds, if the operating system provides it.
 fn processor_seconds() -> Option<f64> {
     let nanoseconds = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?.split_whitespace().next()?.parse::<f64>().ok()?;
     Some(nanoseconds / 1e9)
 }
 
-/// Bytes that a value holds outside of itself, without what the allocator adds.
+/// Returns the heap size of a value in bytes, without the allocator's overhead.
 fn heap(value: &Value) -> usize {
     match value {
         Value::List(items) => items.capacity() * size_of::<Value>() + items.iter().map(heap).sum::<usize>(),
@@ -90,7 +90,7 @@ fn heap(value: &Value) -> usize {
     }
 }
 
-/// Invocations and completions of processes that take turns at random; `make` gives function, argument and result.
+/// Generates invocations and completions of randomly scheduled processes; `make` returns function, argument and result.
 fn history(count: usize, stream: &str, mut make: impl FnMut(&mut Rng) -> (Symbol, Value, Value)) -> History {
     let mut rng = Seed(7).stream(stream);
     let mut open: Vec<Option<(Symbol, Value)>> = (0..PROCESSES).map(|_| None).collect();
@@ -109,12 +109,12 @@ fn history(count: usize, stream: &str, mut make: impl FnMut(&mut Rng) -> (Symbol
             error: None,
             node: None,
         };
-        let seat = &mut open[process as usize];
-        events.push(match seat.take() {
+        let pending = &mut open[process as usize];
+        events.push(match pending.take() {
             Some((f, result)) => event(Kind::Ok, f, result),
             None => {
                 let (f, argument, result) = make(&mut rng);
-                *seat = Some((f, result));
+                *pending = Some((f, result));
                 event(Kind::Invoke, f, argument)
             }
         });
@@ -167,11 +167,11 @@ fn transactions(count: usize) -> History {
 
 fn written(write: impl FnOnce(&mut Vec<u8>) -> std::io::Result<()>) -> Vec<u8> {
     let mut bytes = Vec::new();
-    write(&mut bytes).expect("memory takes all");
+    write(&mut bytes).expect("writing to memory succeeds");
     bytes
 }
 
-/// As Jepsen prints histories, with keywords.
+/// Writes a history as Jepsen does, with keywords.
 fn jepsen(history: &History, (open, between, close): (&str, &str, &str)) -> Vec<u8> {
     let keywords = |value: &Value| value.to_string().replace("\"append\"", ":append").replace("\"r\"", ":r");
     written(|sink| {
@@ -185,7 +185,7 @@ fn jepsen(history: &History, (open, between, close): (&str, &str, &str)) -> Vec<
     })
 }
 
-/// As Jepsen logs operations.
+/// Writes the operations as Jepsen logs them.
 fn log(history: &History) -> Vec<u8> {
     written(|sink| {
         for event in &history.events {

@@ -1,15 +1,15 @@
-//! Histories in other tools' formats, and any history from a path, a pipe or memory.
+//! ParsedChunk and writing histories in other tools' formats, from a path, a pipe or memory.
 //!
-//! | format | read | written | looks like |
+//! | format | read | written by | example |
 //! | --- | --- | --- | --- |
-//! | journal | yes | by [`crate::journal`] | binary, begins with `ELENCH01` |
-//! | EDN | yes | [`edn::write`] | `{:process 0, :type :invoke, :f :read, :value nil}` a line, or one vector of such maps, as Jepsen writes |
-//! | JSON | yes | [`json::write`] | `{"process":0,"type":"invoke","f":"read","value":null}` a line, or one array of such objects |
-//! | log | yes | no | `INFO  jepsen.util - 0 :invoke :read nil`, as Jepsen logs |
+//! | journal | yes | [`crate::journal`] | binary, begins with `ELENCH01` |
+//! | EDN | yes | [`edn::write`] | `{:process 0, :type :invoke, :f :read, :value nil}` per line, or one vector of such maps, as Jepsen writes |
+//! | JSON | yes | [`json::write`] | `{"process":0,"type":"invoke","f":"read","value":null}` per line, or one array of such objects |
+//! | log | yes | – | `INFO  jepsen.util - 0 :invoke :read nil`, as Jepsen logs |
 //!
-//! The format is told from the content, never from a name; what gzip or zstd compressed is read as it is.
+//! The format is detected from the content, not from the file name. Input compressed with gzip or zstd is decompressed.
 //!
-//! [`read`] gives a whole [`History`]; [`events()`] gives its events batch by batch, in bounded memory, for those who need not hold them all:
+//! [`read`] returns a whole [`History`]; [`events()`] returns its events in batches, in bounded memory:
 //!
 //! ```
 //! use std::io::Cursor;
@@ -25,15 +25,15 @@
 //! # Ok::<(), elenchus_core::exchange::ReadError>(())
 //! ```
 
-mod draft;
+mod chunks;
 pub mod edn;
 mod error;
+mod event_builder;
 mod events;
 mod format;
 pub mod json;
 mod log;
 mod nodes;
-mod pieces;
 mod scanner;
 mod segment;
 mod source;
@@ -45,33 +45,33 @@ pub use error::{ReadError, Skipped, SyntaxError};
 pub use events::{Events, ReadOptions, events, events_from};
 pub use format::Format;
 
-/// Reads a whole history in any known format, told apart by its content; `-` is the standard input.
+/// Reads a whole history, detecting its format; the path `-` means standard input.
 ///
 /// # Errors
-/// When the file cannot be read, or its content breaks its format; the place is named.
+/// When the file cannot be read or has a syntax error; the error includes the position.
 pub fn read(path: &Path) -> Result<History, ReadError> {
     Ok(read_with(path, &ReadOptions::default())?.0)
 }
 
-/// As [`read`], with options; what was left out, where they allow it, is told beside the history.
+/// Like [`read`], with options; also returns the lines or events that were skipped, if the options allow skipping.
 ///
 /// # Errors
-/// As [`read`].
+/// Like [`read`].
 pub fn read_with(path: &Path, options: &ReadOptions) -> Result<(History, Skipped), ReadError> {
     events(path, options)?.into_history()
 }
 
-/// Parses a text in memory: EDN, JSON or log lines, told apart by how it begins.
+/// Parses a text in memory, detecting its format: EDN, JSON or log.
 ///
 /// # Errors
-/// Where the text breaks the format.
+/// When the text has a syntax error.
 pub fn parse(bytes: &[u8]) -> Result<History, SyntaxError> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    let language = segment::Language::new(Format::sniff(bytes), bytes, false);
+    let context = segment::ParseContext::new(Format::sniff(bytes), bytes, false);
     let state = segment::State { scope: segment::Scope::Start, is_recovering: false };
-    let whole = segment::read_bytes(&language, bytes, state, true);
+    let whole = segment::read_bytes(&context, bytes, state, true);
     match whole.fatal {
-        Some(fault) => Err(error::Position::START.after(&bytes[..fault.at.min(bytes.len())]).error(fault.message)),
+        Some(error) => Err(error::Position::START.after(&bytes[..error.at.min(bytes.len())]).error(error.message)),
         None => Ok(History { events: whole.events, nodes: whole.nodes.names().to_vec() }),
     }
 }

@@ -1,34 +1,35 @@
-//! How the nemesis testifies, and how its testimony is read back.
+//! The nemesis' events in the history.
 //!
-//! Each injection and each heal is an operation of [`Process::Nemesis`]: `f` is the fault's name and the value is a [`FaultEvent`]. The invocation says that it is about
-//! to happen; the completion is `ok` when the effect was verified, `info` when it was done but could not be verified, `fail` when it was not done.
+//! Each injection and each heal is an operation of [`Process::Nemesis`]: `f` is the fault's name and the value is a [`FaultEvent`]. The invocation
+//! is recorded before the action; the completion is `ok` if the effect was verified, `info` if the action was done but could not be verified, `fail` if
+//! it was not done.
 
 use crate::{Event, History, Kind, Nanos, Process, Symbol, Value};
 
-/// Whether a fault begins or ends.
+/// Injection or heal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FaultPhase {
-    /// It is being injected.
+    /// The fault is injected.
     Inject,
-    /// It is being healed.
+    /// The fault is healed.
     Heal,
 }
 
-/// What an event of the nemesis says.
+/// The value of a nemesis event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FaultEvent {
-    /// Numbers the injections of a run; a heal bears the number of what it heals.
+    /// The number of the injection within the run; a heal has the number of the injection that it heals.
     pub id: u32,
-    /// Begin or end.
+    /// Injection or heal.
     pub phase: FaultPhase,
-    /// The nodes it is done to, by name.
+    /// The names of the target nodes.
     pub nodes: Vec<String>,
-    /// What exactly, in a sentence.
+    /// A description of the injection.
     pub what: String,
 }
 
 impl FaultEvent {
-    /// As the value of an event.
+    /// Encodes it as the value of an event.
     pub fn to_value(&self) -> Value {
         let phase = match self.phase {
             FaultPhase::Inject => "inject",
@@ -43,7 +44,7 @@ impl FaultEvent {
         ]))
     }
 
-    /// From the value of an event, if it is one of the nemesis'.
+    /// Decodes it from the value of an event; `None` if that is not a nemesis event.
     pub fn from_value(value: &Value) -> Option<FaultEvent> {
         let phase = match value.get("phase")?.as_text()? {
             "inject" => FaultPhase::Inject,
@@ -59,53 +60,53 @@ impl FaultEvent {
     }
 }
 
-/// One fault from the moment its injection began to the moment its heal was done.
+/// One fault, from the start of its injection to the end of its heal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FaultWindow {
-    /// The injection's number.
+    /// The number of the injection.
     pub id: u32,
     /// The fault's name.
     pub fault: Symbol,
-    /// The nodes it was done to.
+    /// The names of the target nodes.
     pub nodes: Vec<String>,
-    /// What exactly, in a sentence.
+    /// A description of the injection.
     pub what: String,
-    /// When the injection began.
+    /// The start of the injection.
     pub from: Nanos,
-    /// When the heal was done; none when it was still in force at the end of the history.
+    /// The end of the heal; `None` if the fault was still in force at the end of the history.
     pub to: Option<Nanos>,
-    /// How the injection ended: `Ok` verified, `Info` unverified, `Fail` not injected; none when it never ended.
+    /// The outcome of the injection: `Ok` verified, `Info` unverified, `Fail` not injected; `None` if it never completed.
     pub injected: Option<Kind>,
-    /// How the heal ended, likewise.
+    /// The outcome of the heal, likewise.
     pub healed: Option<Kind>,
-    /// Why it was not injected or healed, or could not be verified: the last that was said of it.
+    /// The last error: why it was not injected or healed, or could not be verified.
     pub doubt: Option<Box<str>>,
 }
 
 impl History {
-    /// The faults of the run, in order of injection. Injections that failed are included, with `injected == Some(Kind::Fail)`.
+    /// Returns the faults of the run, in order of injection. Failed injections are included, with `injected == Some(Kind::Fail)`.
     pub fn fault_windows(&self) -> Vec<FaultWindow> {
         let mut windows: Vec<FaultWindow> = Vec::new();
         for event in self.events.iter().filter(|event| event.process == Process::Nemesis) {
-            if let Some(said) = FaultEvent::from_value(&event.value) {
-                note(&mut windows, event, said);
+            if let Some(fault) = FaultEvent::from_value(&event.value) {
+                record(&mut windows, event, fault);
             }
         }
         windows
     }
 }
 
-fn note(windows: &mut Vec<FaultWindow>, event: &Event, said: FaultEvent) {
-    let mut known = windows.iter_mut().rev().find(|window| window.id == said.id);
+fn record(windows: &mut Vec<FaultWindow>, event: &Event, fault: FaultEvent) {
+    let mut known = windows.iter_mut().rev().find(|window| window.id == fault.id);
     if let (Some(window), Some(error)) = (&mut known, &event.error) {
         window.doubt = Some(error.clone());
     }
-    match (said.phase, event.kind, known) {
+    match (fault.phase, event.kind, known) {
         (FaultPhase::Inject, Kind::Invoke, None) => windows.push(FaultWindow {
-            id: said.id,
+            id: fault.id,
             fault: event.f,
-            nodes: said.nodes,
-            what: said.what,
+            nodes: fault.nodes,
+            what: fault.what,
             from: event.time,
             to: None,
             injected: None,
@@ -114,8 +115,8 @@ fn note(windows: &mut Vec<FaultWindow>, event: &Event, said: FaultEvent) {
         }),
         (FaultPhase::Inject, kind, Some(window)) => {
             window.injected = Some(kind);
-            window.nodes = said.nodes;
-            window.what = said.what;
+            window.nodes = fault.nodes;
+            window.what = fault.what;
             if kind == Kind::Fail {
                 window.to = Some(event.time);
             }
@@ -134,15 +135,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn windows_are_read_back() {
-        let said = |phase| FaultEvent { id: 1, phase, nodes: vec!["n1".into()], what: "n1 alone".into() };
+    fn windows_are_extracted_from_events() {
+        let fault = |phase| FaultEvent { id: 1, phase, nodes: vec!["n1".into()], what: "n1 alone".into() };
         let event = |time, kind, phase| Event {
             time: Nanos(time),
             process: Process::Nemesis,
             kind,
             f: Symbol::of("partition"),
             key: None,
-            value: said(phase).to_value(),
+            value: fault(phase).to_value(),
             error: None,
             node: None,
         };

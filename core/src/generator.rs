@@ -1,33 +1,33 @@
-//! What is invoked next.
+//! Generators of operations.
 //!
-//! A generator is asked in two steps, so that combinators can compare several before they choose one: [`Generator::poll`] says *when* it has an
-//! operation, [`Generator::take`] hands it over. Generators are pure: they read no clock and draw all randomness from streams of the run's seed.
+//! A generator is used in two steps, so that combinators can compare several before they choose one: [`Generator::poll`] returns *when* it has an
+//! operation, [`Generator::take`] returns the operation. Generators are pure: they read no clock and draw all randomness from streams of the run's seed.
 
 use crate::{Event, Invocation, Nanos, Worker};
 
-/// The most workers that a run can have.
+/// The maximum number of workers of a run.
 pub const MAX_WORKERS: usize = 1024;
 
-/// When a generator has an operation.
+/// The state of a generator: when it has an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Poll {
-    /// Now: [`Generator::take`] may be called in the same context.
+    /// It has an operation now: [`Generator::take`] may be called in the same context.
     Ready,
-    /// Not before this moment.
+    /// It has none before this time.
     At(Nanos),
-    /// Not until something completes: no free worker fits, or it waits for the outcome of an earlier operation.
+    /// It has none until an operation completes: no suitable worker is free, or it waits for the outcome of an earlier operation.
     Pending,
-    /// Never again.
+    /// It has no more operations.
     Done,
 }
 
-/// Decides what is invoked next.
+/// A source of operations.
 ///
 /// ```
 /// use elenchus_core::data::RegisterRequest;
 /// use elenchus_core::{Context, Generator, Invocation, Poll, Value};
 ///
-/// /// Reads for ever.
+/// /// Reads without end.
 /// struct Reads;
 ///
 /// impl Generator for Reads {
@@ -41,13 +41,13 @@ pub enum Poll {
 /// }
 /// ```
 pub trait Generator: Send {
-    /// When the next operation may be taken. Asking again in the same context gives the same answer and changes nothing that can be seen.
+    /// Returns when the next operation may be taken. Idempotent within one context, without observable side effects.
     fn poll(&mut self, context: &Context) -> Poll;
 
-    /// The next operation, for a worker in `context.free`. Called only after [`Generator::poll`] answered [`Poll::Ready`] in this context.
+    /// Returns the next operation, for a worker in `context.free`. Called only after [`Generator::poll`] returned [`Poll::Ready`] in this context.
     fn take(&mut self, context: &Context) -> Invocation;
 
-    /// Something was invoked or completed by this worker. Combinators pass it on.
+    /// Notifies the generator of an invocation or completion by a worker. Combinators must forward it.
     fn update(&mut self, _context: &Context, _worker: Worker, _event: &Event) {}
 }
 
@@ -65,12 +65,12 @@ impl Generator for Box<dyn Generator> {
     }
 }
 
-/// What a generator may know of the run.
+/// The state of the run that is visible to a generator.
 #[derive(Clone, Copy, Debug)]
 pub struct Context {
-    /// The moment of asking.
+    /// The current time.
     pub now: Nanos,
-    /// The workers that have nothing to do, as far as this generator may use them.
+    /// The idle workers that this generator may use.
     pub free: WorkerSet,
     /// All workers that this generator may use.
     pub workers: WorkerSet,
@@ -79,23 +79,23 @@ pub struct Context {
 }
 
 impl Context {
-    /// The same moment, seen by a part that may use only these workers.
+    /// Returns the same context restricted to some workers.
     pub fn only(&self, workers: &WorkerSet) -> Context {
         Context { free: self.free.intersection(workers), workers: self.workers.intersection(workers), ..*self }
     }
 }
 
-/// A set of workers, as bits.
+/// A set of workers, as a bit set.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct WorkerSet {
     bits: [u64; MAX_WORKERS / 64],
 }
 
 impl WorkerSet {
-    /// No worker.
+    /// The empty set.
     pub const EMPTY: WorkerSet = WorkerSet { bits: [0; MAX_WORKERS / 64] };
 
-    /// The first `count` workers, [`MAX_WORKERS`] at most.
+    /// Returns the first `count` workers, [`MAX_WORKERS`] at most.
     pub fn first_n(count: usize) -> WorkerSet {
         (0..count.min(MAX_WORKERS)).map(|worker| Worker(worker as u16)).collect()
     }
@@ -105,32 +105,32 @@ impl WorkerSet {
         self.bits[usize::from(worker.0) / 64] |= 1 << (worker.0 % 64);
     }
 
-    /// Takes a worker out.
+    /// Removes a worker.
     pub fn remove(&mut self, worker: Worker) {
         self.bits[usize::from(worker.0) / 64] &= !(1 << (worker.0 % 64));
     }
 
-    /// Whether a worker is in it.
+    /// Returns whether the set contains a worker.
     pub fn contains(&self, worker: Worker) -> bool {
         self.bits[usize::from(worker.0) / 64] & (1 << (worker.0 % 64)) != 0
     }
 
-    /// Whether nobody is in it.
+    /// Returns whether the set is empty.
     pub fn is_empty(&self) -> bool {
         self.bits.iter().all(|&word| word == 0)
     }
 
-    /// How many are in it.
+    /// Returns the number of workers.
     pub fn len(&self) -> usize {
         self.bits.iter().map(|word| word.count_ones() as usize).sum()
     }
 
-    /// The lowest worker in it.
+    /// Returns the lowest worker.
     pub fn first(&self) -> Option<Worker> {
         self.bits.iter().position(|&word| word != 0).map(|at| Worker((at * 64) as u16 + self.bits[at].trailing_zeros() as u16))
     }
 
-    /// The lowest worker from this number on, or else the lowest of all.
+    /// Returns the lowest worker from this number on, or else the lowest of all.
     pub fn first_from(&self, number: u16) -> Option<Worker> {
         let from = usize::from(number);
         let word = self.bits.get(from / 64).map_or(0, |word| word & (u64::MAX << (from % 64)));
@@ -141,7 +141,7 @@ impl WorkerSet {
         later.map(|(at, word)| Worker((at * 64) as u16 + word.trailing_zeros() as u16)).or_else(|| self.first())
     }
 
-    /// Those in both sets.
+    /// Returns the workers in both sets.
     pub fn intersection(&self, other: &WorkerSet) -> WorkerSet {
         let mut both = *self;
         for (word, theirs) in both.bits.iter_mut().zip(other.bits) {
@@ -150,7 +150,7 @@ impl WorkerSet {
         both
     }
 
-    /// The workers, lowest first.
+    /// Iterates over the workers, lowest first.
     pub fn iter(&self) -> impl Iterator<Item = Worker> + '_ {
         self.bits
             .iter()

@@ -1,8 +1,8 @@
-//! The history on disk: append-only, checksummed, readable after `kill -9`.
+//! The history on disk: append-only, checksummed, readable after SIGKILL.
 //!
-//! A journal is eight bytes of magic, then frames: `length: u32`, `crc32: u32`, and `length` bytes of payload (integers little-endian). A payload is
-//! the lz4 compression of a postcard-encoded block: the nodes' names, once, or a batch of events stored column by column. A frame is written with one
-//! `write`, so a killed writer leaves whole frames and at most one torn tail, which the reader drops and reports.
+//! A journal is eight bytes of magic, followed by frames: `length: u32`, `crc32: u32`, and `length` bytes of payload (integers little-endian). A payload is
+//! the lz4 compression of a postcard-encoded block: the node names, once, or a batch of events stored by column. A frame is written with one
+//! `write`, so a killed writer leaves whole frames and at most one torn frame at the end, which the reader drops and reports.
 
 mod block;
 
@@ -13,26 +13,26 @@ use thiserror::Error;
 use crate::{Event, History};
 use block::Block;
 
-/// The first bytes of every journal; the last two are the format's version.
+/// The magic of a journal; the last two bytes are the format version.
 const MAGIC: &[u8; 8] = b"ELENCH01";
 
-/// The largest frame that is written or believed: 64 MiB, before and after decompression.
+/// The maximum size of a frame, before and after compression: 64 MiB.
 const FRAME_MAX: usize = 64 << 20;
 
-/// How many bytes stand before a frame's payload.
+/// The size of a frame's header in bytes.
 const FRAME_HEAD: usize = 8;
 
-/// How many events a frame holds at most.
+/// The maximum number of events in a frame.
 const EVENTS_PER_FRAME: usize = 16 * 1024;
 
-/// Why a journal could not be read.
+/// An error of reading a journal.
 #[derive(Debug, Error)]
 pub enum JournalError {
-    /// The operating system refused.
-    #[error("the journal could not be read: {0}")]
+    /// An I/O error.
+    #[error("cannot read the journal: {0}")]
     Io(#[from] io::Error),
-    /// The file is something else.
-    #[error("this is not an Elenchus journal: it does not begin with `ELENCH01`")]
+    /// The magic is missing.
+    #[error("not an Elenchus journal: the file does not begin with `ELENCH01`")]
     NotAJournal,
 }
 
@@ -43,10 +43,10 @@ pub struct JournalWriter<W> {
 }
 
 impl<W: Write> JournalWriter<W> {
-    /// Begins a journal on an empty sink.
+    /// Starts a journal on an empty sink.
     ///
     /// # Errors
-    /// When the sink refuses the header.
+    /// When writing the header fails.
     pub fn new(mut sink: W, nodes: &[String]) -> io::Result<JournalWriter<W>> {
         sink.write_all(MAGIC)?;
         let mut writer = JournalWriter { sink };
@@ -54,10 +54,11 @@ impl<W: Write> JournalWriter<W> {
         Ok(writer)
     }
 
-    /// Appends events, in frames of bounded size, and hands them to the operating system: they outlive the process from here on.
+    /// Appends events in frames of bounded size and flushes the sink. From then on they survive a crash of the process (not of the machine:
+    /// there is no fsync).
     ///
     /// # Errors
-    /// When the sink refuses, or a single batch of values is larger than a frame may be.
+    /// When writing fails, or a batch of events exceeds the maximum size of a frame.
     pub fn append(&mut self, events: &[Event]) -> io::Result<()> {
         for batch in events.chunks(EVENTS_PER_FRAME) {
             self.frame(&block::encode(batch))?;
@@ -69,7 +70,10 @@ impl<W: Write> JournalWriter<W> {
         let plain = postcard::to_stdvec(block).map_err(io::Error::other)?;
         let payload = lz4_flex::compress_prepend_size(&plain);
         if plain.len() > FRAME_MAX || payload.len() > FRAME_MAX {
-            return Err(io::Error::other(format!("a batch of events takes {} bytes; at most {FRAME_MAX} fit a frame", plain.len())));
+            return Err(io::Error::other(format!(
+                "a batch of events takes {} bytes; the maximum size of a frame is {FRAME_MAX}",
+                plain.len()
+            )));
         }
         let mut frame = Vec::with_capacity(FRAME_HEAD + payload.len());
         frame.extend_from_slice(&(payload.len() as u32).to_le_bytes());
@@ -79,19 +83,19 @@ impl<W: Write> JournalWriter<W> {
     }
 }
 
-/// A journal as it was found.
+/// The contents of a journal.
 #[derive(Debug, PartialEq)]
 pub struct Journal {
-    /// Every event of every whole frame.
+    /// The events of all whole frames.
     pub history: History,
-    /// Bytes after the last whole frame: 0 when the writer ended in order, else what a kill tore off.
+    /// The number of bytes after the last whole frame: 0 unless the writer was killed during a write.
     pub torn_bytes: u64,
 }
 
 /// Reads a journal up to its last whole frame.
 ///
 /// # Errors
-/// When the source cannot be read or is no journal. A torn or damaged tail is no error.
+/// When the source cannot be read or is not a journal. A torn or damaged tail is not an error.
 pub fn read(source: impl Read) -> Result<Journal, JournalError> {
     let mut frames = FrameReader::new(source)?;
     if !frames.is_journal {
@@ -103,7 +107,7 @@ pub fn read(source: impl Read) -> Result<Journal, JournalError> {
             Some(FrameContent::Nodes(nodes)) => journal.history.nodes = nodes,
             Some(FrameContent::Events(mut events)) => journal.history.events.append(&mut events),
             None => {
-                // What follows a damaged frame cannot be trusted to be what was written after it.
+                // Frame boundaries after a damaged frame cannot be trusted.
                 journal.torn_bytes = frame.len() as u64 + io::copy(&mut frames.source, &mut io::sink())?;
                 break;
             }
@@ -113,27 +117,27 @@ pub fn read(source: impl Read) -> Result<Journal, JournalError> {
     Ok(journal)
 }
 
-/// Whether bytes begin as a journal does.
+/// Returns whether bytes begin like a journal.
 pub fn is_journal(head: &[u8]) -> bool {
     head.starts_with(MAGIC)
 }
 
-/// Takes a journal's frames one by one.
+/// Reads a journal frame by frame.
 pub(crate) struct FrameReader<R> {
     source: R,
     is_journal: bool,
     torn_bytes: u64,
 }
 
-/// A frame as it was found.
+/// An undecoded frame.
 pub(crate) struct Frame {
     checksum: u32,
     payload: Vec<u8>,
 }
 
-/// What a frame holds.
+/// The contents of a frame.
 pub(crate) enum FrameContent {
-    /// The names of the nodes.
+    /// The node names.
     Nodes(Vec<String>),
     /// A batch of events.
     Events(Vec<Event>),
@@ -146,7 +150,7 @@ impl<R: Read> FrameReader<R> {
         Ok(FrameReader { source, is_journal: is_journal(&magic), torn_bytes: 0 })
     }
 
-    /// The next frame, if it is all there.
+    /// Reads the next frame; `None` at the end or at a torn frame.
     pub(crate) fn next_frame(&mut self) -> io::Result<Option<Frame>> {
         let mut head = Vec::with_capacity(FRAME_HEAD);
         self.source.by_ref().take(FRAME_HEAD as u64).read_to_end(&mut head)?;
@@ -163,19 +167,19 @@ impl<R: Read> FrameReader<R> {
         Ok(Some(Frame { checksum, payload }))
     }
 
-    /// How many bytes were found since this was last asked that are no whole frame.
+    /// Returns the number of torn bytes found since the last call.
     pub(crate) fn take_torn_bytes(&mut self) -> u64 {
         std::mem::take(&mut self.torn_bytes)
     }
 }
 
 impl Frame {
-    /// Bytes in the journal.
+    /// Returns the size in the journal, in bytes.
     pub(crate) fn len(&self) -> usize {
         FRAME_HEAD + self.payload.len()
     }
 
-    /// What it holds; none when it is damaged.
+    /// Decodes the frame; `None` if it is damaged.
     pub(crate) fn decode(&self) -> Option<FrameContent> {
         let plain_size = take_u32(&self.payload)?.0 as usize;
         if crc32fast::hash(&self.payload) != self.checksum || plain_size > FRAME_MAX {

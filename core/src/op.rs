@@ -1,4 +1,4 @@
-//! One line of testimony, and the names of who gave it.
+//! History events, processes and workers.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::data::Request;
 use crate::{Nanos, Symbol, Value};
 
-/// A position in a history: events are numbered from 0 in real-time order.
+/// A position in a history. Events are numbered from 0, in real-time order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct EventIndex(pub u32);
@@ -18,7 +18,7 @@ impl fmt::Display for EventIndex {
     }
 }
 
-/// A node of the system under test: its position in the plan's list of nodes.
+/// A node of the system: its position in the plan's list of nodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct NodeIndex(pub u16);
@@ -34,12 +34,12 @@ impl NodeIndex {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Worker(pub u16);
 
-/// A logical, single-threaded client, or the nemesis. A process whose operation ended in `info` never speaks again.
+/// A logical, single-threaded client, or the nemesis. A process whose operation crashed (`info`) invokes no further operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Process {
     /// A client's process.
     Client(u32),
-    /// The one that breaks things.
+    /// The process that injects faults.
     Nemesis,
 }
 
@@ -52,23 +52,23 @@ impl fmt::Display for Process {
     }
 }
 
-/// What an event says of its operation.
+/// The type of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[repr(u8)]
 pub enum Kind {
-    /// The operation was asked for.
+    /// An invocation.
     Invoke,
-    /// It happened.
+    /// A completion: the operation took effect.
     Ok,
-    /// It certainly did not happen, and never will.
+    /// A completion: the operation certainly did not take effect and never will.
     Fail,
-    /// Nobody knows: it may take effect now, later or never.
+    /// A crash: the outcome is unknown; the operation may take effect now, later or never.
     Info,
 }
 
 impl Kind {
-    /// The word used in histories.
+    /// Returns the word used in histories.
     pub fn as_str(self) -> &'static str {
         match self {
             Kind::Invoke => "invoke",
@@ -78,13 +78,13 @@ impl Kind {
         }
     }
 
-    /// The kind for a word, if it is one.
+    /// Parses the word used in histories.
     pub fn parse(word: &str) -> Option<Kind> {
         [Kind::Invoke, Kind::Ok, Kind::Fail, Kind::Info].into_iter().find(|kind| kind.as_str() == word)
     }
 }
 
-/// What a generator asks a worker to do.
+/// An operation that a generator assigns to a worker.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Invocation {
     /// The worker that is to do it.
@@ -104,29 +104,29 @@ impl Invocation {
     }
 }
 
-/// One recorded moment: an invocation or a completion.
+/// A recorded event: an invocation or a completion.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Event {
-    /// When, on the control node's monotonic clock.
+    /// The time, on the control node's monotonic clock.
     pub time: Nanos,
-    /// Who.
+    /// The process.
     pub process: Process,
-    /// Whether it was asked for, or what became of it.
+    /// Invocation, or type of completion.
     pub kind: Kind,
     /// The function: `read`, `write`, `cas`, `txn` …
     pub f: Symbol,
-    /// The independent object it concerns, where the workload has several.
+    /// The key of the object, where the workload has several independent objects.
     pub key: Option<Value>,
-    /// The argument when invoked, the result when ok; the argument again when failed or unknown.
+    /// The argument of an invocation, the result if `ok`; again the argument if `fail` or `info`.
     pub value: Value,
-    /// Why it failed or is unknown, in the system's words.
+    /// The error message of a `fail` or `info`, from the client or the system.
     pub error: Option<Box<str>>,
-    /// The node it was sent to, where there is one.
+    /// The node that the operation was sent to, if any.
     pub node: Option<NodeIndex>,
 }
 
 impl fmt::Display for Event {
-    /// One line in the manner of Jepsen's logs: `3 ok read [5 2]`.
+    /// One line in the style of Jepsen's logs: `3 ok read [5 2]`.
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "{} {} {}", self.process, self.kind.as_str(), self.f)?;
         if let Some(key) = &self.key {

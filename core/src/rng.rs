@@ -1,17 +1,17 @@
-//! One seed, many independent streams.
+//! Random streams, many independent ones from one seed.
 //!
-//! `StdRng` and the distributions of `rand` may change between versions; a seed printed today must replay for years. So the stream is ChaCha8, fixed by
-//! its specification, and the few distributions are written here.
+//! `StdRng` and the distributions of `rand` may change between versions, but a printed seed must stay reproducible. So the generator is ChaCha8, fixed by
+//! its specification, and the few distributions are implemented here.
 
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng as _, SeedableRng as _};
 
-/// The one number that decides every generated operation and every fault of a run.
+/// The seed of a run, which determines every generated operation and every fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Seed(pub u64);
 
 impl Seed {
-    /// The stream for one purpose. The same seed and name give the same numbers, and a new purpose never disturbs another.
+    /// Returns the stream with a name. The same seed and name give the same numbers, and adding a stream does not change the others.
     pub fn stream(self, name: &str) -> Rng {
         let mut chacha = ChaCha8Rng::seed_from_u64(self.0);
         chacha.set_stream(fnv1a(name.as_bytes()));
@@ -19,42 +19,42 @@ impl Seed {
     }
 }
 
-/// A stream of random numbers whose values are stable across versions and platforms.
+/// A stream of random numbers that is stable across versions and platforms.
 #[derive(Clone, Debug)]
 pub struct Rng(ChaCha8Rng);
 
 impl Rng {
-    /// 64 uniform bits.
+    /// Returns 64 uniform bits.
     pub fn bits(&mut self) -> u64 {
         self.0.next_u64()
     }
 
-    /// A uniform number in `0..bound`; 0 when `bound` is 0. (Lemire's multiplication; its bias is below 2⁻⁶⁴·bound.)
+    /// Returns a uniform number in `0..bound`; 0 if `bound` is 0. (Lemire's multiplication; its bias is below 2⁻⁶⁴·bound.)
     pub fn below(&mut self, bound: u64) -> u64 {
         ((u128::from(self.bits()) * u128::from(bound)) >> 64) as u64
     }
 
-    /// A uniform number in `[0, 1)`.
+    /// Returns a uniform number in `[0, 1)`.
     pub fn unit(&mut self) -> f64 {
         (self.bits() >> 11) as f64 / (1u64 << 53) as f64
     }
 
-    /// An exponentially distributed number with the given mean: the gaps of a Poisson process.
+    /// Returns an exponentially distributed number with the given mean, for the gaps of a Poisson process.
     pub fn exponential(&mut self, mean: f64) -> f64 {
         -mean * (1.0 - self.unit()).ln()
     }
 
-    /// Whether an event of this probability happens.
+    /// Returns `true` with this probability.
     pub fn chance(&mut self, probability: f64) -> bool {
         self.unit() < probability
     }
 
-    /// A uniformly chosen element, none of an empty slice.
+    /// Returns a uniformly chosen element; `None` if the slice is empty.
     pub fn choose<'a, T>(&mut self, items: &'a [T]) -> Option<&'a T> {
         items.get(self.below(items.len() as u64) as usize)
     }
 
-    /// Puts the elements in a uniformly random order (Fisher–Yates).
+    /// Shuffles the elements uniformly (Fisher–Yates).
     pub fn shuffle<T>(&mut self, items: &mut [T]) {
         for last in (1..items.len()).rev() {
             items.swap(last, self.below(last as u64 + 1) as usize);
@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_are_fixed_for_ever() {
+    fn streams_are_reproducible_and_independent() {
         let mut rng = Seed(7).stream("register");
         let drawn: Vec<u64> = (0..4).map(|_| rng.below(100)).collect();
         let mut again = Seed(7).stream("register");
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn below_stays_below() {
+    fn below_is_less_than_its_bound() {
         let mut rng = Seed(1).stream("t");
         assert!((0..1000).all(|_| rng.below(3) < 3));
         assert_eq!(rng.below(0), 0);

@@ -1,4 +1,4 @@
-//! Names that repeat a million times.
+//! Interned function names.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -9,18 +9,18 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 static INTERNED: LazyLock<Mutex<HashSet<&'static str>>> = LazyLock::new(Mutex::default);
 
-/// The name of an operation's function (`read`, `write`, `cas` …): one pointer to a string that is never freed, so that events
-/// can carry it by copy. Equality is that of the text.
+/// The name of an operation's function (`read`, `write`, `cas` …): a pointer to a string that is never freed, so that it can be copied.
+/// Equality is that of the text.
 #[derive(Clone, Copy)]
 pub struct Symbol(&'static str);
 
 impl Symbol {
-    /// A symbol for a name known when compiling.
+    /// Creates the symbol for a name known at compile time.
     pub const fn of(name: &'static str) -> Symbol {
         Symbol(name)
     }
 
-    /// The symbol for any name. Each distinct name is kept in memory once, for the life of the process.
+    /// Creates the symbol for any name. Each distinct name is stored once and never freed.
     pub fn intern(name: &str) -> Symbol {
         let mut interned = INTERNED.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         if let Some(&known) = interned.get(name) {
@@ -31,7 +31,7 @@ impl Symbol {
         Symbol(kept)
     }
 
-    /// The name.
+    /// Returns the name.
     pub fn as_str(self) -> &'static str {
         self.0
     }

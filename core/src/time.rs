@@ -1,4 +1,4 @@
-//! Time as a test knows it.
+//! Times and durations.
 
 use std::fmt;
 use std::ops::{Add, Sub};
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// Nanoseconds of monotonic time since the test began.
+/// Nanoseconds of monotonic time since the start of the test.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Nanos(pub u64);
@@ -15,17 +15,17 @@ impl Nanos {
     /// The start of the test.
     pub const ZERO: Nanos = Nanos(0);
 
-    /// The same span in seconds, for people and plots.
+    /// Returns the time in seconds.
     pub fn as_secs_f64(self) -> f64 {
         self.0 as f64 / 1e9
     }
 
-    /// The same span in milliseconds, for people and plots.
+    /// Returns the time in milliseconds.
     pub fn as_millis_f64(self) -> f64 {
         self.0 as f64 / 1e6
     }
 
-    /// The span from `earlier` to `self`, zero when `earlier` is later.
+    /// Returns the duration from `earlier` to `self`, zero if `earlier` is later.
     pub fn since(self, earlier: Nanos) -> Nanos {
         Nanos(self.0.saturating_sub(earlier.0))
     }
@@ -66,17 +66,17 @@ impl fmt::Display for Nanos {
     }
 }
 
-/// A length of time as plans write it: `10s`, `500ms`, `1m 30s`.
+/// A duration in the notation of plans: `10s`, `500ms`, `1m 30s`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Span(pub Duration);
 
 impl Span {
-    /// This many milliseconds.
+    /// Creates a duration of this many milliseconds.
     pub const fn millis(millis: u64) -> Span {
         Span(Duration::from_millis(millis))
     }
 
-    /// This many seconds.
+    /// Creates a duration of this many seconds.
     pub const fn secs(secs: u64) -> Span {
         Span(Duration::from_secs(secs))
     }
@@ -88,7 +88,7 @@ impl std::str::FromStr for Span {
     fn from_str(text: &str) -> Result<Span, String> {
         humantime::parse_duration(text)
             .map(Span)
-            .map_err(|_| format!("`{text}` is not a length of time; write a number with a unit, like `10s`, `500ms` or `1m 30s`"))
+            .map_err(|_| format!("`{text}` is not a duration; write a number with a unit, like `10s`, `500ms` or `1m 30s`"))
     }
 }
 

@@ -1,4 +1,4 @@
-//! What operations carry.
+//! Values: the arguments and results of operations.
 
 use std::fmt;
 
@@ -6,38 +6,38 @@ use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde::ser::{SerializeMap, SerializeSeq};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// How deeply lists and maps may nest in anything that is read from outside.
+/// The maximum nesting depth of lists and maps in any input.
 pub const MAX_DEPTH: usize = 64;
 
-/// Text of up to 15 bytes lies in the value itself; longer text is shared between clones. It is read as a `&str`.
+/// Text of up to 15 bytes is stored inline; longer text is shared between clones. Dereferences to `&str`.
 pub type Text = ecow::EcoString;
 
-/// Any datum an operation may ask for or be told: the union of what JSON and Jepsen's EDN can say. 24 bytes.
+/// An argument or result of an operation: the union of the values of JSON and Jepsen's EDN. 24 bytes.
 ///
 /// EDN keywords, symbols and strings all become [`Value::Text`]; sets and vectors both become [`Value::List`].
 #[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Value {
-    /// Nothing: an absent key, an unknown result.
+    /// No value: an absent key, an unknown result.
     #[default]
     Nil,
-    /// A truth value.
+    /// A Boolean.
     Bool(bool),
-    /// A whole number.
+    /// An integer.
     Int(i64),
-    /// A number with a fraction.
+    /// A floating-point number.
     Float(Float),
     /// A string, keyword or symbol.
     Text(Text),
     /// An ordered sequence.
     List(Vec<Value>),
-    /// Pairs in the order in which they were written.
+    /// A map, as pairs in their original order.
     Map(Box<[(Value, Value)]>),
 }
 
-// Histories hold millions of these.
+// Histories have millions of these.
 const _: () = assert!(size_of::<Value>() == 24);
 
-/// A floating-point number with a total order, so that values can be keys.
+/// A floating-point number with a total order, so that values can be map keys.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Float(u64);
 
@@ -66,12 +66,12 @@ impl Ord for Float {
 }
 
 impl Value {
-    /// A text value.
+    /// Creates a text value.
     pub fn text(text: impl Into<Text>) -> Value {
         Value::Text(text.into())
     }
 
-    /// A list of two: how compare-and-set names what it expects and what it writes.
+    /// Creates a list of two elements, such as the expected and the new value of a compare-and-set.
     pub fn pair(first: impl Into<Value>, second: impl Into<Value>) -> Value {
         Value::List(vec![first.into(), second.into()])
     }
@@ -85,12 +85,12 @@ impl Value {
         Value::List(items.into_iter().map(Into::into).collect())
     }
 
-    /// Whether this is [`Value::Nil`].
+    /// Returns whether this is [`Value::Nil`].
     pub fn is_nil(&self) -> bool {
         matches!(self, Value::Nil)
     }
 
-    /// The whole number, if it is one.
+    /// Returns the integer, if it is one.
     pub fn as_int(&self) -> Option<i64> {
         match self {
             Value::Int(number) => Some(*number),
@@ -98,7 +98,7 @@ impl Value {
         }
     }
 
-    /// The text, if it is one.
+    /// Returns the text, if it is one.
     pub fn as_text(&self) -> Option<&str> {
         match self {
             Value::Text(text) => Some(text),
@@ -106,7 +106,7 @@ impl Value {
         }
     }
 
-    /// The elements, if it is a list.
+    /// Returns the elements, if it is a list.
     pub fn as_list(&self) -> Option<&[Value]> {
         match self {
             Value::List(items) => Some(items),
@@ -114,7 +114,7 @@ impl Value {
         }
     }
 
-    /// Both elements, if it is a list of exactly two.
+    /// Returns both elements, if it is a list of exactly two.
     pub fn as_pair(&self) -> Option<(&Value, &Value)> {
         match self.as_list() {
             Some([first, second]) => Some((first, second)),
@@ -122,7 +122,7 @@ impl Value {
         }
     }
 
-    /// The value under a text key, if it is a map that has it.
+    /// Returns the value of a text key, if it is a map that has the key.
     pub fn get(&self, key: &str) -> Option<&Value> {
         match self {
             Value::Map(pairs) => pairs.iter().find(|(k, _)| k.as_text() == Some(key)).map(|(_, v)| v),
@@ -181,7 +181,7 @@ impl From<Vec<(Value, Value)>> for Value {
 }
 
 impl fmt::Display for Value {
-    /// EDN without keywords: `nil`, `1`, `"a"`, `[1 2]`, `{"k" 1}`. Reading it gives the same value back.
+    /// EDN without keywords: `nil`, `1`, `"a"`, `[1 2]`, `{"k" 1}`. Parsing it returns the same value.
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Value::Nil => out.write_str("nil"),
@@ -212,7 +212,7 @@ impl fmt::Display for Value {
     }
 }
 
-/// Text as EDN writes it: in quotes, with escapes for what would end them and for control characters.
+/// Text as an EDN string: in quotes, with quotes, backslashes and control characters escaped.
 pub(crate) struct Quoted<'t>(pub(crate) &'t str);
 
 impl fmt::Display for Quoted<'_> {
@@ -262,7 +262,7 @@ impl Serialize for Value {
                 for (key, value) in pairs {
                     match key.as_text() {
                         Some(text) => map.serialize_entry(text, value)?,
-                        // JSON knows only text keys: others are written as EDN writes them.
+                        // JSON has only text keys: other keys are written as EDN text.
                         None => map.serialize_entry(&key.to_string(), value)?,
                     }
                 }

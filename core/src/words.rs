@@ -1,7 +1,7 @@
-//! The nearest valid word to a wrong one.
+//! Suggestions for misspelt words.
 
-/// The candidate nearest to `word`, if one is near enough that a person may have meant it: within a third of its length in edits
-/// (insert, delete, replace), or sharing its start.
+/// Returns the candidate nearest to `word`, if it is a plausible correction: its edit distance (Damerau–Levenshtein) is at most a third of the
+/// length of `word`, or it begins with `word`.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let budget = (word.chars().count() / 3).max(1);
     candidates
@@ -17,7 +17,7 @@ mod tests {
     use super::nearest;
 
     #[test]
-    fn finds_what_was_meant() {
+    fn suggests_near_words_only() {
         let words = ["register", "set", "queue", "partition"];
         assert_eq!(nearest("regsiter", words), Some("register"));
         assert_eq!(nearest("partitions", words), Some("partition"));

@@ -1,12 +1,12 @@
-//! Public histories are read whole, whatever wrote them.
+//! Public histories can be read completely, whatever wrote them.
 //!
-//! They are not part of this project: the folder is that of `ELENCHUS_DATA`, or `../shared/data` beside the repository.
+//! They are not part of this project: the folder is `ELENCHUS_DATA`, or `../shared/data` beside the repository.
 
 use std::path::{Path, PathBuf};
 
 use elenchus_core::exchange::{self, Format, ReadOptions, Skipped};
 
-/// The files below a folder whose names end so.
+/// Returns the files below a folder with one of these endings.
 fn files(folder: &Path, endings: &[&str]) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).expect("readable").map(|entry| entry.expect("readable").path());
     let (folders, files): (Vec<_>, Vec<_>) = entries.partition(|path| path.is_dir());
@@ -15,7 +15,7 @@ fn files(folder: &Path, endings: &[&str]) -> Vec<PathBuf> {
 }
 
 #[test]
-fn public_histories_are_read() {
+fn public_histories_can_be_read() {
     let data =
         std::env::var_os("ELENCHUS_DATA").map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data"), PathBuf::from);
     if !data.is_dir() {
@@ -23,7 +23,7 @@ fn public_histories_are_read() {
     }
     for path in files(&data, &[".edn", ".log", "-ok.txt", "-bad.txt"]) {
         let name = path.to_string_lossy();
-        // What is said of histories is none, and one of a paper has no processes.
+        // Not histories: results of checkers, and an example from a paper without processes.
         if name.ends_with(".res.edn") || name.ends_with("paper-example.edn") {
             continue;
         }

@@ -1,10 +1,10 @@
-//! What fuzzing found worth keeping (`fuzz/corpus`), read again.
+//! Replays the fuzzing corpus (`fuzz/corpus`).
 
 mod fuzzed;
 
 use std::path::Path;
 
-/// Calls with every file of a target's corpus.
+/// Runs a fuzz target on every file of its corpus.
 fn replay(target: &str, run: fn(&[u8])) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus").join(target);
     let mut files: Vec<_> = folder.read_dir().expect("a corpus").map(|entry| entry.expect("a file").path()).collect();
@@ -17,11 +17,11 @@ fn replay(target: &str, run: fn(&[u8])) {
 }
 
 #[test]
-fn any_bytes_are_a_history_or_an_error() {
+fn any_bytes_parse_or_give_an_error() {
     replay("parse_history", fuzzed::reads_alike_in_pieces);
 }
 
 #[test]
-fn values_survive_being_written() {
+fn parsed_histories_round_trip() {
     replay("parse_value", fuzzed::reads_back_what_it_writes);
 }

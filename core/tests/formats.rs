@@ -1,10 +1,10 @@
-//! Whatever way a history is read, it is the same history; and nothing that is no history makes a reader panic.
+//! A history is read the same in every layout, chunk size and number of threads, and malformed input never panics.
 
 mod common;
 
 use std::io::{Cursor, Read, Write};
 
-use common::{Says, any_history, cases, with_nodes_as_mentioned};
+use common::{Expressible, any_history, cases, with_nodes_as_mentioned};
 use elenchus_core::exchange::{self, Format, ReadError, ReadOptions, Skipped, edn, events_from, json, parse};
 use elenchus_core::journal::JournalWriter;
 use elenchus_core::{Event, History};
@@ -21,7 +21,7 @@ fn read(bytes: &[u8], options: &ReadOptions) -> Result<(History, Skipped), Strin
     events_from("f", Cursor::new(bytes.to_vec()), options).unwrap().into_history().map_err(|error: ReadError| error.to_string())
 }
 
-/// The ways to lay out a history as text.
+/// Text layouts of a history.
 #[derive(Clone, Copy, Debug)]
 enum Layout {
     EdnLines,
@@ -71,20 +71,20 @@ fn any_layout() -> impl Strategy<Value = Layout> {
     prop::sample::select(LAYOUTS.to_vec())
 }
 
-/// A text with some bytes changed, taken out, doubled or put elsewhere.
+/// Damage to a text: bytes changed, inserted, removed, duplicated or truncated.
 fn any_damage() -> impl Strategy<Value = Vec<(Index, Index, u8, u8)>> {
     let byte = prop_oneof![prop::sample::select(b"{}[]()\"\\#_;:, \n-19.eNn".to_vec()), any::<u8>()];
     prop::collection::vec((any::<Index>(), any::<Index>(), 0u8..5, byte), 0..4)
 }
 
 fn damaged(mut text: Vec<u8>, damage: &[(Index, Index, u8, u8)]) -> Vec<u8> {
-    for (from, to, deed, byte) in damage {
+    for (from, to, kind, byte) in damage {
         if text.is_empty() {
             break;
         }
         let (from, to) = (from.index(text.len()), to.index(text.len()));
         let part = from.min(to)..from.max(to).min(from.min(to) + 40);
-        match deed {
+        match kind {
             0 => text[from] = *byte,
             1 => text.insert(from, *byte),
             2 => drop(text.drain(part)),
@@ -102,20 +102,20 @@ proptest! {
     #![proptest_config(cases(64))]
 
     #[test]
-    fn edn_gives_back_what_it_was_given(history in any_history(Says::Everything)) {
+    fn edn_round_trips(history in any_history(Expressible::All)) {
         let text = written(|sink| edn::write(&history, sink));
         prop_assert_eq!(parse(&text).unwrap(), with_nodes_as_mentioned(&history));
     }
 
     #[test]
-    fn json_gives_back_what_it_was_given(history in any_history(Says::WhatJsonSays)) {
+    fn json_round_trips(history in any_history(Expressible::InJson)) {
         let text = written(|sink| json::write(&history, sink));
         prop_assert_eq!(parse(&text).unwrap(), with_nodes_as_mentioned(&history));
     }
 
     #[test]
-    fn parts_make_the_whole(
-        history in any_history(Says::WhatJsonSays), layout in any_layout(), batch_bytes in 1usize..300, threads in 1usize..4,
+    fn chunks_give_the_same_history_as_the_whole(
+        history in any_history(Expressible::InJson), layout in any_layout(), batch_bytes in 1usize..300, threads in 1usize..4,
     ) {
         let text = laid_out(&history, layout);
         let whole = parse(&text).unwrap();
@@ -127,11 +127,11 @@ proptest! {
     }
 
     #[test]
-    fn damage_is_found_at_the_same_place_and_never_panics(
-        history in any_history(Says::WhatJsonSays), layout in any_layout(), batch_bytes in 1usize..300, damage in any_damage(),
+    fn errors_do_not_depend_on_chunks(
+        history in any_history(Expressible::InJson), layout in any_layout(), batch_bytes in 1usize..300, damage in any_damage(),
     ) {
         let text = damaged(laid_out(&history, layout), &damage);
-        // What compression looks like is not the question here.
+        // Damage must not produce the magic of gzip.
         prop_assume!(!text.starts_with(&[0x1f, 0x8b]));
         let whole = parse(&text).map_err(|error| format!("f:{error}"));
         let parts = read(&text, &ReadOptions { batch_bytes, threads: 3, lenient: false });
@@ -141,15 +141,15 @@ proptest! {
         prop_assert_eq!(&in_parts, &at_once);
         match whole {
             Ok(whole) if at_once.1.count == 0 => prop_assert_eq!(at_once.0, whole),
-            // Damage may make one event of several, by a quote that went. Leniently none goes on where another line begins as one: some is left out.
+            // A removed quote may merge several events into one. Lenient mode ends an event where another line begins like one, and skips the rest.
             Ok(_) => prop_assert!(!damage.is_empty()),
-            // Bytes that are no text are replaced and not counted.
+            // Invalid UTF-8 is replaced and not counted.
             Err(_) => prop_assert!(at_once.1.count > 0 || std::str::from_utf8(&text).is_err()),
         }
     }
 
     #[test]
-    fn garbage_is_refused(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+    fn garbage_never_panics(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         let _ = parse(&bytes);
         if let Ok(events) = events_from("f", Cursor::new(bytes), &ReadOptions::default()) {
             let _ = events.into_history();
@@ -158,7 +158,7 @@ proptest! {
 }
 
 #[test]
-fn compressed_histories_are_read_as_they_are() {
+fn compressed_histories_are_decompressed() {
     let text = b"{:process 0, :type :invoke, :f :read, :value nil}\n{:process 0, :type :ok, :f :read, :value 3}\n".as_slice();
     let (first, second) = text.split_at(50);
     let gzip = |text: &[u8]| {
@@ -182,7 +182,7 @@ fn compressed_histories_are_read_as_they_are() {
 }
 
 #[test]
-fn what_makes_no_sense_is_skipped_and_counted() {
+fn malformed_events_are_skipped_and_counted() {
     let lenient = ReadOptions { lenient: true, ..ReadOptions::default() };
     let lines = "{:process 0, :type :invoke, :f :read, :value nil}\n\
                  {:process 0, :type :ok, :f :read, :val\n\
@@ -193,13 +193,13 @@ fn what_makes_no_sense_is_skipped_and_counted() {
     assert_eq!(history.events.iter().map(ToString::to_string).collect::<Vec<_>>(), ["0 invoke read nil", "2 ok read 4"]);
     let shown: Vec<String> = skipped.first.iter().map(ToString::to_string).collect();
     assert_eq!(shown[0], "4:1: the text ends inside a map; expected `}`");
-    assert!(shown.contains(&"4:20: `okay` is no type of event; expected :invoke, :ok, :fail or :info".to_owned()), "{shown:?}");
+    assert!(shown.contains(&"4:20: unknown event type `okay`; expected :invoke, :ok, :fail or :info".to_owned()), "{shown:?}");
     assert_eq!(skipped.count as usize, shown.len());
 
     let json = "{\"process\":0,\"type\":\"invoke\"}\n{\"process\":0,\"ty\n{\"process\":0,\"type\":\"ok\"}\n";
     let (history, skipped) = read(json.as_bytes(), &lenient).unwrap();
     assert_eq!((history.events.len(), skipped.count), (2, 1));
-    assert_eq!(skipped.first[0].to_string(), "2:14: this string never ends; expected a closing `\"`");
+    assert_eq!(skipped.first[0].to_string(), "2:14: unterminated string; expected a closing `\"`");
 
     let log = "INFO  jepsen.util - 0\t:invoke\t:read\tnil\nINFO  jepsen.util - 0\t:oops\t:read\t[1\nINFO  jepsen.util - 0\t:ok\t:read\t1\n";
     let (history, skipped) = read(log.as_bytes(), &lenient).unwrap();
@@ -207,7 +207,7 @@ fn what_makes_no_sense_is_skipped_and_counted() {
 }
 
 #[test]
-fn data_nest_as_deep_as_allowed_and_no_deeper() {
+fn the_nesting_depth_is_limited() {
     let nested = |open: &str, close: &str, depth: usize| format!("{}1{}", open.repeat(depth), close.repeat(depth));
     let edn = |value: String| parse(format!("{{:process 0 :type :ok :value {value}}}").as_bytes());
     let json = |value: String| parse(format!("{{\"process\": 0, \"type\": \"ok\", \"value\": {value}}}").as_bytes());
@@ -221,11 +221,11 @@ fn data_nest_as_deep_as_allowed_and_no_deeper() {
         json(nested("[", "]", 65)),
         json(nested("{\"a\":", "}", 100_000)),
     ] {
-        assert!(deep.unwrap_err().message.starts_with("data nest deeper than 64 levels"));
+        assert!(deep.unwrap_err().message.starts_with("data is nested deeper than 64 levels"));
     }
 }
 
-/// Events without end, and how many bytes of them were given.
+/// An endless history; counts the bytes read from it.
 struct Endless(usize);
 
 impl Read for Endless {
@@ -238,7 +238,7 @@ impl Read for Endless {
 }
 
 #[test]
-fn a_history_without_end_is_read_in_bounded_memory() {
+fn an_endless_history_is_read_in_bounded_memory() {
     let events = events_from("endless", Endless(0), &ReadOptions { batch_bytes: 10_000, threads: 2, lenient: false }).unwrap();
     assert_eq!(events.format(), Format::Edn);
     let taken: usize = events.take(20).map(|batch| batch.unwrap().len()).sum();
@@ -246,7 +246,7 @@ fn a_history_without_end_is_read_in_bounded_memory() {
 }
 
 #[test]
-fn an_event_longer_than_many_parts_is_read() {
+fn an_event_longer_than_many_chunks_is_read() {
     let long = format!("{{:process 0 :type :ok :f :read :value [{}]}}\n", "1 ".repeat(50_000));
     let text = long.repeat(3);
     let (history, _) = read(text.as_bytes(), &ReadOptions { batch_bytes: 500, threads: 2, lenient: false }).unwrap();
@@ -255,7 +255,7 @@ fn an_event_longer_than_many_parts_is_read() {
 }
 
 #[test]
-fn blanks_at_the_beginning_do_not_hide_what_a_text_is() {
+fn leading_blanks_do_not_hide_the_format() {
     let blanks = " \n".repeat(2000);
     for event in ["[{:process 0, :type :invoke, :f :read}]", "[{\"process\": 0, \"type\": \"invoke\", \"f\": \"read\"}]"] {
         let options = ReadOptions { threads: 1, batch_bytes: 64, ..ReadOptions::default() };
@@ -265,11 +265,11 @@ fn blanks_at_the_beginning_do_not_hide_what_a_text_is() {
 }
 
 #[test]
-fn a_file_is_named_in_its_errors() {
+fn errors_name_the_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("history.txt");
     assert!(exchange::read(&path).unwrap_err().to_string().starts_with(&format!("{}: ", path.display())));
     std::fs::write(&path, "\u{feff}{:process 0\n :type :okay}").unwrap();
     let message = exchange::read(&path).unwrap_err().to_string();
-    assert_eq!(message, format!("{}:2:8: `okay` is no type of event; expected :invoke, :ok, :fail or :info", path.display()));
+    assert_eq!(message, format!("{}:2:8: unknown event type `okay`; expected :invoke, :ok, :fail or :info", path.display()));
 }

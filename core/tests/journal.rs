@@ -1,21 +1,21 @@
-//! The journal keeps what it was given, up to where it was torn.
+//! A journal round-trips, up to a torn or damaged frame.
 
 mod common;
 
-use common::{Says, any_event, any_history, cases};
+use common::{Expressible, any_event, any_history, cases};
 use elenchus_core::exchange::{ReadOptions, events_from};
 use elenchus_core::journal::{JournalWriter, read};
 use proptest::prelude::*;
 use std::io::Cursor;
 
-/// How long the magic at the start is.
+/// The length of the magic.
 const MAGIC: usize = 8;
 
 proptest! {
     #![proptest_config(cases(64))]
 
     #[test]
-    fn what_was_written_is_read(history in any_history(Says::Everything), split in 0usize..40) {
+    fn a_journal_round_trips(history in any_history(Expressible::All), split in 0usize..40) {
         let (first, second) = history.events.split_at(split.min(history.events.len()));
         let mut file = Vec::new();
         let mut writer = JournalWriter::new(&mut file, &history.nodes).unwrap();
@@ -30,7 +30,7 @@ proptest! {
 
     #[test]
     fn a_torn_or_damaged_journal_is_read_up_to_the_damage(
-        events in prop::collection::vec(any_event(Says::Everything), 1..20),
+        events in prop::collection::vec(any_event(Expressible::All), 1..20),
         at in any::<prop::sample::Index>(),
         flip in any::<bool>(),
     ) {
@@ -53,7 +53,7 @@ proptest! {
     }
 
     #[test]
-    fn garbage_is_refused_or_empty(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+    fn garbage_never_panics(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         let _ = read(bytes.as_slice());
         let mut with_magic = b"ELENCH01".to_vec();
         with_magic.extend(bytes);

@@ -1,33 +1,34 @@
-//! The models as checkers.
+//! The consistency models as checkers.
 
 use elenchus_core::{Checker, Finding, History, Verdict};
 use serde_json::json;
 
 use super::judge::{ModelJudgement, judge};
 use super::model::{CONSISTENCY_MODELS, ConsistencyModel};
+use super::observations::{Observations, RegisterHistoryError};
 use super::options::Options;
-use super::testimony::{Testimony, TestimonyError};
+use super::wording::count;
 
-/// Decides whether one model allows a history of registers.
+/// Checks a history of registers against one model.
 pub struct Consistency {
     model: ConsistencyModel,
     options: Options,
 }
 
 impl Consistency {
-    /// A checker for a model.
+    /// Returns a checker for a model.
     pub fn new(model: ConsistencyModel, options: Options) -> Consistency {
         Consistency { model, options }
     }
 }
 
-/// Judges a history of registers against one model.
+/// Checks a history of registers against one model.
 ///
 /// # Errors
-/// When no run could have recorded the history, or it has operations that are none of registers.
-pub fn check(model: ConsistencyModel, history: &History, options: &Options) -> Result<ModelJudgement, TestimonyError> {
-    let testimony = Testimony::new(history, &options.initial)?;
-    Ok(judge(history, &testimony, model, options))
+/// When the history is malformed, or has an operation that registers do not have.
+pub fn check(model: ConsistencyModel, history: &History, options: &Options) -> Result<ModelJudgement, RegisterHistoryError> {
+    let observations = Observations::new(history, &options.initial)?;
+    Ok(judge(history, &observations, model, options))
 }
 
 impl Checker for Consistency {
@@ -36,52 +37,56 @@ impl Checker for Consistency {
     }
 
     fn check(&self, history: &History) -> Finding {
-        let testimony = match Testimony::new(history, &self.options.initial) {
-            Ok(testimony) => testimony,
+        let observations = match Observations::new(history, &self.options.initial) {
+            Ok(observations) => observations,
             Err(error) => return unreadable(self.name(), &error),
         };
-        let ModelJudgement { verdict, anomalies, doubt, mut details } = judge(history, &testimony, self.model, &self.options);
-        let (operations, promise) = (testimony.operations.len(), self.model.entry().promise);
+        let ModelJudgement { verdict, anomalies, doubt, mut details } = judge(history, &observations, self.model, &self.options);
+        let (operations, keys) = (observations.operations.len(), observations.keys.len());
+        let checked = format!("{} on {}", count(operations as u64, "operation"), count(keys as u64, "key"));
         let summary = match (verdict, doubt) {
             (Verdict::Unknown, Some(doubt)) => format!("undecided: {doubt}"),
-            (Verdict::Valid, _) => format!("the {operations} operations {promise}"),
-            _ => format!("it is not so that the {operations} operations {promise}"),
+            (Verdict::Valid, _) => format!("{}: {checked}", self.name()),
+            _ => match &anomalies[..] {
+                [one] => format!("not {}: {checked}; {}-operation counterexample", self.name(), one.operations.len()),
+                several => format!("not {}: {checked}; {} counterexamples", self.name(), several.len()),
+            },
         };
         if let Some(details) = details.as_object_mut() {
             details.insert("operations".to_owned(), operations.into());
-            details.insert("keys".to_owned(), testimony.keys.len().into());
+            details.insert("keys".to_owned(), keys.into());
         }
         Finding { checker: self.name().to_owned(), verdict, summary, anomalies, details }
     }
 }
 
-fn unreadable(checker: &str, error: &TestimonyError) -> Finding {
+fn unreadable(checker: &str, error: &RegisterHistoryError) -> Finding {
     Finding {
         checker: checker.to_owned(),
         verdict: Verdict::Unknown,
-        summary: format!("the history cannot be judged: {error}"),
+        summary: format!("the history cannot be checked: {error}"),
         anomalies: Vec::new(),
         details: serde_json::Value::Null,
     }
 }
 
-/// Finds the strongest models that allow a history of registers, and what rules out the next stronger ones.
+/// Finds the strongest models that allow a history of registers, and counterexamples to the next stronger ones.
 ///
-/// Its finding is `valid` when at least one model allows the history, or, where a model was asked for, that one does. The anomalies are
-/// those that rule out the models just above the strongest; `details` says of each model whether it was proved, refuted or left open.
+/// The finding is `valid` when the required model allows the history or, if none is required, when at least one model does. The anomalies
+/// are counterexamples to the weakest violated models; `details` gives the verdict on each model.
 pub struct Strongest {
     at_least: Option<ConsistencyModel>,
     options: Options,
 }
 
 impl Strongest {
-    /// A checker that asks for a model, or is content with any.
+    /// Returns a checker that requires a model, or any.
     pub fn new(at_least: Option<ConsistencyModel>, options: Options) -> Strongest {
         Strongest { at_least, options }
     }
 }
 
-/// What is known of one model.
+/// The judgement of one model.
 struct Known {
     model: ConsistencyModel,
     judgement: ModelJudgement,
@@ -95,8 +100,8 @@ impl Checker for Strongest {
     }
 
     fn check(&self, history: &History) -> Finding {
-        let testimony = match Testimony::new(history, &self.options.initial) {
-            Ok(testimony) => testimony,
+        let observations = match Observations::new(history, &self.options.initial) {
+            Ok(observations) => observations,
             Err(error) => return unreadable(self.name(), &error),
         };
         let mut known: Vec<Known> = Vec::new();
@@ -105,7 +110,7 @@ impl Checker for Strongest {
             let judged = match known.iter().find(holds) {
                 Some(stronger) => Known { model: entry.model, judgement: stronger.judgement.clone(), follows_from: Some(stronger.model) },
                 None => {
-                    let judgement = judge(history, &testimony, entry.model, &self.options);
+                    let judgement = judge(history, &observations, entry.model, &self.options);
                     Known { model: entry.model, judgement, follows_from: None }
                 }
             };
@@ -121,29 +126,29 @@ impl Strongest {
         let is_strongest =
             |known: &&Known| !with(Verdict::Valid).any(|other| other.model != known.model && other.model.implies(known.model));
         let strongest: Vec<&Known> = with(Verdict::Valid).filter(is_strongest).collect();
-        // Refuted, and nothing weaker that was refuted lies between it and what holds.
+        // Violated, while no weaker model is.
         let is_next = |known: &&Known| !with(Verdict::Invalid).any(|other| other.model != known.model && known.model.implies(other.model));
         let next: Vec<&Known> = with(Verdict::Invalid).filter(is_next).collect();
         let open: Vec<&Known> = with(Verdict::Unknown).collect();
         let verdict = match self.at_least {
-            Some(asked) => known.iter().find(|known| known.model == asked).map_or(Verdict::Unknown, |known| known.judgement.verdict),
+            Some(required) => known.iter().find(|known| known.model == required).map_or(Verdict::Unknown, |known| known.judgement.verdict),
             None if !strongest.is_empty() => Verdict::Valid,
             None if !open.is_empty() => Verdict::Unknown,
             None => Verdict::Invalid,
         };
         let names = |known: &[&Known]| known.iter().map(|known| known.model.name()).collect::<Vec<_>>().join(", ");
         let mut summary = match strongest.len() {
-            0 => "no model is known to allow the history".to_owned(),
-            _ => format!("the history is {}", names(&strongest)),
+            0 => "holds: none".to_owned(),
+            _ => format!("holds: {}", names(&strongest)),
         };
         if !next.is_empty() {
-            summary.push_str(&format!("; it is not {}", names(&next)));
+            summary.push_str(&format!("; violated: {}", names(&next)));
         }
         if !open.is_empty() {
             summary.push_str(&format!("; undecided: {}", names(&open)));
         }
-        if let Some(asked) = self.at_least {
-            summary.push_str(&format!("; asked for: {}", asked.name()));
+        if let Some(required) = self.at_least {
+            summary.push_str(&format!("; required: {}", required.name()));
         }
         let models: Vec<_> = known
             .iter()

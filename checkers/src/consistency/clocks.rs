@@ -1,14 +1,14 @@
-//! Vector clocks: how much of every session comes before an access.
+//! Vector clocks: the prefix of every session that precedes an access.
 
 use rustc_hash::FxHashMap;
 
 use super::precedence::{Link, Scope};
 use super::registers::{AccessId, Registers};
 
-/// The most numbers that clocks may take: 2 GiB.
-const MOST: usize = 1 << 29;
+/// The maximum number of clock entries: 2 GiB.
+const MAX_ENTRIES: usize = 1 << 29;
 
-/// For every access and session, the first access of that session that does not come before it. Accesses that add nothing share a row.
+/// For every access and session, the first access of that session that does not precede it. Accesses with equal clocks share a row.
 pub(crate) struct Clocks<'r, 't, 'h> {
     registers: &'r Registers<'t, 'h>,
     /// By access: its row.
@@ -17,8 +17,8 @@ pub(crate) struct Clocks<'r, 't, 'h> {
 }
 
 impl<'r, 't, 'h> Clocks<'r, 't, 'h> {
-    /// The clocks of causality and links, given an order that extends them. None where they would not fit into memory.
-    /// O(rows · sessions), where reads of other sessions and targets of links have rows of their own.
+    /// Computes the clocks of causal order and links, given a linear extension of them; `None` if they would not fit into memory.
+    /// O(rows · sessions), where only reads of other sessions' writes and targets of links need rows of their own.
     pub(crate) fn new(registers: &'r Registers<'t, 'h>, links: &[Link], order: &[AccessId]) -> Option<Clocks<'r, 't, 'h>> {
         let width = registers.sessions.len();
         let mut into: FxHashMap<AccessId, Vec<AccessId>> = FxHashMap::default();
@@ -40,7 +40,7 @@ impl<'r, 't, 'h> Clocks<'r, 't, 'h> {
                 continue;
             }
             let row = clocks.rows.len();
-            if row + width > MOST {
+            if row + width > MAX_ENTRIES {
                 return None;
             }
             clocks.rows.extend_from_within(before as usize * width..(before as usize + 1) * width);
@@ -60,7 +60,7 @@ impl<'r, 't, 'h> Clocks<'r, 't, 'h> {
         self.registers.access(id).session as usize
     }
 
-    /// The first access of a session that does not come before this one.
+    /// Returns the first access of a session that does not precede this one.
     pub(crate) fn known(&self, id: AccessId, session: u32) -> AccessId {
         if self.registers.access(id).session == session {
             return id;
@@ -68,17 +68,17 @@ impl<'r, 't, 'h> Clocks<'r, 't, 'h> {
         self.rows[self.row_of[id as usize] as usize * self.registers.sessions.len() + session as usize]
     }
 
-    /// Whether the first comes before the second.
+    /// Returns whether the first access precedes the second.
     pub(crate) fn is_before(&self, first: AccessId, second: AccessId) -> bool {
         self.known(second, self.registers.access(first).session) > first
     }
 }
 
-/// By key: the writes of each session that has any, in order.
+/// Returns by key the writes of each session that has any, in session order.
 pub(crate) fn writes_by_key(registers: &Registers<'_, '_>) -> Vec<Vec<(u32, Vec<AccessId>)>> {
     let mut by_key: Vec<Vec<(u32, Vec<AccessId>)>> = vec![Vec::new(); registers.keys.len()];
     let mut slot: FxHashMap<(u32, u32), usize> = FxHashMap::default();
-    let writes = registers.numbered().filter(|(_, access)| access.act == super::registers::Act::Write);
+    let writes = registers.numbered().filter(|(_, access)| access.kind == super::registers::AccessKind::Write);
     for (id, access) in writes {
         let sessions = &mut by_key[access.key as usize];
         let at = *slot.entry((access.key, access.session)).or_insert_with(|| {

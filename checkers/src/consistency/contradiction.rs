@@ -1,24 +1,24 @@
-//! How a precedence contradicts itself, with all it takes to see it.
+//! Contradictions in a precedence, with their arguments.
 
 use std::collections::BTreeSet;
 
-use super::precedence::{Hop, Path, Precedence, Rule};
-use super::registers::{AccessId, Act, Registers, Source};
-use super::words::{capitalised, describe};
+use super::precedence::{Path, Precedence, Rule, StepKind};
+use super::registers::{AccessId, AccessKind, Registers, Source};
+use super::wording::{capitalised, describe};
 
-/// How many links an argument may need.
-const MOST_LINKS: usize = 64;
+/// The maximum number of links that an argument explains.
+const MAX_LINKS: usize = 64;
 
-/// What cannot be.
+/// A contradiction: operations that no order allowed by the model can explain.
 #[derive(Clone, Debug)]
 pub(crate) struct Contradiction {
-    /// The positions of the operations that it takes, in order of invocation.
+    /// The positions of its operations, in order of invocation.
     pub(crate) operations: BTreeSet<u32>,
-    /// The argument, a sentence a step.
+    /// The argument, one sentence for each step.
     pub(crate) argument: Vec<String>,
 }
 
-/// A proof in the making.
+/// An argument under construction.
 struct Proof<'p, 'r, 't, 'h> {
     precedence: &'p Precedence<'r, 't, 'h>,
     operations: BTreeSet<u32>,
@@ -27,31 +27,31 @@ struct Proof<'p, 'r, 't, 'h> {
 }
 
 impl Contradiction {
-    /// A write comes before a read on its key that found the initial value.
-    pub(crate) fn erased(precedence: &Precedence<'_, '_, '_>, write: AccessId, read: AccessId) -> Contradiction {
+    /// A write precedes a read on its key that returned the initial value.
+    pub(crate) fn initial_after_write(precedence: &Precedence<'_, '_, '_>, write: AccessId, read: AccessId) -> Contradiction {
         let mut proof = Proof::new(precedence);
-        let way = proof.way(write, read, precedence.links.len());
-        proof.argument.push(format!("{way}. Yet the last of them found the initial value, as if nothing had been written."));
+        let path_text = proof.path_text(write, read, precedence.links.len());
+        proof.argument.push(format!("{path_text}. But the last of them returned the initial value."));
         proof.finish()
     }
 
-    /// A read comes before the write that it found.
-    pub(crate) fn future(precedence: &Precedence<'_, '_, '_>, read: AccessId) -> Contradiction {
+    /// A read precedes the write whose value it returned.
+    pub(crate) fn read_of_future(precedence: &Precedence<'_, '_, '_>, read: AccessId) -> Contradiction {
         let mut proof = Proof::new(precedence);
-        if let Act::Read(Source::Write(write)) = precedence.registers.access(read).act {
-            let way = proof.way(read, write, 0);
-            proof.argument.push(format!("{way}. Yet the first of them found what the last one wrote."));
+        if let AccessKind::Read(Source::Write(write)) = precedence.registers.access(read).kind {
+            let path_text = proof.path_text(read, write, 0);
+            proof.argument.push(format!("{path_text}. But the first of them returned the value that the last one wrote."));
         }
         proof.finish()
     }
 
-    /// The link with this number closes a cycle with those before it.
+    /// The link with this number closes a cycle with earlier links.
     pub(crate) fn cycle(precedence: &Precedence<'_, '_, '_>, closing: usize) -> Contradiction {
         let link = precedence.links[closing];
         let mut proof = Proof::new(precedence);
         proof.explain(closing);
-        let way = proof.way(link.to, link.from, closing);
-        proof.argument.push(format!("But {way}: the first and the last of them would each have to come before the other."));
+        let path_text = proof.path_text(link.to, link.from, closing);
+        proof.argument.push(format!("But {path_text}: the first and the last of them would each have to precede the other."));
         proof.finish()
     }
 }
@@ -68,61 +68,61 @@ impl<'p, 'r, 't, 'h> Proof<'p, 'r, 't, 'h> {
         Contradiction { operations: self.operations, argument: self.argument }
     }
 
-    fn say(&mut self, id: AccessId) -> String {
+    fn text(&mut self, id: AccessId) -> String {
         let operation = self.precedence.registers.access(id).operation;
         self.operations.insert(operation);
         describe(&self.precedence.registers.operations[operation as usize])
     }
 
-    /// Why a link holds, after all that it rests on.
+    /// Explains a link, after the links that it depends on.
     fn explain(&mut self, number: usize) {
-        if !self.explained.insert(number) || self.explained.len() > MOST_LINKS {
+        if !self.explained.insert(number) || self.explained.len() > MAX_LINKS {
             return;
         }
         let link = self.precedence.links[number];
-        let (from, to) = (self.say(link.from), self.say(link.to));
+        let (from, to) = (self.text(link.from), self.text(link.to));
         let sentence = match link.rule {
-            Rule::Overwritten => {
-                let way = self.way(link.from, link.read, number);
-                format!("{way}. The last of them found what {to} wrote, so {from} comes before {to}.")
+            Rule::WriteBeforeSource => {
+                let path_text = self.path_text(link.from, link.read, number);
+                format!("{path_text}. The last of them returned the value of {to}, so {from} precedes {to}.")
             }
-            Rule::NotYet => {
-                let read = self.say(link.read);
-                match self.precedence.registers.access(link.read).act {
-                    Act::Read(Source::Write(write)) => {
-                        let way = self.way(write, link.to, number);
-                        format!("{way}. {read} still found the first of them, so it comes before {to}.")
+            Rule::ReadBeforeOverwrite => {
+                let read = self.text(link.read);
+                match self.precedence.registers.access(link.read).kind {
+                    AccessKind::Read(Source::Write(write)) => {
+                        let path_text = self.path_text(write, link.to, number);
+                        format!("{path_text}. {read} still returned the value of the first of them, so it precedes {to}.")
                     }
-                    _ => format!("{read} still found the initial value, so it comes before {to}."),
+                    _ => format!("{read} still returned the initial value, so it precedes {to}."),
                 }
             }
         };
         self.argument.push(sentence);
     }
 
-    /// The way from one access to another in words, after the links that it takes.
-    fn way(&mut self, from: AccessId, to: AccessId, below: usize) -> String {
+    /// Describes the path from one access to another, after explaining its links.
+    fn path_text(&mut self, from: AccessId, to: AccessId, below: usize) -> String {
         let path = self.precedence.path(from, to, below).unwrap_or_default();
-        for &(hop, _) in &path {
-            if let Hop::Link(link) = hop {
+        for &(step, _) in &path {
+            if let StepKind::Link(link) = step {
                 self.explain(link);
             }
         }
-        self.walk(from, &path)
+        self.render(from, &path)
     }
 
-    fn walk(&mut self, from: AccessId, path: &Path) -> String {
-        let mut words = self.say(from);
+    fn render(&mut self, from: AccessId, path: &Path) -> String {
+        let mut words = self.text(from);
         let mut last = self.precedence.registers.access(from).operation;
-        for &(hop, at) in path {
+        for &(step, at) in path {
             let operation = self.precedence.registers.access(at).operation;
             if operation != last {
-                words.push_str(match hop {
-                    Hop::Session => ", then in its session ",
-                    Hop::ReadsFrom => ", found by ",
-                    Hop::Link(_) => ", which comes before ",
+                words.push_str(match step {
+                    StepKind::Session => ", then in its session ",
+                    StepKind::ReadsFrom => ", read by ",
+                    StepKind::Link(_) => ", which precedes ",
                 });
-                words.push_str(&self.say(at));
+                words.push_str(&self.text(at));
             }
             last = operation;
         }
@@ -130,11 +130,11 @@ impl<'p, 'r, 't, 'h> Proof<'p, 'r, 't, 'h> {
     }
 }
 
-/// The same operations alone: all that the argument needs, and where reads found it.
+/// Restricts a history to some operations and the writes that they read from.
 pub(crate) fn excerpt<'t, 'h>(registers: &Registers<'t, 'h>, operations: &BTreeSet<u32>) -> Registers<'t, 'h> {
     let mut keep: Vec<bool> = registers.accesses.iter().map(|access| operations.contains(&access.operation)).collect();
     for access in registers.accesses.iter().filter(|access| operations.contains(&access.operation)) {
-        if let Act::Read(Source::Write(write)) = access.act {
+        if let AccessKind::Read(Source::Write(write)) = access.kind {
             keep[write as usize] = true;
         }
     }

@@ -1,77 +1,79 @@
-//! Eventual consistency: once writing stops, all readers come to find the same value (Vogels, Eventually Consistent, 2009).
+//! Eventual consistency: after the last write all readers converge to the same value (Vogels, Eventually Consistent, 2009).
 //!
-//! *Come to* has no end, so no finite history breaks this promise by itself. What can be decided, key by key: a value that nobody wrote was
-//! found (broken); the last reads that all readers began after the last write had returned agree (held, as far as anyone looked); or they
-//! differ, which is broken if, and only if, a bound was given (`within`) and both reads began later than that. A reader is a node, where
-//! the history says which node was asked, otherwise a process. A write that crashed may take effect while the reads go on, and excuse them.
+//! Convergence is a liveness property, so a finite history alone cannot violate it. What can be decided for each key: a read of a value that no
+//! operation wrote (violated); the last reads of all readers, begun after the last write had returned, agree (holds as far as was observed); or
+//! they differ, which is a violation if and only if a bound is given (`within`) and both reads began later than that. A reader is a node where
+//! the history records nodes, otherwise a process. A crashed write may take effect during the reads and explains any difference.
 
 use elenchus_core::{Anomaly, EventIndex, History, Kind, Nanos, Operation, Value};
 use rustc_hash::FxHashMap;
 use serde_json::json;
 
-use super::testimony::Testimony;
-use super::words::{describe, of_key};
+use super::observations::Observations;
+use super::wording::{describe, on_key};
 
-/// What became of one key.
+/// The outcome for one key.
 #[derive(Clone, Debug)]
-enum Fate<'h> {
-    /// All readers agree in the end, this long after the last write had returned they first did for good.
+enum KeyOutcome<'h> {
+    /// All readers agree at the end, and have done so since this long after the last write returned.
     Converged(Nanos),
-    /// Nobody read after the last write, or nobody wrote.
+    /// There was no read after the last write, or no write.
     Unread,
-    /// These last reads differ, and may yet come to agree.
-    Apart(Operation<'h>, Operation<'h>),
-    /// These reads differ, and should agree by now.
-    Broken(Operation<'h>, Operation<'h>),
+    /// These last reads differ; the readers may still converge.
+    Differing(Operation<'h>, Operation<'h>),
+    /// These reads differ although the bound has passed.
+    Violated(Operation<'h>, Operation<'h>),
 }
 
-/// What was found of all keys.
+/// The outcome for all keys.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Convergence {
     pub(crate) anomalies: Vec<Anomaly>,
-    /// Keys on which the last reads agree.
+    /// The number of keys on which the last reads agree.
     pub(crate) converged: usize,
-    /// Keys that nobody read after the last write.
+    /// The number of keys that were not read after the last write.
     pub(crate) unread: usize,
-    /// What is apart at the end without being broken, in words, for the first such key.
-    pub(crate) apart: Vec<String>,
-    /// The longest time from the last write to the first read from which on all agreed.
+    /// A description of each key on which the last reads differ without violating the bound.
+    pub(crate) differing: Vec<String>,
+    /// The longest time from a key's last write to the first read from which on all agreed.
     pub(crate) slowest: Nanos,
 }
 
 impl Convergence {
-    /// Figures for machines.
+    /// Returns the statistics for the finding's details.
     pub(crate) fn details(&self) -> serde_json::Value {
         json!({
             "keys_converged": self.converged,
             "keys_not_read_after_last_write": self.unread,
-            "keys_apart": self.apart.len(),
+            "keys_apart": self.differing.len(),
             "slowest_convergence_ns": self.slowest.0,
         })
     }
 }
 
-/// Looks at how every key ends. O(n).
-pub(crate) fn convergence(history: &History, testimony: &Testimony<'_>, within: Option<Nanos>) -> Convergence {
-    let mut by_key: Vec<Vec<u32>> = vec![Vec::new(); testimony.keys.len()];
-    for position in 0..testimony.operations.len() as u32 {
-        by_key[testimony.deeds[position as usize].key as usize].push(position);
+/// Judges the last reads of every key. O(n).
+pub(crate) fn convergence(history: &History, observations: &Observations<'_>, within: Option<Nanos>) -> Convergence {
+    let mut by_key: Vec<Vec<u32>> = vec![Vec::new(); observations.keys.len()];
+    for position in 0..observations.operations.len() as u32 {
+        by_key[observations.effects[position as usize].key as usize].push(position);
     }
     let mut convergence = Convergence::default();
     for (key, positions) in by_key.iter().enumerate() {
-        match fate(history, testimony, positions, within) {
-            Fate::Converged(after) => {
+        match judge_key(history, observations, positions, within) {
+            KeyOutcome::Converged(after) => {
                 convergence.converged += 1;
                 convergence.slowest = convergence.slowest.max(after);
             }
-            Fate::Unread => convergence.unread += 1,
-            Fate::Apart(one, other) => convergence.apart.push(format!(
+            KeyOutcome::Unread => convergence.unread += 1,
+            KeyOutcome::Differing(one, other) => convergence.differing.push(format!(
                 "the last reads{} differ: {} and {}",
-                of_key(testimony.keys[key]),
+                on_key(observations.keys[key]),
                 describe(&one),
                 describe(&other)
             )),
-            Fate::Broken(one, other) => convergence.anomalies.push(anomaly(testimony.keys[key], one, other, within.unwrap_or_default())),
+            KeyOutcome::Violated(one, other) => {
+                convergence.anomalies.push(anomaly(observations.keys[key], one, other, within.unwrap_or_default()))
+            }
         }
     }
     convergence
@@ -83,24 +85,24 @@ fn anomaly(key: Option<&Value>, one: Operation<'_>, other: Operation<'_>, within
     Anomaly {
         name: "divergence".to_owned(),
         key: key.cloned(),
-        description: "Long after the last write, readers still found different values.".to_owned(),
+        description: "Long after the last write, readers still read different values.".to_owned(),
         operations,
         argument: vec![
             format!("Both {} and {} began more than {within} after the last write had returned.", describe(&one), describe(&other)),
-            "By then all readers should have come to the same value.".to_owned(),
+            "By then all readers should have converged.".to_owned(),
         ],
         ..Anomaly::default()
     }
 }
 
-fn fate<'h>(history: &History, testimony: &Testimony<'h>, positions: &[u32], within: Option<Nanos>) -> Fate<'h> {
-    let operation = |position: u32| testimony.operations[position as usize];
+fn judge_key<'h>(history: &History, observations: &Observations<'h>, positions: &[u32], within: Option<Nanos>) -> KeyOutcome<'h> {
+    let operation = |position: u32| observations.operations[position as usize];
     let time = |event: EventIndex| history.event(event).time;
-    let writes = || positions.iter().copied().filter(|&position| testimony.is_putter(position));
+    let writes = || positions.iter().copied().filter(|&position| observations.writes_value(position));
     let last_write = writes().map(operation).filter(|write| write.kind == Kind::Ok).filter_map(|write| write.completed).max();
-    // A crashed write may take effect long after; but it began before.
+    // A crashed write may take effect at any time after its invocation.
     let last_crashed = writes().map(operation).filter(|write| write.kind != Kind::Ok).map(|write| write.invoked).max();
-    let Some(quiet) = last_write.max(last_crashed) else { return Fate::Unread };
+    let Some(quiet) = last_write.max(last_crashed) else { return KeyOutcome::Unread };
     let reads: Vec<Operation<'h>> = positions
         .iter()
         .map(|&position| operation(position))
@@ -111,22 +113,22 @@ fn fate<'h>(history: &History, testimony: &Testimony<'h>, positions: &[u32], wit
         let process = read.node.is_none().then_some(read.process);
         last.insert((read.node.map(|node| node.0), process), *read);
     }
-    let Some(&end) = reads.last() else { return Fate::Unread };
+    let Some(&end) = reads.last() else { return KeyOutcome::Unread };
     let bound = within.map(|within| time(quiet).0.saturating_add(within.0));
     let is_late = |read: &&Operation<'h>| bound.is_some_and(|bound| time(read.invoked).0 > bound);
     let late: Vec<&Operation<'h>> = reads.iter().filter(is_late).collect();
     if let Some((one, other)) = late.iter().find_map(|read| Some((late.first()?, read)).filter(|(one, other)| one.output != other.output))
         && last_crashed.is_none()
     {
-        return Fate::Broken(**one, **other);
+        return KeyOutcome::Violated(**one, **other);
     }
     let mut lasts: Vec<&Operation<'h>> = last.values().collect();
     lasts.sort_unstable_by_key(|read| read.invoked);
     match lasts.iter().find(|read| read.output != end.output) {
-        Some(other) => Fate::Apart(**other, end),
+        Some(other) => KeyOutcome::Differing(**other, end),
         None => {
             let first = reads.iter().rposition(|read| read.output != end.output).map_or(reads.first(), |at| reads.get(at + 1));
-            Fate::Converged(first.map_or(Nanos::ZERO, |read| time(read.invoked).since(time(quiet))))
+            KeyOutcome::Converged(first.map_or(Nanos::ZERO, |read| time(read.invoked).since(time(quiet))))
         }
     }
 }

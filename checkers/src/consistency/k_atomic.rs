@@ -1,11 +1,11 @@
-//! Registers that may be stale within bounds.
+//! Registers with bounded staleness: k-atomicity and Δ-atomicity.
 //!
-//! *k-atomic* (Aiyer, Alvisi & Bazzi, On the Availability of Non-strict Quorum Systems, 2005; Golab, Li & Shah, 2011): all operations on a key
-//! have an order true to real time in which every read finds one of the last k versions; 1-atomic is linearizable. *Δ-atomic* (Golab, Li &
-//! Shah): they have an order true to real time in which every read finds the last version, if reads began Δ earlier than they did.
+//! *k-atomic* (Aiyer, Alvisi & Bazzi, On the Availability of Non-strict Quorum Systems, 2005; Golab, Li & Shah, 2011): the operations on each key
+//! have a total order that respects real time and in which every read returns one of the last k versions; 1-atomic is linearizable. *Δ-atomic*
+//! (Golab, Li & Shah): the history would be linearizable if every read had begun Δ earlier.
 //!
-//! Both are decided exactly, by the search for linearizations: the first with a model that remembers k versions, the second on a history
-//! in which reads begin earlier. What certain [staleness](super::staleness) refutes never gets there.
+//! Both are decided exactly by the search for linearizations: the first with a model that remembers k versions, the second on a history whose
+//! reads begin earlier. Histories refuted by certain [staleness](super::staleness) are never searched.
 
 use elenchus_core::{Anomaly, Event, EventIndex, History, Model, Nanos, Operation, Process, Step, Value};
 
@@ -14,13 +14,13 @@ use super::outcome::Outcome;
 use crate::linearizable;
 use crate::models::CasRegister;
 
-/// What a search for linearizations may hold.
+/// The memory budget of a search for linearizations, in bytes.
 const BYTES: usize = 1 << 30;
 
-/// A register whose reads may find any of its last versions.
+/// A register whose reads may return any of its last versions.
 struct StaleRegister {
     initial: Value,
-    /// How many versions it remembers; at least 1.
+    /// The number of versions that it remembers; at least 1.
     versions: usize,
 }
 
@@ -36,7 +36,7 @@ fn is_refused(operation: &Operation<'_>) -> bool {
 }
 
 impl Model for StaleRegister {
-    /// The last versions, the newest last.
+    /// The last versions, newest last.
     type State = Vec<Value>;
 
     fn initial(&self) -> Vec<Value> {
@@ -47,7 +47,7 @@ impl Model for StaleRegister {
         match (operation.f.as_str(), operation.input.as_pair(), operation.output) {
             ("write", ..) => self.put(state, operation.input),
             ("read", _, None) => Step::Same,
-            ("read", _, Some(told)) if state.contains(told) => Step::Same,
+            ("read", _, Some(result)) if state.contains(result) => Step::Same,
             ("cas", Some((old, _)), _) if is_refused(operation) && state.iter().any(|version| version != old) => Step::Same,
             ("cas", Some((old, new)), _) if !is_refused(operation) && state.contains(old) => {
                 if old == new {
@@ -67,9 +67,9 @@ impl Model for StaleRegister {
     }
 }
 
-/// Decides whether every read finds one of the last `versions`.
+/// Decides whether every read returns one of the last `versions` versions.
 pub(crate) fn k_atomic(history: &History, versions: usize, options: &Options) -> Outcome {
-    // There is a faster search for registers that are never stale; most are not.
+    // Most registers are never stale, and the search for those is faster.
     let atomic = decide(&CasRegister::new(options.initial.clone()), history, options, versions <= 1);
     if versions <= 1 || matches!(atomic, Outcome::Holds) {
         return atomic;
@@ -77,13 +77,13 @@ pub(crate) fn k_atomic(history: &History, versions: usize, options: &Options) ->
     decide(&StaleRegister { initial: options.initial.clone(), versions }, history, options, true)
 }
 
-/// Decides whether every read finds what was the last version at most `age` before it began. Reads times.
+/// Decides Δ-atomicity, using the times of events: whether every read returns a version that was the last one at most `age` before it began.
 pub(crate) fn delta_atomic(history: &History, age: Nanos, options: &Options) -> Outcome {
     let Ok(operations) = history.operations() else { return Outcome::Undecided("the history is malformed".to_owned()) };
-    // A time, what comes first at one time, and the event it was.
+    // The time, the tie-break (earlier reads first), and the original event.
     let mut moments: Vec<((Nanos, bool, EventIndex), Event)> = Vec::with_capacity(history.events.len());
     for (process, operation) in operations.iter().enumerate() {
-        // Each is a process of its own, as reads that begin earlier may overlap.
+        // Each operation gets a process of its own, because reads that begin earlier may overlap others of their process.
         let alone = |event: EventIndex| Event { process: Process::Client(process as u32), ..history.event(event).clone() };
         let invoked = alone(operation.invoked);
         let is_read = operation.f == "read";
@@ -101,10 +101,10 @@ pub(crate) fn delta_atomic(history: &History, age: Nanos, options: &Options) -> 
             for anomaly in &mut anomalies {
                 anomaly.operations.iter_mut().for_each(|operation| *operation = original[operation.0 as usize]);
                 anomaly.operations.sort_unstable();
-                // The sentences count events of the other history.
+                // The original sentences refer to events of the shifted history.
                 anomaly.argument = vec![format!(
-                    "Even if each read of these operations had begun {:.3} ms earlier, they would have no order true to real time in which every \
-                     read finds the last value.",
+                    "Even if each of these reads had begun {:.3} ms earlier, no order of the operations would respect real time and have every \
+                     read return the latest value.",
                     age.as_millis_f64()
                 )];
             }
@@ -130,7 +130,7 @@ fn anomaly(failure: linearizable::Failure) -> Anomaly {
     Anomaly {
         name: "stale-read".to_owned(),
         description: format!(
-            "These operations have no order true to real time in which every read finds a value that is fresh enough; it breaks where operation {} returns.",
+            "No order of these operations respects real time and has every read return a recent enough value; the first violation is at the return of operation {}.",
             failure.operation
         ),
         key: failure.key,

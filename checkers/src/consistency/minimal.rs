@@ -1,16 +1,16 @@
-//! Fewer operations that still contradict a model.
+//! Minimises a counterexample.
 
 use std::collections::BTreeSet;
 
 use super::contradiction::{Contradiction, excerpt};
 use super::outcome::Outcome;
-use super::registers::{Act, Registers, Source};
+use super::registers::{AccessKind, Registers, Source};
 
-/// How many accesses all attempts together may look at.
+/// The maximum number of accesses that all attempts together may check.
 const WORK: usize = 4_000_000;
 
-/// Takes away, as long as the model is still broken: first in halves, in the end one by one. What is taken away takes with it the reads
-/// that found it, so what is left could be a history of its own, and whoever allows the whole allows it.
+/// Removes operations while the model is still violated (delta debugging): first in halves, finally one by one. Reads of a removed write are
+/// removed with it, so that the rest is a history by itself, and every model that allows the whole history allows the rest.
 pub(crate) fn minimal(
     registers: &Registers<'_, '_>,
     contradiction: Contradiction,
@@ -47,13 +47,13 @@ pub(crate) fn minimal(
     }
 }
 
-/// All but some operations and the reads that found what they put.
+/// Removes some operations and the reads of their writes.
 fn without<'t, 'h>(registers: &Registers<'t, 'h>, taken: &[u32]) -> Registers<'t, 'h> {
     let is_taken = |operation: u32| taken.binary_search(&operation).is_ok();
     registers.only(|id| {
         let access = registers.access(id);
-        let found = match access.act {
-            Act::Read(Source::Write(write)) => Some(registers.access(write).operation),
+        let found = match access.kind {
+            AccessKind::Read(Source::Write(write)) => Some(registers.access(write).operation),
             _ => None,
         };
         !is_taken(access.operation) && !found.is_some_and(is_taken)

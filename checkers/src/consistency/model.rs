@@ -1,135 +1,122 @@
-//! The consistency models of registers below linearizability, as data: their names, and which implies which.
+//! The consistency models of registers as data: their names and the implications between them.
 
 /// A consistency model of registers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ConsistencyModel {
-    /// One order of all operations on a key, true to real time.
+    /// One total order of the operations on each key, respecting real time.
     Linearizable,
-    /// One order of all operations, true to sessions.
+    /// One total order of all operations, respecting session order.
     Sequential,
-    /// An order per session of all writes and its own reads, true to causality.
+    /// For each session an order of all writes and its own reads, respecting causality.
     CausalMemory,
-    /// One order of all writes, true to causality; reads find the last that is causally before them.
+    /// One order of all writes, respecting causality; a read returns the last write that causally precedes it.
     CausalConvergence,
-    /// Reads find nothing that is causally overwritten.
+    /// No read returns a causally overwritten value.
     Causal,
-    /// An order per session of all writes and its own reads, true to sessions.
+    /// For each session an order of all writes and its own reads, respecting session order.
     Pram,
-    /// Reads find nothing older than what their session wrote.
+    /// No read returns a version older than one that its session wrote.
     ReadYourWrites,
-    /// Reads find nothing older than what their session read.
+    /// No read returns a version older than one that its session read.
     MonotonicReads,
-    /// Who sees a write sees what its session wrote before.
+    /// A session that has seen a write also sees the earlier writes of its writer.
     MonotonicWrites,
-    /// Who sees a write sees what its session read before.
+    /// A session that has seen a write also sees what its writer had read before.
     WritesFollowReads,
-    /// Reads find the last write before them or one that they overlap.
+    /// A read returns the last write before it or one that it overlaps.
     Regular,
-    /// Reads that overlap no write find the last one.
+    /// A read that overlaps no write returns the last one.
     Safe,
-    /// Reads find one of the last k versions.
+    /// A read returns one of the last k versions.
     KAtomic,
-    /// Reads are stale within bounds.
+    /// The staleness of reads is bounded, in versions or time.
     BoundedStaleness,
-    /// Readers agree some time after the last write.
+    /// All readers converge after the last write.
     Eventual,
 }
 
 use ConsistencyModel::*;
 
-/// What is known of a model.
+/// A row of the table of models.
 pub struct ConsistencyEntry {
     /// The model.
     pub model: ConsistencyModel,
-    /// Its name, in plans and reports.
+    /// Its name in plans and reports.
     pub name: &'static str,
-    /// What it promises, as in "the operations have …".
-    pub promise: &'static str,
-    /// What an anomaly of it is called, where the anomaly has no name of its own.
+    /// The name of a violation, where it has no more specific one.
     pub anomaly: &'static str,
-    /// What such an anomaly means, in one sentence.
+    /// The meaning of such a violation, in one sentence; empty where the anomalies describe themselves.
     pub description: &'static str,
 }
 
-/// Every model by name, the stronger before the weaker.
+/// Every model, stronger ones before weaker ones.
 pub const CONSISTENCY_MODELS: &[ConsistencyEntry] = &[
-    entry(Linearizable, "linearizable", "have an order per key that is true to real time", "nonlinearizable", ""),
+    entry(Linearizable, "linearizable", "nonlinearizable", ""),
     entry(
         Sequential,
         "sequential",
-        "have one order that is true to every session",
         "not-sequential",
-        "These operations have no order that is true to every session and in which every read finds the last write.",
+        "No total order of these operations respects every session and has every read return the latest write.",
     ),
     entry(
         CausalMemory,
         "causal-memory",
-        "have an order for every session's view that is true to causality",
         "not-causal-memory",
-        "A session saw these writes in no order that is true to causality.",
+        "No order of these writes respects causality and explains the reads of one session.",
     ),
-    entry(
-        CausalConvergence,
-        "causal-convergence",
-        "have one order of writes that is true to causality and in which every read finds the last it knows of",
-        "not-convergent",
-        "No one order of these writes explains what the sessions found.",
-    ),
+    entry(CausalConvergence, "causal-convergence", "not-convergent", "No single order of these writes explains the reads of all sessions."),
     entry(
         Pram,
         "pram",
-        "have an order for every session's view that is true to every session",
         "not-pram",
-        "A session saw these writes in no order that is true to the sessions that wrote them.",
+        "No order of these writes respects the sessions that wrote them and explains the reads of one session.",
     ),
-    entry(Causal, "causal", "are causally consistent", "causality-violation", "A session found a value that is causally overwritten."),
-    entry(ReadYourWrites, "read-your-writes", "let every session read its writes", "read-your-writes", ""),
-    entry(MonotonicReads, "monotonic-reads", "let no session's reads go back", "monotonic-reads", ""),
-    entry(MonotonicWrites, "monotonic-writes", "show every session the writes of each other in order", "monotonic-writes", ""),
-    entry(WritesFollowReads, "writes-follow-reads", "show no session a write without what its writer had read", "writes-follow-reads", ""),
-    entry(Regular, "regular-register", "are those of regular registers", "stale-read", ""),
-    entry(Safe, "safe-register", "are those of safe registers", "stale-read", ""),
-    entry(KAtomic, "k-atomic", "have an order true to real time in which reads find one of the last versions", "stale-read", ""),
-    entry(BoundedStaleness, "bounded-staleness", "are stale within bounds", "stale-read", ""),
-    entry(Eventual, "eventual", "came to agree", "divergence", ""),
+    entry(Causal, "causal", "causality-violation", "A session read a value that was causally overwritten."),
+    entry(ReadYourWrites, "read-your-writes", "read-your-writes", ""),
+    entry(MonotonicReads, "monotonic-reads", "monotonic-reads", ""),
+    entry(MonotonicWrites, "monotonic-writes", "monotonic-writes", ""),
+    entry(WritesFollowReads, "writes-follow-reads", "writes-follow-reads", ""),
+    entry(Regular, "regular-register", "stale-read", ""),
+    entry(Safe, "safe-register", "stale-read", ""),
+    entry(KAtomic, "k-atomic", "stale-read", ""),
+    entry(BoundedStaleness, "bounded-staleness", "stale-read", ""),
+    entry(Eventual, "eventual", "divergence", ""),
 ];
 
-const fn entry(
-    model: ConsistencyModel,
-    name: &'static str,
-    promise: &'static str,
-    anomaly: &'static str,
-    description: &'static str,
-) -> ConsistencyEntry {
-    ConsistencyEntry { model, name, promise, anomaly, description }
+const fn entry(model: ConsistencyModel, name: &'static str, anomaly: &'static str, description: &'static str) -> ConsistencyEntry {
+    ConsistencyEntry { model, name, anomaly, description }
 }
 
-/// That every history which the first model allows is allowed by the second.
+/// An implication: every history that the stronger model allows is allowed by the weaker one.
 pub struct Implication {
     /// The stronger model.
     pub stronger: ConsistencyModel,
     /// The weaker one.
     pub weaker: ConsistencyModel,
-    /// Who says so, or why it is so.
+    /// Where it is proved, or why it holds.
     pub source: &'static str,
 }
 
-/// The lattice: what follows from what at once. k-atomic stands for every k.
+/// The direct implications of the lattice. `k-atomic` stands for every k.
 pub const IMPLICATIONS: &[Implication] = &[
-    implies(Linearizable, Sequential, "Herlihy & Wing 1990: linearizability is local, and real time contains the order of sessions"),
+    implies(Linearizable, Sequential, "Herlihy & Wing 1990: linearizability is local, and real-time order contains session order"),
     implies(Linearizable, Regular, "Lamport 1986; Shao et al. 2011"),
     implies(Linearizable, KAtomic, "Golab, Li & Shah 2011: linearizable is 1-atomic"),
-    implies(Linearizable, Eventual, "after the last write all reads find it"),
+    implies(Linearizable, Eventual, "after the last write all reads return it"),
     implies(Sequential, CausalMemory, "Ahamad et al. 1995"),
     implies(Sequential, CausalConvergence, "Bouajjani et al. 2017"),
     implies(CausalMemory, Causal, "Bouajjani et al. 2017"),
-    implies(CausalMemory, Pram, "Ahamad et al. 1995: causality contains the order of sessions"),
+    implies(CausalMemory, Pram, "Ahamad et al. 1995: causal order contains session order"),
     implies(CausalMemory, WritesFollowReads, "Brzezinski et al. 2004"),
     implies(CausalConvergence, Causal, "Bouajjani et al. 2017"),
-    implies(CausalConvergence, MonotonicReads, "what was read before is causally before, and all agree on one order"),
-    implies(CausalConvergence, MonotonicWrites, "what its writer wrote before is causally before, and all agree on one order"),
-    implies(CausalConvergence, WritesFollowReads, "what its writer read before is causally before, and all agree on one order"),
-    implies(Causal, ReadYourWrites, "what a session wrote is causally before, and only its own later writes can be known to be newer"),
+    implies(CausalConvergence, MonotonicReads, "earlier reads causally precede, and all sessions agree on one order"),
+    implies(CausalConvergence, MonotonicWrites, "the earlier writes of a writer causally precede, and all sessions agree on one order"),
+    implies(CausalConvergence, WritesFollowReads, "the earlier reads of a writer causally precede, and all sessions agree on one order"),
+    implies(
+        Causal,
+        ReadYourWrites,
+        "a session's own writes causally precede its reads, and only its own later writes are known to be newer",
+    ),
     implies(Pram, ReadYourWrites, "Brzezinski et al. 2004"),
     implies(Pram, MonotonicReads, "Brzezinski et al. 2004"),
     implies(Pram, MonotonicWrites, "Brzezinski et al. 2004"),
@@ -141,17 +128,17 @@ const fn implies(stronger: ConsistencyModel, weaker: ConsistencyModel, source: &
 }
 
 impl ConsistencyModel {
-    /// What is known of it.
+    /// Returns the model's row in the table.
     pub fn entry(self) -> &'static ConsistencyEntry {
         CONSISTENCY_MODELS.iter().find(|entry| entry.model == self).unwrap_or(&CONSISTENCY_MODELS[0])
     }
 
-    /// Its name.
+    /// Returns the model's name.
     pub fn name(self) -> &'static str {
         self.entry().name
     }
 
-    /// Whether every history that this model allows is allowed by the other.
+    /// Returns whether every history that this model allows is allowed by the other.
     pub fn implies(self, other: ConsistencyModel) -> bool {
         let next = || IMPLICATIONS.iter().filter(|implication| implication.stronger == self);
         self == other || next().any(|implication| implication.weaker.implies(other))

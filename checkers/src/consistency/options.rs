@@ -1,55 +1,55 @@
-//! What a judgement may spend and should assume.
+//! Options and limits of the checks.
 
 use std::time::{Duration, Instant};
 
 use elenchus_core::{Nanos, Value};
 
-/// What the checkers of registers can be told.
+/// Options of the register checkers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Options {
-    /// What every register holds at first.
+    /// The initial value of every register.
     pub initial: Value,
-    /// How long a search may take, where one is needed. None: as long as its budget of states lasts. With a limit, the verdict may depend
-    /// on the machine.
+    /// The time limit of a search, where one is needed. `None`: only its budget of states limits it. With a time limit the verdict may
+    /// depend on the machine.
     pub time: Option<Duration>,
-    /// For k-atomicity: of how many last versions a read may find any; at least 1.
+    /// For k-atomicity: a read may return any of the last `k` versions; at least 1.
     pub k: u32,
-    /// For bounded staleness: by how many versions a read may be stale; none: any.
+    /// For bounded staleness: the maximum number of versions by which a read may be stale; `None` for no bound.
     pub versions: Option<u32>,
-    /// For bounded staleness: for how long a read may be stale; none: for ever.
+    /// For bounded staleness: the maximum age of a stale value; `None` for no bound.
     pub age: Option<Nanos>,
-    /// For eventual consistency: how long after the last write all readers must agree; none: at some time.
+    /// For eventual consistency: the time after the last write by which all readers must agree; `None` for no bound.
     pub within: Option<Nanos>,
 }
 
 impl Default for Options {
-    /// Registers that hold nil, no limit of time, 2-atomicity, no bounds.
+    /// Registers that initially hold nil, no time limit, 2-atomicity, no bounds.
     fn default() -> Options {
         Options { initial: Value::Nil, time: None, k: 2, versions: None, age: None, within: None }
     }
 }
 
-/// What one search may spend.
+/// The budget of one search.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
-    /// How long it may take.
+    /// The time limit.
     pub(crate) time: Option<Duration>,
-    /// States, each times the sessions.
+    /// The maximum number of states, multiplied by the number of sessions.
     pub(crate) cells: usize,
 }
 
 impl Limits {
-    /// The limits that options set.
+    /// Returns the limits that the options set.
     pub(crate) fn new(options: &Options) -> Limits {
         Limits { time: options.time, cells: 50_000_000 }
     }
 
-    /// Limits for one attempt to make a counterexample smaller.
+    /// Returns the limits of one attempt to minimise a counterexample.
     pub(crate) fn small() -> Limits {
         Limits { time: None, cells: 1_000_000 }
     }
 
-    /// When a search that begins now must end.
+    /// Returns the deadline of a search that begins now.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         self.time.map(|time| Instant::now() + time)
     }

@@ -1,4 +1,4 @@
-//! Orders of all accesses: a likely one, and whether a precedence has any.
+//! Total orders of all accesses: a likely one, and topological orders of a precedence.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -7,30 +7,31 @@ use elenchus_core::Kind;
 use rustc_hash::FxHashMap;
 
 use super::precedence::{Link, Scope};
-use super::registers::{AccessId, Act, Registers, Source};
+use super::registers::{AccessId, AccessKind, Registers, Source};
 
-/// When an access is taken to have happened, and the version it is about: what is about one version stays together.
+/// The estimated time at which an access takes effect, and its version: accesses of one version stay together.
 pub(crate) type Point = (u64, AccessId);
 
-/// By access: when it took effect, if the registers are linearizable and have no compare-and-set; otherwise a guess. O(n log n).
+/// Returns by access the point at which it took effect, if the registers are linearizable and have no compare-and-set; otherwise an
+/// estimate. O(n log n).
 ///
-/// All reads of a write and the write itself are a cluster, with a zone between the first return and the last invocation (Gibbons & Korach,
-/// Testing Shared Memories, 1997). Where the first return is earlier, the value was certainly there throughout the zone, and no other
-/// cluster fits in; where it is later, all of the cluster fits at one point of the zone, outside the zones of the first kind.
+/// A write and its reads form a cluster, whose zone lies between its first return and its last invocation (Gibbons & Korach, Testing Shared
+/// Memories, 1997). In a forward zone (the first return is earlier) the value was certainly present throughout, and no other cluster fits
+/// in; in a backward zone the whole cluster fits at one point of the zone, outside the forward zones.
 pub(crate) fn points(registers: &Registers<'_, '_>) -> Vec<Point> {
     let interval = |id: AccessId| {
         let operation = registers.operation(id);
         let end = operation.completed.filter(|_| operation.kind == Kind::Ok);
         (u64::from(operation.invoked.0) + 1, end.map_or(u64::MAX >> 2, |end| u64::from(end.0) + 1))
     };
-    // By source: the first return and the last invocation.
+    // By cluster: the first return and the last invocation.
     let mut zones: FxHashMap<(u32, AccessId), (u64, u64)> = FxHashMap::default();
     let cluster = |id: AccessId| {
         let access = registers.access(id);
-        match access.act {
-            Act::Write => (access.key, id),
-            Act::Read(Source::Write(write)) => (access.key, write),
-            Act::Read(Source::Initial) => (access.key, AccessId::MAX),
+        match access.kind {
+            AccessKind::Write => (access.key, id),
+            AccessKind::Read(Source::Write(write)) => (access.key, write),
+            AccessKind::Read(Source::Initial) => (access.key, AccessId::MAX),
         }
     };
     for (id, _) in registers.numbered() {
@@ -46,7 +47,7 @@ pub(crate) fn points(registers: &Registers<'_, '_>) -> Vec<Point> {
     let point = |id: AccessId| {
         let (first_return, last_invocation) = zones[&cluster(id)];
         if first_return < last_invocation {
-            let is_write = registers.access(id).act == Act::Write;
+            let is_write = registers.access(id).kind == AccessKind::Write;
             return 2 * if is_write { first_return } else { first_return.max(interval(id).0) };
         }
         let key = registers.access(id).key;
@@ -59,9 +60,9 @@ pub(crate) fn points(registers: &Registers<'_, '_>) -> Vec<Point> {
     registers.numbered().map(|(id, _)| (point(id), cluster(id).1)).collect()
 }
 
-/// All accesses in an order that extends sessions, the reads-from that are in scope, and links; the one with the lower point first where
-/// there is a choice. None where that is cyclic. O((n + links) log n).
-pub(crate) fn arrange(registers: &Registers<'_, '_>, scope: Scope, links: &[Link], points: &[Point]) -> Option<Vec<AccessId>> {
+/// Returns a topological order of all accesses by session order, the reads-from in scope, and links; the lowest point first where there is a
+/// choice. `None` if these are cyclic. O((n + links) log n).
+pub(crate) fn topological_order(registers: &Registers<'_, '_>, scope: Scope, links: &[Link], points: &[Point]) -> Option<Vec<AccessId>> {
     let count = registers.accesses.len();
     let mut awaited = vec![0_u32; count];
     let mut onward: FxHashMap<AccessId, Vec<AccessId>> = FxHashMap::default();
@@ -80,7 +81,7 @@ pub(crate) fn arrange(registers: &Registers<'_, '_>, scope: Scope, links: &[Link
         order.push(id);
         let access = registers.access(id);
         let next = Some(id + 1).filter(|&next| next < registers.sessions[access.session as usize].end);
-        let readers = if access.act == Act::Write { registers.readers.of_write(id) } else { &[] };
+        let readers = if access.kind == AccessKind::Write { registers.readers.of_write(id) } else { &[] };
         let readers = readers.iter().copied().filter(|&reader| scope.source(registers.access(reader)).is_some());
         for after in next.into_iter().chain(readers).chain(onward.get(&id).into_iter().flatten().copied()) {
             awaited[after as usize] -= 1;
@@ -92,17 +93,17 @@ pub(crate) fn arrange(registers: &Registers<'_, '_>, scope: Scope, links: &[Link
     (order.len() == count).then_some(order)
 }
 
-/// Whether every access, done in this order, finds what it found, with nothing between the two halves of a compare-and-set: then the
+/// Returns whether every read, in this order, returns the latest write, with nothing between the halves of a compare-and-set: then the
 /// history is sequentially consistent. O(n).
 pub(crate) fn is_legal(registers: &Registers<'_, '_>, order: &[AccessId]) -> bool {
     let mut held = vec![Source::Initial; registers.keys.len()];
     order.iter().all(|&id| {
         let access = registers.access(id);
         let held = &mut held[access.key as usize];
-        match (access.act, found_with(registers, id)) {
-            (Act::Read(source), _) => *held == source,
-            (Act::Write, Some(read)) if registers.access(read).act != Act::Read(*held) => false,
-            (Act::Write, _) => {
+        match (access.kind, read_of_cas(registers, id)) {
+            (AccessKind::Read(source), _) => *held == source,
+            (AccessKind::Write, Some(read)) if registers.access(read).kind != AccessKind::Read(*held) => false,
+            (AccessKind::Write, _) => {
                 *held = Source::Write(id);
                 true
             }
@@ -110,14 +111,14 @@ pub(crate) fn is_legal(registers: &Registers<'_, '_>, order: &[AccessId]) -> boo
     })
 }
 
-/// The read of a compare-and-set, given its write.
-pub(crate) fn found_with(registers: &Registers<'_, '_>, write: AccessId) -> Option<AccessId> {
+/// Returns the read of a compare-and-set, given its write.
+pub(crate) fn read_of_cas(registers: &Registers<'_, '_>, write: AccessId) -> Option<AccessId> {
     let read = write.checked_sub(1)?;
     (registers.access(read).operation == registers.access(write).operation).then_some(read)
 }
 
-/// The write of a compare-and-set, given its read.
-pub(crate) fn put_with(registers: &Registers<'_, '_>, read: AccessId) -> Option<AccessId> {
+/// Returns the write of a compare-and-set, given its read.
+pub(crate) fn write_of_cas(registers: &Registers<'_, '_>, read: AccessId) -> Option<AccessId> {
     let write = registers.accesses.get(read as usize + 1)?;
     (write.operation == registers.access(read).operation).then_some(read + 1)
 }

@@ -1,29 +1,29 @@
-//! How the judgement of one model ends.
+//! The outcome of judging one model.
 
 use elenchus_core::Anomaly;
 
 use super::contradiction::Contradiction;
 
-/// What was decided of reads and writes.
+/// The outcome of judging reads and writes against a model.
 #[derive(Clone, Debug)]
 pub(crate) enum Outcome {
-    /// The model allows them.
+    /// The model allows the history.
     Holds,
-    /// It does not, for one reason that spans all keys.
+    /// The model is violated by one contradiction, which may span keys and can be minimised.
     Broken(Contradiction),
-    /// It does not, for reasons that need no reduction.
+    /// The model is violated by these anomalies, which need no minimisation.
     Anomalies(Vec<Anomaly>),
-    /// Not decided, for this reason.
+    /// Undecided, with the reason.
     Undecided(String),
 }
 
 impl Outcome {
-    /// The clocks of so many sessions do not fit into memory.
+    /// Undecided because the vector clocks of so many sessions do not fit into memory.
     pub(crate) fn too_large() -> Outcome {
-        Outcome::Undecided("the history has too many sessions for its length: their clocks would take more than 2 GiB".to_owned())
+        Outcome::Undecided("the history has too many sessions for its length: their vector clocks would take more than 2 GiB".to_owned())
     }
 
-    /// Whether it was refuted.
+    /// Returns whether the model is violated.
     pub(crate) fn is_broken(&self) -> bool {
         matches!(self, Outcome::Broken(_) | Outcome::Anomalies(_))
     }

@@ -1,68 +1,68 @@
-//! What comes before what: sessions, reads-from, and what follows from them, with the reasons.
+//! Precedence between accesses: session order, reads-from, and derived links, each with its reason.
 
 use std::collections::VecDeque;
 
 use rustc_hash::FxHashMap;
 
-use super::order::arrange;
-use super::registers::{Access, AccessId, Act, Registers, Source};
+use super::order::topological_order;
+use super::registers::{Access, AccessId, AccessKind, Registers, Source};
 
-/// Which reads come after the writes they read from.
+/// Which reads-from pairs count as precedence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Scope {
     /// All: causality.
     All,
-    /// Those of one session: its own view.
+    /// Those of one session's reads: its own view.
     Session(u32),
 }
 
 impl Scope {
-    /// The write that an access comes after because it reads from it.
+    /// Returns the write that precedes an access because the access reads from it.
     pub(crate) fn source(self, access: &Access) -> Option<AccessId> {
-        match access.act {
-            Act::Read(Source::Write(write)) if self == Scope::All || self == Scope::Session(access.session) => Some(write),
+        match access.kind {
+            AccessKind::Read(Source::Write(write)) if self == Scope::All || self == Scope::Session(access.session) => Some(write),
             _ => None,
         }
     }
 }
 
-/// A precedence that follows from others.
+/// A derived precedence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Link {
-    /// What comes first.
+    /// The preceding access.
     pub(crate) from: AccessId,
-    /// What comes after.
+    /// The following access.
     pub(crate) to: AccessId,
-    /// The read because of which it is so.
+    /// The read that implies it.
     pub(crate) read: AccessId,
-    /// Why.
+    /// The rule that implies it.
     pub(crate) rule: Rule,
 }
 
-/// Why a link holds. Both writes and the read are on one key.
+/// A derivation rule. Both writes and the read are on one key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Rule {
-    /// `from` comes before `read`, which found not it but `to`.
-    Overwritten,
-    /// `to` comes after the source of `read`, which still found that source: so the read, or the write of its compare-and-set, is `from`.
-    NotYet,
+    /// `from` precedes `read`, which returned the value of `to`: so `from` precedes `to`.
+    WriteBeforeSource,
+    /// `to` follows the source of `read`, which still returned that source: so the read (or the write of its compare-and-set), `from`, precedes `to`.
+    ReadBeforeOverwrite,
 }
 
-/// How one step of a path goes on.
+/// The kind of one step of a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Hop {
+pub(crate) enum StepKind {
     /// Later in the same session.
     Session,
-    /// A read of it.
+    /// To a read of the write.
     ReadsFrom,
-    /// A link, by number.
+    /// Along a link, by number.
     Link(usize),
 }
 
-/// Steps from one access to another: each with where it arrives.
-pub(crate) type Path = Vec<(Hop, AccessId)>;
+/// The steps from one access to another, each with its target.
+pub(crate) type Path = Vec<(StepKind, AccessId)>;
 
-/// A precedence as a graph that can be asked for paths.
+/// A precedence as a graph.
 pub(crate) struct Precedence<'r, 't, 'h> {
     pub(crate) registers: &'r Registers<'t, 'h>,
     pub(crate) scope: Scope,
@@ -80,12 +80,12 @@ impl<'r, 't, 'h> Precedence<'r, 't, 'h> {
         Precedence { registers, scope, links, into }
     }
 
-    /// A path with as few changes of session as can be, over links with numbers below a bound. O(n + links).
+    /// Returns a path with as few changes of session as possible, over links with numbers below `below`. O(n + links).
     pub(crate) fn path(&self, from: AccessId, to: AccessId, below: usize) -> Option<Path> {
-        let mut onward: FxHashMap<AccessId, (Hop, AccessId)> = FxHashMap::default();
-        let mut agenda = VecDeque::from([to]);
+        let mut onward: FxHashMap<AccessId, (StepKind, AccessId)> = FxHashMap::default();
+        let mut worklist = VecDeque::from([to]);
         let mut is_done = vec![false; self.registers.accesses.len()];
-        while let Some(at) = agenda.pop_front() {
+        while let Some(at) = worklist.pop_front() {
             if at == from {
                 break;
             }
@@ -93,36 +93,36 @@ impl<'r, 't, 'h> Precedence<'r, 't, 'h> {
                 continue;
             }
             if at != self.registers.session_start(at) && !is_done[at as usize - 1] {
-                onward.insert(at - 1, (Hop::Session, at));
-                agenda.push_front(at - 1);
+                onward.insert(at - 1, (StepKind::Session, at));
+                worklist.push_front(at - 1);
             }
-            let source = self.scope.source(self.registers.access(at)).map(|write| (Hop::ReadsFrom, write));
+            let source = self.scope.source(self.registers.access(at)).map(|write| (StepKind::ReadsFrom, write));
             let links = self.into.get(&at).into_iter().flatten().filter(|&&number| number < below);
-            for (hop, before) in source.into_iter().chain(links.map(|&number| (Hop::Link(number), self.links[number].from))) {
+            for (step, before) in source.into_iter().chain(links.map(|&number| (StepKind::Link(number), self.links[number].from))) {
                 if !is_done[before as usize] && !onward.contains_key(&before) {
-                    onward.insert(before, (hop, at));
-                    agenda.push_back(before);
+                    onward.insert(before, (step, at));
+                    worklist.push_back(before);
                 }
             }
         }
         let (mut path, mut at) = (Path::new(), from);
         while at != to {
-            let (hop, next) = *onward.get(&at)?;
-            // One step says as much as several within a session.
+            let (step, next) = *onward.get(&at)?;
+            // Consecutive steps within a session are merged.
             match path.last_mut() {
-                Some((Hop::Session, last)) if hop == Hop::Session => *last = next,
-                _ => path.push((hop, next)),
+                Some((StepKind::Session, last)) if step == StepKind::Session => *last = next,
+                _ => path.push((step, next)),
             }
             at = next;
         }
         Some(path)
     }
 
-    /// The number of the first link that closes a cycle with those before it, if sessions, reads-from and links are cyclic but not
-    /// without links. O(n log n log links).
+    /// Returns the number of the first link that closes a cycle with earlier ones, if session order, reads-from and links are cyclic but
+    /// not without links. O(n log n log links).
     pub(crate) fn closing_link(&self) -> Option<usize> {
         let points = vec![(0, 0); self.registers.accesses.len()];
-        let is_cyclic = |count: usize| arrange(self.registers, self.scope, &self.links[..count], &points).is_none();
+        let is_cyclic = |count: usize| topological_order(self.registers, self.scope, &self.links[..count], &points).is_none();
         if self.links.is_empty() || !is_cyclic(self.links.len()) {
             return None;
         }
@@ -134,15 +134,15 @@ impl<'r, 't, 'h> Precedence<'r, 't, 'h> {
         Some(acyclic)
     }
 
-    /// A read that comes before the write it reads from, if sessions and reads-from are cyclic. O(n).
+    /// Returns a read that precedes the write it reads from, if session order and reads-from are cyclic. O(n).
     pub(crate) fn read_of_future(&self) -> Option<AccessId> {
         let registers = self.registers;
-        // Whoever is stuck waits for a session that is stuck.
+        // Every blocked session waits for another blocked one, so following the waits ends in a cycle.
         let mut next: Vec<AccessId> = registers.sessions.iter().map(|session| session.start).collect();
         let is_done = |next: &[AccessId], id: AccessId| next[registers.access(id).session as usize] > id;
         let mut waiting: FxHashMap<AccessId, Vec<usize>> = FxHashMap::default();
-        let mut agenda: Vec<usize> = (0..next.len()).collect();
-        while let Some(session) = agenda.pop() {
+        let mut worklist: Vec<usize> = (0..next.len()).collect();
+        while let Some(session) = worklist.pop() {
             while next[session] < registers.sessions[session].end {
                 let id = next[session];
                 if let Some(write) = self.scope.source(registers.access(id)).filter(|&write| !is_done(&next, write)) {
@@ -150,7 +150,7 @@ impl<'r, 't, 'h> Precedence<'r, 't, 'h> {
                     break;
                 }
                 next[session] += 1;
-                agenda.extend(waiting.remove(&id).into_iter().flatten());
+                worklist.extend(waiting.remove(&id).into_iter().flatten());
             }
         }
         let mut session = (0..next.len()).find(|&session| next[session] < registers.sessions[session].end)?;

@@ -1,30 +1,30 @@
-//! A history of registers in numbers: every read with the one write that it read from.
+//! A history of registers as numbered accesses: every read with its source.
 
 use std::ops::Range;
 
 use elenchus_core::{Kind, Operation, Process, Value};
 use rustc_hash::FxHashMap;
 
-use super::testimony::{Origin, Testimony};
+use super::observations::{Observations, Origin};
 
-/// The number of an access. Those of one session are numbered in a row, in the session's order.
+/// The number of an access. The accesses of one session are numbered consecutively, in session order.
 pub(crate) type AccessId = u32;
 
-/// Where a read got its value.
+/// The source of a read's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Source {
-    /// From the initial state.
+    /// The initial state.
     Initial,
-    /// From this write.
+    /// This write.
     Write(AccessId),
 }
 
-/// What an access does.
+/// The kind of an access.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Act {
-    /// It puts a value, different from all others on its key as far as reads are concerned.
+pub(crate) enum AccessKind {
+    /// A write of a version of its own, whatever its value.
     Write,
-    /// It finds one.
+    /// A read of a version.
     Read(Source),
 }
 
@@ -37,23 +37,23 @@ pub(crate) struct Access {
     pub(crate) session: u32,
     /// Its register.
     pub(crate) key: u32,
-    /// What it does.
-    pub(crate) act: Act,
+    /// Its kind.
+    pub(crate) kind: AccessKind,
 }
 
-/// What to make of a read of a value that several operations put.
+/// How to treat a read of a value that several operations wrote.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ambiguous {
-    /// Leave it out. Who refutes what remains refutes the history.
-    LeaveOut,
-    /// Take the likeliest: what was invoked last before the read returned. Who proves a model for that proves it for the history.
+    /// Leave it out: a violation of the rest is a violation of the history.
+    Exclude,
+    /// Guess the likeliest source, the one invoked last before the read returned: if the model holds then, it holds for the history.
     Guess,
 }
 
-/// Reads and writes in sessions, each read with its source. Crashed operations are there if somebody saw their effect, and only then.
+/// Reads and writes in sessions, each read with its source. Crashed operations are included if and only if their effect was read.
 #[derive(Clone, Debug)]
 pub(crate) struct Registers<'t, 'h> {
-    /// Every operation that may have happened; [`Access::operation`] is a position here.
+    /// Every operation that may have taken effect; [`Access::operation`] is a position here.
     pub(crate) operations: &'t [Operation<'h>],
     /// The registers, by number.
     pub(crate) keys: &'t [Option<&'h Value>],
@@ -61,35 +61,35 @@ pub(crate) struct Registers<'t, 'h> {
     pub(crate) accesses: Vec<Access>,
     /// The accesses of each session.
     pub(crate) sessions: Vec<Range<AccessId>>,
-    /// By access: the reads of it, for writes.
+    /// The reads of each write.
     pub(crate) readers: Readers,
 }
 
-/// What was found when reads were attributed to writes.
+/// Reads that could not be attributed to a single write.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Attribution {
-    /// Operations that found a value which nobody put. One that crashed is followed by who saw its effect, up to one that returned.
+    /// Operations that read a value which no operation wrote. A crashed one is followed by a read of its effect, and so on up to one that returned.
     pub(crate) thin_air: Vec<Vec<u32>>,
-    /// How many operations found a value that several put.
+    /// The number of operations that read a value which several operations wrote.
     pub(crate) ambiguous: usize,
-    /// How many processes spoke again after an operation of unknown outcome that had an effect: how the two are ordered is not known.
+    /// The number of processes that were reused after a crashed operation that took effect: the order of the two is unknown.
     pub(crate) reused: usize,
 }
 
 impl<'t, 'h> Registers<'t, 'h> {
-    /// Attributes every read to a write. O(n) and the candidates of ambiguous reads.
-    pub(crate) fn new(testimony: &'t Testimony<'h>, ambiguous: Ambiguous) -> (Registers<'t, 'h>, Attribution) {
-        let operations = &testimony.operations;
+    /// Attributes every read to a write. O(n + candidates of ambiguous reads).
+    pub(crate) fn new(observations: &'t Observations<'h>, ambiguous: Ambiguous) -> (Registers<'t, 'h>, Attribution) {
+        let operations = &observations.operations;
         let mut attribution = Attribution::default();
         let mut origins: Vec<Option<Origin>> = vec![None; operations.len()];
         let mut seen_by: FxHashMap<u32, u32> = FxHashMap::default();
         let mut happened: Vec<bool> = operations.iter().map(|operation| operation.kind == Kind::Ok).collect();
-        let mut agenda: Vec<u32> = (0..operations.len() as u32).filter(|&position| happened[position as usize]).collect();
-        while let Some(position) = agenda.pop() {
-            if !testimony.is_finder(position) {
+        let mut worklist: Vec<u32> = (0..operations.len() as u32).filter(|&position| happened[position as usize]).collect();
+        while let Some(position) = worklist.pop() {
+            if !observations.reads_value(position) {
                 continue;
             }
-            let mut candidates = testimony.origins(position);
+            let mut candidates = observations.origins(position);
             let (first, second) = (candidates.next(), candidates.next());
             let origin = match (first, second) {
                 (None, _) => {
@@ -99,10 +99,10 @@ impl<'t, 'h> Registers<'t, 'h> {
                 (Some(one), None) => one,
                 (Some(_), Some(_)) => {
                     attribution.ambiguous += 1;
-                    if ambiguous == Ambiguous::LeaveOut {
+                    if ambiguous == Ambiguous::Exclude {
                         continue;
                     }
-                    likeliest(testimony, position)
+                    likeliest(observations, position)
                 }
             };
             origins[position as usize] = Some(origin);
@@ -110,42 +110,42 @@ impl<'t, 'h> Registers<'t, 'h> {
                 && !std::mem::replace(&mut happened[writer as usize], true)
             {
                 seen_by.insert(writer, position);
-                agenda.push(writer);
+                worklist.push(writer);
             }
         }
         attribution.thin_air.sort_unstable();
         let (sessions, reused) = sessions(operations, &happened);
         attribution.reused = reused;
-        (Registers::of(testimony, &sessions, &origins), attribution)
+        (Registers::of(observations, &sessions, &origins), attribution)
     }
 
-    fn of(testimony: &'t Testimony<'h>, in_sessions: &[Vec<u32>], origins: &[Option<Origin>]) -> Registers<'t, 'h> {
-        let mut write_of = vec![AccessId::MAX; testimony.operations.len()];
+    fn of(observations: &'t Observations<'h>, in_sessions: &[Vec<u32>], origins: &[Option<Origin>]) -> Registers<'t, 'h> {
+        let mut write_of = vec![AccessId::MAX; observations.operations.len()];
         let (mut accesses, mut sessions) = (Vec::new(), Vec::new());
         for (session, operations) in in_sessions.iter().enumerate() {
             let start = accesses.len() as AccessId;
             for &operation in operations {
-                let access = |act| Access { operation, session: session as u32, key: testimony.deeds[operation as usize].key, act };
+                let access = |kind| Access { operation, session: session as u32, key: observations.effects[operation as usize].key, kind };
                 if origins[operation as usize].is_some() {
-                    accesses.push(access(Act::Read(Source::Initial)));
+                    accesses.push(access(AccessKind::Read(Source::Initial)));
                 }
-                if testimony.is_putter(operation) {
+                if observations.writes_value(operation) {
                     write_of[operation as usize] = accesses.len() as AccessId;
-                    accesses.push(access(Act::Write));
+                    accesses.push(access(AccessKind::Write));
                 }
             }
             sessions.push(start..accesses.len() as AccessId);
         }
         for access in &mut accesses {
-            if let (Act::Read(source), Some(Origin::Operation(writer))) = (&mut access.act, origins[access.operation as usize]) {
+            if let (AccessKind::Read(source), Some(Origin::Operation(writer))) = (&mut access.kind, origins[access.operation as usize]) {
                 *source = Source::Write(write_of[writer as usize]);
             }
         }
         let readers = Readers::of(&accesses);
-        Registers { operations: &testimony.operations, keys: &testimony.keys, accesses, sessions, readers }
+        Registers { operations: &observations.operations, keys: &observations.keys, accesses, sessions, readers }
     }
 
-    /// Only some of the accesses, of which reads must be kept with their sources.
+    /// Restricts the history to some accesses; the source of a kept read must be kept too.
     pub(crate) fn only(&self, keep: impl Fn(AccessId) -> bool) -> Registers<'t, 'h> {
         let mut number = vec![AccessId::MAX; self.accesses.len()];
         let (mut accesses, mut sessions) = (Vec::new(), Vec::new());
@@ -160,7 +160,7 @@ impl<'t, 'h> Registers<'t, 'h> {
             }
         }
         for access in &mut accesses {
-            if let Act::Read(Source::Write(write)) = &mut access.act {
+            if let AccessKind::Read(Source::Write(write)) = &mut access.kind {
                 *write = number[*write as usize];
             }
         }
@@ -168,28 +168,28 @@ impl<'t, 'h> Registers<'t, 'h> {
         Registers { operations: self.operations, keys: self.keys, accesses, sessions, readers }
     }
 
-    /// The access with a number.
+    /// Returns the access with a number.
     pub(crate) fn access(&self, id: AccessId) -> &Access {
         &self.accesses[id as usize]
     }
 
-    /// The first access of the session that an access belongs to.
+    /// Returns the first access of an access's session.
     pub(crate) fn session_start(&self, id: AccessId) -> AccessId {
         self.sessions[self.access(id).session as usize].start
     }
 
-    /// The operation of an access.
+    /// Returns the operation of an access.
     pub(crate) fn operation(&self, id: AccessId) -> &Operation<'h> {
         &self.operations[self.access(id).operation as usize]
     }
 
-    /// The accesses with what they do, in order of number.
+    /// Returns the accesses with their numbers, in order.
     pub(crate) fn numbered(&self) -> impl Iterator<Item = (AccessId, &Access)> {
         self.accesses.iter().enumerate().map(|(id, access)| (id as AccessId, access))
     }
 }
 
-/// By write: who read it.
+/// The reads of each write.
 #[derive(Clone, Debug)]
 pub(crate) struct Readers {
     starts: Vec<u32>,
@@ -199,8 +199,8 @@ pub(crate) struct Readers {
 impl Readers {
     fn of(accesses: &[Access]) -> Readers {
         let sources = || {
-            accesses.iter().enumerate().filter_map(|(id, access)| match access.act {
-                Act::Read(Source::Write(write)) => Some((write as usize, id as AccessId)),
+            accesses.iter().enumerate().filter_map(|(id, access)| match access.kind {
+                AccessKind::Read(Source::Write(write)) => Some((write as usize, id as AccessId)),
                 _ => None,
             })
         };
@@ -218,29 +218,34 @@ impl Readers {
         Readers { starts, reads }
     }
 
-    /// The reads of a write, in order of number.
+    /// Returns the reads of a write, in order of number.
     pub(crate) fn of_write(&self, write: AccessId) -> &[AccessId] {
         &self.reads[self.starts[write as usize] as usize..self.starts[write as usize + 1] as usize]
     }
 }
 
-/// The candidate that was invoked last before the value was found, of those that certainly happened if there is one.
-fn likeliest(testimony: &Testimony<'_>, position: u32) -> Origin {
-    let found = testimony.operations[position as usize].completed;
+/// Returns the source invoked last before the read returned, preferring those that certainly took effect.
+fn likeliest(observations: &Observations<'_>, position: u32) -> Origin {
+    let found = observations.operations[position as usize].completed;
     let invoked_before = |origin: &Origin| match *origin {
         Origin::Initial => true,
-        Origin::Operation(writer) => found.is_none_or(|found| testimony.operations[writer as usize].invoked < found),
+        Origin::Operation(writer) => found.is_none_or(|found| observations.operations[writer as usize].invoked < found),
     };
     let is_certain = |origin: &Origin| match *origin {
         Origin::Initial => true,
-        Origin::Operation(writer) => testimony.operations[writer as usize].kind == Kind::Ok,
+        Origin::Operation(writer) => observations.operations[writer as usize].kind == Kind::Ok,
     };
-    let begun = || testimony.origins(position).filter(invoked_before);
-    begun().filter(is_certain).last().or_else(|| begun().last()).or_else(|| testimony.origins(position).next()).unwrap_or(Origin::Initial)
+    let begun = || observations.origins(position).filter(invoked_before);
+    begun()
+        .filter(is_certain)
+        .last()
+        .or_else(|| begun().last())
+        .or_else(|| observations.origins(position).next())
+        .unwrap_or(Origin::Initial)
 }
 
-/// The operations that happened, by session. A process is a session; where it speaks again after an operation of unknown outcome, that
-/// operation is a session of its own. Also: how often that was so.
+/// Returns the operations that took effect, by session, and the number of reused processes. A process is a session; if it is reused after a
+/// crashed operation, that operation becomes a session of its own.
 fn sessions(operations: &[Operation<'_>], happened: &[bool]) -> (Vec<Vec<u32>>, usize) {
     let mut sessions: Vec<Vec<u32>> = Vec::new();
     let mut session_of: FxHashMap<Process, usize> = FxHashMap::default();

@@ -1,9 +1,9 @@
-//! Models in which every session has a view of its own: one order of all writes and its own reads, in which each read finds the last write.
+//! Models in which every session has a view of its own: an order of all writes and its own reads, in which each read returns the latest write.
 //!
-//! - *PRAM* (Lipton & Sandberg, PRAM: A Scalable Shared Memory, 1988): the view keeps the order of every session.
-//! - *Causal memory* (Ahamad, Neiger, Burns, Kohli, Hutto, Causal Memory, 1995; CM of Bouajjani et al., POPL 2017): it keeps causality.
+//! - *PRAM* (Lipton & Sandberg, PRAM: A Scalable Shared Memory, 1988): the view respects the order of every session.
+//! - *Causal memory* (Ahamad, Neiger, Burns, Kohli, Hutto, Causal Memory, 1995; CM of Bouajjani et al., POPL 2017): it respects causality.
 //!
-//! The reads of a session follow each other, so saturation decides: a write before a read that found another comes before that other
+//! The reads of a session are totally ordered, so saturation decides: a write that precedes a read of another write precedes that other write
 //! (Bouajjani et al., Theorem 3 with the patterns WriteHBInitRead and CyclicHB; Wei et al., Verifying PRAM Consistency over Read/Write
 //! Traces of Data Replicas, 2013).
 
@@ -11,10 +11,10 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::causal::cyclic;
 use super::contradiction::Contradiction;
-use super::order::{arrange, is_legal, points};
+use super::order::{is_legal, points, topological_order};
 use super::outcome::Outcome;
 use super::precedence::{Link, Precedence, Rule, Scope};
-use super::registers::{AccessId, Act, Registers, Source};
+use super::registers::{AccessId, AccessKind, Registers, Source};
 
 /// Decides PRAM. O(n · sessions) for histories without many conflicts.
 pub(crate) fn pram(registers: &Registers<'_, '_>) -> Outcome {
@@ -28,13 +28,13 @@ pub(crate) fn causal_memory(registers: &Registers<'_, '_>) -> Outcome {
 
 fn judge(registers: &Registers<'_, '_>, is_causal: bool) -> Outcome {
     let points = points(registers);
-    let order = arrange(registers, Scope::All, &[], &points);
+    let order = topological_order(registers, Scope::All, &[], &points);
     match &order {
         None if is_causal => return cyclic(registers),
         Some(order) if is_legal(registers, order) => return Outcome::Holds,
         _ => {}
     }
-    // By access: its place in an order that extends causality, if there is one.
+    // By access: its position in an order that extends causality, if there is one.
     let places = order.map(|order| {
         let mut places = vec![0_u32; order.len()];
         order.iter().enumerate().for_each(|(place, &id)| places[id as usize] = place as u32);
@@ -45,14 +45,14 @@ fn judge(registers: &Registers<'_, '_>, is_causal: bool) -> Outcome {
         let mut view = View::new(registers, session, scope);
         if let Err((write, read)) = view.saturate() {
             let precedence = Precedence::new(registers, scope, &view.links);
-            return Outcome::Broken(Contradiction::erased(&precedence, write, read));
+            return Outcome::Broken(Contradiction::initial_after_write(&precedence, write, read));
         }
         let forward = |places: &Vec<u32>| view.links.iter().all(|link| places[link.from as usize] < places[link.to as usize]);
-        if places.as_ref().is_some_and(forward) || arrange(registers, scope, &view.links, &points).is_some() {
+        if places.as_ref().is_some_and(forward) || topological_order(registers, scope, &view.links, &points).is_some() {
             continue;
         }
         let precedence = Precedence::new(registers, scope, &view.links);
-        let future = precedence.read_of_future().map(|read| Contradiction::future(&precedence, read));
+        let future = precedence.read_of_future().map(|read| Contradiction::read_of_future(&precedence, read));
         let contradiction = future.or_else(|| precedence.closing_link().map(|link| Contradiction::cycle(&precedence, link)));
         if let Some(contradiction) = contradiction {
             return Outcome::Broken(contradiction);
@@ -61,7 +61,7 @@ fn judge(registers: &Registers<'_, '_>, is_causal: bool) -> Outcome {
     Outcome::Holds
 }
 
-/// One session's view as far as it follows.
+/// The precedence derived for one session's view.
 struct View<'r, 't, 'h> {
     registers: &'r Registers<'t, 'h>,
     session: u32,
@@ -70,9 +70,9 @@ struct View<'r, 't, 'h> {
     linked: FxHashSet<(AccessId, AccessId)>,
     /// By target of a link.
     into: FxHashMap<AccessId, Vec<AccessId>>,
-    /// By session: the first access that is not known to come before.
+    /// By session: the first access that is not known to precede the current one.
     known: Vec<AccessId>,
-    /// By key: writes known to come before, without those known to come before one of them.
+    /// By key: the maximal writes known to precede the current access.
     newest: FxHashMap<u32, Vec<AccessId>>,
 }
 
@@ -90,25 +90,25 @@ impl<'r, 't, 'h> View<'r, 't, 'h> {
         }
     }
 
-    /// Adds all links that follow, or ends at a write before a read of the initial value.
+    /// Derives all links; fails at a write that precedes a read of the initial value.
     fn saturate(&mut self) -> Result<(), (AccessId, AccessId)> {
         while self.pass()? {}
         Ok(())
     }
 
-    /// Goes through the session once. Whether there is news for reads that were passed.
+    /// Goes through the session once. Returns whether a new link affects reads that were passed already.
     fn pass(&mut self) -> Result<bool, (AccessId, AccessId)> {
         self.known = self.registers.sessions.iter().map(|session| session.start).collect();
         self.newest.clear();
-        let mut is_news = false;
+        let mut has_new_links = false;
         for id in self.registers.sessions[self.session as usize].clone() {
             let access = *self.registers.access(id);
-            let Act::Read(source) = access.act else {
-                self.learn(id);
+            let AccessKind::Read(source) = access.kind else {
+                self.add_predecessors(id);
                 continue;
             };
-            let was_known = matches!(source, Source::Write(write) if self.is_known(write));
-            self.learn(id);
+            let source_was_known = matches!(source, Source::Write(write) if self.is_known(write));
+            self.add_predecessors(id);
             let newest = self.newest.entry(access.key).or_default();
             let Source::Write(found) = source else {
                 match newest.first() {
@@ -120,33 +120,33 @@ impl<'r, 't, 'h> View<'r, 't, 'h> {
             for write in overwritten.into_iter().filter(|&write| write != found) {
                 let is_in_order = self.registers.access(write).session == self.registers.access(found).session && write < found;
                 if !is_in_order && self.linked.insert((write, found)) {
-                    self.links.push(Link { from: write, to: found, read: id, rule: Rule::Overwritten });
+                    self.links.push(Link { from: write, to: found, read: id, rule: Rule::WriteBeforeSource });
                     self.into.entry(found).or_default().push(write);
-                    is_news |= was_known;
+                    has_new_links |= source_was_known;
                 }
             }
         }
-        Ok(is_news)
+        Ok(has_new_links)
     }
 
     fn is_known(&self, id: AccessId) -> bool {
         self.known[self.registers.access(id).session as usize] > id
     }
 
-    /// An access comes before what follows in the view, and so does all that comes before it.
-    fn learn(&mut self, id: AccessId) {
-        let mut agenda = vec![id];
-        while let Some(id) = agenda.pop() {
+    /// Records that an access, and everything that precedes it, precedes the rest of the session.
+    fn add_predecessors(&mut self, id: AccessId) {
+        let mut worklist = vec![id];
+        while let Some(id) = worklist.pop() {
             let session = self.registers.access(id).session as usize;
             let known = self.known[session];
             self.known[session] = known.max(id + 1);
             for at in known..id + 1 {
                 let access = self.registers.access(at);
-                if access.act == Act::Write {
+                if access.kind == AccessKind::Write {
                     self.newest.entry(access.key).or_default().push(at);
                 }
-                agenda.extend(self.scope.source(access));
-                agenda.extend(self.into.get(&at).into_iter().flatten());
+                worklist.extend(self.scope.source(access));
+                worklist.extend(self.into.get(&at).into_iter().flatten());
             }
         }
     }

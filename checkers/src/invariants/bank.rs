@@ -1,9 +1,9 @@
-//! Bank: money moves between accounts, and every read sees the same total.
+//! Bank: transfers move money between accounts, and every read returns balances with the same total.
 //!
-//! Under snapshot isolation a read of all accounts sees each transfer wholly or not at all, so balances always add up to the same total. A
-//! total that differs proves a read skew or a lost update.
+//! Under snapshot isolation a read of all accounts observes each transfer completely or not at all, so the balances always add up to the same
+//! total. A different total proves read skew or a lost update.
 //!
-//! Options: `total`, what balances add up to (without it, what most reads add up to); `accounts`, the accounts there are (without it, any);
+//! Options: `total`, the sum of all balances (default: the sum of most reads); `accounts`, the existing accounts (default: any);
 //! `negative-balances`, whether balances may be negative (false).
 
 use std::collections::BTreeMap;
@@ -11,25 +11,25 @@ use std::collections::BTreeMap;
 use elenchus_core::{Kind, Operation, Value};
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::intern::name;
-use super::order::succeeded;
+use super::interner::normalised_key;
+use super::real_time::succeeded;
 use super::report::short;
 use super::{Description, Evidence, Invariant, Part, Report, Shape, Word};
 use crate::options::{BuildError, OptionEntry, OptionValues};
 
-/// The checker of bank tests.
+/// The checker for bank workloads.
 #[derive(Clone, Debug, Default)]
 pub struct Bank {
-    /// What balances add up to; none for what most reads add up to.
+    /// The sum of all balances; `None` for the sum of most reads.
     pub total: Option<i64>,
-    /// The accounts there are; none for any.
+    /// The existing accounts; `None` for any.
     pub accounts: Option<Vec<Value>>,
     /// Whether balances may be negative.
     pub negative_balances: bool,
 }
 
-/// What is wrong with a read, the gravest first: one read has one fault, as in Jepsen.
-enum Fault<'h> {
+/// The error of a read, gravest first: as in Jepsen, one read counts as one error.
+enum ReadError<'h> {
     UnexpectedAccount(&'h Value),
     NilBalance(&'h Value),
     WrongTotal(i128),
@@ -39,8 +39,8 @@ enum Fault<'h> {
 impl Invariant for Bank {
     const DESCRIPTION: Description = Description {
         name: "bank",
-        about: "whether transfers between accounts preserve the total that every read sees",
-        proves: "every read saw the same total",
+        about: "whether transfers between accounts preserve the total balance that every read returns",
+        proves: "every read returned the same total",
         source: "jepsen.tests.bank",
         vocabulary: &[
             Word {
@@ -51,10 +51,10 @@ impl Invariant for Bank {
             Word { f: "read", input: Shape::Any, output: Shape::Map(&Shape::Either(&[Shape::Int("balance"), Shape::Nil])) },
         ],
         anomalies: &[
-            ("unexpected-account", "a read shows an account that does not exist"),
-            ("nil-balance", "a read shows an account without a balance"),
+            ("unexpected-account", "a read returned an account that does not exist"),
+            ("nil-balance", "a read returned an account without a balance"),
             ("wrong-total", "the balances of a read do not add up to the total"),
-            ("negative-balance", "a read shows a balance below zero"),
+            ("negative-balance", "a read returned a negative balance"),
         ],
         options: &[
             OptionEntry::new("total", "a whole number")
@@ -85,35 +85,38 @@ impl Invariant for Bank {
             return;
         };
         let accounts: Option<FxHashSet<Value>> =
-            self.accounts.as_ref().map(|accounts| accounts.iter().map(|it| name(it).into_owned()).collect());
+            self.accounts.as_ref().map(|accounts| accounts.iter().map(|it| normalised_key(it).into_owned()).collect());
         let (mut count, mut by_node, mut wrong_by_node) = (0, BTreeMap::new(), BTreeMap::new());
         for read in reads() {
             count += 1;
-            let fault = self.fault(read, total, accounts.as_ref());
+            let error = self.error(read, total, accounts.as_ref());
             if let Some(node) = read.node {
                 let slot = |groups: &mut BTreeMap<_, u64>| *groups.entry(node).or_default() += 1;
                 slot(&mut by_node);
-                if fault.is_some() {
+                if error.is_some() {
                     slot(&mut wrong_by_node);
                 }
             }
-            match fault {
+            match error {
                 None => {}
-                Some(Fault::UnexpectedAccount(account)) => report.found("unexpected-account", || {
-                    Evidence::new(format!("A read shows account {}, which does not exist.", short(account)), [read])
+                Some(ReadError::UnexpectedAccount(account)) => report.found("unexpected-account", || {
+                    Evidence::new(format!("A read returned account {}, which does not exist.", short(account)), [read])
                 }),
-                Some(Fault::NilBalance(account)) => report
-                    .found("nil-balance", || Evidence::new(format!("A read shows account {} without a balance.", short(account)), [read])),
-                Some(Fault::NegativeBalance(account, balance)) => report.found("negative-balance", || {
-                    Evidence::new(format!("A read shows account {} with a balance of {balance}.", short(account)), [read])
+                Some(ReadError::NilBalance(account)) => report.found("nil-balance", || {
+                    Evidence::new(format!("A read returned account {} without a balance.", short(account)), [read])
                 }),
-                Some(Fault::WrongTotal(sum)) => report.found("wrong-total", || {
+                Some(ReadError::NegativeBalance(account, balance)) => report.found("negative-balance", || {
+                    Evidence::new(format!("A read returned account {} with a balance of {balance}.", short(account)), [read])
+                }),
+                Some(ReadError::WrongTotal(sum)) => report.found("wrong-total", || {
                     let evidence =
                         Evidence::new(format!("The balances of a read add up to {sum}, not {total}."), witness.into_iter().chain([read]));
                     match witness {
                         None => evidence,
-                        Some(witness) => evidence
-                            .because(format!("Transfers preserve the total, and most reads, like {}, add up to {total}.", witness.invoked)),
+                        Some(witness) => evidence.because(format!(
+                            "Transfers preserve the total, and the balances of most reads, like {}, add up to {total}.",
+                            witness.invoked
+                        )),
                     }
                 }),
             }
@@ -126,8 +129,8 @@ impl Invariant for Bank {
 }
 
 impl Bank {
-    /// The total, and a read that shows it where it was not given: what most reads without another fault add up to, of several the one seen
-    /// first. None without reads.
+    /// Returns the expected total and, unless it is given as an option, a read that returned it: the most frequent sum, and of several the
+    /// earliest. `None` without reads.
     fn reference<'a, 'h: 'a>(&self, reads: impl Iterator<Item = &'a Operation<'h>>) -> Option<(i128, Option<&'a Operation<'h>>)> {
         let mut sums: FxHashMap<i128, (u64, &Operation<'_>)> = FxHashMap::default();
         for read in reads {
@@ -141,21 +144,21 @@ impl Bank {
         Some((most.0, Some(most.1.1)))
     }
 
-    fn fault<'h>(&self, read: &Operation<'h>, total: i128, accounts: Option<&FxHashSet<Value>>) -> Option<Fault<'h>> {
-        let unexpected = accounts.and_then(|known| balances(read).find(|(account, _)| !known.contains(&*name(account))));
+    fn error<'h>(&self, read: &Operation<'h>, total: i128, accounts: Option<&FxHashSet<Value>>) -> Option<ReadError<'h>> {
+        let unexpected = accounts.and_then(|known| balances(read).find(|(account, _)| !known.contains(&*normalised_key(account))));
         if let Some((account, _)) = unexpected {
-            return Some(Fault::UnexpectedAccount(account));
+            return Some(ReadError::UnexpectedAccount(account));
         }
         if let Some((account, _)) = balances(read).find(|(_, balance)| balance.is_nil()) {
-            return Some(Fault::NilBalance(account));
+            return Some(ReadError::NilBalance(account));
         }
         let sum = balances(read).filter_map(|(_, balance)| balance.as_int()).map(i128::from).sum();
         if sum != total {
-            return Some(Fault::WrongTotal(sum));
+            return Some(ReadError::WrongTotal(sum));
         }
         let mut negative =
             balances(read).filter_map(|(account, balance)| Some((account, balance.as_int().filter(|balance| *balance < 0)?)));
-        negative.next().filter(|_| !self.negative_balances).map(|(account, balance)| Fault::NegativeBalance(account, balance))
+        negative.next().filter(|_| !self.negative_balances).map(|(account, balance)| ReadError::NegativeBalance(account, balance))
     }
 }
 

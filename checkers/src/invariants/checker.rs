@@ -10,24 +10,24 @@ use crate::options::{BuildError, OptionValues};
 
 /// The operations on one object.
 pub struct Part<'h> {
-    /// The history they are from.
+    /// The whole history.
     pub history: &'h History,
     /// The object's key, where the history has several.
     pub key: Option<&'h Value>,
-    /// Its operations in order of invocation, failed ones too.
+    /// Its operations in order of invocation, including failed ones.
     pub operations: Vec<Operation<'h>>,
 }
 
 impl Part<'_> {
-    /// When an event was, in nanoseconds.
+    /// Returns the time of an event in nanoseconds.
     pub fn time(&self, event: EventIndex) -> u64 {
         self.history.events.get(event.0 as usize).map_or(0, |event| event.time.0)
     }
 }
 
-/// A promise over the operations on one object.
+/// An invariant over the operations on one object.
 pub trait Invariant: Send + Sync + Sized {
-    /// Its name, words and anomalies.
+    /// Its name, operations and anomalies.
     const DESCRIPTION: Description;
 
     /// Builds it from the options that a plan sets.
@@ -36,11 +36,11 @@ pub trait Invariant: Send + Sync + Sized {
     /// When an option has a value that it cannot have.
     fn from_options(options: &OptionValues<'_>) -> Result<Self, BuildError>;
 
-    /// Judges the operations on one object; all of them are in the vocabulary.
+    /// Checks the operations on one object; all of them fit the vocabulary.
     fn judge(&self, part: &Part<'_>, report: &mut Report);
 }
 
-/// Decides one invariant for every object of a history.
+/// Checks one invariant for every object of a history.
 pub struct Checked<I>(pub I);
 
 impl<I: Invariant> Checker for Checked<I> {
@@ -58,13 +58,13 @@ pub(crate) fn check_invariant<I: Invariant>(invariant: &I, history: &History) ->
     let description = I::DESCRIPTION;
     let operations = match history.operations() {
         Ok(operations) => operations,
-        Err(error) => return unknown(&description, format!("the history cannot be judged: {error}")),
+        Err(error) => return unknown(&description, format!("the history cannot be checked: {error}")),
     };
     if let Some(foreign) = operations.iter().find(|operation| !description.admits(operation)) {
         return unknown(
             &description,
             format!(
-                "event {}: `{}` is no operation that this checker knows; it knows: {}",
+                "event {}: unsupported operation `{}`; supported: {}",
                 foreign.completed.filter(|_| foreign.output.is_some()).unwrap_or(foreign.invoked),
                 super::report::short(foreign),
                 description.words()
@@ -94,7 +94,7 @@ fn unknown(description: &Description, summary: String) -> Finding {
     Finding { checker: description.name.to_owned(), verdict: Verdict::Unknown, summary, anomalies: Vec::new(), details: json!({}) }
 }
 
-/// Splits operations by key, in order of first appearance, where keys are independent.
+/// Partitions operations by key, in order of first appearance, if keys are independent.
 fn parts<'h>(history: &'h History, operations: Vec<Operation<'h>>, by_key: bool) -> Vec<Part<'h>> {
     if !by_key || operations.iter().all(|operation| operation.key.is_none()) {
         return vec![Part { history, key: None, operations }];

@@ -1,16 +1,16 @@
-//! Convergence: after healing, all replicas hold the same, and only what the updates allow.
+//! Convergence: after healing, all replicas have the same state, and one that the updates allow.
 //!
-//! The last read of each node is its final state; it must be made after faults were healed and replication had its time. Updates that crashed,
-//! or were answered only after the first of these reads had begun, are *open*: they may have reached some replicas and not others, so that a
-//! difference that they explain proves nothing.
+//! The last read of each node is its final state; it must be made after faults are healed and replication has had time to complete. Updates that
+//! crashed, or completed only after the first of these reads began, are *open*: they may have reached some replicas and not others, so a difference
+//! that they explain proves nothing.
 //!
-//! Option: `data`, what is replicated, and with it the law that is judged (register):
+//! Option: `data`, the replicated data type, which determines the merge rule (register):
 //!
-//! | data | operations | what must hold of final states |
+//! | data | operations | condition on final states |
 //! | --- | --- | --- |
-//! | `register` | `write v` | last writer wins: somebody wrote it, and the node that took the write took no other after it |
-//! | `set` | `add v`, `remove v` | observed-remove: what was added after every remove is there; what was added and then removed at the same node is not |
-//! | `counter` | `add n`, `increment`, `decrement` | the sum of all updates, give or take the open ones |
+//! | `register` | `write v` | last writer wins: the value was written, and the node that took the write took no later one |
+//! | `set` | `add v`, `remove v` | observed-remove: elements added after every remove are present; those added and later removed at the same node are not |
+//! | `counter` | `add n`, `increment`, `decrement` | the sum of all updates, with or without the open ones |
 
 mod counter;
 mod register;
@@ -19,45 +19,45 @@ mod set;
 use elenchus_core::{EventIndex, Kind, NodeIndex, Operation};
 use rustc_hash::FxHashMap;
 
-use super::order::{succeeded, succeeded_by};
+use super::real_time::{succeeded, succeeded_by};
 use super::{Description, Evidence, Invariant, Part, Report, Shape, Word};
 use crate::options::{BuildError, OptionEntry, OptionValues};
 
-/// What replicas hold.
+/// The replicated data type.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Replicated {
-    /// One value; the last writer wins.
+    /// A last-writer-wins register.
     #[default]
     Register,
-    /// Elements that can be removed; an add wins over a remove that did not see it.
+    /// An observed-remove set: an add wins over a concurrent remove.
     Set,
-    /// A number that is added to.
+    /// A counter.
     Counter,
 }
 
-/// The checker of replicas.
+/// The checker for the convergence of replicas.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Convergence {
-    /// What is replicated.
+    /// The replicated data type.
     pub data: Replicated,
 }
 
-/// The final states, and the operations before them.
+/// The final reads, and all operations.
 struct Finals<'a, 'h> {
     operations: &'a [Operation<'h>],
     /// The last read of each node, in order of completion.
     reads: Vec<&'a Operation<'h>>,
-    /// Where the first of them begins.
+    /// The invocation of the first of them.
     begun: EventIndex,
 }
 
 impl Finals<'_, '_> {
-    /// Whether an update had certainly taken effect at some replica before the final reads.
+    /// Returns whether an update had certainly taken effect at some replica before the final reads.
     fn is_settled(&self, update: &Operation<'_>) -> bool {
         succeeded_by(update, self.begun)
     }
 
-    /// Whether an update may still be on its way.
+    /// Returns whether an update may still be in flight.
     fn is_open(&self, update: &Operation<'_>) -> bool {
         update.kind != Kind::Fail && !self.is_settled(update)
     }
@@ -66,8 +66,8 @@ impl Finals<'_, '_> {
 impl Invariant for Convergence {
     const DESCRIPTION: Description = Description {
         name: "convergence",
-        about: "whether replicas hold the same after healing, and what the updates allow",
-        proves: "the replicas hold the same, and what the updates allow",
+        about: "whether replicas converge after healing, to a state that the updates allow",
+        proves: "the replicas converged to a state that the updates allow",
         source: "Shapiro et al., A comprehensive study of convergent and commutative replicated data types (INRIA 7506, 2011)",
         vocabulary: &[
             Word { f: "write", input: Shape::Some("v"), output: Shape::Any },
@@ -78,13 +78,13 @@ impl Invariant for Convergence {
             Word { f: "read", input: Shape::Any, output: Shape::Any },
         ],
         anomalies: &[
-            ("diverged", "two replicas differ in the end"),
-            ("lost", "a replica lacks what must be there"),
-            ("resurrected", "a replica has what was removed by whoever had seen it"),
-            ("overwritten", "a replica has a value that its node had overwritten"),
-            ("unexpected", "a replica has what nobody wrote"),
-            ("aborted", "a replica has what only a failed update wrote"),
-            ("wrong-count", "a replica counts what the updates cannot sum to"),
+            ("diverged", "the final states of two replicas differ"),
+            ("lost", "a replica lost an update"),
+            ("resurrected", "a replica has an element that was removed at the node that had added it"),
+            ("overwritten", "a replica has a value that was overwritten at the node that took the write"),
+            ("unexpected", "a replica has a value that was never written (phantom)"),
+            ("aborted", "a replica has a value whose update failed"),
+            ("wrong-count", "a replica has a count that is not a possible sum of the updates"),
         ],
         options: &[OptionEntry::new("data", "`register`, `set` or `counter`")
             .default("register")
@@ -117,11 +117,11 @@ impl Invariant for Convergence {
         let mut reads: Vec<&Operation<'_>> = last.into_values().collect();
         reads.sort_unstable_by_key(|read| read.completed);
         let Some(begun) = reads.iter().map(|read| read.invoked).min() else {
-            report.doubt("no read of a named node succeeded");
+            report.doubt("no read with a node succeeded");
             return;
         };
         if reads.len() < 2 {
-            report.doubt("only one node was read, so that replicas cannot be compared");
+            report.doubt("only one node was read, so there are no replicas to compare");
         }
         report.count("replicas", reads.len() as u64);
         let finals = Finals { operations, reads, begun };
@@ -134,8 +134,8 @@ impl Invariant for Convergence {
     }
 }
 
-/// A replica that holds what it cannot.
+/// Evidence of a replica with an impossible final state.
 fn holds<'a, 'h: 'a>(part: &Part<'_>, read: &'a Operation<'h>, what: &str, proof: impl IntoIterator<Item = &'a Operation<'h>>) -> Evidence {
     let node = read.node.map_or_else(String::new, |node| part.history.node_name(node));
-    Evidence::new(format!("In the end {node} {what}."), proof.into_iter().chain([read]))
+    Evidence::new(format!("The final state of {node} {what}."), proof.into_iter().chain([read]))
 }

@@ -1,28 +1,28 @@
-//! Counter: every read lies between what was certainly added and what may have been.
+//! Counter: every read is between the sum of the adds that had certainly taken effect and the sum of those that may have.
 //!
-//! A read must be at least the sum of the adds that had succeeded before it was asked, and at most the sum of those that were asked before it
-//! was answered and did not fail. An add that is uncertain at that moment widens the bounds downwards when it is negative and upwards when it is
-//! positive. Weaker than linearizability, and as strong as a count that nobody can order can be.
+//! A read must be at least the sum of the adds that completed before it was invoked, and at most the sum of those that were invoked before it
+//! completed and did not fail. An add that is uncertain at that time lowers the lower bound if it is negative and raises the upper bound if it is
+//! positive. This is weaker than linearizability.
 //!
-//! Option: `initial`, what the counter begins at (0).
+//! Option: `initial`, the initial value of the counter (0).
 
 use elenchus_core::{Kind, Operation};
 
-use super::order::{Moment, moments};
+use super::real_time::{Moment, moments};
 use super::{Description, Evidence, Invariant, Part, Report, Shape, Word};
 use crate::options::{BuildError, OptionEntry, OptionValues};
 
-/// The checker of a counter by bounds.
+/// The checker for the bounds of a counter's reads.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct CounterBounds {
-    /// What the counter begins at.
+    /// The initial value of the counter.
     pub initial: i64,
 }
 
-/// How many adds are named in the proof that a read is too low.
+/// The maximum number of adds in the evidence for a read that is too low.
 const NAMED: usize = 16;
 
-/// What an operation adds; none for a read.
+/// Returns the amount that an operation adds; `None` for a read.
 pub(super) fn addend(operation: &Operation<'_>) -> Option<i128> {
     match operation.f.as_str() {
         "add" => operation.input.as_int().map(i128::from),
@@ -32,7 +32,7 @@ pub(super) fn addend(operation: &Operation<'_>) -> Option<i128> {
     }
 }
 
-/// Sums of adds, those above zero apart from those below.
+/// The sum of positive adds and the sum of negative ones.
 #[derive(Clone, Copy, Default)]
 struct Sums {
     above: i128,
@@ -48,7 +48,7 @@ impl Sums {
 impl Invariant for CounterBounds {
     const DESCRIPTION: Description = Description {
         name: "counter",
-        about: "whether every read of a counter lies between the sum of what was added and of what may have been",
+        about: "whether every read of a counter is between the certain and the possible sum of the adds",
         proves: "every read was within its bounds",
         source: "jepsen.checker/counter",
         vocabulary: &[
@@ -58,8 +58,8 @@ impl Invariant for CounterBounds {
             Word { f: "read", input: Shape::Any, output: Shape::Int("n") },
         ],
         anomalies: &[
-            ("too-low", "a read is lower than what had certainly been added"),
-            ("too-high", "a read is higher than all that may have been added"),
+            ("too-low", "a read is lower than the sum of the adds that had certainly taken effect"),
+            ("too-high", "a read is higher than the sum of the adds that may have taken effect"),
         ],
         options: &[OptionEntry::new("initial", "a whole number").default("0").example("10").about("the counter's value at first")],
         splits_by_key: true,
@@ -72,12 +72,12 @@ impl Invariant for CounterBounds {
     fn judge(&self, part: &Part<'_>, report: &mut Report) {
         let operations = &part.operations;
         let (mut certain, mut possible) = (Sums::default(), Sums::default());
-        // What was certain when a read that is still open was asked.
+        // By open read: the certain sums when it was invoked.
         let mut open: rustc_hash::FxHashMap<usize, Sums> = rustc_hash::FxHashMap::default();
         let (mut reads, mut widths) = (0, 0);
         for moment in moments(operations) {
             match moment {
-                Moment::Asked(at) => match addend(&operations[at]) {
+                Moment::Invoked(at) => match addend(&operations[at]) {
                     Some(_) if operations[at].kind == Kind::Fail => {}
                     Some(addend) => possible.add(addend),
                     None if operations[at].kind == Kind::Ok => {
@@ -85,33 +85,33 @@ impl Invariant for CounterBounds {
                     }
                     None => {}
                 },
-                Moment::Succeeded(at) => {
+                Moment::Completed(at) => {
                     let read = &operations[at];
                     if let Some(addend) = addend(read) {
                         certain.add(addend);
                         continue;
                     }
-                    let (Some(certain), Some(told)) = (open.remove(&at), read.output.and_then(|output| output.as_int())) else {
+                    let (Some(certain), Some(result)) = (open.remove(&at), read.output.and_then(|output| output.as_int())) else {
                         continue;
                     };
                     let initial = i128::from(self.initial);
                     let (lower, upper) = (initial + certain.above + possible.below, initial + certain.below + possible.above);
                     reads += 1;
                     widths += u64::from(lower != upper);
-                    if i128::from(told) < lower {
+                    if i128::from(result) < lower {
                         report.found("too-low", || {
-                            let needed = lower - i128::from(told);
+                            let needed = lower - i128::from(result);
                             let adds = largest(operations, read, needed);
-                            Evidence::new(format!("A read shows {told}; at least {lower} had been added."), adds.into_iter().chain([read]))
+                            Evidence::new(format!("A read returned {result}, which is below the lower bound {lower}."), adds.into_iter().chain([read]))
                                 .because(format!(
-                                    "All the adds that had succeeded before the read sum to at least {lower}, {needed} more than it shows."
+                                    "The adds that completed before the read was invoked sum to at least {lower}, {needed} more than it returned."
                                 ))
                         });
-                    } else if i128::from(told) > upper {
+                    } else if i128::from(result) > upper {
                         report.found("too-high", || {
-                            Evidence::new(format!("A read shows {told}; at most {upper} can have been added."), [read]).because(format!(
-                                "All the adds that were asked for before the read was answered, and did not fail, sum to at most {upper}."
-                            ))
+                            Evidence::new(format!("A read returned {result}, which is above the upper bound {upper}."), [read]).because(
+                                format!("The adds that were invoked before the read completed, and did not fail, sum to at most {upper}."),
+                            )
                         });
                     }
                 }
@@ -125,11 +125,11 @@ impl Invariant for CounterBounds {
     }
 }
 
-/// Adds that had succeeded before a read: the largest, as many as it takes to exceed what is missing, or as many as are named.
+/// Returns the largest adds that completed before a read: as many as it takes to exceed the missing amount, [`NAMED`] at most.
 fn largest<'a, 'h>(operations: &'a [Operation<'h>], read: &Operation<'_>, needed: i128) -> Vec<&'a Operation<'h>> {
     let before = operations.iter().take_while(|operation| operation.invoked < read.invoked);
     let mut adds: Vec<(i128, &Operation<'_>)> = before
-        .filter(|it| super::order::precedes(it, read))
+        .filter(|it| super::real_time::precedes(it, read))
         .filter_map(|it| Some((addend(it).filter(|addend| *addend > 0)?, it)))
         .collect();
     adds.sort_by_key(|(addend, add)| (std::cmp::Reverse(*addend), add.invoked));

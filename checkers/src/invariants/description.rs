@@ -1,4 +1,4 @@
-//! Invariants described as data: their operations, anomalies and options. Documentation and the checkers themselves read the same table.
+//! Descriptions of checkers as data: the supported operations and the anomalies, for validation and documentation.
 
 use std::fmt;
 
@@ -8,61 +8,61 @@ use crate::options::OptionEntry;
 
 /// A checker of one invariant, described.
 pub struct Description {
-    /// Its name, as plans have it.
+    /// Its name in plans.
     pub name: &'static str,
-    /// What it decides, in one sentence.
+    /// What it checks, in one sentence.
     pub about: &'static str,
-    /// What a valid verdict has proved, as the end of a sentence that begins with the number of operations.
+    /// What a valid verdict proves; follows the number of operations in the summary.
     pub proves: &'static str,
     /// Where the invariant is defined.
     pub source: &'static str,
-    /// The operations it knows.
+    /// The supported operations.
     pub vocabulary: &'static [Word],
-    /// Its anomalies, each with what it is.
+    /// Its anomalies, each with its meaning.
     pub anomalies: &'static [(&'static str, &'static str)],
-    /// The options it takes.
+    /// Its options.
     pub options: &'static [OptionEntry],
     /// Whether operations with different keys concern independent objects.
     pub splits_by_key: bool,
 }
 
-/// One operation that a checker knows.
+/// One supported operation.
 pub struct Word {
     /// The function.
     pub f: &'static str,
-    /// What it is asked with.
+    /// The shape of its argument.
     pub input: Shape,
-    /// What it is told when `ok`.
+    /// The shape of its result when `ok`.
     pub output: Shape,
 }
 
-/// The form of a value.
+/// The shape of a value.
 #[derive(Clone, Copy)]
 pub enum Shape {
-    /// Anything, or nothing; it is not looked at.
+    /// Any value, including nil.
     Any,
-    /// Nothing.
+    /// Nil.
     Nil,
-    /// Anything but nil, under a name for people.
+    /// Any value but nil, with a name for messages.
     Some(&'static str),
-    /// A whole number, under a name for people.
+    /// An integer, with a name for messages.
     Int(&'static str),
     /// One of these words.
     Text(&'static [&'static str]),
     /// A list of any length.
     List(&'static Shape),
-    /// A list of exactly these.
+    /// A list of exactly these elements.
     Tuple(&'static [Shape]),
-    /// A map from anything to this.
+    /// A map from any keys to this shape.
     Map(&'static Shape),
-    /// A map that has at least these text keys.
+    /// A map with at least these text keys.
     Fields(&'static [(&'static str, Shape)]),
-    /// One of these.
+    /// One of these shapes.
     Either(&'static [Shape]),
 }
 
 impl Shape {
-    /// Whether a value has this form.
+    /// Returns whether a value has this shape.
     pub fn fits(&self, value: &Value) -> bool {
         match (self, value) {
             (Shape::Any, _) | (Shape::Nil, Value::Nil) | (Shape::Int(_), Value::Int(_)) => true,
@@ -122,7 +122,7 @@ impl fmt::Display for Word {
 }
 
 impl Description {
-    /// Whether an operation is one that the checker knows. Failed operations did not happen, so any are.
+    /// Returns whether an operation is supported. Failed operations did not take effect and are always supported.
     pub fn admits(&self, operation: &Operation<'_>) -> bool {
         operation.kind == Kind::Fail
             || self.vocabulary.iter().any(|word| {
@@ -130,7 +130,7 @@ impl Description {
             })
     }
 
-    /// The vocabulary in one line.
+    /// Formats the vocabulary in one line.
     pub fn words(&self) -> String {
         self.vocabulary.iter().map(Word::to_string).collect::<Vec<_>>().join("; ")
     }

@@ -1,17 +1,17 @@
-//! What became of the attempts to put a value into a collection.
+//! The attempts to add each element to a collection, and their outcomes.
 
 use elenchus_core::{EventIndex, Kind, Operation, Value};
 
-use super::intern::Interner;
+use super::interner::Interner;
 
-/// The attempts to put one value in.
+/// The attempts to add one element.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Attempts {
-    /// How many may have happened: those that did not fail.
+    /// The number of attempts that may have taken effect: those that did not fail.
     pub(super) possible: u32,
-    /// How many succeeded.
+    /// The number of attempts that succeeded.
     pub(super) acknowledged: u32,
-    /// The position of the first that may have happened.
+    /// The position of the first that may have taken effect.
     pub(super) first: Option<u32>,
     /// The position of the one that was acknowledged first.
     pub(super) first_acknowledged: Option<u32>,
@@ -19,26 +19,26 @@ pub(super) struct Attempts {
     pub(super) failed: Option<u32>,
 }
 
-/// Every value that was put in or taken out, numbered, with the attempts to put it in.
+/// Every element that was added or read, numbered, with the attempts to add it.
 #[derive(Default)]
 pub(super) struct Elements<'h> {
-    /// The numbers.
+    /// The numbers of elements.
     pub(super) interner: Interner<'h>,
     attempts: Vec<Attempts>,
 }
 
-/// Why a value cannot have come out.
-pub(super) enum Unfounded<'a, 'h> {
-    /// Nobody put it in.
-    NeverPut,
-    /// Whoever put it in did so later.
-    PutLater(&'a Operation<'h>),
-    /// Whoever put it in was told that it failed.
-    PutFailed(&'a Operation<'h>),
+/// Why a read element is a phantom.
+pub(super) enum Phantom<'a, 'h> {
+    /// No operation added it.
+    NeverAdded,
+    /// The first operation that added it was invoked later.
+    AddedLater(&'a Operation<'h>),
+    /// The operation that added it failed.
+    AddFailed(&'a Operation<'h>),
 }
 
 impl<'h> Elements<'h> {
-    /// Gathers the attempts with a function. O(n).
+    /// Collects the attempts by the function `f`. O(n).
     pub(super) fn new(operations: &[Operation<'h>], f: &str) -> Elements<'h> {
         let mut elements = Elements::default();
         for (at, operation) in operations.iter().enumerate().filter(|(_, operation)| operation.f == f) {
@@ -61,7 +61,7 @@ impl<'h> Elements<'h> {
         elements
     }
 
-    /// The number of a value.
+    /// Returns the number of an element.
     pub(super) fn id(&mut self, value: &'h Value) -> usize {
         let id = self.interner.intern(value);
         if id == self.attempts.len() {
@@ -70,26 +70,26 @@ impl<'h> Elements<'h> {
         id
     }
 
-    /// The attempts to put a value in.
+    /// Returns the attempts to add an element.
     pub(super) fn of(&self, id: usize) -> Attempts {
         self.attempts.get(id).copied().unwrap_or_default()
     }
 
-    /// How many values there are.
+    /// Returns the number of distinct elements.
     pub(super) fn len(&self) -> usize {
         self.attempts.len()
     }
 
-    /// Why a value cannot have been in before an event, if it cannot.
-    pub(super) fn unfounded<'a>(&self, id: usize, by: EventIndex, operations: &'a [Operation<'h>]) -> Option<Unfounded<'a, 'h>> {
+    /// Returns why an element cannot have been in the collection by an event, if it cannot.
+    pub(super) fn phantom<'a>(&self, id: usize, by: EventIndex, operations: &'a [Operation<'h>]) -> Option<Phantom<'a, 'h>> {
         let attempts = self.of(id);
         match (attempts.first, attempts.failed) {
             (Some(first), _) => {
                 let first = &operations[first as usize];
-                (first.invoked > by).then_some(Unfounded::PutLater(first))
+                (first.invoked > by).then_some(Phantom::AddedLater(first))
             }
-            (None, Some(failed)) => Some(Unfounded::PutFailed(&operations[failed as usize])),
-            (None, None) => Some(Unfounded::NeverPut),
+            (None, Some(failed)) => Some(Phantom::AddFailed(&operations[failed as usize])),
+            (None, None) => Some(Phantom::NeverAdded),
         }
     }
 }

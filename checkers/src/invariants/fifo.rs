@@ -1,38 +1,38 @@
-//! FIFO per producer: the values of one producer come out in the order in which it put them in.
+//! FIFO per producer: the messages of one producer are delivered in the order in which it enqueued them.
 //!
-//! The promise of most message brokers, weaker than one order for all. A producer is a process, which does one thing at a time, so its order
-//! is certain. Two values are out of order where the later one had come out before the earlier one was asked for: in real time over all
-//! consumers (`order: queue`), or at one consumer (`order: consumer`). When a value comes out more than once its first delivery counts. An
-//! acknowledged value that never came out while a later one of the same producer did was skipped, unless a crashed dequeue may have taken it.
+//! The guarantee of most message brokers, weaker than one total order. A producer is a process, which invokes one operation at a time, so its order
+//! is certain. Two messages are reordered if the later one was delivered before the dequeue of the earlier one was invoked: in real time over all
+//! consumers (`order: queue`), or at one consumer (`order: consumer`). If a message is delivered more than once, its first delivery counts. An
+//! acknowledged message that was never delivered while a later one of the same producer was is skipped, unless a crashed dequeue may have removed it.
 //!
-//! Options: `order` (queue); `crashed-dequeues-take`, whether a crashed dequeue may have taken a value (true).
+//! Options: `order` (queue); `crashed-dequeues-take`, whether a crashed dequeue may have removed a message (true).
 
 use elenchus_core::{EventIndex, Kind, Operation, Process};
 use rustc_hash::FxHashMap;
 
 use super::elements::Elements;
-use super::order::end;
+use super::real_time::end;
 use super::report::short;
-use super::total_queue::{VOCABULARY, takable, taken};
+use super::total_queue::{VOCABULARY, dequeued, max_removed_by_crashes};
 use super::{Description, Evidence, Invariant, Part, Report};
 use crate::options::{BuildError, OptionEntry, OptionValues};
 
-/// Whose order of deliveries is held against that of the producers.
+/// The delivery order that must agree with the producers' order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DeliveryOrder {
-    /// Real time, over all consumers.
+    /// Real-time order over all consumers.
     #[default]
     Queue,
-    /// Each consumer's own.
+    /// The order at each consumer.
     Consumer,
 }
 
-/// The checker of order per producer.
+/// The checker for FIFO order per producer.
 #[derive(Clone, Copy, Debug)]
 pub struct Fifo {
-    /// Whose order counts.
+    /// The delivery order that is checked.
     pub order: DeliveryOrder,
-    /// Whether a crashed dequeue may have taken a value.
+    /// Whether a crashed dequeue may have removed a message.
     pub crashed_dequeues_take: bool,
 }
 
@@ -42,25 +42,25 @@ impl Default for Fifo {
     }
 }
 
-/// One value that may have been enqueued, and its first delivery.
+/// A message that may have been enqueued, and its first delivery.
 struct Message {
     enqueue: u32,
-    /// The delivery that was asked for first: which operation, and where among what it took.
-    asked: Option<(EventIndex, u32, u32)>,
-    /// The delivery that ended first.
-    ended: Option<(EventIndex, u32)>,
+    /// The delivery that was invoked first: its invocation, operation and position among the elements of that operation.
+    invoked: Option<(EventIndex, u32, u32)>,
+    /// The delivery that completed first.
+    completed: Option<(EventIndex, u32)>,
 }
 
 impl Invariant for Fifo {
     const DESCRIPTION: Description = Description {
         name: "fifo",
-        about: "whether the values of each producer are dequeued in the order in which it enqueued them",
-        proves: "the values of every producer came out in its order",
+        about: "whether the messages of each producer are dequeued in the order in which it enqueued them",
+        proves: "the messages of every producer were dequeued in order",
         source: "the ordering guarantee of message brokers, for example AMQP 0-9-1, section 4.7",
         vocabulary: VOCABULARY,
         anomalies: &[
-            ("reordered", "a value came out after a later one of the same producer"),
-            ("skipped", "an acknowledged value never came out, but a later one of the same producer did"),
+            ("reordered", "a message was dequeued after a later one of the same producer"),
+            ("skipped", "an acknowledged message was never dequeued, but a later one of the same producer was"),
         ],
         options: &[
             OptionEntry::new("order", "`queue` or `consumer`")
@@ -86,7 +86,10 @@ impl Invariant for Fifo {
         let operations = &part.operations;
         let elements = Elements::new(operations, "enqueue");
         if let Some(id) = (0..elements.len()).find(|&id| elements.of(id).possible > 1) {
-            report.doubt(format!("{} was enqueued more than once, so that its order is not certain", short(elements.interner.value(id))));
+            report.doubt(format!(
+                "{} was enqueued more than once, so its order is ambiguous; enqueue unique values",
+                short(elements.interner.value(id))
+            ));
             return;
         }
         let mut messages: Vec<Message> = Vec::with_capacity(elements.len());
@@ -96,22 +99,22 @@ impl Invariant for Fifo {
             if let Some(id) = elements.interner.find(enqueue.input) {
                 of_element[id] = messages.len() as u32;
                 producers.entry(enqueue.process).or_default().push(messages.len() as u32);
-                messages.push(Message { enqueue: at as u32, asked: None, ended: None });
+                messages.push(Message { enqueue: at as u32, invoked: None, completed: None });
             }
         }
         for (at, operation) in (0_u32..).zip(operations) {
-            for (place, value) in (0_u32..).zip(taken(operation)) {
+            for (place, value) in (0_u32..).zip(dequeued(operation)) {
                 let message = elements.interner.find(value).and_then(|id| messages.get_mut(of_element[id] as usize));
                 if let Some(message) = message {
-                    message.asked.get_or_insert((operation.invoked, at, place));
-                    if message.ended.is_none_or(|(earliest, _)| end(operation) < earliest) {
-                        message.ended = Some((end(operation), at));
+                    message.invoked.get_or_insert((operation.invoked, at, place));
+                    if message.completed.is_none_or(|(earliest, _)| end(operation) < earliest) {
+                        message.completed = Some((end(operation), at));
                     }
                 }
             }
         }
-        if operations.iter().all(|operation| taken(operation).is_empty()) {
-            report.doubt("nothing was dequeued");
+        if operations.iter().all(|operation| dequeued(operation).is_empty()) {
+            report.doubt("no message was dequeued");
         }
         let mut producers: Vec<Vec<u32>> = producers.into_values().collect();
         producers.sort_unstable();
@@ -120,8 +123,8 @@ impl Invariant for Fifo {
             self.reordered(operations, &messages, sent, report);
             let mut later = None;
             for &message in sent.iter().rev() {
-                let Message { enqueue, ended, .. } = messages[message as usize];
-                match (ended, later) {
+                let Message { enqueue, completed, .. } = messages[message as usize];
+                match (completed, later) {
                     (Some((_, by)), _) => later = Some(by),
                     (None, Some(by)) if operations[enqueue as usize].kind == Kind::Ok => skipped.push((enqueue, by)),
                     (None, _) => {}
@@ -129,18 +132,18 @@ impl Invariant for Fifo {
             }
         }
         let last = skipped.iter().map(|(_, by)| end(&operations[*by as usize])).max().unwrap_or(EventIndex(0));
-        let crashed = if self.crashed_dequeues_take { takable(operations, last) } else { 0 };
+        let crashed = if self.crashed_dequeues_take { max_removed_by_crashes(operations, last) } else { 0 };
         if (skipped.len() as u64) <= crashed && !skipped.is_empty() {
-            report.doubt(format!("{} values were passed over, but crashed dequeues may have taken them", skipped.len()));
+            report.doubt(format!("{} messages were skipped, but crashed dequeues may have removed them", skipped.len()));
             return;
         }
         for (enqueue, by) in skipped.into_iter().skip(crashed as usize) {
             let (enqueue, by) = (&operations[enqueue as usize], &operations[by as usize]);
             report.found("skipped", || {
-                let description = format!("{} never came out, but what its producer enqueued later did.", short(enqueue.input));
+                let description = format!("{} was never dequeued, but a later message of its producer was.", short(enqueue.input));
                 let later = operations
                     .iter()
-                    .find(|it| it.process == enqueue.process && it.invoked > enqueue.invoked && taken(by).contains(it.input));
+                    .find(|it| it.process == enqueue.process && it.invoked > enqueue.invoked && dequeued(by).contains(it.input));
                 Evidence::new(description, [enqueue, by].into_iter().chain(later))
             });
         }
@@ -148,45 +151,48 @@ impl Invariant for Fifo {
 }
 
 impl Fifo {
-    /// Reports the values of a producer that came out after a later one.
+    /// Reports the messages of a producer that were dequeued after a later one.
     fn reordered(&self, operations: &[Operation<'_>], messages: &[Message], sent: &[u32], report: &mut Report) {
-        // Of the later messages: the one that ended first; at each consumer, the one whose delivery was asked for first.
+        // Of the later messages: the one whose delivery completed first; at each consumer, the one whose delivery was invoked first.
         let mut first: Option<(EventIndex, u32, u32)> = None;
         let mut at_consumer: FxHashMap<Process, (EventIndex, u32, u32, u32)> = FxHashMap::default();
-        // Within one drain: the place of the first later message.
+        // Within one drain: the position of the first later message.
         let mut in_drain: FxHashMap<u32, (u32, u32)> = FxHashMap::default();
         for &number in sent.iter().rev() {
-            let Message { enqueue, asked, ended } = messages[number as usize];
-            let (Some((asked, taker, place)), Some((ended, ender))) = (asked, ended) else {
+            let Message { enqueue, invoked, completed } = messages[number as usize];
+            let (Some((invoked, dequeue, place)), Some((completed, completing))) = (invoked, completed) else {
                 continue;
             };
-            let consumer = operations[taker as usize].process;
+            let consumer = operations[dequeue as usize].process;
             let before = match self.order {
-                DeliveryOrder::Queue => first.filter(|(end, ..)| *end < asked).map(|(_, number, by)| (number, by)),
+                DeliveryOrder::Queue => first.filter(|(end, ..)| *end < invoked).map(|(_, number, by)| (number, by)),
                 DeliveryOrder::Consumer => {
-                    at_consumer.get(&consumer).filter(|first| (first.0, first.1) < (asked, place)).map(|first| (first.2, first.3))
+                    at_consumer.get(&consumer).filter(|first| (first.0, first.1) < (invoked, place)).map(|first| (first.2, first.3))
                 }
             };
-            let same_drain = in_drain.get(&taker).filter(|(first, _)| *first < place).map(|(_, number)| (*number, taker));
+            let same_drain = in_drain.get(&dequeue).filter(|(first, _)| *first < place).map(|(_, number)| (*number, dequeue));
             if let Some((later, by)) = before.or(same_drain) {
                 report.found("reordered", || {
-                    let proof = [enqueue, messages[later as usize].enqueue, by, taker].map(|at| &operations[at as usize]);
-                    let description =
-                        format!("{} came out after {}, which its producer enqueued later.", short(proof[0].input), short(proof[1].input));
+                    let proof = [enqueue, messages[later as usize].enqueue, by, dequeue].map(|at| &operations[at as usize]);
+                    let description = format!(
+                        "{} was dequeued after {}, which its producer enqueued later.",
+                        short(proof[0].input),
+                        short(proof[1].input)
+                    );
                     Evidence::new(description, proof)
                 });
             }
-            if first.is_none_or(|(end, ..)| ended < end) {
-                first = Some((ended, number, ender));
+            if first.is_none_or(|(end, ..)| completed < end) {
+                first = Some((completed, number, completing));
             }
             if self.order == DeliveryOrder::Consumer {
-                let entry = at_consumer.entry(consumer).or_insert((asked, place, number, taker));
-                if (asked, place) < (entry.0, entry.1) {
-                    *entry = (asked, place, number, taker);
+                let entry = at_consumer.entry(consumer).or_insert((invoked, place, number, dequeue));
+                if (invoked, place) < (entry.0, entry.1) {
+                    *entry = (invoked, place, number, dequeue);
                 }
             }
-            if operations[taker as usize].f == "drain" {
-                let entry = in_drain.entry(taker).or_insert((place, number));
+            if operations[dequeue as usize].f == "drain" {
+                let entry = in_drain.entry(dequeue).or_insert((place, number));
                 if place < entry.0 {
                     *entry = (place, number);
                 }

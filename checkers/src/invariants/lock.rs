@@ -1,40 +1,40 @@
-//! Mutual exclusion: one holder at a time, tokens that rise, leases that end.
+//! Lock: mutual exclusion, increasing fencing tokens, leases that expire.
 //!
-//! A process *certainly* holds the lock from the moment it is told so until it asks to release it, its lease may have ended, or it asks
-//! something whose outcome is unknown (its session may be gone). Two processes that certainly hold it at one moment break the lock, whatever
-//! happened on the way. Acquiring again what one holds is not judged.
+//! A process *certainly* holds the lock from the completion of its acquire until it invokes a release, its lease may have expired, or it invokes an
+//! operation that crashes (its session may be gone). Two processes that certainly hold it at the same time violate mutual exclusion, whatever
+//! happened in between. A second acquire by the holder is not an anomaly.
 //!
-//! A lease is a number of milliseconds, which `acquire` asks for or is told; it lasts at least from the moment it was asked for, and is over for
-//! certain when as long has passed since it was granted. A `renew` begins it anew. A token is the number that `acquire` is told, alone or
-//! under `token`; `write` shows its token to what the lock protects, and to be accepted it must not be below one that was accepted before.
+//! A lease is a number of milliseconds, in the argument or result of `acquire`; it lasts at least that long from the invocation, and has certainly
+//! expired when that long has passed since the completion. A `renew` restarts it. A fencing token is the integer result of `acquire`, or its field
+//! `token`; `write` presents its token to the protected resource, which must reject tokens below one that it has accepted.
 //!
-//! Option: `slack`, by how many milliseconds clocks may disagree on a lease (0).
+//! Option: `slack`, the maximum clock skew in milliseconds for leases (0).
 
 mod holds;
 
 use elenchus_core::{EventIndex, Kind, Operation, Value};
 
-use super::order::{Moment, moments};
+use super::real_time::{Moment, moments};
 use super::report::short;
 use super::{Description, Evidence, Invariant, Part, Report, Shape, Word};
 use crate::options::{BuildError, OptionEntry, OptionValues};
 
-/// The checker of locks.
+/// The checker for locks.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Lock {
-    /// By how many milliseconds clocks may disagree on a lease.
+    /// The maximum clock skew for leases, in milliseconds.
     pub slack: u64,
 }
 
 const GRANT: Shape = Shape::Either(&[Shape::Nil, Shape::Int("token"), Shape::Fields(&[])]);
 
-/// The token that an operation was told or shows.
+/// Returns the token that an operation was granted or presents.
 fn token(operation: &Operation<'_>) -> Option<i64> {
     let of = |value: &Value| value.as_int().or_else(|| value.get("token")?.as_int());
     if operation.f == "write" { of(operation.input) } else { operation.output.and_then(of) }
 }
 
-/// The length of the lease that an operation was granted, in nanoseconds.
+/// Returns the length of the lease that an operation was granted, in nanoseconds.
 fn lease(operation: &Operation<'_>) -> Option<u64> {
     let of = |value: &Value| value.get("lease")?.as_int();
     let millis = operation.output.and_then(of).or_else(|| of(operation.input))?;
@@ -44,8 +44,8 @@ fn lease(operation: &Operation<'_>) -> Option<u64> {
 impl Invariant for Lock {
     const DESCRIPTION: Description = Description {
         name: "lock",
-        about: "whether a lock has one holder at a time, its tokens rise, and its leases end",
-        proves: "no two processes held the lock at once, tokens rose, and leases ended",
+        about: "whether a lock ensures mutual exclusion, its fencing tokens increase, and its leases expire",
+        proves: "mutual exclusion held, fencing tokens increased, and leases expired",
         source: "Kleppmann, How to do distributed locking (2016); Gray and Cheriton, Leases (SOSP 1989)",
         vocabulary: &[
             Word { f: "acquire", input: Shape::Any, output: GRANT },
@@ -58,10 +58,10 @@ impl Invariant for Lock {
             },
         ],
         anomalies: &[
-            ("two-holders", "two processes held the lock at once"),
-            ("token-not-rising", "a token is not above one that had been granted before"),
-            ("stale-token", "a write was accepted with a token below one that had been accepted before"),
-            ("lease-outlived", "a lease was renewed after it had ended"),
+            ("two-holders", "two processes held the lock at the same time"),
+            ("token-not-rising", "a fencing token is not greater than one granted before"),
+            ("stale-token", "a write was accepted with a fencing token below one accepted before"),
+            ("lease-outlived", "a lease was renewed after it had expired"),
         ],
         options: &[OptionEntry::new("slack", "a number of milliseconds")
             .default("0")
@@ -85,7 +85,7 @@ impl Invariant for Lock {
         events.sort_unstable();
         let times = || events.iter().map(|event| part.time(*event));
         if operations.iter().any(|it| lease(it).is_some()) && (!times().is_sorted() || times().max() == times().min()) {
-            report.doubt("leases cannot be judged: the events have no times, or times that go backwards");
+            report.doubt("leases cannot be checked: the events have no times, or times that go backwards");
         } else {
             holds::judge(part, &events, self.slack.saturating_mul(1_000_000), report);
         }
@@ -93,12 +93,12 @@ impl Invariant for Lock {
     }
 }
 
-/// Judges tokens: those granted must rise, those accepted must not fall.
+/// Checks fencing tokens: granted ones must increase, accepted ones must not decrease.
 fn rising(operations: &[Operation<'_>], report: &mut Report) {
     let (mut granted, mut accepted): (Option<usize>, Option<usize>) = (None, None);
     let mut open: rustc_hash::FxHashMap<usize, Option<usize>> = rustc_hash::FxHashMap::default();
     for moment in moments(operations) {
-        let (Moment::Asked(at) | Moment::Succeeded(at)) = moment;
+        let (Moment::Invoked(at) | Moment::Completed(at)) = moment;
         let operation = &operations[at];
         let grants = match operation.f.as_str() {
             "acquire" => true,
@@ -109,7 +109,7 @@ fn rising(operations: &[Operation<'_>], report: &mut Report) {
             continue;
         };
         let best = if grants { &mut granted } else { &mut accepted };
-        if let Moment::Asked(_) = moment {
+        if let Moment::Invoked(_) = moment {
             open.insert(at, *best);
             continue;
         }
@@ -119,9 +119,9 @@ fn rising(operations: &[Operation<'_>], report: &mut Report) {
         {
             let (name, what) = if grants { ("token-not-rising", "granted") } else { ("stale-token", "accepted") };
             report.found(name, || {
-                let description = format!("Token {mine} was {what} after {} had been.", highest(before));
+                let description = format!("Token {mine} was {what} after token {}.", highest(before));
                 Evidence::new(description, [&operations[before], operation])
-                    .because(format!("The second, {}, was asked after the first had succeeded.", short(operation)))
+                    .because(format!("The second operation, {}, was invoked after the first had completed.", short(operation)))
             });
         }
         if best.is_none_or(|best| highest(best) < mine) {

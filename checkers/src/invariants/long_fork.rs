@@ -1,26 +1,26 @@
-//! Long fork: everybody sees writes in one order.
+//! Long fork: all reads observe writes to different keys in one order.
 //!
-//! Each key is written once, and reads take a group of keys at once. Where one read shows key `x` written and `y` not, and another shows `y`
-//! and not `x`, the writes were seen in both orders. Parallel snapshot isolation allows that; snapshot isolation does not.
+//! Each key is written once, and a read takes a group of keys. If one read observes the write of `x` but not of `y`, and another observes `y` but
+//! not `x`, the writes were observed in both orders. Parallel snapshot isolation allows that; snapshot isolation does not.
 //!
-//! Reads of a group have one order exactly if, sorted by how many keys they show, each shows all that the one before shows: O(n log n), where
-//! Jepsen compares every pair.
+//! The reads of a group have one order if and only if, sorted by the number of writes that they observe, each observes all writes that its
+//! predecessor does: O(n log n), where Jepsen compares every pair.
 
 use elenchus_core::{Kind, Operation, Value};
 use rustc_hash::FxHashMap;
 
-use super::intern::Interner;
+use super::interner::Interner;
 use super::report::short;
 use super::{Description, Evidence, Invariant, Part, Report, Shape, Word};
 use crate::options::{BuildError, OptionValues};
 
-/// The checker of long forks.
+/// The checker for long forks.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct LongFork;
 
 const TRANSACTION: Shape = Shape::List(&Shape::Tuple(&[Shape::Text(&["r", "read", "w", "write"]), Shape::Some("k"), Shape::Any]));
 
-/// The operations of a transaction: whether it writes, the key, the value.
+/// Returns the micro-operations of a transaction: whether it writes, the key, the value.
 fn steps(txn: &Value) -> impl Iterator<Item = (bool, &Value, &Value)> + Clone {
     txn.as_list().unwrap_or_default().iter().filter_map(|step| match step.as_list() {
         Some([f, key, value]) => Some((matches!(f.as_text(), Some("w" | "write")), key, value)),
@@ -32,14 +32,14 @@ fn steps(txn: &Value) -> impl Iterator<Item = (bool, &Value, &Value)> + Clone {
 #[derive(Default)]
 struct Group {
     reads: Vec<u32>,
-    /// Whether each read shows each key of the group, a word per 64 keys.
+    /// Whether each read observes each key of the group as written, one word for 64 keys.
     shown: Vec<u64>,
 }
 
 impl Invariant for LongFork {
     const DESCRIPTION: Description = Description {
         name: "long-fork",
-        about: "whether all reads see writes to different keys in one order",
+        about: "whether all reads observe the writes to different keys in one order",
         proves: "the reads of every group of keys have one order",
         source: "jepsen.tests.long-fork; Sovran et al., Transactional storage for geo-replicated systems (SOSP 2011), section 3.2",
         vocabulary: &[
@@ -48,9 +48,9 @@ impl Invariant for LongFork {
             Word { f: "txn", input: TRANSACTION, output: TRANSACTION },
         ],
         anomalies: &[
-            ("long-fork", "two reads show two writes in different orders"),
-            ("unexpected", "a read shows a value that nobody had written"),
-            ("aborted", "a read shows a value whose write failed"),
+            ("long-fork", "two reads observed two writes in opposite orders"),
+            ("unexpected", "a read returned a value that was never written (phantom)"),
+            ("aborted", "a read returned a value whose write failed"),
         ],
         options: &[],
         splits_by_key: false,
@@ -63,14 +63,15 @@ impl Invariant for LongFork {
     fn judge(&self, part: &Part<'_>, report: &mut Report) {
         let operations = &part.operations;
         let mut keys = Interner::default();
-        // Who writes each key, and what.
+        // By key: the writing operation and the value.
         let mut writers: Vec<Option<(u32, &Value)>> = Vec::new();
         for (at, operation) in (0_u32..).zip(operations) {
             for (_, key, value) in steps(operation.input).filter(|(writes, ..)| *writes) {
                 let id = keys.intern(key);
                 writers.resize(keys.len(), None);
                 if writers[id].replace((at, value)).is_some() {
-                    report.doubt(format!("key {} is written more than once, so that reads cannot be compared", short(key)));
+                    report
+                        .doubt(format!("key {} is written more than once, so reads cannot be compared; write every key once", short(key)));
                     return;
                 }
                 if steps(operation.input).any(|(writes, ..)| !writes) {
@@ -94,7 +95,7 @@ impl Invariant for LongFork {
                 writers.resize(keys.len(), None);
                 read_keys.push((id as u32, !value.is_nil()));
                 if !value.is_nil() {
-                    unfounded(operations, read, key, value, writers[id], report);
+                    phantom(operations, read, key, value, writers[id], report);
                 }
             }
             read_keys.sort_unstable();
@@ -123,8 +124,8 @@ impl Invariant for LongFork {
     }
 }
 
-/// Reports a value that cannot have been read.
-fn unfounded(
+/// Reports a phantom or aborted value.
+fn phantom(
     operations: &[Operation<'_>],
     read: &Operation<'_>,
     key: &Value,
@@ -132,20 +133,20 @@ fn unfounded(
     writer: Option<(u32, &Value)>,
     report: &mut Report,
 ) {
-    let says = |what: &str| format!("A read shows {} under {}, {what}.", short(value), short(key));
+    let says = |what: &str| format!("A read returned {} for key {}, {what}.", short(value), short(key));
     match writer.map(|(at, written)| (&operations[at as usize], written)) {
         Some((write, written)) if written == value && write.kind == Kind::Fail => {
             report.found("aborted", || Evidence::new(says("whose write failed"), [write, read]));
         }
         Some((write, written)) if written != value || Some(write.invoked) > read.completed => {
-            report.found("unexpected", || Evidence::new(says("which nobody had written"), [write, read]));
+            report.found("unexpected", || Evidence::new(says("which was never written"), [write, read]));
         }
         Some(_) => {}
-        None => report.found("unexpected", || Evidence::new(says("which nobody had written"), [read])),
+        None => report.found("unexpected", || Evidence::new(says("which was never written"), [read])),
     }
 }
 
-/// Reports reads of a group that have no order with the one before them.
+/// Reports reads of a group that are not ordered with their predecessor.
 fn forks(operations: &[Operation<'_>], group: &Group, key: &dyn Fn(usize) -> String, report: &mut Report) {
     let words = group.shown.len() / group.reads.len().max(1);
     let shown = |read: usize| &group.shown[read * words..(read + 1) * words];
@@ -163,10 +164,10 @@ fn forks(operations: &[Operation<'_>], group: &Group, key: &dyn Fn(usize) -> Str
             report.found("long-fork", || {
                 let (x, y) = (key(x), key(y));
                 Evidence::new(
-                    format!("One read shows {x} and not {y}, another {y} and not {x}."),
+                    format!("One read observed the write of {x} but not of {y}, another that of {y} but not of {x}."),
                     [fewer, more].map(|read| &operations[group.reads[read] as usize]),
                 )
-                .because(format!("By the first {x} was written before {y}, by the second {y} before {x}."))
+                .because(format!("By the first read {x} was written before {y}, by the second {y} before {x}."))
             });
         }
     }

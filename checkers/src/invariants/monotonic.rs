@@ -1,11 +1,10 @@
-//! Monotonic ids and timestamps: what is given out later is greater.
+//! Monotonic ids and timestamps: later ones are greater.
 //!
-//! A number must be greater than every number that had been given out before it was asked for: by the same process, by the same node, by
-//! anyone. A violation is reported under the narrowest of these that shows it, since it is the gravest. Concurrent requests may get numbers
-//! in any order. Numbers are whole numbers, texts, or lists of them compared in order, as hybrid logical clocks are.
+//! A number must be greater than every number returned before its operation was invoked: to the same process, by the same node, or by any. A violation
+//! is reported under the narrowest scope that proves it, since that is the gravest. Concurrent operations may return numbers in any order.
+//! Numbers are integers, texts, or lists of these in lexicographic order, like hybrid logical clocks.
 //!
-//! Options: `scope`, the widest promise that is judged: `process`, `node` or `global` (global); `strict`, whether equal numbers are
-//! violations (true).
+//! Options: `scope`, the widest scope that is checked: `process`, `node` or `global` (global); `strict`, whether equal numbers are violations (true).
 
 use std::cmp::Ordering;
 use std::mem::discriminant;
@@ -13,27 +12,27 @@ use std::mem::discriminant;
 use elenchus_core::{Kind, NodeIndex, Operation, Process, Value};
 use rustc_hash::FxHashMap;
 
-use super::order::{Moment, moments};
+use super::real_time::{Moment, moments};
 use super::report::short;
 use super::{Description, Evidence, Invariant, Part, Report, Shape, Word};
 use crate::options::{BuildError, OptionEntry, OptionValues};
 
-/// Among whom numbers must rise.
+/// The operations among which numbers must increase.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Scope {
-    /// Those that one process was given.
+    /// Those of one process.
     Process,
-    /// Those that one node gave out.
+    /// Those of one node.
     Node,
     /// All.
     #[default]
     Global,
 }
 
-/// The checker of rising numbers.
+/// The checker for monotonic ids and timestamps.
 #[derive(Clone, Copy, Debug)]
 pub struct Monotonic {
-    /// The widest promise that is judged.
+    /// The widest scope that is checked.
     pub scope: Scope,
     /// Whether equal numbers are violations.
     pub strict: bool,
@@ -45,11 +44,11 @@ impl Default for Monotonic {
     }
 }
 
-/// Every scope with the anomaly that breaks it.
+/// Every scope with the name of its anomaly.
 const SCOPES: [(Scope, &str); 3] =
     [(Scope::Process, "nonmonotonic-process"), (Scope::Node, "nonmonotonic-node"), (Scope::Global, "nonmonotonic")];
 
-/// The group of a scope that an operation belongs to.
+/// The group within a scope that an operation belongs to.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum Group {
     Process(Process),
@@ -65,24 +64,24 @@ fn group(scope: Scope, operation: &Operation<'_>) -> Option<Group> {
     }
 }
 
-/// A number as it can be compared.
+/// A comparable number.
 const NUMBER: Shape =
     Shape::Either(&[Shape::Int("n"), Shape::Some("text"), Shape::List(&Shape::Either(&[Shape::Int("n"), Shape::Some("text")]))]);
 
 impl Invariant for Monotonic {
     const DESCRIPTION: Description = Description {
         name: "monotonic",
-        about: "whether ids and timestamps rise, for every process, every node, and in real time over all",
-        proves: "every number is greater than those given out before it was asked for",
+        about: "whether ids and timestamps increase for every process, every node, and globally in real time",
+        proves: "every number is greater than those returned before it was requested",
         source: "jepsen cockroachdb/src/jepsen/cockroach/monotonic.clj; Lamport, Time, Clocks, and the Ordering of Events (1978)",
         vocabulary: &[
             Word { f: "generate", input: Shape::Any, output: NUMBER },
             Word { f: "timestamp", input: Shape::Any, output: NUMBER },
         ],
         anomalies: &[
-            ("nonmonotonic-process", "a process was given a number that is not above one it had before"),
-            ("nonmonotonic-node", "a node gave out a number that is not above one it had given out before"),
-            ("nonmonotonic", "a number is not above one that had been given out before it was asked for"),
+            ("nonmonotonic-process", "a process received a number that is not greater than an earlier one"),
+            ("nonmonotonic-node", "a node returned a number that is not greater than an earlier one"),
+            ("nonmonotonic", "a number is not greater than one returned before it was requested"),
         ],
         options: &[
             OptionEntry::new("scope", "`process`, `node` or `global`")
@@ -106,27 +105,27 @@ impl Invariant for Monotonic {
 
     fn judge(&self, part: &Part<'_>, report: &mut Report) {
         let operations = &part.operations;
-        let told = |at: u32| operations[at as usize].output.unwrap_or(&Value::Nil);
+        let value = |at: u32| operations[at as usize].output.unwrap_or(&Value::Nil);
         let kinds = operations.iter().filter_map(|operation| operation.output).map(discriminant);
         if kinds.clone().any(|kind| Some(kind) != kinds.clone().next()) {
-            report.doubt("some of the numbers are of another kind, so that they cannot be compared");
+            report.doubt("the numbers are of different types (integer, text, list), so they cannot be compared");
             return;
         }
-        // The operation with the greatest number so far, by group; and what that was when an operation that is still open was asked.
+        // By group: the operation with the greatest number so far; by open operation: those at its invocation.
         let mut greatest: FxHashMap<Group, u32> = FxHashMap::default();
         let mut open: FxHashMap<usize, [Option<u32>; SCOPES.len()]> = FxHashMap::default();
         let mut count = 0;
         for moment in moments(operations) {
             match moment {
-                Moment::Asked(at) if operations[at].kind == Kind::Ok => {
+                Moment::Invoked(at) if operations[at].kind == Kind::Ok => {
                     let before = SCOPES.map(|(scope, _)| group(scope, &operations[at]).and_then(|group| greatest.get(&group).copied()));
                     open.insert(at, before);
                 }
-                Moment::Asked(_) => {}
-                Moment::Succeeded(at) => {
+                Moment::Invoked(_) => {}
+                Moment::Completed(at) => {
                     count += 1;
-                    let number = told(at as u32);
-                    let breaks = |before: u32| match number.cmp(told(before)) {
+                    let number = value(at as u32);
+                    let breaks = |before: u32| match number.cmp(value(before)) {
                         Ordering::Less => true,
                         Ordering::Equal => self.strict,
                         Ordering::Greater => false,
@@ -138,13 +137,13 @@ impl Invariant for Monotonic {
                         .find_map(|((scope, name), before)| Some((name, before.filter(|&before| *scope <= self.scope && breaks(before))?)));
                     if let Some((name, before)) = broken {
                         report.found(name, || {
-                            let description = format!("{} was given out after {} had been.", short(number), short(told(before)));
+                            let description = format!("{} was returned after {}.", short(number), short(value(before)));
                             Evidence::new(description, [&operations[before as usize], &operations[at]])
                         });
                     }
                     for group in SCOPES.iter().filter_map(|(scope, _)| group(*scope, &operations[at])) {
                         let best = greatest.entry(group).or_insert(at as u32);
-                        if told(*best) < number {
+                        if value(*best) < number {
                             *best = at as u32;
                         }
                     }
@@ -152,7 +151,7 @@ impl Invariant for Monotonic {
             }
         }
         if count == 0 {
-            report.doubt("no number was given out");
+            report.doubt("no number was returned");
         }
         report.count("numbers", count);
     }

@@ -1,4 +1,4 @@
-//! What a checker gathers while it judges one object, and how several objects make one finding.
+//! The report on one object, and how reports on several objects are merged into one finding.
 
 use std::collections::BTreeMap;
 
@@ -7,19 +7,19 @@ use serde_json::{Map, json};
 
 use super::Description;
 
-/// How many anomalies of a kind are shown; all are counted.
+/// The maximum number of anomalies of one kind in a finding; all are counted.
 pub const EXAMPLES: usize = 16;
 
-/// How many reasons for doubt are kept.
+/// The maximum number of doubts in a finding; all are counted.
 const DOUBTS: usize = 16;
 
-/// How much of an operation's values a sentence shows, in characters.
+/// The maximum length of a value in a sentence, in characters.
 const SHOWN: usize = 120;
 
-/// The quantiles of a distribution that are told, as Jepsen's checkers tell them.
+/// The reported quantiles of a distribution, the same as in Jepsen's checkers.
 const QUANTILES: [f64; 5] = [0.0, 0.5, 0.95, 0.99, 1.0];
 
-/// The proof of one anomaly.
+/// The evidence for one anomaly.
 pub struct Evidence {
     description: String,
     operations: Vec<EventIndex>,
@@ -27,7 +27,7 @@ pub struct Evidence {
 }
 
 impl Evidence {
-    /// A sentence, and the operations that prove it. Each is told in the argument, in order of invocation.
+    /// Creates evidence from a sentence and the operations that prove it; the argument lists these in order of invocation.
     pub fn new<'a, 'h: 'a>(description: impl Into<String>, proof: impl IntoIterator<Item = &'a Operation<'h>>) -> Evidence {
         let mut proof: Vec<&Operation<'_>> = proof.into_iter().collect();
         proof.sort_unstable_by_key(|operation| operation.invoked);
@@ -35,29 +35,29 @@ impl Evidence {
         Evidence {
             description: description.into(),
             operations: proof.iter().map(|operation| operation.invoked).collect(),
-            argument: proof.iter().map(|operation| tell(operation)).collect(),
+            argument: proof.iter().map(|operation| describe(operation)).collect(),
         }
     }
 
-    /// The same proof with one sentence more.
+    /// Appends a sentence to the argument.
     pub fn because(mut self, sentence: impl Into<String>) -> Evidence {
         self.argument.push(sentence.into());
         self
     }
 }
 
-/// An operation and its fate in a sentence: `Process 3 asked add 5 at #4 and was told ok at #7.` Long values are cut.
-fn tell(operation: &Operation<'_>) -> String {
+/// Describes an operation and its completion: `Process 3: add 5, invoked at #4, ok at #7.` Long values are truncated.
+fn describe(operation: &Operation<'_>) -> String {
     let Operation { process, invoked, completed, kind, .. } = operation;
     let what = short(operation);
     match (kind, completed) {
-        (_, None) => format!("Process {process} asked {what} at {invoked} and was never answered."),
-        (Kind::Info, Some(completed)) => format!("Process {process} asked {what} at {invoked}; at {completed} its outcome was unknown."),
-        (kind, Some(completed)) => format!("Process {process} asked {what} at {invoked} and was told {} at {completed}.", kind.as_str()),
+        (_, None) => format!("Process {process}: {what}, invoked at {invoked}, never completed."),
+        (Kind::Info, Some(completed)) => format!("Process {process}: {what}, invoked at {invoked}, crashed (info) at {completed}."),
+        (kind, Some(completed)) => format!("Process {process}: {what}, invoked at {invoked}, {} at {completed}.", kind.as_str()),
     }
 }
 
-/// A value or operation in at most [`SHOWN`] characters.
+/// Formats a value or operation in at most [`SHOWN`] characters.
 pub(super) fn short(value: &impl ToString) -> String {
     let text = value.to_string();
     match text.char_indices().nth(SHOWN) {
@@ -66,7 +66,12 @@ pub(super) fn short(value: &impl ToString) -> String {
     }
 }
 
-/// A figure that is no verdict.
+/// Returns a number with its noun: `1 operation`, `2 operations`.
+fn counted(number: usize, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}
+
+/// A statistic in the finding's details.
 enum Figure {
     Count(u64),
     /// Samples in nanoseconds.
@@ -106,7 +111,7 @@ struct Found {
     examples: Vec<Anomaly>,
 }
 
-/// The anomalies, doubts and figures of one object.
+/// The anomalies, doubts and statistics of one object.
 pub struct Report {
     key: Option<Value>,
     found: Vec<Found>,
@@ -116,17 +121,17 @@ pub struct Report {
 }
 
 impl Report {
-    /// A report on the object with this key.
+    /// Creates an empty report on the object with this key.
     pub(super) fn new(key: Option<Value>) -> Report {
         Report { key, found: Vec::new(), doubts: Vec::new(), doubted: 0, figures: BTreeMap::new() }
     }
 
-    /// Counts an anomaly; its evidence is asked for only where it will be shown.
+    /// Counts an anomaly; `evidence` is called only if it will be shown.
     pub fn found(&mut self, name: &'static str, evidence: impl FnOnce() -> Evidence) {
         self.found_many(name, 1, evidence);
     }
 
-    /// Counts several anomalies that one piece of evidence proves; nothing where there are none.
+    /// Counts several anomalies with the same evidence; does nothing if `count` is zero.
     pub fn found_many(&mut self, name: &'static str, count: u64, evidence: impl FnOnce() -> Evidence) {
         if count == 0 {
             return;
@@ -154,7 +159,7 @@ impl Report {
         })
     }
 
-    /// Says what the history cannot tell: without an anomaly the verdict is unknown.
+    /// Adds a reason why the history is inconclusive: unless there is an anomaly, the verdict is unknown.
     pub fn doubt(&mut self, reason: impl Into<String>) {
         self.doubted += 1;
         if self.doubts.len() < DOUBTS {
@@ -162,17 +167,17 @@ impl Report {
         }
     }
 
-    /// Adds to a count among the figures.
+    /// Adds to a count in the statistics.
     pub fn count(&mut self, figure: &'static str, count: u64) {
         self.figure(figure, Figure::Count(count));
     }
 
-    /// Adds samples, in nanoseconds, to a distribution among the figures; it is told as quantiles in milliseconds.
+    /// Adds samples, in nanoseconds, to a distribution in the statistics; it is reported as quantiles in milliseconds.
     pub fn spread(&mut self, figure: &'static str, nanoseconds: Vec<u64>) {
         self.figure(figure, Figure::Spread(nanoseconds));
     }
 
-    /// Adds to the counts by group among the figures.
+    /// Adds to the counts by group in the statistics.
     pub fn groups(&mut self, figure: &'static str, groups: BTreeMap<String, u64>) {
         self.figure(figure, Figure::Groups(groups));
     }
@@ -186,7 +191,7 @@ impl Report {
         }
     }
 
-    /// Adds another object's report to this one.
+    /// Merges another object's report into this one.
     pub(super) fn absorb(&mut self, other: Report) {
         for theirs in other.found {
             let at = self.kind(theirs.name);
@@ -205,19 +210,22 @@ impl Report {
         }
     }
 
-    /// What was found in all.
+    /// Turns the report into a finding.
     pub(super) fn finding(mut self, description: &Description, operations: usize, keys: usize) -> Finding {
         let rank = |name: &str| description.anomalies.iter().position(|(known, _)| *known == name);
         self.found.sort_by_key(|found| rank(found.name));
-        let on = if keys > 1 { format!(" on {keys} keys") } else { String::new() };
+        let checked = match keys {
+            0 | 1 => counted(operations, "operation"),
+            _ => format!("{} on {keys} keys", counted(operations, "operation")),
+        };
         let (verdict, summary) = if !self.found.is_empty() {
             let kinds: Vec<String> = self.found.iter().map(|found| format!("{} {}", found.count, found.name)).collect();
-            (Verdict::Invalid, format!("in {operations} operations{on}: {}", kinds.join(", ")))
+            (Verdict::Invalid, format!("{checked}: {}", kinds.join(", ")))
         } else if let Some(first) = self.doubts.first() {
             let more = self.doubted - 1;
-            (Verdict::Unknown, if more == 0 { first.clone() } else { format!("{first}, and {more} more doubts") })
+            (Verdict::Unknown, if more == 0 { first.clone() } else { format!("{first} (and {})", counted(more as usize, "more reason")) })
         } else {
-            (Verdict::Valid, format!("{operations} operations{on}: {}", description.proves))
+            (Verdict::Valid, format!("{checked}: {}", description.proves))
         };
         let mut details = Map::new();
         details.insert("operations".to_owned(), json!(operations));

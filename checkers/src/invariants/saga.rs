@@ -1,31 +1,31 @@
-//! Sagas: every one ends with all its steps done, or all that were done compensated.
+//! Sagas: each one ends with all its steps done, or with all done steps compensated.
 //!
-//! A saga is a sequence of steps on several services, each with a compensation. The final read shows the effects in the order in which the
-//! services recorded them. A step happens at most once, a compensation at most once and only after its step, and in the end either all steps
-//! stand or none does, as the client was told. A saga that failed must leave nothing standing. One that crashed, or was still running when the
-//! effects were read, may be halfway; it proves nothing, unless the effects are known to be settled.
+//! A saga is a sequence of steps on several services, each with a compensation. The final read returns the effects in the order in which the
+//! services recorded them. Each step takes effect at most once, each compensation at most once and only after its step, and at the end either all
+//! steps are in effect or none is, as reported to the client. A failed saga must leave no step in effect. A saga that crashed, or was still running at
+//! the final read, may be incomplete; that proves nothing unless the effects are known to be settled.
 //!
 //! Option: `settled`, whether the final read was made after every saga had ended or been recovered (false).
 
 use elenchus_core::{EventIndex, Kind, Operation, Value};
 use rustc_hash::FxHashMap;
 
-use super::order::succeeded;
+use super::real_time::succeeded;
 use super::report::short;
 use super::{Description, Evidence, Invariant, Part, Report, Shape, Word};
 use crate::options::{BuildError, OptionEntry, OptionValues};
 
-/// The checker of sagas.
+/// The checker for sagas.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Saga {
-    /// Whether the final read was made after every saga had ended.
+    /// Whether the final read was made after every saga had ended or been recovered.
     pub settled: bool,
 }
 
 const DONE: &str = "done";
 const COMPENSATED: &str = "compensated";
 
-/// What became of one step of a saga.
+/// The effects of one step of a saga.
 #[derive(Clone, Copy, Default)]
 struct Effects {
     done: u32,
@@ -43,8 +43,8 @@ struct Steps<'a, 'h> {
 impl Invariant for Saga {
     const DESCRIPTION: Description = Description {
         name: "saga",
-        about: "whether every saga ends all done or all compensated, each step at most once",
-        proves: "every saga ended all done or all compensated",
+        about: "whether every saga is completed or fully compensated, each step at most once",
+        proves: "every saga was completed or fully compensated",
         source: "Garcia-Molina and Salem, Sagas (SIGMOD 1987)",
         vocabulary: &[
             Word {
@@ -59,12 +59,12 @@ impl Invariant for Saga {
             },
         ],
         anomalies: &[
-            ("half-done", "a saga ended with some of its steps standing and others not"),
-            ("repeated-step", "a step happened more than once"),
+            ("half-done", "a saga ended with some of its steps in effect and others not"),
+            ("repeated-step", "a step took effect more than once"),
             ("repeated-compensation", "a step was compensated more than once"),
-            ("early-compensation", "a step was compensated before it happened"),
-            ("wrong-outcome", "a saga ended otherwise than the client was told"),
-            ("unexpected-effect", "an effect belongs to no step of a saga that anybody began"),
+            ("early-compensation", "a step was compensated before it took effect"),
+            ("wrong-outcome", "a saga's outcome differs from what was reported to the client"),
+            ("unexpected-effect", "an effect does not belong to a step of any saga (phantom)"),
         ],
         options: &[
             OptionEntry::flag("settled", "false").about("whether the final read was made after every saga had ended or been recovered")
@@ -90,7 +90,7 @@ impl Invariant for Saga {
                 continue;
             };
             if by_id.insert(id, sagas.len()).is_some() {
-                report.doubt(format!("saga {} was begun more than once, so that its effects cannot be told apart", short(id)));
+                report.doubt(format!("saga {} was invoked more than once, so its effects are ambiguous; use unique ids", short(id)));
                 return;
             }
             sagas.push(Steps { operation: saga, effects: steps.iter().map(|step| (step, Effects::default())).collect() });
@@ -103,7 +103,7 @@ impl Invariant for Saga {
             let effects = saga.and_then(|saga| saga.effects.iter_mut().find(|(known, _)| *known == step));
             let Some((_, effects)) = effects else {
                 report.found("unexpected-effect", || {
-                    Evidence::new(format!("The effect {} belongs to no step of a saga that had begun.", short(entry)), [read])
+                    Evidence::new(format!("The effect {} does not belong to a step of any saga invoked so far.", short(entry)), [read])
                 });
                 continue;
             };
@@ -118,12 +118,12 @@ impl Invariant for Saga {
         let mut outcomes = [0; 2];
         for saga in &sagas {
             halfway += u64::from(self.ends(saga, read, report));
-            if let Some(told) = saga.operation.output.and_then(Value::as_text) {
-                outcomes[usize::from(told == COMPENSATED)] += 1;
+            if let Some(reported) = saga.operation.output.and_then(Value::as_text) {
+                outcomes[usize::from(reported == COMPENSATED)] += 1;
             }
         }
         if halfway > 0 {
-            report.doubt(format!("{halfway} sagas that crashed, or were running when the effects were read, are halfway"));
+            report.doubt(format!("{halfway} sagas that crashed or were still running at the final read are incomplete"));
         }
         report.count("sagas", sagas.len() as u64);
         report.count("told_done", outcomes[0]);
@@ -133,30 +133,30 @@ impl Invariant for Saga {
 }
 
 impl Saga {
-    /// Judges how a saga ended; whether it may still be on its way.
+    /// Checks the outcome of a saga. Returns whether it is incomplete and may still be running.
     fn ends(&self, saga: &Steps<'_, '_>, read: &Operation<'_>, report: &mut Report) -> bool {
         let Steps { operation, effects } = saga;
         let id = || short(operation.input.get("id").unwrap_or(&Value::Nil));
         let proof = [*operation, read];
         for (step, effect) in effects {
             let broken = [
-                ("repeated-step", effect.done > 1, "happened more than once"),
+                ("repeated-step", effect.done > 1, "took effect more than once"),
                 ("repeated-compensation", effect.compensated > 1, "was compensated more than once"),
-                ("early-compensation", effect.is_early, "was compensated before it happened"),
+                ("early-compensation", effect.is_early, "was compensated before it took effect"),
             ];
             for (name, _, what) in broken.into_iter().filter(|(_, broken, _)| *broken) {
                 report.found(name, || Evidence::new(format!("Step {} of saga {} {what}.", short(step), id()), proof));
             }
         }
-        let standing = effects.iter().filter(|(_, effect)| effect.done > effect.compensated).count();
-        let is_half = standing > 0 && standing < effects.len();
+        let in_effect = effects.iter().filter(|(_, effect)| effect.done > effect.compensated).count();
+        let is_half = in_effect > 0 && in_effect < effects.len();
         let has_ended = operation.kind != Kind::Info && operation.completed.is_some_and(|completed| completed < read.invoked);
         if is_half {
             if has_ended || self.settled {
                 report.found("half-done", || {
                     let stands = effects.iter().filter(|(_, effect)| effect.done > effect.compensated).map(|(step, _)| short(step));
                     let stands = stands.collect::<Vec<_>>().join(", ");
-                    Evidence::new(format!("Saga {} ended with {standing} of {} steps standing: {stands}.", id(), effects.len()), proof)
+                    Evidence::new(format!("Saga {} ended with {in_effect} of {} steps in effect: {stands}.", id(), effects.len()), proof)
                 });
                 return false;
             }
@@ -167,11 +167,12 @@ impl Saga {
             (Kind::Ok, _) | (Kind::Fail, _) => Some(false),
             _ => None,
         };
-        let stands = standing > 0;
+        let stands = in_effect > 0;
         if has_ended && !effects.is_empty() && should_stand.is_some_and(|should| should != stands) {
-            let told = if operation.kind == Kind::Fail { "failed" } else { operation.output.and_then(Value::as_text).unwrap_or_default() };
-            let how = if stands { "all its steps stand" } else { "none of its steps stands" };
-            report.found("wrong-outcome", || Evidence::new(format!("Saga {} was told {told}, but {how}.", id()), proof));
+            let reported =
+                if operation.kind == Kind::Fail { "failed" } else { operation.output.and_then(Value::as_text).unwrap_or_default() };
+            let how = if stands { "all its steps are in effect" } else { "none of its steps is in effect" };
+            report.found("wrong-outcome", || Evidence::new(format!("Saga {} was reported as {reported}, but {how}.", id()), proof));
         }
         false
     }

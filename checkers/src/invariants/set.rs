@@ -1,21 +1,21 @@
-//! Set: elements are added, and a final read shows them all.
+//! Set: elements are added, and a final read contains all of them.
 //!
-//! Judged by the read that was answered last. An element whose add was acknowledged before that read began must be in it; nothing may be in it
-//! that nobody added. Crashed adds may or may not be there: those that are, are counted as `recovered`.
+//! The final read is the one that completed last. It must contain every element whose add was acknowledged before it began, and no element that was
+//! never added. Elements of crashed adds may or may not be present; those that are, are counted as `recovered`.
 
 use elenchus_core::Kind;
 
-use super::elements::{Elements, Unfounded};
-use super::order::{succeeded, succeeded_by};
+use super::elements::{Elements, Phantom};
+use super::real_time::{succeeded, succeeded_by};
 use super::report::short;
 use super::{Description, Evidence, Invariant, Part, Report, Shape, Word};
 use crate::options::{BuildError, OptionValues};
 
-/// The checker of a set with a final read.
+/// The checker for a set with a final read.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct FinalSet;
 
-/// The operations on a set without removal.
+/// The operations of a grow-only set.
 pub(super) const VOCABULARY: &[Word] = &[
     Word { f: "add", input: Shape::Any, output: Shape::Any },
     Word { f: "read", input: Shape::Any, output: Shape::Either(&[Shape::List(&Shape::Any), Shape::Nil]) },
@@ -24,14 +24,14 @@ pub(super) const VOCABULARY: &[Word] = &[
 impl Invariant for FinalSet {
     const DESCRIPTION: Description = Description {
         name: "set",
-        about: "whether a final read has every element that was added, and no other",
-        proves: "the final read has every acknowledged element and nothing that was not added",
+        about: "whether a final read contains every added element, and no others",
+        proves: "the final read contains every acknowledged element and no phantom",
         source: "jepsen.checker/set",
         vocabulary: VOCABULARY,
         anomalies: &[
             ("lost", "an acknowledged element is missing from the final read"),
-            ("unexpected", "the final read has an element that nobody had added"),
-            ("aborted", "the final read has an element whose add failed"),
+            ("unexpected", "the final read contains an element that was never added (phantom)"),
+            ("aborted", "the final read contains an element whose add failed"),
         ],
         options: &[],
         splits_by_key: true,
@@ -58,18 +58,23 @@ impl Invariant for FinalSet {
                 continue;
             }
             let by = read.completed.unwrap_or(read.invoked);
-            match elements.unfounded(id, by, operations) {
+            match elements.phantom(id, by, operations) {
                 None => {
                     found += 1;
                     recovered += u64::from(elements.of(id).acknowledged == 0);
                 }
-                Some(Unfounded::NeverPut) => report
-                    .found("unexpected", || Evidence::new(format!("The final read has {}, which nobody added.", short(value)), [read])),
-                Some(Unfounded::PutLater(add)) => report.found("unexpected", || {
-                    Evidence::new(format!("The final read has {}, which was added only after it had ended.", short(value)), [read, add])
+                Some(Phantom::NeverAdded) => report.found("unexpected", || {
+                    Evidence::new(format!("The final read contains {}, which was never added.", short(value)), [read])
                 }),
-                Some(Unfounded::PutFailed(add)) => report
-                    .found("aborted", || Evidence::new(format!("The final read has {}, whose add failed.", short(value)), [add, read])),
+                Some(Phantom::AddedLater(add)) => report.found("unexpected", || {
+                    Evidence::new(
+                        format!("The final read contains {}, which was added only after the read completed.", short(value)),
+                        [read, add],
+                    )
+                }),
+                Some(Phantom::AddFailed(add)) => report.found("aborted", || {
+                    Evidence::new(format!("The final read contains {}, whose add failed.", short(value)), [add, read])
+                }),
             }
         }
         let mut late = 0;
@@ -79,14 +84,14 @@ impl Invariant for FinalSet {
             };
             if succeeded_by(add, read.invoked) {
                 report.found("lost", || {
-                    Evidence::new(format!("{} was added, and is missing from the final read.", short(add.input)), [add, read])
+                    Evidence::new(format!("{} was acknowledged, but is missing from the final read.", short(add.input)), [add, read])
                 });
             } else {
                 late += 1;
             }
         }
         if late > 0 {
-            report.doubt(format!("{late} elements were acknowledged only after the final read had begun, and are not in it"));
+            report.doubt(format!("{late} elements that are missing from the final read were acknowledged only after it began"));
         }
         let adds = || operations.iter().filter(|operation| operation.f == "add");
         report.count("attempts", adds().count() as u64);

@@ -1,61 +1,61 @@
-//! Set, in full: the life of every element over all reads.
+//! Set, in full: the lifecycle of every element over all reads.
 //!
-//! An element is *known* from the moment its add is acknowledged or a read that shows it is answered, whichever is first. A read that begins
-//! after that and does not show it is a witness of its absence. Of these, only the last matters: the element is *lost* when no read that
-//! begins later shows it, *stale* when one does. The time from known to the beginning of the last read that missed an element is how long it
-//! took to be visible for good; the distribution is among the figures.
+//! An element is *known* from the moment its add is acknowledged or a read that contains it completes, whichever is first. A read that begins
+//! later and does not contain it shows that it is absent; only the last such read matters. The element is *lost* if no read that begins later
+//! contains it, *stale* if one does. The time from known to the beginning of the last read that missed an element is its visibility latency; the
+//! distribution is in the details.
 //!
 //! Option: `linearizable`, whether stale elements are anomalies (false: the set may be eventually consistent).
 //!
-//! O(total length of all reads), where a comparison of every element with every read would be quadratic: reads are gone through from the last
-//! to the first, and an element's last absence is where the unbroken run of reads that show it ends.
+//! O(total length of all reads), where comparing every element with every read would be quadratic: reads are scanned from the last to the first,
+//! and an element's last absence is at the end of the unbroken run of reads that contain it.
 
 use elenchus_core::{EventIndex, Kind, Operation};
 
-use super::elements::{Elements, Unfounded};
-use super::order::succeeded;
+use super::elements::{Elements, Phantom};
+use super::real_time::succeeded;
 use super::report::short;
 use super::set::VOCABULARY;
 use super::{Description, Evidence, Invariant, Part, Report};
 use crate::options::{BuildError, OptionEntry, OptionValues};
 
-/// The checker of a set by all its reads.
+/// The checker for a set with reads throughout the test.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SetFull {
-    /// Whether an element must be visible to every read that begins after it is known.
+    /// Whether every read that begins after an element is known must contain it.
     pub linearizable: bool,
 }
 
-/// What reads said of an element. Reads are numbered from the last invoked, 0, to the first.
+/// The reads of an element. Reads are numbered from the last invoked, 0, to the first.
 #[derive(Clone, Copy)]
-struct Life {
-    /// How many of the last reads show it without a gap.
+struct Visibility {
+    /// The length of the unbroken run of last reads that contain it.
     run: u32,
-    /// The last invoked read that shows it.
+    /// The last invoked read that contains it.
     last_present: Option<u32>,
-    /// The read that showed it and was answered first.
+    /// The first completed read that contains it.
     first_seen: Option<u32>,
-    /// The read that was looked at last and shows it.
+    /// The read scanned last that contains it.
     latest: Option<u32>,
-    /// Whether a read shows it twice.
+    /// Whether a read contains it twice.
     is_duplicate: bool,
 }
 
-const UNSEEN: Life = Life { run: 0, last_present: None, first_seen: None, latest: None, is_duplicate: false };
+const NEVER_READ: Visibility = Visibility { run: 0, last_present: None, first_seen: None, latest: None, is_duplicate: false };
 
 impl Invariant for SetFull {
     const DESCRIPTION: Description = Description {
         name: "set-full",
-        about: "whether every element that was added is shown by the reads that follow, and how long that takes",
-        proves: "no element that was known to be in was missing for good",
+        about: "whether every added element becomes visible to later reads and stays visible, and how long that takes",
+        proves: "no known element was lost",
         source: "jepsen.checker/set-full",
         vocabulary: VOCABULARY,
         anomalies: &[
-            ("lost", "an element was known to be in, and the last reads do not show it"),
-            ("stale", "an element was known to be in, and a later read missed it (only where the set shall be linearizable)"),
-            ("duplicate", "a read shows an element twice"),
-            ("unexpected", "a read shows an element that nobody had added"),
-            ("aborted", "a read shows an element whose add failed"),
+            ("lost", "a known element is missing from the last reads"),
+            ("stale", "a later read missed a known element (only with the option `linearizable`)"),
+            ("duplicate", "a read contains an element twice"),
+            ("unexpected", "a read contains an element that was never added (phantom)"),
+            ("aborted", "a read contains an element whose add failed"),
         ],
         options: &[OptionEntry::flag("linearizable", "false").about("whether stale elements are anomalies")],
         splits_by_key: true,
@@ -70,46 +70,50 @@ impl Invariant for SetFull {
         let operations = &part.operations;
         let reads: Vec<&Operation<'_>> = succeeded(operations, "read").collect::<Vec<_>>().into_iter().rev().collect();
         let mut elements = Elements::new(operations, "add");
-        let mut lives = vec![UNSEEN; elements.len()];
+        let mut visibilities = vec![NEVER_READ; elements.len()];
         for (number, read) in (0_u32..).zip(&reads) {
             for value in read.output.and_then(|output| output.as_list()).unwrap_or_default() {
                 let id = elements.id(value);
-                lives.resize(elements.len(), UNSEEN);
-                let life = &mut lives[id];
-                if life.latest == Some(number) {
-                    if !std::mem::replace(&mut life.is_duplicate, true) {
-                        report.found("duplicate", || Evidence::new(format!("A read shows {} twice.", short(value)), [*read]));
+                visibilities.resize(elements.len(), NEVER_READ);
+                let visibility = &mut visibilities[id];
+                if visibility.latest == Some(number) {
+                    if !std::mem::replace(&mut visibility.is_duplicate, true) {
+                        report.found("duplicate", || Evidence::new(format!("A read contains {} twice.", short(value)), [*read]));
                     }
                     continue;
                 }
-                life.latest = Some(number);
-                life.last_present.get_or_insert(number);
-                life.run += u32::from(life.run == number);
-                if life.first_seen.is_none_or(|first| read.completed < reads[first as usize].completed) {
-                    life.first_seen = Some(number);
+                visibility.latest = Some(number);
+                visibility.last_present.get_or_insert(number);
+                visibility.run += u32::from(visibility.run == number);
+                if visibility.first_seen.is_none_or(|first| read.completed < reads[first as usize].completed) {
+                    visibility.first_seen = Some(number);
                 }
             }
         }
         let (mut stable, mut stale, mut never_read) = (0, 0, 0);
         let (mut visible, mut lost_after) = (Vec::new(), Vec::new());
-        for (id, life) in lives.iter().enumerate() {
+        for (id, visibility) in visibilities.iter().enumerate() {
             let value = || short(elements.interner.value(id));
-            let seen = life.first_seen.map(|number| reads[number as usize]);
+            let seen = visibility.first_seen.map(|number| reads[number as usize]);
             if let Some(seen) = seen {
-                match elements.unfounded(id, seen.completed.unwrap_or(seen.invoked), operations) {
+                match elements.phantom(id, seen.completed.unwrap_or(seen.invoked), operations) {
                     None => {}
-                    Some(Unfounded::NeverPut) => {
-                        report.found("unexpected", || Evidence::new(format!("A read shows {}, which nobody added.", value()), [seen]));
+                    Some(Phantom::NeverAdded) => {
+                        report
+                            .found("unexpected", || Evidence::new(format!("A read contains {}, which was never added.", value()), [seen]));
                         continue;
                     }
-                    Some(Unfounded::PutLater(add)) => {
+                    Some(Phantom::AddedLater(add)) => {
                         report.found("unexpected", || {
-                            Evidence::new(format!("A read shows {}, which was added only after it had ended.", value()), [seen, add])
+                            Evidence::new(
+                                format!("A read contains {}, which was added only after the read completed.", value()),
+                                [seen, add],
+                            )
                         });
                         continue;
                     }
-                    Some(Unfounded::PutFailed(add)) => {
-                        report.found("aborted", || Evidence::new(format!("A read shows {}, whose add failed.", value()), [add, seen]));
+                    Some(Phantom::AddFailed(add)) => {
+                        report.found("aborted", || Evidence::new(format!("A read contains {}, whose add failed.", value()), [add, seen]));
                         continue;
                     }
                 }
@@ -121,38 +125,38 @@ impl Invariant for SetFull {
                 never_read += 1;
                 continue;
             };
-            let absent = reads.get(life.run as usize).copied().filter(|read| read.invoked > since);
+            let absent = reads.get(visibility.run as usize).copied().filter(|read| read.invoked > since);
             let waited = |until: EventIndex| part.time(until).saturating_sub(part.time(since));
             match absent {
-                None if life.last_present.is_some() => {
+                None if visibility.last_present.is_some() => {
                     stable += 1;
                     visible.push(0);
                 }
-                Some(absent) if life.run > 0 => {
+                Some(absent) if visibility.run > 0 => {
                     stable += 1;
                     stale += 1;
                     visible.push(waited(absent.invoked));
                     if self.linearizable {
-                        let later = life.last_present.map(|number| reads[number as usize]);
+                        let later = visibility.last_present.map(|number| reads[number as usize]);
                         report.found("stale", || {
                             let proof = [known, absent].into_iter().chain(later);
-                            Evidence::new(format!("{} was in, and a read that began later missed it.", value()), proof)
+                            Evidence::new(format!("{} was known, but a read that began later missed it.", value()), proof)
                         });
                     }
                 }
                 Some(absent) => {
-                    let present = life.last_present.map(|number| reads[number as usize]);
+                    let present = visibility.last_present.map(|number| reads[number as usize]);
                     lost_after.push(present.map_or(0, |present| waited(present.invoked)));
                     report.found("lost", || {
-                        Evidence::new(format!("{} was in, and is missing from the reads that began last.", value()), [known, absent])
-                            .because(format!("No read that began after {} shows it.", absent.invoked))
+                        Evidence::new(format!("{} was known, but is missing from the last reads.", value()), [known, absent])
+                            .because(format!("No read that began after {} contains it.", absent.invoked))
                     });
                 }
                 None => never_read += 1,
             }
         }
         if stable == 0 {
-            report.doubt("no element is known to have been added and read back");
+            report.doubt("no element was added and read back");
         }
         report.count("attempts", operations.iter().filter(|operation| operation.f == "add").count() as u64);
         report.count("acknowledged", succeeded(operations, "add").filter(|add| add.kind == Kind::Ok).count() as u64);

@@ -1,14 +1,14 @@
-//! Snapshot isolation by the store's own clock: every transaction reads what had committed when it began, and no two that overlap write one key.
+//! Snapshot isolation by the store's own timestamps: every transaction reads the snapshot at its start, and no two concurrent ones write the same key.
 //!
-//! Where a store tells at what timestamp (or log position) each transaction began and committed, nothing need be searched for: what a read must
-//! have been told follows (Li et al., "Chronos", ICDE 2025; Adya 1999, 4.3.2, phenomena G-SI(a) and G-SI(b)). That is more than snapshot isolation
-//! of what clients saw: timestamps that are wrong are found as well, and a store that is serializable by locks need not pass.
+//! If a store reports the timestamp (or log position) at which each transaction started and committed, no search is needed: the value that each read
+//! must return follows (Li et al., "Chronos", ICDE 2025; Adya 1999, 4.3.2, phenomena G-SI(a) and G-SI(b)). This is stricter than snapshot isolation
+//! of what clients observe: wrong timestamps are found as well, and a store that is serializable by locking need not pass.
 //!
-//! A transaction returns `{txn [[w k v] [r k v] [append k v] …], start n, commit n}`; one that only read needs no `commit`. Every value is
-//! written once under its key. A list that was read stands for its last element.
+//! A transaction returns `{txn [[w k v] [r k v] [append k v] …], start n, commit n}`; a read-only one needs no `commit`. Values are unique within a
+//! key. A list that was read stands for its last element.
 //!
-//! Option: `order`, what snapshots must contain besides: `session`, what the same process had committed before; `real-time`, all that had
-//! returned before the transaction was invoked; `none` (the default).
+//! Option: `order`, what snapshots must also contain: `session`, the earlier commits of the same process; `real-time`, everything that had returned
+//! before the transaction was invoked; `none` (the default).
 
 use elenchus_core::{Kind, Operation, Value};
 use rustc_hash::FxHashMap;
@@ -17,22 +17,22 @@ use super::report::short;
 use super::{Description, Evidence, Invariant, Part, Report, Shape, Word};
 use crate::options::{BuildError, OptionEntry, OptionValues};
 
-/// The checker of snapshots by timestamps.
+/// The checker for snapshot isolation by timestamps.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SnapshotTimestamps {
-    /// What snapshots must contain besides.
+    /// What snapshots must also contain.
     pub order: Order,
 }
 
 /// What a snapshot must contain, whatever its timestamp.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Order {
-    /// Nothing.
+    /// Nothing else.
     #[default]
     None,
-    /// What the same process had committed before.
+    /// The earlier commits of the same process.
     Session,
-    /// All that had returned before the transaction was invoked.
+    /// Everything that had returned before the transaction was invoked.
     RealTime,
 }
 
@@ -43,31 +43,31 @@ struct Transaction<'h> {
     commit: Option<i64>,
 }
 
-/// A version of a key: who wrote it, and whether that wrote the key again.
+/// A version of a key: its writer, and whether it is the writer's last version of the key.
 struct Version {
     writer: usize,
     is_last: bool,
 }
 
-/// One access.
+/// One micro-operation: key and value.
 enum Step<'h> {
     Read(&'h Value, &'h Value),
     Write(&'h Value, &'h Value),
 }
 
-/// All that was written.
+/// All writes.
 #[derive(Default)]
 struct Writes<'h> {
     versions: FxHashMap<(&'h Value, &'h Value), Version>,
-    /// By key, who committed when, in order.
+    /// By key: the commit timestamps with their transactions, in order.
     commits: FxHashMap<&'h Value, Vec<(i64, usize)>>,
 }
 
 impl Invariant for SnapshotTimestamps {
     const DESCRIPTION: Description = Description {
         name: "snapshot-timestamps",
-        about: "whether every transaction read the snapshot of its start timestamp, and no two overlapping ones wrote a key",
-        proves: "every transaction read the snapshot of its start timestamp",
+        about: "whether every transaction read the snapshot at its start timestamp, and no two concurrent ones wrote the same key",
+        proves: "every transaction read the snapshot at its start timestamp",
         source: "Li et al., Chronos (ICDE 2025); Adya 1999, 4.3.2",
         vocabulary: &[Word {
             f: "txn",
@@ -78,14 +78,14 @@ impl Invariant for SnapshotTimestamps {
             ]),
         }],
         anomalies: &[
-            ("G-SIa", "interference: a transaction read or overwrote what committed only after it had begun"),
-            ("G-SIb", "missed effects: a transaction read an older version than the last that had committed when it began"),
-            ("G1a", "a transaction read what a failed one wrote"),
-            ("G1b", "a transaction read what its writer overwrote itself"),
-            ("garbage-read", "a transaction read what nobody wrote"),
-            ("internal", "a transaction read other than what it had itself read or written before"),
-            ("stale-snapshot", "a transaction began at a timestamp before what its snapshot had to contain"),
-            ("reversed-timestamps", "a transaction committed before it began"),
+            ("G-SIa", "interference: a transaction read or overwrote a version that committed only after its start"),
+            ("G-SIb", "missed effects: a transaction read an older version than the last one committed at its start"),
+            ("G1a", "aborted read: a transaction read a version of a failed one"),
+            ("G1b", "intermediate read: a transaction read a version that its writer overwrote itself"),
+            ("garbage-read", "a transaction read a value that was never written (phantom)"),
+            ("internal", "a transaction's read disagrees with its own earlier read or write of the key"),
+            ("stale-snapshot", "a transaction's start timestamp is before a commit that its snapshot must contain"),
+            ("reversed-timestamps", "a transaction's commit timestamp is before its start timestamp"),
         ],
         options: &[OptionEntry::new("order", "none, session or real-time").default("none").example("\"session\"").about(
             "what a snapshot must contain whatever its timestamp: nothing, what its process committed before, or all that returned before",
@@ -120,14 +120,14 @@ impl Invariant for SnapshotTimestamps {
             report.doubt(format!("{without} transactions returned without timestamps"));
         }
         if open > 0 {
-            report.doubt(format!("{open} reads saw versions of which nobody was told when they committed"));
+            report.doubt(format!("{open} reads returned versions whose commit timestamp is unknown"));
         }
         report.count("transactions", transactions.len() as u64);
     }
 }
 
 impl SnapshotTimestamps {
-    /// Whether snapshots contain what they must. O(n log n).
+    /// Checks that snapshots contain what they must. O(n log n).
     fn order(&self, judge: &Judge<'_, '_>, report: &mut Report) {
         let mut moments: Vec<(u32, bool, usize)> = Vec::new();
         for (at, operation) in judge.operations.iter().enumerate().filter(|(_, operation)| operation.kind == Kind::Ok) {
@@ -135,7 +135,7 @@ impl SnapshotTimestamps {
             moments.extend(operation.completed.map(|completed| (completed.0, true, at)));
         }
         moments.sort_unstable();
-        // The latest commit by process, or of all.
+        // The latest commit of each process, or of all.
         let mut latest: FxHashMap<Option<elenchus_core::Process>, (i64, usize)> = FxHashMap::default();
         for (_, completes, at) in moments.into_iter().filter(|_| self.order != Order::None) {
             let operation = &judge.operations[at];
@@ -150,7 +150,7 @@ impl SnapshotTimestamps {
                     if let Some(&(commit, before)) = latest.get(&whose).filter(|(commit, _)| *commit > start) {
                         report.found("stale-snapshot", || {
                             let why = format!(
-                                "A transaction began at timestamp {start}, but one that had returned before committed at {commit}."
+                                "A transaction started at timestamp {start}, but one that had returned before committed at {commit}."
                             );
                             Evidence::new(why, [&judge.operations[before], operation])
                         });
@@ -162,7 +162,7 @@ impl SnapshotTimestamps {
     }
 }
 
-/// The steps and timestamps of an operation.
+/// Returns the steps and timestamps of an operation.
 fn read<'h>(operation: &Operation<'h>) -> Transaction<'h> {
     let said = operation.output.unwrap_or(operation.input);
     let number = |name: &str| said.get(name).and_then(Value::as_int);
@@ -170,7 +170,7 @@ fn read<'h>(operation: &Operation<'h>) -> Transaction<'h> {
     Transaction { steps, start: number("start"), commit: number("commit") }
 }
 
-/// A step as an access; none of those that are something else.
+/// Parses a step; `None` for other micro-operations.
 fn access(step: &Value) -> Option<Step<'_>> {
     match step.as_list()? {
         [f, key, value] if matches!(f.as_text(), Some("r" | "read")) => Some(Step::Read(key, value)),
@@ -179,9 +179,9 @@ fn access(step: &Value) -> Option<Step<'_>> {
     }
 }
 
-/// The version that a read stands for: none for the initial state.
-fn version(told: &Value) -> Option<&Value> {
-    match told {
+/// Returns the version that a read returned; `None` for the initial state.
+fn version(result: &Value) -> Option<&Value> {
+    match result {
         Value::Nil => None,
         Value::List(elements) => elements.last(),
         value => Some(value),
@@ -213,12 +213,12 @@ impl<'h> Writes<'h> {
         }
         writes.commits.values_mut().for_each(|commits| commits.sort_unstable());
         if repeated > 0 {
-            report.doubt(format!("{repeated} values were written more than once, so that who wrote them cannot be told"));
+            report.doubt(format!("{repeated} values were written more than once, so their writers are ambiguous; write unique values"));
         }
         writes
     }
 
-    /// The last who committed a key within some timestamps, both included.
+    /// Returns the last commit of a key between two timestamps, both included, by another transaction than `but`.
     fn last_within(&self, key: &Value, from: i64, to: i64, but: usize) -> Option<(i64, usize)> {
         let commits = self.commits.get(key)?;
         let end = commits.partition_point(|&(commit, _)| commit <= to);
@@ -226,7 +226,7 @@ impl<'h> Writes<'h> {
     }
 }
 
-/// A history that is judged.
+/// The history to check.
 struct Judge<'a, 'h> {
     operations: &'a [Operation<'h>],
     transactions: &'a [Transaction<'h>],
@@ -234,30 +234,33 @@ struct Judge<'a, 'h> {
 }
 
 impl Judge<'_, '_> {
-    /// Judges one transaction that began at a timestamp; how many of its reads could not be.
+    /// Checks one transaction with a start timestamp. Returns how many of its reads could not be checked.
     fn transaction(&self, at: usize, start: i64, report: &mut Report) -> u64 {
         let transaction = &self.transactions[at];
         let operation = &self.operations[at];
         let commit = transaction.commit.unwrap_or(start);
         if commit < start {
             report.found("reversed-timestamps", || {
-                Evidence::new(format!("A transaction began at timestamp {start} and committed at {commit}."), [operation])
+                Evidence::new(format!("A transaction started at timestamp {start} and committed at {commit}."), [operation])
             });
         }
-        // What it knows each key to hold, and whether by writing it.
+        // By key: the version that it must read next, and whether it wrote that version.
         let mut known: FxHashMap<&Value, (Option<&Value>, bool)> = FxHashMap::default();
         let mut open = 0;
         for step in transaction.steps {
             match access(step) {
-                Some(Step::Read(key, told)) => {
-                    let told = version(told);
-                    match known.insert(key, (told, false)) {
-                        None => open += u64::from(!self.read(at, start, key, told, report)),
-                        Some((expected, wrote)) if expected != told => report.found("internal", || {
+                Some(Step::Read(key, result)) => {
+                    let result = version(result);
+                    match known.insert(key, (result, false)) {
+                        None => open += u64::from(!self.read(at, start, key, result, report)),
+                        Some((expected, wrote)) if expected != result => report.found("internal", || {
                             let how = if wrote { "written" } else { "read" };
-                            let expected = expected.map_or("nothing".to_owned(), short);
+                            let expected = expected.map_or("the initial value".to_owned(), short);
                             Evidence::new(
-                                format!("A transaction read {} after it had itself {how} {expected} there.", short(step)),
+                                format!(
+                                    "A transaction's read {} disagrees with its own earlier access, which had {how} {expected}.",
+                                    short(step)
+                                ),
                                 [operation],
                             )
                         }),
@@ -267,11 +270,11 @@ impl Judge<'_, '_> {
                 Some(Step::Write(key, value)) => {
                     let is_first = !known.get(key).is_some_and(|(_, wrote)| *wrote);
                     known.insert(key, (Some(value), true));
-                    // Who began when another committed overlaps with nobody.
+                    // A transaction that starts at the commit of another is not concurrent with it.
                     if let Some((other, writer)) = self.writes.last_within(key, start.saturating_add(1), commit, at).filter(|_| is_first) {
                         report.found("G-SIa", || {
                             let why = format!(
-                                "Two transactions overlap and wrote {}: one began at timestamp {start} and committed at {commit}, the other committed at {other}.",
+                                "Two concurrent transactions wrote {}: one started at timestamp {start} and committed at {commit}, the other committed at {other}.",
                                 short(key)
                             );
                             Evidence::new(why, [operation, &self.operations[writer]])
@@ -284,35 +287,35 @@ impl Judge<'_, '_> {
         open
     }
 
-    /// Judges what a transaction first read of a key; whether that could be done.
-    fn read(&self, at: usize, start: i64, key: &Value, told: Option<&Value>, report: &mut Report) -> bool {
+    /// Checks a transaction's first read of a key. Returns whether that was possible.
+    fn read(&self, at: usize, start: i64, key: &Value, result: Option<&Value>, report: &mut Report) -> bool {
         let operation = &self.operations[at];
         let mut committed = i64::MIN;
-        if let Some(told) = told {
-            let Some(version) = self.writes.versions.get(&(key, told)) else {
+        if let Some(result) = result {
+            let Some(version) = self.writes.versions.get(&(key, result)) else {
                 report.found("garbage-read", || {
-                    Evidence::new(format!("A transaction read {} of {}, which nobody wrote.", short(told), short(key)), [operation])
+                    Evidence::new(format!("A transaction read {} of {}, which was never written.", short(result), short(key)), [operation])
                 });
                 return true;
             };
             let writer = &self.operations[version.writer];
             let evidence = |why: String| Evidence::new(why, [writer, operation]);
             if writer.kind == Kind::Fail {
-                report.found("G1a", || evidence(format!("A transaction read {} of {}, whose writer failed.", short(told), short(key))));
+                report.found("G1a", || evidence(format!("A transaction read {} of {}, whose writer failed.", short(result), short(key))));
                 return true;
             }
             if !version.is_last {
                 report.found("G1b", || {
-                    evidence(format!("A transaction read {} of {}, which its writer overwrote.", short(told), short(key)))
+                    evidence(format!("A transaction read {} of {}, which its writer overwrote.", short(result), short(key)))
                 });
             }
             match self.transactions[version.writer].commit.filter(|_| writer.kind == Kind::Ok) {
                 None => return false,
                 Some(commit) if commit > start => {
                     report.found("G-SIa", || {
-                        let (told, key) = (short(told), short(key));
+                        let (result, key) = (short(result), short(key));
                         evidence(format!(
-                            "A transaction that began at timestamp {start} read {told} of {key}, which committed at {commit}."
+                            "A transaction that started at timestamp {start} read {result} of {key}, which committed at {commit}."
                         ))
                     });
                     return true;
@@ -322,9 +325,9 @@ impl Judge<'_, '_> {
         }
         if let Some((newer, writer)) = self.writes.last_within(key, committed.saturating_add(1), start, at) {
             report.found("G-SIb", || {
-                let told = told.map_or("nothing".to_owned(), short);
+                let result = result.map_or("the initial value".to_owned(), short);
                 let why = format!(
-                    "A transaction that began at timestamp {start} read {told} of {}, although another had committed it at {newer}.",
+                    "A transaction that started at timestamp {start} read {result} of {}, although a newer version committed at {newer}.",
                     short(key)
                 );
                 Evidence::new(why, [&self.operations[writer], operation])

@@ -1,19 +1,18 @@
-//! Tombstones: what was deleted does not come back, and what was written does not go away.
+//! Tombstones: deleted values are not resurrected, and written values are not lost.
 //!
-//! Each key is a register that can be deleted. A read that shows a value is a *resurrection* where every write it may be from had succeeded
-//! before a delete was asked, and that delete had succeeded before the read was asked: the value had been gone. A read that shows nothing is a
-//! *loss* where a write had succeeded after every delete that may have removed it. Crashed writes may bring a value back at any time, and
-//! crashed deletes may remove it; neither is held against the store.
+//! Each key is a register that can be deleted. A read of a value is a *resurrection* if every write that may be its source completed before a
+//! delete was invoked, and that delete completed before the read was invoked. A read of nil is a *loss* if a write completed after every delete that
+//! may be its source. Crashed writes may restore a value at any time, and crashed deletes may remove it; neither is an anomaly.
 
 use elenchus_core::{EventIndex, Kind, Operation, Value};
 
-use super::order::succeeded;
+use super::real_time::succeeded;
 use super::report::short;
 use super::writes::{FirstAfter, Source, Sources};
 use super::{Description, Evidence, Invariant, Part, Report, Shape, Word};
 use crate::options::{BuildError, OptionValues};
 
-/// The checker of deleted keys.
+/// The checker for deleted keys.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Tombstones;
 
@@ -22,8 +21,8 @@ const NIL: &Value = &Value::Nil;
 impl Invariant for Tombstones {
     const DESCRIPTION: Description = Description {
         name: "tombstones",
-        about: "whether deleted keys stay deleted, and written ones stay there",
-        proves: "no deleted value came back, and no written one went away",
+        about: "whether deleted keys stay deleted, and written keys are not lost",
+        proves: "no deleted value was resurrected, and no written value was lost",
         source: "the doomstones and zombies of Cassandra: Apache Cassandra documentation, Tombstones, gc_grace_seconds",
         vocabulary: &[
             Word { f: "write", input: Shape::Some("v"), output: Shape::Any },
@@ -31,10 +30,10 @@ impl Invariant for Tombstones {
             Word { f: "read", input: Shape::Any, output: Shape::Any },
         ],
         anomalies: &[
-            ("resurrected", "a read shows a value that had been deleted"),
-            ("lost", "a read shows nothing, although a value had been written and not deleted since"),
-            ("unexpected", "a read shows a value that nobody had written"),
-            ("aborted", "a read shows a value whose write failed"),
+            ("resurrected", "a read returned a value that had been deleted"),
+            ("lost", "a read returned nil, although a value had been written and not deleted afterwards"),
+            ("unexpected", "a read returned a value that was never written (phantom)"),
+            ("aborted", "a read returned a value whose write failed"),
         ],
         options: &[],
         splits_by_key: true,
@@ -60,15 +59,15 @@ impl Invariant for Tombstones {
             if value.is_nil() {
                 let lost = match sources.find(NIL, by) {
                     Source::Settled(ended, _) => writes.find(Some(ended), read.invoked),
-                    Source::Nowhere(_) | Source::Failed(_) => writes.find(None, read.invoked),
+                    Source::NotWritten(_) | Source::Failed(_) => writes.find(None, read.invoked),
                     Source::Open => None,
                 };
                 if let Some(write) = lost {
                     let write = &operations[write];
                     report.found("lost", || {
-                        let description = format!("A read shows nothing, although {} had been written.", short(write.input));
+                        let description = format!("A read returned nil, although {} had been written.", short(write.input));
                         Evidence::new(description, [write, read])
-                            .because("No delete that may have removed it was asked before the read was answered.")
+                            .because("No delete that may have removed it was invoked before the read completed.")
                     });
                 }
                 continue;
@@ -80,25 +79,25 @@ impl Invariant for Tombstones {
                         let (write, delete) = (&operations[write], &operations[delete]);
                         report.found("resurrected", || {
                             let evidence =
-                                Evidence::new(format!("A read shows {}, which had been deleted.", shown()), [write, delete, read]);
+                                Evidence::new(format!("A read returned {}, which had been deleted.", shown()), [write, delete, read]);
                             match seen_absent(operations, delete, read) {
-                                Some(absent) => evidence.because(format!("It had been gone: the read at {absent} showed nothing.")),
+                                Some(absent) => evidence.because(format!("The key was absent before: the read at {absent} returned nil.")),
                                 None => evidence,
                             }
                         });
                     }
                 }
-                Source::Nowhere(None) => {
-                    report.found("unexpected", || Evidence::new(format!("A read shows {}, which nobody wrote.", shown()), [read]));
+                Source::NotWritten(None) => {
+                    report.found("unexpected", || Evidence::new(format!("A read returned {}, which was never written.", shown()), [read]));
                 }
-                Source::Nowhere(Some(write)) => report.found("unexpected", || {
+                Source::NotWritten(Some(write)) => report.found("unexpected", || {
                     Evidence::new(
-                        format!("A read shows {}, which was written only after it had ended.", shown()),
+                        format!("A read returned {}, which was written only after the read completed.", shown()),
                         [read, &operations[write]],
                     )
                 }),
                 Source::Failed(write) => report.found("aborted", || {
-                    Evidence::new(format!("A read shows {}, whose write failed.", shown()), [&operations[write], read])
+                    Evidence::new(format!("A read returned {}, whose write failed.", shown()), [&operations[write], read])
                 }),
             }
         }
@@ -109,7 +108,7 @@ impl Invariant for Tombstones {
     }
 }
 
-/// The invocation of a read between a delete and another read that shows that the key was gone.
+/// Returns the invocation of a read, between a delete and another read, that returned nil.
 fn seen_absent(operations: &[Operation<'_>], delete: &Operation<'_>, read: &Operation<'_>) -> Option<EventIndex> {
     let between = |it: &&Operation<'_>| Some(it.invoked) > delete.completed && it.completed < Some(read.invoked);
     let nil = |it: &&Operation<'_>| it.kind == Kind::Ok && it.output.is_none_or(Value::is_nil);

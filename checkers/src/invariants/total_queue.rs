@@ -1,30 +1,30 @@
-//! Total queue: what goes in comes out.
+//! Total queue: everything that is enqueued is dequeued.
 //!
-//! Values are counted, so that the same one may be enqueued more than once. A value is lost when it was acknowledged, the queue was seen empty
-//! after that, and it never came out. Empty is seen by a drain that succeeded, by a dequeue that was told nil, and by one that failed because
-//! the queue was `empty` or `exhausted`; without such evidence a missing value may still be in the queue. A crashed dequeue may have taken one
-//! value, a crashed drain any number.
+//! Elements are counted, so the same value may be enqueued more than once. An element is lost if its enqueue was acknowledged, the queue was
+//! observed empty after that, and it was never dequeued. The queue is observed empty by a successful drain, by a dequeue that returned nil, and by
+//! one that failed with the error `empty` or `exhausted`; without such evidence a missing element may still be in the queue. A crashed dequeue may
+//! have removed one element, a crashed drain any number.
 //!
-//! Options: `drained`, whether the queue is known to have been emptied at the end, whatever the history shows (false; Jepsen's checker assumes
-//! it); `crashed-dequeues-take`, whether a crashed dequeue may have taken a value (true; false for consumers that acknowledge, and in Jepsen's
-//! checker); `exactly-once`, whether a value that comes out twice is an anomaly (false: it is counted).
+//! Options: `drained`, whether the queue is known to be empty at the end, whatever the history shows (false; Jepsen's checker assumes it);
+//! `crashed-dequeues-take`, whether a crashed dequeue may have removed an element (true; use false for consumers that acknowledge; Jepsen's checker
+//! assumes false); `exactly-once`, whether duplicate delivery is an anomaly (false: it is counted).
 
 use elenchus_core::{EventIndex, Kind, Operation, Value};
 
-use super::elements::{Elements, Unfounded};
-use super::order::succeeded_by;
+use super::elements::{Elements, Phantom};
+use super::real_time::succeeded_by;
 use super::report::short;
 use super::{Description, Evidence, Invariant, Part, Report, Shape, Word};
 use crate::options::{BuildError, OptionEntry, OptionValues};
 
-/// The checker of a queue that is drained at the end.
+/// The checker for a queue that is drained at the end.
 #[derive(Clone, Copy, Debug)]
 pub struct TotalQueue {
-    /// Whether the queue is known to have been emptied at the end.
+    /// Whether the queue is known to be empty at the end.
     pub drained: bool,
-    /// Whether a crashed dequeue may have taken a value.
+    /// Whether a crashed dequeue may have removed an element.
     pub crashed_dequeues_take: bool,
-    /// Whether a value that comes out twice is an anomaly.
+    /// Whether duplicate delivery is an anomaly.
     pub exactly_once: bool,
 }
 
@@ -34,18 +34,18 @@ impl Default for TotalQueue {
     }
 }
 
-/// How clients say that there was nothing to dequeue.
+/// The errors with which clients report an empty queue.
 const EMPTY: &[&str] = &["empty", "exhausted"];
 
-/// The operations on a queue.
+/// The operations of a queue.
 pub(super) const VOCABULARY: &[Word] = &[
     Word { f: "enqueue", input: Shape::Some("v"), output: Shape::Any },
     Word { f: "dequeue", input: Shape::Any, output: Shape::Any },
     Word { f: "drain", input: Shape::Any, output: Shape::Either(&[Shape::List(&Shape::Some("v")), Shape::Nil]) },
 ];
 
-/// What an operation took out, in order.
-pub(super) fn taken<'h>(operation: &Operation<'h>) -> &'h [Value] {
+/// Returns the elements that an operation dequeued, in order.
+pub(super) fn dequeued<'h>(operation: &Operation<'h>) -> &'h [Value] {
     match (operation.f.as_str(), operation.output) {
         ("dequeue", Some(value)) if !value.is_nil() => std::slice::from_ref(value),
         ("drain", Some(list)) => list.as_list().unwrap_or_default(),
@@ -53,15 +53,15 @@ pub(super) fn taken<'h>(operation: &Operation<'h>) -> &'h [Value] {
     }
 }
 
-/// How many values crashed operations may have taken, of those that were asked before an event.
-pub(super) fn takable(operations: &[Operation<'_>], before: EventIndex) -> u64 {
+/// Returns how many elements the crashed operations invoked before an event may have removed.
+pub(super) fn max_removed_by_crashes(operations: &[Operation<'_>], before: EventIndex) -> u64 {
     let crashed = operations.iter().filter(|it| it.kind == Kind::Info && it.invoked < before);
     crashed.map(|it| if it.f == "drain" { u64::from(u32::MAX) } else { u64::from(it.f == "dequeue") }).sum()
 }
 
 impl TotalQueue {
-    /// The last operation that saw the queue empty.
-    fn emptiness<'a, 'h>(part: &'a Part<'h>) -> Option<&'a Operation<'h>> {
+    /// Returns the last operation that observed the queue empty.
+    fn last_observed_empty<'a, 'h>(part: &'a Part<'h>) -> Option<&'a Operation<'h>> {
         let sees_empty = |operation: &&Operation<'_>| match (operation.kind, operation.f.as_str()) {
             (Kind::Ok, "drain") => true,
             (Kind::Ok, "dequeue") => operation.output.is_none_or(Value::is_nil),
@@ -77,10 +77,10 @@ impl TotalQueue {
 }
 
 #[derive(Clone, Copy, Default)]
-struct Taken {
-    /// How often it came out, when it can have.
+struct Deliveries {
+    /// The number of deliveries, without phantoms.
     times: u32,
-    /// The operations that took it first and last.
+    /// The operations that dequeued it first and last.
     first: u32,
     last: u32,
 }
@@ -88,15 +88,15 @@ struct Taken {
 impl Invariant for TotalQueue {
     const DESCRIPTION: Description = Description {
         name: "total-queue",
-        about: "whether everything that was enqueued is dequeued, and nothing else",
-        proves: "everything that was acknowledged came out, and nothing that was not enqueued",
+        about: "whether every enqueued element is dequeued, and no others",
+        proves: "every acknowledged element was dequeued, and no phantom",
         source: "jepsen.checker/total-queue",
         vocabulary: VOCABULARY,
         anomalies: &[
-            ("lost", "an acknowledged value never came out of a queue that was emptied"),
-            ("unexpected", "a value came out that nobody had enqueued"),
-            ("aborted", "a value came out whose enqueue failed"),
-            ("duplicate", "a value came out more often than it was enqueued (only where delivery shall be exactly once)"),
+            ("lost", "an acknowledged element was never dequeued, although the queue was emptied"),
+            ("unexpected", "an element was dequeued that was never enqueued (phantom)"),
+            ("aborted", "an element was dequeued whose enqueue failed"),
+            ("duplicate", "an element was dequeued more often than it was enqueued (only with the option `exactly-once`)"),
         ],
         options: &[
             OptionEntry::flag("drained", "false")
@@ -120,95 +120,102 @@ impl Invariant for TotalQueue {
     fn judge(&self, part: &Part<'_>, report: &mut Report) {
         let operations = &part.operations;
         let mut elements = Elements::new(operations, "enqueue");
-        let mut takes = vec![Taken::default(); elements.len()];
+        let mut deliveries = vec![Deliveries::default(); elements.len()];
         for (at, operation) in (0_u32..).zip(operations) {
-            for value in taken(operation) {
+            for value in dequeued(operation) {
                 let id = elements.id(value);
-                takes.resize(elements.len(), Taken::default());
-                match elements.unfounded(id, operation.completed.unwrap_or(operation.invoked), operations) {
+                deliveries.resize(elements.len(), Deliveries::default());
+                match elements.phantom(id, operation.completed.unwrap_or(operation.invoked), operations) {
                     None => {
-                        let take = &mut takes[id];
-                        *take = Taken { times: take.times + 1, first: if take.times == 0 { at } else { take.first }, last: at };
+                        let delivery = &mut deliveries[id];
+                        *delivery = Deliveries {
+                            times: delivery.times + 1,
+                            first: if delivery.times == 0 { at } else { delivery.first },
+                            last: at,
+                        };
                     }
-                    Some(Unfounded::NeverPut) => report
-                        .found("unexpected", || Evidence::new(format!("{} came out, which nobody enqueued.", short(value)), [operation])),
-                    Some(Unfounded::PutLater(enqueue)) => report.found("unexpected", || {
-                        Evidence::new(format!("{} came out before it was enqueued.", short(value)), [operation, enqueue])
+                    Some(Phantom::NeverAdded) => report
+                        .found("unexpected", || Evidence::new(format!("{} was dequeued, but never enqueued.", short(value)), [operation])),
+                    Some(Phantom::AddedLater(enqueue)) => report.found("unexpected", || {
+                        Evidence::new(format!("{} was dequeued before it was enqueued.", short(value)), [operation, enqueue])
                     }),
-                    Some(Unfounded::PutFailed(enqueue)) => report.found("aborted", || {
-                        Evidence::new(format!("{} came out, whose enqueue failed.", short(value)), [enqueue, operation])
+                    Some(Phantom::AddFailed(enqueue)) => report.found("aborted", || {
+                        Evidence::new(format!("{} was dequeued, but its enqueue failed.", short(value)), [enqueue, operation])
                     }),
                 }
             }
         }
-        self.losses(part, &elements, &takes, report);
+        self.losses(part, &elements, &deliveries, report);
         let (mut acknowledged, mut recovered) = (0, 0);
-        for (id, take) in takes.iter().enumerate() {
+        for (id, delivery) in deliveries.iter().enumerate() {
             let attempts = elements.of(id);
             acknowledged += u64::from(attempts.acknowledged);
-            recovered += u64::from(take.times.min(attempts.possible).saturating_sub(attempts.acknowledged));
-            let duplicates = u64::from(take.times.saturating_sub(attempts.possible));
+            recovered += u64::from(delivery.times.min(attempts.possible).saturating_sub(attempts.acknowledged));
+            let duplicates = u64::from(delivery.times.saturating_sub(attempts.possible));
             report.count("duplicates", duplicates);
             if self.exactly_once {
                 report.found_many("duplicate", duplicates, || {
-                    let proof = attempts.first.into_iter().chain([take.first, take.last]).map(|at| &operations[at as usize]);
+                    let proof = attempts.first.into_iter().chain([delivery.first, delivery.last]).map(|at| &operations[at as usize]);
                     let times = |count| if count == 1 { "once".to_owned() } else { format!("{count} times") };
-                    let (out, put) = (times(take.times), times(attempts.possible));
-                    Evidence::new(format!("{} came out {out} and was enqueued {put}.", short(elements.interner.value(id))), proof)
+                    let (out, put) = (times(delivery.times), times(attempts.possible));
+                    Evidence::new(format!("{} was dequeued {out}, but enqueued only {put}.", short(elements.interner.value(id))), proof)
                 });
             }
         }
         report.count("attempts", operations.iter().filter(|operation| operation.f == "enqueue").count() as u64);
         report.count("acknowledged", acknowledged);
-        report.count("dequeued", takes.iter().map(|take| u64::from(take.times)).sum());
+        report.count("dequeued", deliveries.iter().map(|delivery| u64::from(delivery.times)).sum());
         report.count("recovered", recovered);
     }
 }
 
 impl TotalQueue {
-    /// Reports what never came out: as lost as far as that is certain, otherwise as a doubt.
-    fn losses(&self, part: &Part<'_>, elements: &Elements<'_>, takes: &[Taken], report: &mut Report) {
+    /// Reports the elements that were never dequeued: as lost as far as that is certain, otherwise as a doubt.
+    fn losses(&self, part: &Part<'_>, elements: &Elements<'_>, deliveries: &[Deliveries], report: &mut Report) {
         let operations = &part.operations;
-        let empty = TotalQueue::emptiness(part);
+        let empty = TotalQueue::last_observed_empty(part);
         let after = EventIndex(u32::MAX);
-        let (asked, answered) = match empty {
+        let (invoked, completed) = match empty {
             _ if self.drained => (after, after),
             Some(empty) => (empty.invoked, empty.completed.unwrap_or(empty.invoked)),
             None => (EventIndex(0), EventIndex(0)),
         };
-        // How often each value was certainly in before the queue was seen empty.
-        let mut certain = vec![0_u32; takes.len()];
-        for enqueue in operations.iter().filter(|operation| operation.f == "enqueue" && succeeded_by(operation, asked)) {
+        // How often each element was certainly enqueued before the queue was observed empty.
+        let mut certain = vec![0_u32; deliveries.len()];
+        for enqueue in operations.iter().filter(|operation| operation.f == "enqueue" && succeeded_by(operation, invoked)) {
             if let Some(id) = elements.interner.find(enqueue.input) {
                 certain[id] += 1;
             }
         }
-        let crashed = if self.crashed_dequeues_take { takable(operations, answered) } else { 0 };
-        let missing = |id: usize| u64::from(certain[id].saturating_sub(takes[id].times));
-        let total: u64 = (0..takes.len()).map(missing).sum();
+        let crashed = if self.crashed_dequeues_take { max_removed_by_crashes(operations, completed) } else { 0 };
+        let missing = |id: usize| u64::from(certain[id].saturating_sub(deliveries[id].times));
+        let total: u64 = (0..deliveries.len()).map(missing).sum();
         if total <= crashed && total > 0 {
-            report.doubt(format!("{total} acknowledged values never came out, but crashed dequeues may have taken them"));
+            report.doubt(format!("{total} acknowledged elements were never dequeued, but crashed dequeues may have removed them"));
         } else {
-            // One loss less is certain for each crashed dequeue; which, nobody knows.
+            // Each crashed dequeue may account for one missing element; it is unknown which.
             let mut spared = crashed;
-            for id in (0..takes.len()).filter(|&id| missing(id) > 0) {
+            for id in (0..deliveries.len()).filter(|&id| missing(id) > 0) {
                 let lost = missing(id).saturating_sub(spared);
                 spared = spared.saturating_sub(missing(id));
                 report.found_many("lost", lost, || {
                     let value = short(elements.interner.value(id));
                     let enqueue = elements.of(id).first_acknowledged.map(|at| &operations[at as usize]);
-                    let evidence = Evidence::new(format!("{value} was enqueued and never came out."), enqueue.into_iter().chain(empty));
+                    let evidence = Evidence::new(format!("{value} was enqueued, but never dequeued."), enqueue.into_iter().chain(empty));
                     match crashed {
                         0 => evidence,
-                        _ => evidence
-                            .because(format!("{total} values are missing, and crashed dequeues can have taken only {crashed} of them.")),
+                        _ => evidence.because(format!(
+                            "{total} elements are missing, but crashed dequeues can have removed only {crashed} of them."
+                        )),
                     }
                 });
             }
         }
-        let open = (0..takes.len()).map(|id| u64::from(elements.of(id).acknowledged.saturating_sub(takes[id].times))).sum::<u64>() - total;
+        let open =
+            (0..deliveries.len()).map(|id| u64::from(elements.of(id).acknowledged.saturating_sub(deliveries[id].times))).sum::<u64>()
+                - total;
         if open > 0 {
-            report.doubt(format!("{open} acknowledged values never came out, and the queue was not seen empty after them"));
+            report.doubt(format!("{open} acknowledged elements were never dequeued, but the queue was not observed empty afterwards"));
         }
     }
 }

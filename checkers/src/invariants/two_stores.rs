@@ -1,29 +1,29 @@
 //! Two stores: a live migration leaves the new store equal to the old one.
 //!
-//! Clients write to both stores while rows are copied; then the test cuts over to the new one. Rows that were there from the beginning must be
-//! written in the history too, or their reads seem to come from nowhere. Rows are compared by the last scan of each
-//! store. A difference on a row that was still being written while the stores were scanned, or whose write crashed, proves nothing and is only
-//! counted. After the cut-over a read must not show what had certainly been overwritten or deleted before it was asked.
+//! Clients write to both stores while rows are copied; then the test cuts over to the new one. Pre-existing rows must be written in the history too,
+//! otherwise their reads are phantoms. Rows are compared by the last scan of each store. A difference on a row that was still being written during the
+//! scans, or whose write crashed, proves nothing and is only counted. After the cut-over a read must not return a value that had certainly been
+//! overwritten or deleted before the read was invoked.
 
 use std::borrow::Cow;
 
 use elenchus_core::{EventIndex, Kind, Operation, Value};
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::intern::{Interner, name};
-use super::order::succeeded;
+use super::interner::{Interner, normalised_key};
+use super::real_time::succeeded;
 use super::report::short;
 use super::writes::{FirstAfter, Source, Sources};
 use super::{Description, Evidence, Invariant, Part, Report, Shape, Word};
 use crate::options::{BuildError, OptionValues};
 
-/// The checker of migrations.
+/// The checker for migrations.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct TwoStores;
 
 const NIL: &Value = &Value::Nil;
 
-/// The row that an operation concerns, and what it writes there; a delete writes nil.
+/// Returns the row of an operation, and the value that it writes; a delete writes nil.
 fn row<'h>(operation: &Operation<'h>) -> Option<(&'h Value, Option<&'h Value>)> {
     match operation.f.as_str() {
         "write" => operation.input.as_pair().map(|(key, value)| (key, Some(value))),
@@ -47,12 +47,12 @@ impl Invariant for TwoStores {
             Word { f: "scan", input: Shape::Text(&["old", "new"]), output: Shape::Map(&Shape::Any) },
         ],
         anomalies: &[
-            ("missing-row", "a row of the old store is not in the new one"),
-            ("resurrected-row", "a row that was deleted last is in the new store and not in the old one"),
-            ("unexpected-row", "a row that was not deleted last is in the new store and not in the old one"),
+            ("missing-row", "a row of the old store is missing from the new one"),
+            ("resurrected-row", "a deleted row is in the new store, but not in the old one"),
+            ("unexpected-row", "a row that was not deleted is in the new store, but not in the old one"),
             ("differing-row", "a row differs between the stores"),
-            ("stale-read", "a read after the cut-over shows what had been overwritten or deleted"),
-            ("unexpected-read", "a read after the cut-over shows what nobody had written"),
+            ("stale-read", "a read after the cut-over returned a value that had been overwritten or deleted"),
+            ("unexpected-read", "a read after the cut-over returned a value that was never written (phantom)"),
         ],
         options: &[],
         splits_by_key: false,
@@ -69,7 +69,7 @@ impl Invariant for TwoStores {
         };
         match (last("old"), last("new")) {
             (Some(old), Some(new)) => compare(operations, old, new, report),
-            _ => report.doubt("the stores were not both scanned"),
+            _ => report.doubt("there is no successful scan of both stores"),
         }
         match succeeded(operations, "cut-over").filter_map(|cut| cut.completed).min() {
             Some(cut) => after(operations, cut, report),
@@ -78,7 +78,7 @@ impl Invariant for TwoStores {
     }
 }
 
-/// The rows of a scan; a row that is nil is none.
+/// Returns the rows of a scan; a nil row is absent.
 fn pairs<'h>(scan: &Operation<'h>) -> impl Iterator<Item = (&'h Value, &'h Value)> {
     let pairs: &[(Value, Value)] = match scan.output {
         Some(Value::Map(pairs)) => pairs,
@@ -87,9 +87,9 @@ fn pairs<'h>(scan: &Operation<'h>) -> impl Iterator<Item = (&'h Value, &'h Value
     pairs.iter().filter(|(_, value)| !value.is_nil()).map(|(key, value)| (key, value))
 }
 
-/// Rows by name.
+/// Returns the rows of a scan by normalised key.
 fn rows<'h>(scan: &Operation<'h>) -> FxHashMap<Cow<'h, Value>, &'h Value> {
-    pairs(scan).map(|(key, value)| (name(key), value)).collect()
+    pairs(scan).map(|(key, value)| (normalised_key(key), value)).collect()
 }
 
 /// Compares the last scans of both stores.
@@ -101,43 +101,43 @@ fn compare(operations: &[Operation<'_>], old: &Operation<'_>, new: &Operation<'_
         if let Some((key, Some(value))) = row(operation) {
             let is_settled = operation.kind == Kind::Ok && operation.completed.is_some_and(|completed| completed < begun);
             if !is_settled {
-                open.insert(name(key));
+                open.insert(normalised_key(key));
             }
-            last.insert(name(key), (operation, value.is_nil()));
+            last.insert(normalised_key(key), (operation, value.is_nil()));
         }
     }
     let (olds, news) = (rows(old), rows(new));
     let mut doubtful = 0;
     let mut differs = |key: &Value, kind: &'static str, description: &dyn Fn() -> String| {
-        if open.contains(&*name(key)) {
+        if open.contains(&*normalised_key(key)) {
             doubtful += 1;
         } else {
-            let last = last.get(&*name(key)).map(|(operation, _)| *operation);
+            let last = last.get(&*normalised_key(key)).map(|(operation, _)| *operation);
             report.found(kind, || Evidence::new(description(), [old, new].into_iter().chain(last)));
         }
     };
     for (key, value) in pairs(old) {
-        match news.get(&*name(key)) {
-            None => {
-                differs(key, "missing-row", &|| format!("Row {} is {} in the old store and not in the new one.", short(key), short(value)))
-            }
+        match news.get(&*normalised_key(key)) {
+            None => differs(key, "missing-row", &|| {
+                format!("Row {} is {} in the old store, but missing from the new one.", short(key), short(value))
+            }),
             Some(other) if *other != value => differs(key, "differing-row", &|| {
                 format!("Row {} is {} in the old store and {} in the new one.", short(key), short(value), short(*other))
             }),
             Some(_) => {}
         }
     }
-    for (key, value) in pairs(new).filter(|(key, _)| !olds.contains_key(&*name(key))) {
-        let is_deleted = last.get(&*name(key)).is_some_and(|(_, deletes)| *deletes);
+    for (key, value) in pairs(new).filter(|(key, _)| !olds.contains_key(&*normalised_key(key))) {
+        let is_deleted = last.get(&*normalised_key(key)).is_some_and(|(_, deletes)| *deletes);
         let kind = if is_deleted { "resurrected-row" } else { "unexpected-row" };
-        differs(key, kind, &|| format!("Row {} is {} in the new store and not in the old one.", short(key), short(value)));
+        differs(key, kind, &|| format!("Row {} is {} in the new store, but missing from the old one.", short(key), short(value)));
     }
     report.count("rows_in_old", olds.len() as u64);
     report.count("rows_in_new", news.len() as u64);
     report.count("rows_in_doubt", doubtful);
 }
 
-/// Judges the reads that were asked after the cut-over had succeeded, row by row.
+/// Checks the reads that were invoked after the cut-over completed, row by row.
 fn after(operations: &[Operation<'_>], cut: EventIndex, report: &mut Report) {
     let mut keys = Interner::default();
     let mut by_row: Vec<Vec<u32>> = Vec::new();
@@ -161,18 +161,18 @@ fn after(operations: &[Operation<'_>], cut: EventIndex, report: &mut Report) {
             let value = read.output.unwrap_or(NIL);
             let (ended, write) = match sources.find(value, read.completed.unwrap_or(read.invoked)) {
                 Source::Settled(ended, write) => (Some(ended), Some(write)),
-                Source::Nowhere(_) | Source::Failed(_) if value.is_nil() => (None, None),
+                Source::NotWritten(_) | Source::Failed(_) if value.is_nil() => (None, None),
                 Source::Open => continue,
-                Source::Nowhere(write) => {
+                Source::NotWritten(write) => {
                     report.found("unexpected-read", || {
-                        let description = format!("A read after the cut-over shows {}, which nobody had written.", short(value));
+                        let description = format!("A read after the cut-over returned {}, which was never written.", short(value));
                         Evidence::new(description, write.map(|write| &operations[write]).into_iter().chain([read]))
                     });
                     continue;
                 }
                 Source::Failed(write) => {
                     report.found("unexpected-read", || {
-                        let description = format!("A read after the cut-over shows {}, whose write failed.", short(value));
+                        let description = format!("A read after the cut-over returned {}, whose write failed.", short(value));
                         Evidence::new(description, [&operations[write], read])
                     });
                     continue;
@@ -181,7 +181,10 @@ fn after(operations: &[Operation<'_>], cut: EventIndex, report: &mut Report) {
             if let Some(later) = overwrites.find(ended, read.invoked) {
                 report.found("stale-read", || {
                     let proof = write.into_iter().chain([later]).map(|at| &operations[at]).chain([read]);
-                    Evidence::new(format!("A read after the cut-over shows {}, which had been replaced.", short(value)), proof)
+                    Evidence::new(
+                        format!("A read after the cut-over returned {}, which had been overwritten or deleted.", short(value)),
+                        proof,
+                    )
                 });
             }
         }

@@ -1,4 +1,4 @@
-//! The judges of weaker models against an oracle that tries everything, and against each other.
+//! The weaker models' checkers agree with an exhaustive oracle, and respect the implications between models.
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -29,18 +29,18 @@ fn cases(default: u64) -> u64 {
     std::env::var("ELENCHUS_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(default)
 }
 
-/// What random histories look like.
+/// The shape of random histories.
 #[derive(Clone, Copy)]
 struct Shape {
     processes: u64,
     keys: u64,
     operations: u64,
-    /// Values are drawn from so many; 0: every write puts another one.
+    /// The number of distinct values; 0: every write writes a unique one.
     values: u64,
     cas: bool,
 }
 
-/// A random history: what is told is one of the values that were asked to be put on the key, now and then one that nobody put.
+/// Generates a random history: reads return one of the values whose write to the key was invoked, occasionally one that was never written.
 fn random(dice: &mut Dice, shape: Shape) -> History {
     let mut events: Vec<Event> = Vec::new();
     let mut open: Vec<Option<(&'static str, Value, Value)>> = vec![None; shape.processes as usize];
@@ -103,7 +103,7 @@ fn show(history: &History) -> String {
     history.events.iter().map(|event| format!("{event}\n")).collect()
 }
 
-/// The events of some operations only.
+/// Restricts a history to the events of some operations.
 fn only(history: &History, operations: &[EventIndex]) -> History {
     let kept = history.operations().expect("well formed").into_iter().filter(|operation| operations.contains(&operation.invoked));
     let mut events: Vec<EventIndex> = kept.flat_map(|operation| [Some(operation.invoked), operation.completed]).flatten().collect();
@@ -136,7 +136,7 @@ fn agrees_with_the_oracle_where_values_are_unique() {
 }
 
 #[test]
-fn never_lies_where_values_repeat() {
+fn verdicts_are_sound_where_values_repeat() {
     let (mut decided, mut all) = (0, 0);
     for seed in 0..cases(4_000) {
         let history = random(&mut Dice::new(seed + 77_777), shape(seed, 2 + seed % 3));

@@ -1,13 +1,13 @@
-//! What the definitions of consistency models allow, by trying everything. Written apart from the crate, and only for short histories.
+//! An exhaustive oracle for the definitions of consistency models, independent of the crate, for short histories only.
 //!
-//! Every choice that a definition leaves open is tried: which of the crashed operations happened, which write each read found, and every
-//! order that the definition asks for.
+//! It tries every choice that a definition leaves open: which crashed operations took effect, which write each read read from, and every order that the
+//! definition requires.
 
 #![allow(unreachable_pub)]
 
 use elenchus_core::{History, Kind, Operation, Process, Value};
 
-/// What an oracle can be asked about.
+/// The models that the oracle decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Question {
     Sequential,
@@ -24,7 +24,7 @@ pub enum Question {
     Atomic(usize),
 }
 
-/// Half an operation: a compare-and-set has two.
+/// A read or a write; a compare-and-set has both.
 #[derive(Clone)]
 struct Half<'h> {
     operation: usize,
@@ -36,7 +36,7 @@ struct Half<'h> {
 
 type Relation = Vec<Vec<bool>>;
 
-/// Whether the model allows the history of registers that hold nil at first.
+/// Returns whether the model allows the history of registers that initially hold nil.
 pub fn allows(history: &History, question: Question) -> bool {
     let operations: Vec<Operation<'_>> = history.operations().expect("well formed");
     let operations: Vec<Operation<'_>> = operations
@@ -87,7 +87,7 @@ fn put<'h>(operation: &Operation<'h>) -> Option<&'h Value> {
     }
 }
 
-/// Whether operations have an order that extends a relation and in which each finds one of the last `k` versions of its key.
+/// Returns whether operations have an order that extends a relation and in which each reads one of the last `k` versions of its key.
 fn atomically(operations: &[Operation<'_>], k: usize, before: &dyn Fn(&Operation<'_>, &Operation<'_>) -> bool) -> bool {
     fn go<'h>(
         operations: &[Operation<'h>],
@@ -124,12 +124,12 @@ fn atomically(operations: &[Operation<'_>], k: usize, before: &dyn Fn(&Operation
     go(operations, 0, &mut Vec::new(), k, before)
 }
 
-/// Whether all writes of a read's key and that read alone have an order true to real time in which it finds the last.
+/// Returns whether all writes of a read's key and that read alone have an order that respects real time and in which it returns the last one.
 fn is_regular(operations: &[Operation<'_>], read: usize) -> bool {
     if found(&operations[read]).is_none() || operations[read].kind != Kind::Ok {
         return true;
     }
-    // Its own write comes after, wherever it is put: it is left out.
+    // The compare-and-set's own write follows its read and is left out.
     let only = |at: &usize| *at == read || (operations[*at].key == operations[read].key && put(&operations[*at]).is_some());
     let told = operations[read].output;
     let plain: Vec<Operation<'_>> = (0..operations.len())
@@ -246,7 +246,7 @@ fn by_halves(halves: &[Half<'_>], sources: &[Option<usize>], question: Question)
     }
 }
 
-/// Whether a read must have seen a version, by the letter of a session guarantee.
+/// Returns whether a read must have seen a version, by the definition of a session guarantee.
 fn must_see(
     question: Question,
     version: usize,
@@ -277,7 +277,7 @@ fn closure(mut relation: Relation) -> Relation {
     relation
 }
 
-/// Whether some order of these that extends a relation has a property.
+/// Returns whether some order of these that extends a relation has a property.
 fn orders(items: Vec<usize>, before: &Relation, property: &dyn Fn(&[usize]) -> bool) -> bool {
     fn go(left: &mut Vec<usize>, order: &mut Vec<usize>, before: &Relation, property: &dyn Fn(&[usize]) -> bool) -> bool {
         if left.is_empty() {
@@ -301,7 +301,7 @@ fn orders(items: Vec<usize>, before: &Relation, property: &dyn Fn(&[usize]) -> b
     go(&mut items.clone(), &mut Vec::new(), before, property)
 }
 
-/// Whether these have an order that extends a relation and in which the reads that count find the last write: the one they found.
+/// Returns whether these have an order that extends a relation and in which the selected reads return the latest write.
 fn serializes(
     halves: &[Half<'_>],
     sources: &[Option<usize>],

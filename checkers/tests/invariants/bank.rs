@@ -1,4 +1,4 @@
-//! The bank.
+//! Bank.
 
 use elenchus_core::{CheckSpec, History, Operation, Value, Verdict};
 use serde_json::json;
@@ -24,19 +24,19 @@ fn every_anomaly() {
 }
 
 #[test]
-fn accounts_of_json_are_the_same() {
+fn text_keys_of_json_name_the_same_accounts() {
     expect(&spec(), "0 invoke read\n0 ok read {\"0\" 7, \"1\" 3}", Verdict::Valid, &[]);
 }
 
 #[test]
-fn faults_are_told_by_node() {
+fn wrong_reads_are_counted_by_node() {
     let finding = check(&spec(), &history("0@a invoke read\n0@a ok read {0 7, 1 3}\n1@b invoke read\n1@b ok read {0 1, 1 3}"));
     assert_eq!(finding.details["reads_by_node"], json!({"a": 1, "b": 1}));
     assert_eq!(finding.details["wrong_by_node"], json!({"b": 1}));
 }
 
 #[test]
-fn without_a_total_reads_are_held_against_each_other() {
+fn without_a_total_reads_are_compared_with_each_other() {
     let finding = expect(
         &CheckSpec::new("bank"),
         "0 invoke read\n0 ok read {0 9}\n0 invoke read\n0 ok read {0 10}\n0 invoke read\n0 ok read {0 10}",
@@ -46,7 +46,7 @@ fn without_a_total_reads_are_held_against_each_other() {
     assert_eq!(finding.anomalies[0].operations.len(), 2);
 }
 
-/// Read by read, from the words of the definition.
+/// The definition, applied to each read.
 fn naive(_: &History, operations: &[Operation<'_>]) -> Naive {
     let mut naive = Naive { doubtful: true, ..Naive::default() };
     for read in operations.iter().filter(|operation| operation.f == "read") {

@@ -1,4 +1,4 @@
-//! Partitioned logs, with the histories of the tests of Jepsen's own checker.
+//! Partitioned logs, with the histories in Jepsen's own tests of the checker.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +10,7 @@ fn spec() -> CheckSpec {
     CheckSpec::new("kafka")
 }
 
-/// An operation that succeeds: what it is asked, what it is told.
+/// A successful operation with its argument and result.
 fn ok(process: u32, f: &str, asked: &str, told: &str) -> String {
     format!("{process} invoke {f} {asked}\n{process} ok {f} {told}\n")
 }
@@ -28,11 +28,11 @@ fn crashed(process: u32, told: &str) -> String {
 }
 
 #[test]
-fn offsets_that_disagree() {
+fn inconsistent_offsets() {
     let one = crashed(0, "[[:send :x [0 1]] [:send :y 1]]");
     let two = send(1, "[[:send :x [0 2]]]");
     expect(&spec(), &(one.clone() + &two), Verdict::Unknown, &[]);
-    // A poll of what the crashed send wrote shows that it was committed.
+    // A poll of the crashed send's message proves that it was committed.
     expect(&spec(), &(one + &two + &poll(2, "{:y [[5 1]]}")), Verdict::Invalid, &[("inconsistent-offsets", 1)]);
     expect(
         &spec(),
@@ -43,7 +43,7 @@ fn offsets_that_disagree() {
 }
 
 #[test]
-fn reads_of_what_failed_or_never_was() {
+fn aborted_and_phantom_messages() {
     let failed = "0 invoke send [[:send :x 2] [:send :y 3]]\n0 fail send [[:send :x 2] [:send :y 3]]\n";
     expect(&spec(), &format!("{failed}{}", poll(1, "{:x [[0 2]]}")), Verdict::Invalid, &[("G1a", 1)]);
     expect(&spec(), &poll(1, "{:x [[0 2]]}"), Verdict::Invalid, &[("unexpected", 1)]);
@@ -70,7 +70,7 @@ fn lost_writes() {
 }
 
 #[test]
-fn polls_that_skip_and_fall_back() {
+fn skipping_and_nonmonotonic_polls() {
     let written = "[[:send :x [1 :a]] [:send :x [2 :b]] [:send :x [3 :c]] [:send :x [4 :d]]]";
     let all = send(9, written);
     let reads =
@@ -94,17 +94,17 @@ fn polls_that_skip_and_fall_back() {
         Verdict::Invalid,
         &[("int-poll-skip", 2), ("int-nonmonotonic-poll", 1)],
     );
-    // With rebalances on record, one within the operation excuses it.
+    // If clients record rebalances, one within the operation explains it.
     let told = "[[:poll {:x [[1 :a] [2 :b]]}] [:rebalance [:x]] [:poll {:x [[4 :d]]}]]";
     expect(&spec(), &(all.clone() + &ok(0, "txn", "[[:poll] [:poll]]", told) + &poll(1, "{:x [[3 :c]]}")), Verdict::Valid, &[]);
-    // An aborted transaction leaves the position where it was.
+    // An aborted transaction does not move the position.
     let aborted = "0 invoke txn [[:poll]]\n0 fail txn [[:poll {:x [[2 :b]]}]]\n";
     let rewound = all + &poll(0, "{:x [[1 :a]]}") + aborted + &poll(0, "{:x [[2 :b] [3 :c] [4 :d]]}");
     expect(&spec(), &rewound, Verdict::Valid, &[]);
 }
 
 #[test]
-fn sends_against_the_order_and_messages_twice() {
+fn nonmonotonic_sends_and_duplicates() {
     let read = poll(1, "{:x [[0 :a] [1 :b]]}");
     expect(
         &spec(),
@@ -122,12 +122,12 @@ fn sends_against_the_order_and_messages_twice() {
 }
 
 #[test]
-fn partitions_of_json_are_the_same() {
+fn text_keys_of_json_name_the_same_partitions() {
     expect(&spec(), &(send(0, "[[:send 1 [0 :a]]]") + &poll(1, "{\"1\" [[0 :a]]}")), Verdict::Valid, &[]);
     expect(&spec(), &send(0, "[[:send 1 [0 :a]]]"), Verdict::Unknown, &[]);
 }
 
-/// One step: whether it sends, the partition, the offset, the value.
+/// One step: whether it is a send, the partition, the offset, the value.
 type Step = (bool, Value, Option<i64>, Value);
 
 fn steps(history: &History, operation: &Operation<'_>) -> Vec<Step> {
@@ -152,7 +152,7 @@ fn steps(history: &History, operation: &Operation<'_>) -> Vec<Step> {
     all
 }
 
-/// From the words of Jepsen's documentation, with sets and maps, pair by pair.
+/// The definition in Jepsen's documentation, with sets and maps, applied to each pair.
 fn naive(history: &History, operations: &[Operation<'_>]) -> Naive {
     let mut naive = Naive::default();
     let all: Vec<(&Operation<'_>, Vec<Step>)> = operations
@@ -232,7 +232,7 @@ fn naive(history: &History, operations: &[Operation<'_>]) -> Naive {
     naive
 }
 
-/// Each process through its operations, each pair of messages that follow one another in a partition.
+/// The definition, applied to each process and each pair of its consecutive messages in a partition.
 fn walks(all: &[(&Operation<'_>, Vec<Step>)], rank: &dyn Fn(&Step) -> Option<usize>, naive: &mut Naive) {
     let keys: BTreeSet<&Value> = all.iter().flat_map(|(_, steps)| steps.iter().map(|step| &step.1)).collect();
     let processes: BTreeSet<_> = all.iter().map(|(it, _)| it.process).collect();
@@ -276,7 +276,7 @@ fn walks(all: &[(&Operation<'_>, Vec<Step>)], rank: &dyn Fn(&Step) -> Option<usi
     }
 }
 
-/// Logs as they are after all sends that were done, with slips.
+/// Returns the logs after all sends so far, with occasional errors.
 fn answer(f: &str, input: &Value, done: &[(Symbol, Value)], dice: &mut Dice) -> Value {
     let mut log: BTreeMap<Value, Vec<Value>> = BTreeMap::new();
     let sends = |txn: &Value| -> Vec<(Value, Value)> {

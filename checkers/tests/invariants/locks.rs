@@ -1,4 +1,4 @@
-//! Locks: holders, tokens, leases.
+//! Locks: mutual exclusion, fencing tokens, leases.
 
 use elenchus_core::{CheckSpec, EventIndex, History, Kind, Operation, Symbol, Value, Verdict};
 
@@ -13,12 +13,12 @@ fn ok(process: u32, f: &str, asked: &str, told: &str) -> String {
 }
 
 #[test]
-fn two_at_once() {
+fn two_holders() {
     let first = ok(0, "acquire", "nil", "nil");
     let second = ok(1, "acquire", "nil", "nil");
     expect(&spec(), &format!("{first}{second}"), Verdict::Invalid, &[("two-holders", 1)]);
     expect(&spec(), &format!("{first}{}{second}", ok(0, "release", "nil", "nil")), Verdict::Valid, &[]);
-    // The release had been asked: perhaps it was done.
+    // The release had been invoked, so it may have taken effect.
     expect(&spec(), &format!("{first}0 invoke release\n{second}0 ok release"), Verdict::Valid, &[]);
     expect(&spec(), &format!("{first}0 invoke release\n0 info release\n{second}"), Verdict::Valid, &[]);
     expect(&spec(), "0 invoke acquire\n0 fail acquire", Verdict::Unknown, &[]);
@@ -28,7 +28,7 @@ fn two_at_once() {
 }
 
 #[test]
-fn leases_end() {
+fn leases_expire() {
     let pause = |millis: usize| "9 invoke release\n9 fail release\n".repeat(millis / 2);
     let leased = |process| ok(process, "acquire", "{:lease 4}", "nil");
     expect(&spec(), &format!("{}{}", leased(0), leased(1)), Verdict::Invalid, &[("two-holders", 1)]);
@@ -43,7 +43,7 @@ fn leases_end() {
 }
 
 #[test]
-fn tokens_rise() {
+fn fencing_tokens_increase() {
     let held = |process, token: &str| ok(process, "acquire", "nil", token) + &ok(process, "release", "nil", "nil");
     expect(&spec(), &(held(0, "1") + &held(1, "{:token 2}")), Verdict::Valid, &[]);
     expect(&spec(), &(held(0, "2") + &held(1, "2")), Verdict::Invalid, &[("token-not-rising", 1)]);
@@ -61,7 +61,7 @@ fn lease_of(operation: &Operation<'_>) -> Option<u64> {
         .map(|millis| millis as u64 * 1_000_000)
 }
 
-/// The grants that a process has at an event: its last acquire, and the renewals since; none once it may have let go.
+/// Returns the grants of a process at an event: its last acquire and the renewals since; none once it may have released the lock.
 fn session<'a, 'h>(operations: &'a [Operation<'h>], process: u32, at: EventIndex) -> Vec<&'a Operation<'h>> {
     let mine = || operations.iter().filter(move |it| it.process == elenchus_core::Process::Client(process) && it.invoked <= at);
     let mut grants = Vec::new();
@@ -84,7 +84,7 @@ fn length(grants: &[&Operation<'_>]) -> Option<u64> {
     grants.iter().rev().find_map(|grant| lease_of(grant))
 }
 
-/// Event by event: who certainly holds the lock.
+/// The definition, applied to each event: which processes certainly hold the lock.
 fn naive(history: &History, operations: &[Operation<'_>]) -> Naive {
     let time = |event: EventIndex| history.event(event).time.0;
     let holds = |process: u32, at: EventIndex| {

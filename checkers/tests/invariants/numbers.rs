@@ -1,4 +1,4 @@
-//! Counters, unique ids and numbers that rise.
+//! Counters, unique ids and monotonic numbers.
 
 use std::collections::BTreeMap;
 
@@ -28,7 +28,7 @@ fn jepsens_own_counters() {
         &[("too-low", 1)],
     );
     assert_eq!(finding.anomalies[0].operations.len(), 2, "the add of 3 alone is more than 2");
-    // A crashed add may happen at any time; one of a negative number widens the bounds downwards.
+    // A crashed add may take effect at any time; a negative one lowers the lower bound.
     let crashed = "0 invoke add -2\n0 info add -2\n";
     expect(&counter, &format!("{crashed}1 invoke read\n1 ok read -2\n1 invoke read\n1 ok read 0"), Verdict::Valid, &[]);
     expect(&counter, &format!("{crashed}1 invoke read\n1 ok read -3"), Verdict::Invalid, &[("too-low", 1)]);
@@ -36,7 +36,7 @@ fn jepsens_own_counters() {
 }
 
 #[test]
-fn ids_twice() {
+fn duplicate_ids() {
     let given = |ids: &[i64]| ids.iter().map(|id| format!("0 invoke generate\n0 ok generate {id}\n")).collect::<String>();
     expect(&spec("unique-ids"), &given(&[0, 1, 0, 0]), Verdict::Invalid, &[("duplicate", 1)]);
     expect(&spec("unique-ids"), &given(&[0, 1, 2]), Verdict::Valid, &[]);
@@ -44,7 +44,7 @@ fn ids_twice() {
 }
 
 #[test]
-fn numbers_that_fall() {
+fn decreasing_numbers() {
     let two = |second: &str, number: &str| {
         format!("0@a invoke generate\n0@a ok generate 5\n{second} invoke generate\n{second} ok generate {number}")
     };

@@ -1,4 +1,4 @@
-//! Writes seen out of order: long forks and causal reversals.
+//! Writes observed out of order: long forks and causal reversals.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,7 +7,7 @@ use elenchus_core::{CheckSpec, History, Kind, Operation, Value, Verdict};
 use crate::notation::{Naive, World, agrees, agrees_with, expect, value};
 
 #[test]
-fn two_orders_are_a_fork() {
+fn opposite_orders_are_a_long_fork() {
     let fork = CheckSpec::new("long-fork");
     let writes = "0 invoke write [[:w 0 1]]\n0 ok write [[:w 0 1]]\n1 invoke write [[:w 1 1]]\n1 info write [[:w 1 1]]\n";
     let read = |process: u32, txn: &str| format!("{process} invoke read [[:r 0 nil] [:r 1 nil]]\n{process} ok read {txn}\n");
@@ -24,7 +24,7 @@ fn two_orders_are_a_fork() {
 }
 
 #[test]
-fn a_later_write_without_an_earlier_one() {
+fn a_read_that_misses_an_earlier_write() {
     let reverse = CheckSpec::new("causal-reverse");
     let writes = "0 invoke write 1\n0 ok write 1\n1 invoke write 2\n1 ok write 2\n";
     expect(&reverse, &format!("{writes}2 invoke read\n2 ok read [2]"), Verdict::Invalid, &[("causal-reverse", 1)]);
@@ -38,7 +38,7 @@ fn a_later_write_without_an_earlier_one() {
     expect(&reverse, by_key, Verdict::Valid, &[]);
 }
 
-/// Every pair of reads, from the words of Jepsen's definition: whether there is a fork.
+/// Jepsen's definition, applied to every pair of reads: whether there is a fork.
 fn naive_fork(_: &History, operations: &[Operation<'_>]) -> Naive {
     let mut naive = Naive { doubtful: true, ..Naive::default() };
     let writes: Vec<_> = operations.iter().filter(|operation| operation.f == "write").collect();
@@ -91,7 +91,7 @@ fn long_fork_agrees_with_the_definition() {
         Value::List(steps.collect())
     };
     let world = World { inputs: writes.chain(reads.clone()).chain(reads).collect(), answer: &answer, troubles: (5, 5) };
-    // The checker counts reads that have no order with their neighbour, which are fewer than all pairs.
+    // The checker counts reads that are not ordered with their neighbour, which are fewer than all pairs.
     let once = |counts: &mut BTreeMap<String, u64>| {
         counts.entry("long-fork".to_owned()).and_modify(|count| *count = 1);
     };

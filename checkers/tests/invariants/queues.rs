@@ -1,4 +1,4 @@
-//! Queues: what goes in comes out, and in the order of each producer.
+//! Queues: no lost elements, and FIFO order per producer.
 
 use std::collections::BTreeSet;
 
@@ -44,14 +44,14 @@ fn jepsens_own_histories() {
 }
 
 #[test]
-fn lost_only_where_the_queue_was_seen_empty() {
+fn lost_only_if_the_queue_was_observed_empty() {
     let one = enqueue(1, "1");
     expect(&total(), &one, Verdict::Unknown, &[]);
     expect(&total(), &(one.clone() + &drain("[]")), Verdict::Invalid, &[("lost", 1)]);
     expect(&total(), &(one.clone() + &drain("[1]")), Verdict::Valid, &[]);
     expect(&total(), &(drain("[]") + &one), Verdict::Unknown, &[]);
     expect(&total(), &(one.clone() + &dequeue(2, "nil")), Verdict::Invalid, &[("lost", 1)]);
-    // A crashed dequeue may have taken one value, but not two.
+    // A crashed dequeue may have removed one element, but not two.
     let crashed = "2 invoke dequeue\n2 info dequeue\n";
     expect(&total(), &format!("{one}{crashed}{}", drain("[]")), Verdict::Unknown, &[]);
     expect(&total(), &format!("{one}{}{crashed}{}", enqueue(1, "2"), drain("[]")), Verdict::Invalid, &[("lost", 1)]);
@@ -60,7 +60,7 @@ fn lost_only_where_the_queue_was_seen_empty() {
 }
 
 #[test]
-fn order_of_each_producer() {
+fn fifo_order_of_each_producer() {
     let fifo = CheckSpec::new("fifo");
     let sent = enqueue(1, "1") + &enqueue(1, "2") + &enqueue(2, "3");
     expect(&fifo, &(sent.clone() + &drain("[3 1 2]")), Verdict::Valid, &[]);
@@ -73,7 +73,7 @@ fn order_of_each_producer() {
     expect(&by_consumer, &(sent.clone() + &dequeue(3, "2") + &dequeue(3, "1")), Verdict::Invalid, &[("reordered", 1)]);
     expect(&fifo, &(sent.clone() + &dequeue(3, "2")), Verdict::Invalid, &[("skipped", 1)]);
     expect(&fifo, &format!("{sent}5 invoke dequeue\n5 info dequeue\n{}", dequeue(3, "2")), Verdict::Unknown, &[]);
-    // Delivered again after a later one: its first delivery was in order.
+    // Redelivered after a later one, but its first delivery was in order.
     expect(&fifo, &(sent + &dequeue(3, "1") + &dequeue(3, "2") + &dequeue(3, "1")), Verdict::Valid, &[]);
 }
 
@@ -85,7 +85,7 @@ fn taken<'h>(operation: &Operation<'h>) -> Vec<&'h Value> {
     }
 }
 
-/// How many values could have been taken by whoever crashed before an event.
+/// Returns how many elements the operations that crashed before an event may have removed.
 fn crashed(operations: &[Operation<'_>], before: Option<EventIndex>) -> usize {
     let crashed = |f: &str| operations.iter().filter(|it| it.kind == Kind::Info && it.f == f && Some(it.invoked) < before).count();
     if crashed("drain") > 0 { usize::MAX } else { crashed("dequeue") }
@@ -126,7 +126,7 @@ fn naive_total(_: &History, operations: &[Operation<'_>]) -> Naive {
     naive
 }
 
-/// Pair by pair.
+/// The definition, applied to each pair.
 fn naive_fifo(by_consumer: bool) -> impl Fn(&History, &[Operation<'_>]) -> Naive {
     move |_, operations| {
         let mut naive = Naive::default();
@@ -146,7 +146,7 @@ fn naive_fifo(by_consumer: bool) -> impl Fn(&History, &[Operation<'_>]) -> Naive
                 let by: Vec<_> = later().flat_map(|later| deliveries(later)).collect();
                 if put.kind == Kind::Ok && !by.is_empty() {
                     skipped += 1;
-                    // Any crashed dequeue asked before a passer was answered may have taken it.
+                    // Any crashed dequeue invoked before the later message was dequeued may have removed it.
                     let nearest = later().find_map(|later| deliveries(later).iter().filter_map(|take| take.0.completed).min());
                     last = last.max(nearest);
                 }
@@ -174,7 +174,7 @@ fn naive_fifo(by_consumer: bool) -> impl Fn(&History, &[Operation<'_>]) -> Naive
     }
 }
 
-/// Mostly what is still in, from the front; now and then something else.
+/// Returns mostly the front of the queue, occasionally something else.
 fn answer(f: &str, input: &Value, done: &[(Symbol, Value)], dice: &mut Dice) -> Value {
     let mut queue: Vec<Value> = Vec::new();
     for (f, value) in done {

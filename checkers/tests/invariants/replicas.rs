@@ -1,4 +1,4 @@
-//! Replicas that must agree in the end.
+//! Convergence of replicas.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -43,7 +43,7 @@ fn sets() {
     let removed = added.clone() + &ok("1@a", "remove", "1", "1");
     expect(&spec, &(removed.clone() + &finals("[]", "[]")), Verdict::Valid, &[]);
     expect(&spec, &(removed.clone() + &finals("[1]", "[1]")), Verdict::Invalid, &[("resurrected", 1)]);
-    // Removed at another node, which may not have seen the add.
+    // Removed at another node, which may not have observed the add.
     expect(&spec, &(added.clone() + &ok("1@b", "remove", "1", "1") + &finals("[1]", "[1]")), Verdict::Valid, &[]);
     expect(&spec, &(added.clone() + &ok("1@b", "remove", "1", "1") + &finals("[]", "[]")), Verdict::Valid, &[]);
     let crashed = format!("2@b invoke remove 1\n2@b info remove 1\n{added}");
@@ -60,7 +60,7 @@ fn counters() {
     expect(&spec, &format!("2@a invoke add 5\n2@a info add 5\n{added}{}", finals("2", "7")), Verdict::Valid, &[]);
 }
 
-/// The last reads of both nodes, and where the first of them begins.
+/// Returns the last reads of both nodes, and the invocation of the first of them.
 fn last_reads<'a, 'h>(operations: &'a [Operation<'h>]) -> (Vec<&'a Operation<'h>>, Option<EventIndex>) {
     let of = |node: u16| {
         let reads = operations.iter().filter(|it| it.f == "read" && it.kind == Kind::Ok && it.node.is_some_and(|at| at.0 == node));
@@ -75,7 +75,7 @@ fn settled(update: &Operation<'_>, begun: EventIndex) -> bool {
     update.kind == Kind::Ok && update.completed < Some(begun)
 }
 
-/// Whether one update was certainly seen when the other was asked.
+/// Returns whether one update was certainly observed when the other was invoked.
 fn seen(first: &Operation<'_>, second: &Operation<'_>) -> bool {
     first.kind == Kind::Ok && first.completed < Some(second.invoked) && first.node == second.node
 }

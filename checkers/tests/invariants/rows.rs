@@ -1,4 +1,4 @@
-//! Rows that go missing or come back: tombstones and migrations.
+//! Lost and resurrected rows: tombstones and migrations.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use elenchus_core::{CheckSpec, EventIndex, History, Kind, Operation, Value, Verd
 use crate::notation::{Dice, Naive, World, agrees, expect, value};
 
 #[test]
-fn what_was_deleted_and_what_was_not() {
+fn deleted_and_written_keys() {
     let spec = CheckSpec::new("tombstones");
     let ok = |steps: &[&str]| steps.iter().map(|step| format!("0 invoke {0}\n0 ok {0}\n", step)).collect::<String>();
     let read = |shown: &str| format!("1 invoke read\n1 ok read {shown}\n");
@@ -16,12 +16,12 @@ fn what_was_deleted_and_what_was_not() {
     expect(&spec, &(written.clone() + &read("1")), Verdict::Valid, &[]);
     expect(&spec, &(deleted.clone() + &read("nil")), Verdict::Valid, &[]);
     let zombie = expect(&spec, &(deleted.clone() + &read("nil") + &read("1")), Verdict::Invalid, &[("resurrected", 1)]);
-    assert!(zombie.anomalies[0].argument.last().is_some_and(|sentence| sentence.starts_with("It had been gone")));
+    assert!(zombie.anomalies[0].argument.last().is_some_and(|sentence| sentence.starts_with("The key was absent before")));
     expect(&spec, &(written.clone() + &read("nil")), Verdict::Invalid, &[("lost", 1)]);
     expect(&spec, &(written.clone() + &read("2")), Verdict::Invalid, &[("unexpected", 1)]);
     expect(&spec, &format!("0 invoke write 1\n0 fail write 1\n{}", read("1")), Verdict::Invalid, &[("aborted", 1)]);
     expect(&spec, &written, Verdict::Unknown, &[]);
-    // A crashed write may come after the delete, and a crashed delete after the write.
+    // A crashed write may take effect after the delete, and a crashed delete after the write.
     expect(&spec, &format!("2 invoke write 1\n2 info write 1\n{deleted}{}", read("1")), Verdict::Valid, &[]);
     expect(&spec, &format!("2 invoke delete\n2 info delete\n{written}{}", read("nil")), Verdict::Valid, &[]);
 }
@@ -48,7 +48,7 @@ fn stores_that_differ() {
     expect(&spec, &written, Verdict::Unknown, &[]);
 }
 
-/// The writes of a value that a read may have seen, or the kind of anomaly where there are none.
+/// Returns the writes of a value that a read may have read from, or the anomaly if there are none.
 fn sources<'a, 'h>(
     writes: &'a [(&'h Value, &'a Operation<'h>)],
     shown: &Value,
@@ -64,7 +64,7 @@ fn sources<'a, 'h>(
     }
 }
 
-/// Whether something was certainly done after all the sources and before the read.
+/// Returns whether an operation certainly took effect after all the sources and before the read.
 fn replaced(sources: &[&Operation<'_>], by: &[&Operation<'_>], read: &Operation<'_>) -> bool {
     by.iter().any(|by| {
         let after = |source: &&Operation<'_>| source.kind == Kind::Ok && source.completed < Some(by.invoked);
@@ -110,7 +110,7 @@ fn tombstones_agree_with_the_definition() {
     agrees(&CheckSpec::new("tombstones"), &world, naive_tombstones, &["unknown", "resurrected", "lost", "unexpected", "aborted"]);
 }
 
-/// The row of an operation and what it writes.
+/// Returns the row of an operation and the value that it writes.
 fn write<'h>(operation: &Operation<'h>) -> Option<(&'h Value, &'h Value)> {
     match operation.f.as_str() {
         "write" => operation.input.as_pair(),

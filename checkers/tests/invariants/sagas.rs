@@ -9,7 +9,7 @@ fn spec() -> CheckSpec {
 }
 
 #[test]
-fn every_end() {
+fn every_outcome() {
     let saga = |fate: &str| format!("0 invoke saga {{:id 1 :steps [:a :b]}}\n0 {fate}\n");
     let read = |effects: &str| format!("1 invoke read\n1 ok read [{effects}]\n");
     let (done, compensated) = (saga("ok saga :done"), saga("ok saga :compensated"));

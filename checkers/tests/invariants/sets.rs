@@ -1,4 +1,4 @@
-//! Sets: by their final read, and by all of their reads.
+//! Sets: checked by the final read, and by all reads.
 
 use std::collections::BTreeSet;
 
@@ -7,20 +7,20 @@ use serde_json::json;
 
 use crate::notation::{Dice, Naive, World, agrees, expect};
 
-/// The history in the test of Jepsen's own checker.
+/// The history in Jepsen's own test of the checker.
 const JEPSEN: &str =
     "0 invoke add 0\n0 ok add 0\n0 invoke add 1\n0 ok add 1\n1 invoke add 10\n1 info add 10\n2 invoke add 11\n2 info add 11
     3 invoke add 20\n3 fail add 20\n3 invoke add 21\n3 fail add 21\n4 invoke read\n4 ok read #{0 10 20 30}";
 
 #[test]
-fn a_final_read_is_held_against_all_adds() {
+fn a_final_read_is_compared_with_all_adds() {
     let finding = expect(&CheckSpec::new("set"), JEPSEN, Verdict::Invalid, &[("lost", 1), ("unexpected", 1), ("aborted", 1)]);
     assert_eq!((&finding.details["attempts"], &finding.details["acknowledged"]), (&json!(6), &json!(2)));
     assert_eq!((&finding.details["read"], &finding.details["recovered"]), (&json!(2), &json!(1)));
 }
 
 #[test]
-fn what_a_final_read_cannot_say() {
+fn inconclusive_final_reads() {
     let spec = CheckSpec::new("set");
     expect(&spec, "0 invoke add 0\n0 ok add 0\n1 invoke read\n1 info read", Verdict::Unknown, &[]);
     expect(&spec, "0 invoke add 0\n1 invoke read\n0 ok add 0\n1 ok read []", Verdict::Unknown, &[]);
@@ -30,7 +30,7 @@ fn what_a_final_read_cannot_say() {
 }
 
 #[test]
-fn the_life_of_an_element() {
+fn the_lifecycle_of_an_element() {
     let spec = CheckSpec::new("set-full");
     let add = "0 invoke add 0\n0 ok add 0\n";
     let read = |elements: &str| format!("1 invoke read\n1 ok read {elements}\n");
@@ -44,7 +44,7 @@ fn the_life_of_an_element() {
     expect(&spec, &lives(&["[0 1]"]), Verdict::Invalid, &[("unexpected", 1)]);
     expect(&spec, &format!("2 invoke add 1\n2 fail add 1\n{}", lives(&["[0 1]"])), Verdict::Invalid, &[("aborted", 1)]);
     expect(&spec, add, Verdict::Unknown, &[]);
-    // The read began before the add was acknowledged: its missing the element proves nothing.
+    // The read began before the add was acknowledged, so the missing element proves nothing.
     expect(&spec, "1 invoke read\n0 invoke add 0\n0 ok add 0\n1 ok read []", Verdict::Unknown, &[]);
     // A crashed add that was read is known, and can be lost.
     expect(&spec, &format!("0 invoke add 0\n0 info add 0\n{}{}", read("[0]"), read("[]")), Verdict::Invalid, &[("lost", 1)]);
@@ -59,7 +59,7 @@ fn adds<'a, 'h>(operations: &'a [Operation<'h>], element: &'a Value) -> impl Ite
     operations.iter().filter(move |operation| operation.f == "add" && operation.input == element)
 }
 
-/// Whether an element cannot have been in at the end of a read: the kind of anomaly.
+/// Returns the anomaly if an element cannot have been in the set at the completion of a read.
 fn unfounded(operations: &[Operation<'_>], element: &Value, read: &Operation<'_>) -> Option<&'static str> {
     let possible = || adds(operations, element).filter(|add| add.kind != Kind::Fail);
     if possible().any(|add| Some(add.invoked) < read.completed) {
@@ -90,7 +90,7 @@ fn naive_set(_: &History, operations: &[Operation<'_>]) -> Naive {
     naive
 }
 
-/// Every element against every read.
+/// Compares every element with every read.
 fn naive_set_full(linearizable: bool) -> impl Fn(&History, &[Operation<'_>]) -> Naive {
     move |_, operations| {
         let mut naive = Naive { doubtful: true, ..Naive::default() };
@@ -125,7 +125,7 @@ fn naive_set_full(linearizable: bool) -> impl Fn(&History, &[Operation<'_>]) -> 
     }
 }
 
-/// Mostly what is in the set; now and then without an element, or with one more.
+/// Returns mostly the elements of the set, occasionally with one missing or one more.
 fn answer(f: &str, input: &Value, done: &[(Symbol, Value)], dice: &mut Dice) -> Value {
     if f == "add" {
         return input.clone();

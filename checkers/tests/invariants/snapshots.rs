@@ -1,4 +1,4 @@
-//! Snapshots by timestamps.
+//! Snapshot isolation by timestamps.
 
 use std::collections::HashMap;
 
@@ -39,7 +39,7 @@ fn every_phenomenon() {
 }
 
 #[test]
-fn snapshots_may_have_to_be_new() {
+fn snapshots_must_contain_earlier_commits() {
     let old = |process| txn(0, "[:w :x 1]", ":start 0 :commit 2") + &txn(process, "[:r :x nil]", ":start 1");
     for (order, process, verdict) in
         [("none", 0, Verdict::Valid), ("session", 0, Verdict::Invalid), ("session", 1, Verdict::Valid), ("real-time", 1, Verdict::Invalid)]
@@ -49,7 +49,7 @@ fn snapshots_may_have_to_be_new() {
     }
 }
 
-/// The definition, read by read and pair by pair.
+/// The definition, applied to each read and each pair.
 fn naive(_: &History, operations: &[Operation<'_>]) -> Naive {
     let mut naive = Naive::default();
     let steps = |at: usize| -> Vec<(String, Value, Value)> {

@@ -1,4 +1,4 @@
-//! What holds for every checker.
+//! Properties of every invariant's checker.
 
 use elenchus_checkers::build;
 use elenchus_core::{CheckSpec, History, Verdict};
@@ -13,7 +13,7 @@ fn every_invariant_is_described() {
 }
 
 #[test]
-fn no_operations_prove_nothing() {
+fn an_empty_history_is_unknown() {
     for description in invariants() {
         let finding = check(&CheckSpec::new(description.name), &History::default());
         assert_eq!(finding.verdict, Verdict::Unknown, "{}", description.name);
@@ -21,12 +21,12 @@ fn no_operations_prove_nothing() {
 }
 
 #[test]
-fn foreign_operations_are_named_with_their_place() {
+fn unsupported_operations_are_reported_with_their_event() {
     let foreign = history("0 invoke frobnicate 1\n0 ok frobnicate 1");
     for description in invariants() {
         let finding = check(&CheckSpec::new(description.name), &foreign);
         assert_eq!(finding.verdict, Verdict::Unknown, "{}", description.name);
-        assert!(finding.summary.starts_with("event #1: `frobnicate 1` is no operation"), "{}", finding.summary);
+        assert!(finding.summary.starts_with("event #1: unsupported operation `frobnicate 1`"), "{}", finding.summary);
     }
 }
 

@@ -1,28 +1,29 @@
 //! Jepsen's EDN histories.
 //!
-//! Of EDN, what histories contain: nil, booleans, numbers, strings, characters, keywords, symbols, lists, vectors, sets, maps, tags (dropped, their
-//! datum kept: `#jepsen.history.Op{…}` is a map), comments, metadata and `#_` discards. Events are built straight from the text, without a tree of the whole file.
+//! Supports the parts of EDN that histories contain: nil, booleans, numbers, strings, characters, keywords, symbols, lists, vectors, sets, maps, tags
+//! (dropped, their datum kept: `#jepsen.history.Op{…}` is a map), comments, metadata and `#_` discards. Events are built directly from the text, without
+//! a tree of the whole file.
 
 pub(super) mod reader;
 
 use std::io::{self, Write};
 
-use super::draft::{Draft, Vocabulary, place};
+use super::event_builder::{EventBuilder, Names, at_position};
 use super::scanner::{Scan, Scanner};
-use super::segment::{Scope, Syntax};
+use super::segment::{EventParser, Scope};
 use crate::value::Quoted;
 use crate::{Event, History, Process, Value};
 use reader::Reader;
 
-impl<'t> Syntax<'t> for Reader<'t> {
+impl<'t> EventParser<'t> for Reader<'t> {
     fn scanner(&mut self) -> &mut Scanner<'t> {
         &mut self.scanner
     }
 
-    /// Event maps one after another, or one vector or list of them.
-    fn next_event(&mut self, scope: &mut Scope, vocabulary: &mut Vocabulary) -> Scan<Option<Event>> {
+    /// Parses a sequence of event maps, or one vector or list of them.
+    fn next_event(&mut self, scope: &mut Scope, names: &mut Names) -> Scan<Option<Event>> {
         self.skip()?;
-        // Blanks do not tell yet what the text is.
+        // Leading blanks do not determine the scope yet.
         if *scope == Scope::Start && self.scanner.peek().is_some() {
             *scope = self.open_sequence()?.map_or(Scope::Bare, Scope::Within);
             self.skip()?;
@@ -36,45 +37,45 @@ impl<'t> Syntax<'t> for Reader<'t> {
         self.scanner.event_start = self.scanner.at;
         match self.scanner.peek() {
             None => Ok(None),
-            Some(_) if *scope == Scope::Over => self.scanner.fault("the history ended before this; expected nothing more"),
-            Some(_) => self.event(vocabulary).map(Some),
+            Some(_) if *scope == Scope::Over => self.scanner.error("unexpected text after the end of the history"),
+            Some(_) => self.event(names).map(Some),
         }
     }
 }
 
 impl Reader<'_> {
-    fn event(&mut self, vocabulary: &mut Vocabulary) -> Scan<Event> {
+    fn event(&mut self, names: &mut Names) -> Scan<Event> {
         if !self.scanner.accept(b'{') {
-            return self.scanner.fault("expected an event, a map like {:process 0, :type :invoke, :f :read, :value nil}");
+            return self.scanner.error("expected an event, a map like {:process 0, :type :invoke, :f :read, :value nil}");
         }
         let start = self.scanner.at;
-        let mut draft = Draft::default();
+        let mut builder = EventBuilder::default();
         loop {
             match self.next_mark(0)? {
                 Some(b'}') => break,
                 None => return self.unclosed(b'}'),
-                // Nearly all names are keywords, and need not become values.
+                // Nearly all names are keywords, which need not become values.
                 Some(b':') => {
                     let name = self.keyword();
-                    self.field(name, &mut draft, vocabulary)?;
+                    self.field(name, &mut builder, names)?;
                 }
                 Some(_) => {
                     let name = self.value()?;
-                    self.field(name.as_text().unwrap_or_default(), &mut draft, vocabulary)?;
+                    self.field(name.as_text().unwrap_or_default(), &mut builder, names)?;
                 }
             }
         }
         self.scanner.at += 1;
-        let event = draft.finish(vocabulary, |missing| format!("this map is no event: it has no :{missing}"));
-        place(&self.scanner, start, event)
+        let event = builder.finish(names, |missing| format!("this event has no :{missing}"));
+        at_position(&self.scanner, start, event)
     }
 
     #[inline]
-    fn field(&mut self, name: &str, draft: &mut Draft, vocabulary: &mut Vocabulary) -> Scan<()> {
+    fn field(&mut self, name: &str, builder: &mut EventBuilder, names: &mut Names) -> Scan<()> {
         let mark = self.next_mark(0)?;
         let at = self.scanner.at;
         let datum = self.datum_at(mark, 0)?;
-        place(&self.scanner, at, draft.set(name, datum, vocabulary))
+        at_position(&self.scanner, at, builder.set(name, datum, names))
     }
 }
 
@@ -86,15 +87,15 @@ pub(crate) fn datum(text: &str) -> Result<(Value, usize), (usize, String)> {
     let mut reader = Reader::new(text);
     match reader.value() {
         Ok(value) => Ok((value, reader.scanner.at)),
-        Err(fault) => Err((fault.at, fault.message)),
+        Err(error) => Err((error.at, error.message)),
     }
 }
 
-/// Writes a history as EDN, an event a line. Text values are written as strings; only the names of a transaction's accesses are keywords, as Jepsen's
-/// checkers expect them.
+/// Writes a history as EDN, one event per line. Text values are written as strings, except the functions of a transaction's micro-operations, which are
+/// keywords because Jepsen's checkers expect them.
 ///
 /// # Errors
-/// When the sink refuses.
+/// When writing to the sink fails.
 pub fn write(history: &History, mut sink: impl Write) -> io::Result<()> {
     for (index, event) in history.events.iter().enumerate() {
         let node = event.node.map(|node| history.node_name(node));
@@ -103,10 +104,10 @@ pub fn write(history: &History, mut sink: impl Write) -> io::Result<()> {
     Ok(())
 }
 
-/// Writes one event as a line of EDN: its position, and the name of its node, where it has one.
+/// Writes one event as a line of EDN, with its index and the name of its node, if it has one.
 ///
 /// # Errors
-/// When the sink refuses.
+/// When writing to the sink fails.
 pub fn write_event(index: u64, event: &Event, node: Option<&str>, mut sink: impl Write) -> io::Result<()> {
     write!(sink, "{{:index {index}, :time {}, :process ", event.time.0)?;
     match event.process {
@@ -153,7 +154,7 @@ fn write_accesses(accesses: &[Value], mut sink: impl Write) -> io::Result<()> {
     sink.write_all(if accesses.is_empty() { b"[]" } else { b"]" })
 }
 
-/// Whether a keyword may have this name.
+/// Returns whether a keyword may have this name.
 fn is_keyword(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"*+!-_?<>=./".contains(&byte))
 }
@@ -180,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_all_of_edn() {
+    fn reads_every_kind_of_datum() {
         let value = |text: &str| parse(format!("{{:process 0 :type :info :value {text}}}").as_bytes()).unwrap().events[0].value.to_string();
         for (text, value_shown) in [
             ("[:a b \"c\" a/b]", r#"["a" "b" "c" "a/b"]"#),
@@ -200,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn both_formats_give_back_what_they_were_given() {
+    fn both_formats_round_trip() {
         let mut history = parse(JEPSEN.as_bytes()).unwrap();
         history.nodes = vec!["n1".into()];
         history.events[0].node = Some(crate::NodeIndex(0));
@@ -213,20 +214,20 @@ mod tests {
     }
 
     #[test]
-    fn errors_name_the_place() {
+    fn errors_have_a_position() {
         let message = |text: &str| parse(text.as_bytes()).unwrap_err().to_string();
-        assert_eq!(message("{:process 0\n :type :okay}"), "2:8: `okay` is no type of event; expected :invoke, :ok, :fail or :info");
+        assert_eq!(message("{:process 0\n :type :okay}"), "2:8: unknown event type `okay`; expected :invoke, :ok, :fail or :info");
         assert_eq!(message("{:process 0, :type :ok"), "1:23: the text ends inside a map; expected `}`");
-        assert_eq!(message("{:type :ok}"), "1:2: this map is no event: it has no :process");
+        assert_eq!(message("{:type :ok}"), "1:2: this event has no :process");
         assert_eq!(message("hello"), "1:1: expected an event, a map like {:process 0, :type :invoke, :f :read, :value nil}");
         assert_eq!(message("[{:process 0 :type :ok}\n"), "2:1: the text ends inside a sequence; expected `]`");
-        assert_eq!(message("[] 1"), "1:4: the history ended before this; expected nothing more");
-        assert_eq!(message("{:process :client :type :ok}"), "1:11: \"client\" is no process; expected a number or :nemesis");
+        assert_eq!(message("[] 1"), "1:4: unexpected text after the end of the history");
+        assert_eq!(message("{:process :client :type :ok}"), "1:11: invalid process \"client\"; expected a number or :nemesis");
         assert_eq!(
             message("{:process 0 :type :ok\n :value [9223372036854775808]}"),
-            "2:10: 9223372036854775808 does not fit a signed 64-bit integer, the largest numbers that can be judged"
+            "2:10: 9223372036854775808 does not fit a signed 64-bit integer"
         );
-        assert_eq!(message("{:value 1/2}"), "1:9: `1/2` is no number; expected one like 12, -3 or 0.5");
+        assert_eq!(message("{:value 1/2}"), "1:9: invalid number `1/2`; expected for example 12, -3 or 0.5");
     }
 
     proptest::proptest! {

@@ -1,4 +1,4 @@
-//! Why a history cannot be read, and where.
+//! Errors of reading histories, with positions.
 
 use std::path::PathBuf;
 
@@ -6,62 +6,62 @@ use thiserror::Error;
 
 use crate::journal::JournalError;
 
-/// Why a history could not be read from a file.
+/// An error of reading a history from a file.
 #[derive(Debug, Error)]
 pub enum ReadError {
-    /// The operating system refused, or what is compressed is damaged.
+    /// An I/O error, or damaged compressed data.
     #[error("{path}: {source}")]
     Io {
         /// The file.
         path: PathBuf,
-        /// What it said.
+        /// The error.
         source: std::io::Error,
     },
-    /// It begins as a journal but cannot be read as one.
+    /// The file begins like a journal but cannot be read as one.
     #[error("{path}: {source}")]
     Journal {
         /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// The error.
         source: JournalError,
     },
-    /// Its text breaks the format.
+    /// A syntax error.
     #[error("{path}:{error}")]
     Syntax {
         /// The file.
         path: PathBuf,
-        /// Where and what.
+        /// The error, with its position.
         error: SyntaxError,
     },
 }
 
-/// A place in a text where it stops making sense.
+/// A syntax error at a position of a text.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{line}:{column}: {message}")]
 pub struct SyntaxError {
-    /// Counted from 1.
+    /// The line, from 1.
     pub line: usize,
-    /// Counted from 1, in bytes.
+    /// The column, from 1, in bytes.
     pub column: usize,
     /// What was found, and what was expected.
     pub message: String,
 }
 
-/// What was left out of a history because it could not be read, where that was allowed.
+/// The malformed lines or events that were skipped in lenient mode.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Skipped {
-    /// How many lines or events.
+    /// The number of lines or events.
     pub count: u64,
-    /// Where and why, for the first of them.
+    /// The errors of the first of them.
     pub first: Vec<SyntaxError>,
 }
 
 impl Skipped {
-    /// How many are explained.
+    /// The maximum number of errors in `first`.
     pub const EXPLAINED: usize = 10;
 }
 
-/// A position in a text that is read part by part.
+/// A position in a text that is read in chunks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Position {
     line: usize,
@@ -71,7 +71,7 @@ pub(super) struct Position {
 impl Position {
     pub(super) const START: Position = Position { line: 1, column: 1 };
 
-    /// Where a text ends that begins here. O(length), at the speed of memory.
+    /// Returns the end position of a text that begins here. O(length).
     pub(super) fn after(self, text: &[u8]) -> Position {
         match memchr::memrchr(b'\n', text) {
             Some(last) => Position { line: self.line + memchr::memchr_iter(b'\n', text).count(), column: text.len() - last },
@@ -79,7 +79,7 @@ impl Position {
         }
     }
 
-    /// Where a text ends that begins here and would end there if it began at the start.
+    /// Returns the end position of a text that begins here, given its end position relative to the start.
     pub(super) fn plus(self, end: Position) -> Position {
         let column = if end.line == 1 { self.column + end.column - 1 } else { end.column };
         Position { line: self.line + end.line - 1, column }

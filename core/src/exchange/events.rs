@@ -1,31 +1,31 @@
-//! A history's events, batch by batch, in bounded memory.
+//! The events of a history in batches, in bounded memory.
 //!
-//! The bytes are cut into pieces ([`super::pieces`]), pieces are read by several threads at once ([`super::segment`]), and here their events are put in order
-//! again. A thread takes the next piece and its place in the queue under one lock, so that the queue has the order of the history; the queue is short, so that no
-//! thread runs far ahead of who takes the events.
+//! The bytes are split into chunks ([`super::chunks`]), several threads parse chunks in parallel ([`super::segment`]), and here the events are put in
+//! order again. A thread takes the next chunk and its slot in the queue under one lock, so that the queue is in the order of the history; the queue is
+//! bounded, so that no thread runs far ahead of the consumer.
 
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::sync::{Arc, Mutex};
 
+use super::chunks::{Chunk, Chunks};
 use super::error::{Position, ReadError, Skipped};
 use super::format::Format;
 use super::nodes::NodeNames;
-use super::pieces::{Piece, Pieces};
-use super::segment::{self, Language, Scope, Segment, State};
+use super::segment::{self, ParseContext, Scope, Segment, State};
 use super::source::{self, Source};
 use crate::journal::{Frame, FrameContent};
 use crate::{Event, History};
 
-/// How a history is read.
+/// Options for reading a history.
 #[derive(Clone, Debug)]
 pub struct ReadOptions {
-    /// Leaves out what makes no sense, and counts it, instead of refusing the whole.
+    /// Whether to skip and count malformed lines or events instead of failing.
     pub lenient: bool,
-    /// How many threads read; 0 for as many as there are cores.
+    /// The number of parser threads; 0 for the number of cores.
     pub threads: usize,
-    /// How much text is read into one batch, in bytes. Memory is bounded by a small multiple of this for each thread.
+    /// The amount of text in one batch, in bytes. Memory is bounded by a small multiple of this for each thread.
     pub batch_bytes: usize,
 }
 
@@ -35,81 +35,81 @@ impl Default for ReadOptions {
     }
 }
 
-/// How many pieces may be read ahead for each thread.
+/// The number of chunks that may be parsed ahead for each thread.
 const READ_AHEAD: usize = 2;
 
-/// The events of a history that is still being read: batches in order, each of some thousand events. Ends after the first error.
+/// An iterator over the events of a history, in batches of some thousand events. It ends after the first error.
 ///
-/// Dropping it ends the threads that read.
+/// Dropping it stops the parser threads.
 pub struct Events {
     path: PathBuf,
-    language: Arc<Language>,
-    lane: Lane,
-    /// What the threads take to be known where a piece begins.
+    context: Arc<ParseContext>,
+    lane: Parsing,
+    /// The state that the threads assume at the start of a chunk.
     guess: State,
-    /// What is known at the place that was reached.
+    /// The actual state at the current position.
     state: State,
     position: Position,
-    /// What was read but has to be read again with what follows.
+    /// Bytes that have to be parsed again together with the next chunk.
     carry: Vec<u8>,
     nodes: NodeNames,
     skipped: Skipped,
     torn_bytes: u64,
     is_over: bool,
-    /// The first batch, by which it was seen what the threads may take to be known.
+    /// The first batch, which was parsed to determine the assumed state.
     first: Option<Result<Vec<Event>, ReadError>>,
 }
 
-/// Who reads.
-enum Lane {
-    /// Whoever asks for events.
-    Here(Pieces),
-    /// Threads.
-    Threads(Receiver<Receiver<io::Result<Reading>>>),
+/// Where chunks are parsed.
+enum Parsing {
+    /// In the consumer's thread.
+    Inline(Chunks),
+    /// In parser threads.
+    Threads(Receiver<Receiver<io::Result<ParsedChunk>>>),
 }
 
-/// A piece, and what was read from it.
-struct Reading {
-    piece: Piece,
-    found: Found,
+/// A chunk and the result of parsing it.
+struct ParsedChunk {
+    chunk: Chunk,
+    found: Parsed,
 }
 
-enum Found {
-    /// Nobody has read it yet.
-    Nothing,
-    /// Events of a text, and by how much its whole events move the position on.
+enum Parsed {
+    /// It has not been parsed yet.
+    NotYet,
+    /// The events of a text, and the end position of its complete events relative to its start.
     Segment(Box<Segment>, Position),
-    /// What is in frames, up to the first that is damaged; and how many bytes are left from that one on.
+    /// The contents of frames up to the first damaged one, and the number of bytes from that one on.
     Frames(Vec<FrameContent>, u64),
 }
 
-/// Opens a history in any known format, told apart by its content; `-` is the standard input.
+/// Opens a history, detecting its format; the path `-` means standard input.
 ///
 /// # Errors
-/// When it cannot be opened, or its first bytes cannot be read.
+/// When the file cannot be opened, or its first bytes cannot be read.
 pub fn events(path: &Path, options: &ReadOptions) -> Result<Events, ReadError> {
     let source = source::open(path).map_err(|source| ReadError::Io { path: path.to_owned(), source })?;
     Events::new(path.to_owned(), source, options)
 }
 
-/// As [`events()`], from any source: bytes in memory (`std::io::Cursor`), a pipe, a socket. Errors call it by `name`.
+/// Like [`events()`], from any source: bytes in memory (`std::io::Cursor`), a pipe, a socket. Errors refer to it as `name`.
 ///
 /// # Errors
-/// When its first bytes cannot be read.
+/// When the first bytes cannot be read.
 pub fn events_from(name: impl Into<PathBuf>, source: impl Read + Send + 'static, options: &ReadOptions) -> Result<Events, ReadError> {
     Events::new(name.into(), Box::new(source), options)
 }
 
 impl Events {
     fn new(path: PathBuf, source: Source, options: &ReadOptions) -> Result<Events, ReadError> {
-        let (pieces, language) = source::unpack(source)
-            .and_then(|source| Pieces::new(source, options.batch_bytes, options.lenient))
+        let (chunks, context) = source::unpack(source)
+            .and_then(|source| Chunks::new(source, options.batch_bytes, options.lenient))
             .map_err(|source| ReadError::Io { path: path.clone(), source })?;
         let state = State { scope: Scope::Start, is_recovering: false };
         let mut events = Events {
             path,
-            language: Arc::new(language),
-            lane: Lane::Here(pieces),
+            context: Arc::new(context),
+            lane: Parsing::Inline(chunks),
             guess: state,
             state,
             position: Position::START,
@@ -132,38 +132,38 @@ impl Events {
         Ok(events)
     }
 
-    /// Hands the pieces over to threads.
+    /// Hands the chunks over to parser threads.
     fn start(&mut self, threads: usize) {
         let (queue, queued) = mpsc::sync_channel(threads * READ_AHEAD);
-        let Lane::Here(pieces) = std::mem::replace(&mut self.lane, Lane::Threads(queued)) else { return };
-        let pieces = Arc::new(Mutex::new((pieces, queue)));
+        let Parsing::Inline(chunks) = std::mem::replace(&mut self.lane, Parsing::Threads(queued)) else { return };
+        let chunks = Arc::new(Mutex::new((chunks, queue)));
         for _ in 0..threads {
-            let (pieces, language, guess) = (pieces.clone(), self.language.clone(), self.guess);
-            std::thread::spawn(move || while let Some(()) = read_one(&pieces, &language, guess) {});
+            let (chunks, context, guess) = (chunks.clone(), self.context.clone(), self.guess);
+            std::thread::spawn(move || while let Some(()) = read_one(&chunks, &context, guess) {});
         }
     }
 
-    /// The format that was found.
+    /// Returns the detected format.
     pub fn format(&self) -> Format {
-        self.language.format
+        self.context.format
     }
 
-    /// The names of nodes that were met so far: [`Event::node`] is a position here.
+    /// Returns the node names found so far: [`Event::node`] is a position in this list.
     pub fn nodes(&self) -> &[String] {
         self.nodes.names()
     }
 
-    /// What was left out so far, where [`ReadOptions::lenient`] allows it.
+    /// Returns what was skipped so far, with [`ReadOptions::lenient`].
     pub fn skipped(&self) -> &Skipped {
         &self.skipped
     }
 
-    /// Bytes at the end of a journal that belong to no whole frame, once all events were taken: a kill tore them off.
+    /// Returns the number of bytes at the end of a journal that are not a whole frame (a torn write), once all events were taken.
     pub fn torn_bytes(&self) -> u64 {
         self.torn_bytes
     }
 
-    /// All events that are left, as a history, and what was left out of it.
+    /// Collects the remaining events into a history, and returns what was skipped.
     ///
     /// # Errors
     /// At the first error.
@@ -178,15 +178,15 @@ impl Events {
         Ok((History { events: all, nodes: self.nodes.names().to_vec() }, self.skipped))
     }
 
-    /// The next events, of which there may be none yet; none when it is over.
+    /// Returns the next batch, which may be empty; `None` at the end.
     fn advance(&mut self) -> Option<Result<Vec<Event>, ReadError>> {
         if self.is_over {
             return None;
         }
         let result = self.next_reading().and_then(|reading| match reading {
-            Some(Reading { piece: Piece::Text { bytes, is_last }, found }) => self.take_text(bytes, is_last, found),
-            Some(Reading { found: Found::Frames(contents, torn), .. }) => Ok(self.take_frames(contents, torn)),
-            Some(Reading { piece: Piece::Frames { frames, torn_bytes }, .. }) => {
+            Some(ParsedChunk { chunk: Chunk::Text { bytes, is_last }, found }) => self.take_text(bytes, is_last, found),
+            Some(ParsedChunk { found: Parsed::Frames(contents, torn), .. }) => Ok(self.take_frames(contents, torn)),
+            Some(ParsedChunk { chunk: Chunk::Frames { frames, torn_bytes }, .. }) => {
                 let (contents, torn) = read_frames(&frames, torn_bytes);
                 Ok(self.take_frames(contents, torn))
             }
@@ -199,30 +199,32 @@ impl Events {
         Some(result)
     }
 
-    fn next_reading(&mut self) -> Result<Option<Reading>, ReadError> {
+    fn next_reading(&mut self) -> Result<Option<ParsedChunk>, ReadError> {
         let next = match &mut self.lane {
-            Lane::Here(pieces) => pieces.next(&self.language).map(|piece| piece.map(|piece| Reading { piece, found: Found::Nothing })),
-            Lane::Threads(queue) => match queue.recv() {
+            Parsing::Inline(chunks) => {
+                chunks.next(&self.context).map(|chunk| chunk.map(|chunk| ParsedChunk { chunk, found: Parsed::NotYet }))
+            }
+            Parsing::Threads(queue) => match queue.recv() {
                 Err(_) => Ok(None),
-                Ok(reading) => reading.recv().unwrap_or_else(|_| Err(io::Error::other("a thread that read ended early"))).map(Some),
+                Ok(reading) => reading.recv().unwrap_or_else(|_| Err(io::Error::other("a parser thread ended early"))).map(Some),
             },
         };
         next.map_err(|source| ReadError::Io { path: self.path.clone(), source })
     }
 
-    fn take_text(&mut self, mut bytes: Vec<u8>, mut is_last: bool, found: Found) -> Result<Vec<Event>, ReadError> {
+    fn take_text(&mut self, mut bytes: Vec<u8>, mut is_last: bool, found: Parsed) -> Result<Vec<Event>, ReadError> {
         let is_as_guessed =
-            self.carry.is_empty() && self.state.scope == self.guess.scope && (!self.state.is_recovering || self.language.opens(&bytes));
+            self.carry.is_empty() && self.state.scope == self.guess.scope && (!self.state.is_recovering || self.context.opens(&bytes));
         let (segment, moved) = match found {
-            Found::Segment(segment, moved) if is_as_guessed => (*segment, moved),
+            Parsed::Segment(segment, moved) if is_as_guessed => (*segment, moved),
             _ => {
                 if !self.carry.is_empty() {
                     let carried = self.carry.len();
                     bytes = [std::mem::take(&mut self.carry), bytes].concat();
-                    // An event that is longer than many pieces shall not be begun with each of them.
+                    // Double the length, so that an event longer than many chunks is not parsed again from its start with each chunk.
                     while !is_last && bytes.len() < 2 * carried {
                         match self.next_reading()? {
-                            Some(Reading { piece: Piece::Text { bytes: more, is_last: ends }, .. }) => {
+                            Some(ParsedChunk { chunk: Chunk::Text { bytes: more, is_last: ends }, .. }) => {
                                 bytes.extend(more);
                                 is_last = ends;
                             }
@@ -230,16 +232,16 @@ impl Events {
                         }
                     }
                 }
-                read_text(&self.language, &mut bytes, self.state, is_last)
+                read_text(&self.context, &mut bytes, self.state, is_last)
             }
         };
         let explained = Skipped::EXPLAINED.saturating_sub(self.skipped.first.len());
-        for fault in segment.faults.into_iter().take(explained) {
-            self.skipped.first.push(self.position.after(&bytes[..fault.at.min(bytes.len())]).error(fault.message));
+        for error in segment.errors.into_iter().take(explained) {
+            self.skipped.first.push(self.position.after(&bytes[..error.at.min(bytes.len())]).error(error.message));
         }
         self.skipped.count += segment.skipped;
-        if let Some(fault) = segment.fatal {
-            let error = self.position.after(&bytes[..fault.at.min(bytes.len())]).error(fault.message);
+        if let Some(error) = segment.fatal {
+            let error = self.position.after(&bytes[..error.at.min(bytes.len())]).error(error.message);
             return Err(ReadError::Syntax { path: self.path.clone(), error });
         }
         let mut events = segment.events;
@@ -263,10 +265,10 @@ impl Events {
             }
         }
         if torn > 0 {
-            // What follows a damaged frame cannot be trusted to be what was written after it.
+            // Frame boundaries after a damaged frame cannot be trusted.
             self.is_over = true;
             self.torn_bytes = torn;
-            while let Ok(Some(Reading { piece: Piece::Frames { frames, torn_bytes }, .. })) = self.next_reading() {
+            while let Ok(Some(ParsedChunk { chunk: Chunk::Frames { frames, torn_bytes }, .. })) = self.next_reading() {
                 self.torn_bytes += torn_bytes + length(&frames);
             }
         }
@@ -288,45 +290,45 @@ impl Iterator for Events {
     }
 }
 
-/// Takes and reads the next piece; none when there is none, or nobody wants more.
-fn read_one(pieces: &Mutex<(Pieces, SyncSender<Receiver<io::Result<Reading>>>)>, language: &Language, guess: State) -> Option<()> {
+/// Takes and parses the next chunk; `None` if there is none, or the consumer is gone.
+fn read_one(chunks: &Mutex<(Chunks, SyncSender<Receiver<io::Result<ParsedChunk>>>)>, context: &ParseContext, guess: State) -> Option<()> {
     let (reply, reading) = mpsc::sync_channel(1);
-    let piece = {
-        let mut shared = pieces.lock().ok()?;
-        let (pieces, queue) = &mut *shared;
-        let piece = pieces.next(language).transpose()?;
+    let chunk = {
+        let mut shared = chunks.lock().ok()?;
+        let (chunks, queue) = &mut *shared;
+        let chunk = chunks.next(context).transpose()?;
         queue.send(reading).ok()?;
-        piece
+        chunk
     };
-    let is_error = piece.is_err();
-    let done = piece.map(|mut piece| {
-        let found = match &mut piece {
-            Piece::Text { bytes, is_last } => {
-                let (segment, moved) = read_text(language, bytes, guess, *is_last);
-                Found::Segment(Box::new(segment), moved)
+    let is_error = chunk.is_err();
+    let done = chunk.map(|mut chunk| {
+        let found = match &mut chunk {
+            Chunk::Text { bytes, is_last } => {
+                let (segment, moved) = read_text(context, bytes, guess, *is_last);
+                Parsed::Segment(Box::new(segment), moved)
             }
-            Piece::Frames { frames, torn_bytes } => {
+            Chunk::Frames { frames, torn_bytes } => {
                 let (contents, torn) = read_frames(frames, *torn_bytes);
-                Found::Frames(contents, torn)
+                Parsed::Frames(contents, torn)
             }
         };
-        Reading { piece, found }
+        ParsedChunk { chunk, found }
     });
     reply.send(done).ok()?;
     (!is_error).then_some(())
 }
 
-/// Reads a part of a text, and says by how much its whole events move the position on. Bytes that are no text are replaced where that is allowed.
-fn read_text(language: &Language, bytes: &mut Vec<u8>, state: State, is_last: bool) -> (Segment, Position) {
-    if language.is_lenient && std::str::from_utf8(bytes).is_err() {
+/// Parses a chunk of text; also returns the end position of its complete events relative to its start. In lenient mode, invalid UTF-8 is replaced.
+fn read_text(context: &ParseContext, bytes: &mut Vec<u8>, state: State, is_last: bool) -> (Segment, Position) {
+    if context.is_lenient && std::str::from_utf8(bytes).is_err() {
         *bytes = String::from_utf8_lossy(bytes).into_owned().into_bytes();
     }
-    let segment = segment::read_bytes(language, bytes, state, is_last);
+    let segment = segment::read_bytes(context, bytes, state, is_last);
     let moved = Position::START.after(&bytes[..segment.rest]);
     (segment, moved)
 }
 
-/// What is in frames, up to the first that is damaged; and the bytes from that one on, with those that follow the frames.
+/// Decodes frames up to the first damaged one; also returns the number of bytes from that one on, including `torn_bytes`.
 fn read_frames(frames: &[Frame], torn_bytes: u64) -> (Vec<FrameContent>, u64) {
     let contents: Vec<FrameContent> = frames.iter().map_while(Frame::decode).collect();
     let torn = torn_bytes + length(&frames[contents.len()..]);

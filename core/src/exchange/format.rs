@@ -1,18 +1,18 @@
-//! Which format a history has, told from how it begins.
+//! Detection of a history's format from its first bytes.
 
 use std::fmt;
 
 use super::log;
 use crate::journal;
 
-/// A format in which histories are read. Compression is seen through and is no format.
+/// A format of histories, after decompression.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
-    /// Our own: [`crate::journal`].
+    /// Elenchus' own: [`crate::journal`].
     Journal,
     /// Jepsen's `history.edn`.
     Edn,
-    /// One JSON object an event, or an array of them.
+    /// One JSON object for each event, or an array of them.
     Json,
     /// The lines that Jepsen logs for each operation.
     Log,
@@ -30,7 +30,7 @@ impl fmt::Display for Format {
 }
 
 impl Format {
-    /// The format of what begins so; EDN, which has comments and the best errors, where nothing tells.
+    /// Detects the format from the first bytes; EDN, which has comments and the best errors, if they are inconclusive.
     pub fn sniff(head: &[u8]) -> Format {
         if journal::is_journal(head) {
             return Format::Journal;
@@ -46,7 +46,8 @@ impl Format {
     }
 }
 
-/// How events begin in a text, as its first one does: `{:index`, `{"process`, `#jepsen.history.Op{:index`. A good place to cut, but only a guess.
+/// Returns the bytes with which the first event of a text begins: `{:index`, `{"process`, `#jepsen.history.Op{:index`. Other events probably
+/// begin so too, which makes them good split points.
 pub(super) fn opening(head: &[u8]) -> Vec<u8> {
     let Some(brace) = memchr::memchr(b'{', head) else { return b"{".to_vec() };
     let tag = head[..brace].iter().rev().take_while(|&&byte| byte.is_ascii_graphic() && !b"[]()\",;#".contains(&byte)).count();

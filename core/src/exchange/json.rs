@@ -1,4 +1,4 @@
-//! JSON: one event a line, or one array of them.
+//! JSON: one event per line, or one array of events.
 
 mod reader;
 
@@ -6,19 +6,19 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::draft::{Draft, Vocabulary, place};
+use super::event_builder::{EventBuilder, Names, at_position};
 use super::scanner::{Scan, Scanner};
-use super::segment::{Scope, Syntax};
+use super::segment::{EventParser, Scope};
 use crate::{Event, History, Kind, Process, Symbol, Value};
 pub(super) use reader::JsonReader;
 
-impl<'t> Syntax<'t> for JsonReader<'t> {
+impl<'t> EventParser<'t> for JsonReader<'t> {
     fn scanner(&mut self) -> &mut Scanner<'t> {
         &mut self.scanner
     }
 
-    /// Objects one after another, or one array of them. Commas between events may be left out, as the lines do.
-    fn next_event(&mut self, scope: &mut Scope, vocabulary: &mut Vocabulary) -> Scan<Option<Event>> {
+    /// Parses a sequence of objects, or one array of them. Commas between events are optional.
+    fn next_event(&mut self, scope: &mut Scope, names: &mut Names) -> Scan<Option<Event>> {
         self.next_mark();
         if *scope == Scope::Start && self.scanner.peek().is_some() {
             *scope = if self.scanner.accept(b'[') { Scope::Within(b']') } else { Scope::Bare };
@@ -35,19 +35,19 @@ impl<'t> Syntax<'t> for JsonReader<'t> {
         self.scanner.event_start = self.scanner.at;
         match self.scanner.peek() {
             None => Ok(None),
-            Some(_) if *scope == Scope::Over => self.scanner.fault("the history ended before this; expected nothing more"),
-            Some(_) => self.event(vocabulary).map(Some),
+            Some(_) if *scope == Scope::Over => self.scanner.error("unexpected text after the end of the history"),
+            Some(_) => self.event(names).map(Some),
         }
     }
 }
 
 impl JsonReader<'_> {
-    fn event(&mut self, vocabulary: &mut Vocabulary) -> Scan<Event> {
+    fn event(&mut self, names: &mut Names) -> Scan<Event> {
         let start = self.scanner.at;
         if !self.scanner.accept(b'{') {
-            return self.scanner.fault(r#"expected an event, an object like {"process": 0, "type": "invoke", "f": "read", "value": null}"#);
+            return self.scanner.error(r#"expected an event, an object like {"process": 0, "type": "invoke", "f": "read", "value": null}"#);
         }
-        let mut draft = Draft::default();
+        let mut builder = EventBuilder::default();
         if self.next_mark() == Some(b'}') {
             self.scanner.at += 1;
         } else {
@@ -55,18 +55,18 @@ impl JsonReader<'_> {
                 let name = self.name()?;
                 let at = self.scanner.at;
                 let datum = self.value(0)?;
-                place(&self.scanner, at, draft.set(&name, datum, vocabulary))?;
+                at_position(&self.scanner, at, builder.set(&name, datum, names))?;
                 if self.is_closed_by(b'}', "an object")? {
                     break;
                 }
             }
         }
-        let event = draft.finish(vocabulary, |missing| format!("this object is no event: it has no \"{missing}\""));
-        place(&self.scanner, start, event)
+        let event = builder.finish(names, |missing| format!("this event has no \"{missing}\""));
+        at_position(&self.scanner, start, event)
     }
 }
 
-/// An event as one line of JSON has it.
+/// The JSON representation of an event.
 #[derive(Serialize)]
 struct Line<'e> {
     time: u64,
@@ -85,10 +85,10 @@ struct Line<'e> {
     node: Option<String>,
 }
 
-/// Writes a history as JSON lines. What JSON cannot say is lost: keys of maps become text, and numbers that are not finite become null.
+/// Writes a history as JSON lines. JSON cannot represent everything: keys of maps become text, and non-finite numbers become null.
 ///
 /// # Errors
-/// When the sink refuses.
+/// When writing to the sink fails.
 pub fn write(history: &History, mut sink: impl Write) -> io::Result<()> {
     for event in &history.events {
         write_event(event, event.node.map(|node| history.node_name(node)), &mut sink)?;
@@ -96,10 +96,10 @@ pub fn write(history: &History, mut sink: impl Write) -> io::Result<()> {
     Ok(())
 }
 
-/// Writes one event as a line of JSON, with the name of its node, where it has one.
+/// Writes one event as a line of JSON, with the name of its node, if it has one.
 ///
 /// # Errors
-/// When the sink refuses.
+/// When writing to the sink fails.
 pub fn write_event(event: &Event, node: Option<String>, mut sink: impl Write) -> io::Result<()> {
     let line = Line {
         time: event.time.0,
@@ -123,7 +123,7 @@ mod tests {
     use crate::exchange::parse;
 
     #[test]
-    fn lines_and_arrays_are_the_same() {
+    fn lines_and_arrays_are_equivalent() {
         let events = [
             r#"{"process": 0, "type": "invoke", "f": "write", "key": "x", "value": [1, -2.5, {"a": [true, false, null]}], "time": 7, "other": {}}"#,
             r#"{"process":"nemesis","type":"info","f":"start","value":"\ud83d\ude00\u00e9\n\"\\\/","node":"n1","error":null}"#,
@@ -137,18 +137,15 @@ mod tests {
     }
 
     #[test]
-    fn errors_name_the_place() {
+    fn errors_have_a_position() {
         let message = |text: &str| parse(text.as_bytes()).unwrap_err().to_string();
-        assert_eq!(message(r#"{"process": 0}"#), r#"1:1: this object is no event: it has no "type""#);
+        assert_eq!(message(r#"{"process": 0}"#), r#"1:1: this event has no "type""#);
         assert_eq!(message("{\"process\": 0,\n \"type\": \"ok\""), "2:14: the text ends inside an object; expected `,` or `}`");
         assert_eq!(message("{\"process\": 0\n{"), "2:1: expected `,` or `}`");
-        assert_eq!(message(r#"{"type": "ok"#), "1:10: this string never ends; expected a closing `\"`");
-        assert_eq!(message(r#"{"type": "okay"}"#), "1:10: `okay` is no type of event; expected :invoke, :ok, :fail or :info");
-        assert_eq!(message(r#"[{"type": nul}]"#), "1:11: `nul` is no value; expected true, false or null");
-        assert_eq!(
-            message(r#"{"value": 18446744073709551616}"#),
-            "1:11: 18446744073709551616 does not fit a signed 64-bit integer, the largest numbers that can be judged"
-        );
-        assert_eq!(message("{\"value\": \"\x01\"}"), "1:12: a string may not contain control characters; expected them as `\\u0000`");
+        assert_eq!(message(r#"{"type": "ok"#), "1:10: unterminated string; expected a closing `\"`");
+        assert_eq!(message(r#"{"type": "okay"}"#), "1:10: unknown event type `okay`; expected :invoke, :ok, :fail or :info");
+        assert_eq!(message(r#"[{"type": nul}]"#), "1:11: invalid value `nul`; expected true, false or null");
+        assert_eq!(message(r#"{"value": 18446744073709551616}"#), "1:11: 18446744073709551616 does not fit a signed 64-bit integer");
+        assert_eq!(message("{\"value\": \"\x01\"}"), "1:12: unescaped control character in a string; expected an escape like `\\u0000`");
     }
 }

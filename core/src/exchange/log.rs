@@ -1,32 +1,31 @@
-//! The lines that Jepsen logs for each operation: all that there is of many older histories.
+//! The lines that Jepsen logs for each operation: all that is left of many older histories.
 //!
 //! ```text
 //! INFO  jepsen.util - 0 :invoke :read nil
 //! 2018-02-21 12:53:01,345{GMT} INFO [jepsen worker 1] jepsen.util: 1 :info :write 3 :timed-out
 //! ```
 //!
-//! Tabs or blanks stand between a process, a type, a function and a value, in EDN; then comes possibly an error, which is anything up to the end of the
-//! line. The value `:timed-out` of an operation that nobody knows the end of is its error. All that is logged besides operations is passed over. Such events
-//! have no times.
+//! A line has a process, a type, a function and a value in EDN, separated by tabs or spaces, and possibly an error, which extends to the end of the line.
+//! The value `:timed-out` of a crashed operation is its error. Other log lines are ignored. The events have no times.
 
-use super::draft::{Draft, Vocabulary, place};
 use super::edn::reader::Reader;
+use super::event_builder::{EventBuilder, Names, at_position};
 use super::scanner::{Scan, Scanner};
-use super::segment::{Scope, Syntax};
+use super::segment::{EventParser, Scope};
 use crate::{Event, Value};
 
-/// Where Jepsen's operations are logged from.
+/// The logger of Jepsen's operations.
 const LOGGER: &[u8] = b"jepsen.util";
 
-/// The beginning of every name of Jepsen's loggers.
+/// The prefix of Jepsen's loggers.
 const LOGGERS: &[u8] = b"jepsen.";
 
-/// Whether a line was logged by Jepsen.
+/// Returns whether a line was logged by Jepsen.
 pub(super) fn is_log_line(line: &[u8]) -> bool {
     memchr::memmem::find(line, LOGGERS).is_some()
 }
 
-/// Reads a log line by line.
+/// Parses a log line by line.
 pub(super) struct LogReader<'t> {
     edn: Reader<'t>,
     text: &'t str,
@@ -37,7 +36,7 @@ impl<'t> LogReader<'t> {
         LogReader { edn: Reader::new(text), text }
     }
 
-    /// Where an operation is written in the line from `start` to `end`, if one is.
+    /// Returns the position of an operation in the line from `start` to `end`, if there is one.
     fn operation(&self, start: usize, end: usize) -> Option<usize> {
         let line = &self.text.as_bytes()[start..end];
         let logger = memchr::memmem::find(line, LOGGER)? + LOGGER.len();
@@ -45,15 +44,15 @@ impl<'t> LogReader<'t> {
         let marks = line[logger..].iter().take_while(|&&byte| blank(byte) || byte == b'-' || byte == b':').count();
         let operation = logger + marks.max(1);
         let said = line.get(operation..)?;
-        // `:nemesis` may have lost its colon to the separator.
+        // The colon of `:nemesis` may have been consumed as a separator.
         let process = said.iter().take_while(|&&byte| !blank(byte)).count();
         let is_process = said[..process].iter().all(u8::is_ascii_digit) || &said[..process] == b"nemesis";
         let next = said[process..].iter().find(|&&byte| !blank(byte));
         (process > 0 && is_process && next == Some(&b':')).then_some(start + operation)
     }
 
-    fn event(&mut self, vocabulary: &mut Vocabulary) -> Scan<Event> {
-        let mut draft = Draft::default();
+    fn event(&mut self, names: &mut Names) -> Scan<Event> {
+        let mut builder = EventBuilder::default();
         let mut is_unknown = false;
         for field in ["process", "type", "f", "value"] {
             self.edn.skip()?;
@@ -62,33 +61,33 @@ impl<'t> LogReader<'t> {
             match field {
                 "type" => is_unknown = datum.as_text() == Some("info"),
                 "value" if is_unknown && datum.as_text() == Some("timed-out") => {
-                    draft_set(&self.edn, at, &mut draft, "error", datum, vocabulary)?;
+                    set_field(&self.edn, at, &mut builder, "error", datum, names)?;
                     continue;
                 }
                 _ => {}
             }
-            draft_set(&self.edn, at, &mut draft, field, datum, vocabulary)?;
+            set_field(&self.edn, at, &mut builder, field, datum, names)?;
         }
         let error = self.edn.scanner.rest().trim();
         if !error.is_empty() {
             let at = self.edn.scanner.at;
-            draft_set(&self.edn, at, &mut draft, "error", Value::from(error), vocabulary)?;
+            set_field(&self.edn, at, &mut builder, "error", Value::from(error), names)?;
         }
-        let event = draft.finish(vocabulary, |missing| format!("this line is no event: it has no {missing}"));
-        place(&self.edn.scanner, self.edn.scanner.at, event)
+        let event = builder.finish(names, |missing| format!("this event has no {missing}"));
+        at_position(&self.edn.scanner, self.edn.scanner.at, event)
     }
 }
 
-fn draft_set(edn: &Reader<'_>, at: usize, draft: &mut Draft, name: &str, datum: Value, vocabulary: &mut Vocabulary) -> Scan<()> {
-    place(&edn.scanner, at, draft.set(name, datum, vocabulary))
+fn set_field(edn: &Reader<'_>, at: usize, builder: &mut EventBuilder, name: &str, datum: Value, names: &mut Names) -> Scan<()> {
+    at_position(&edn.scanner, at, builder.set(name, datum, names))
 }
 
-impl<'t> Syntax<'t> for LogReader<'t> {
+impl<'t> EventParser<'t> for LogReader<'t> {
     fn scanner(&mut self) -> &mut Scanner<'t> {
         &mut self.edn.scanner
     }
 
-    fn next_event(&mut self, _: &mut Scope, vocabulary: &mut Vocabulary) -> Scan<Option<Event>> {
+    fn next_event(&mut self, _: &mut Scope, names: &mut Names) -> Scan<Option<Event>> {
         self.text = self.edn.scanner.text();
         let mut start = self.edn.scanner.at;
         while start < self.text.len() {
@@ -97,7 +96,7 @@ impl<'t> Syntax<'t> for LogReader<'t> {
                 let (text, line) = (self.text, self.text.get(..end).unwrap_or_default());
                 self.edn.scanner.enter(line, operation);
                 self.edn.scanner.event_start = operation;
-                let event = self.event(vocabulary)?;
+                let event = self.event(names)?;
                 self.edn.scanner.enter(text, end);
                 return Ok(Some(event));
             }
@@ -125,7 +124,7 @@ mod tests {
         2018-02-21 12:53:01,348{GMT}\tINFO\t[jepsen worker 1] jepsen.util: 1\t:fail\t:read\tnil\tjava.net.ConnectException: refused\n";
 
     #[test]
-    fn operations_are_found_among_what_is_logged() {
+    fn operations_are_found_among_other_log_lines() {
         let events = parse(LOG.as_bytes()).unwrap().events;
         let shown: Vec<String> = events.iter().map(ToString::to_string).collect();
         assert_eq!(
@@ -142,11 +141,11 @@ mod tests {
     }
 
     #[test]
-    fn errors_name_the_place() {
+    fn errors_have_a_position() {
         let message = |text: &str| parse(text.as_bytes()).unwrap_err().to_string();
         assert_eq!(
             message("INFO  jepsen.util - 0\t:invoke\t:read\tnil\nINFO  jepsen.util - 0\t:okay\t:read\tnil"),
-            "2:23: `okay` is no type of event; expected :invoke, :ok, :fail or :info"
+            "2:23: unknown event type `okay`; expected :invoke, :ok, :fail or :info"
         );
         assert_eq!(message("INFO  jepsen.util - 0\t:ok\t:read\nINFO"), "1:32: the text ends where a datum was expected");
     }

@@ -1,53 +1,53 @@
-//! What the readers of all text formats share: a place in a text, and values under construction.
+//! The scanner shared by all text formats: a position in a text, and values under construction.
 
 use crate::Value;
 use crate::value::{Float, MAX_DEPTH};
 
-/// What breaks a format, at a position of the text that is being read.
+/// A syntax error at a byte position of the text.
 #[derive(Debug)]
-pub(super) struct Fault {
+pub(super) struct ScanError {
     pub(super) at: usize,
     pub(super) message: String,
 }
 
-/// What was read. The fault is boxed, for it is rare and results are returned millions of times.
-pub(super) type Scan<T> = Result<T, Box<Fault>>;
+/// The result of scanning. The error is boxed because it is rare and results are returned millions of times.
+pub(super) type Scan<T> = Result<T, Box<ScanError>>;
 
-/// A place in a text.
+/// A position in a text.
 pub(super) struct Scanner<'t> {
     text: &'t str,
     /// The position of the next byte.
     pub(super) at: usize,
-    /// Where the event that is being read begins.
+    /// The start of the current event.
     pub(super) event_start: usize,
-    /// The elements of all lists that are open, innermost last: a list is allocated once, at its final size.
+    /// The elements of all open lists, innermost last, so that each list is allocated once, at its final size.
     elements: Vec<Value>,
-    /// Likewise the pairs of all maps.
+    /// The pairs of all open maps, likewise.
     pairs: Vec<(Value, Value)>,
 }
 
 /// A set of bytes.
-pub(super) struct Bytes([bool; 256]);
+pub(super) struct ByteSet([bool; 256]);
 
-impl Bytes {
-    pub(super) const fn of(members: &[u8]) -> Bytes {
+impl ByteSet {
+    pub(super) const fn of(members: &[u8]) -> ByteSet {
         let mut table = [false; 256];
         let mut i = 0;
         while i < members.len() {
             table[members[i] as usize] = true;
             i += 1;
         }
-        Bytes(table)
+        ByteSet(table)
     }
 
-    pub(super) const fn all_but(others: &[u8]) -> Bytes {
-        let Bytes(mut table) = Bytes::of(others);
+    pub(super) const fn all_but(others: &[u8]) -> ByteSet {
+        let ByteSet(mut table) = ByteSet::of(others);
         let mut i = 0;
         while i < table.len() {
             table[i] = !table[i];
             i += 1;
         }
-        Bytes(table)
+        ByteSet(table)
     }
 
     #[inline]
@@ -56,15 +56,15 @@ impl Bytes {
     }
 }
 
-/// What words and numbers in EDN consist of: all but what ends them. In JSON, what may follow a number is not among them either.
-static WORD: Bytes = Bytes::all_but(b" \t\n\r\x0b\x0c,;\"()[]{}");
+/// The bytes of EDN words and numbers: all but delimiters. These also delimit numbers in JSON.
+static WORD: ByteSet = ByteSet::all_but(b" \t\n\r\x0b\x0c,;\"()[]{}");
 
 impl<'t> Scanner<'t> {
     pub(super) fn new(text: &'t str) -> Scanner<'t> {
         Scanner { text, at: 0, event_start: 0, elements: Vec::new(), pairs: Vec::new() }
     }
 
-    /// Goes on in another text, which is most often the same, cut elsewhere. What a fault left unfinished is dropped.
+    /// Continues at a position of another text, usually the same one cut elsewhere. Drops values left unfinished by an error.
     pub(super) fn enter(&mut self, text: &'t str, at: usize) {
         (self.text, self.at) = (text, at);
         self.elements.clear();
@@ -75,19 +75,19 @@ impl<'t> Scanner<'t> {
         self.text
     }
 
-    /// The next byte.
+    /// Returns the next byte.
     #[inline]
     pub(super) fn peek(&self) -> Option<u8> {
         self.peek_after(0)
     }
 
-    /// The byte that many after the next.
+    /// Returns the byte that many after the next.
     #[inline]
     pub(super) fn peek_after(&self, bytes: usize) -> Option<u8> {
         self.text.as_bytes().get(self.at + bytes).copied()
     }
 
-    /// Goes past the next byte if it is this one.
+    /// Consumes the next byte if it is this one.
     #[inline]
     pub(super) fn accept(&mut self, byte: u8) -> bool {
         let is_next = self.peek() == Some(byte);
@@ -95,9 +95,9 @@ impl<'t> Scanner<'t> {
         is_next
     }
 
-    /// Goes past all bytes of a set, and gives the next one.
+    /// Skips all bytes of a set, and returns the next byte.
     #[inline]
-    pub(super) fn skip(&mut self, bytes: &Bytes) -> Option<u8> {
+    pub(super) fn skip(&mut self, bytes: &ByteSet) -> Option<u8> {
         let text = self.text.as_bytes();
         let mut at = self.at;
         let next = loop {
@@ -110,18 +110,18 @@ impl<'t> Scanner<'t> {
         next
     }
 
-    /// The text from a position to here.
+    /// Returns the text from a position to the current one.
     #[inline]
     pub(super) fn since(&self, start: usize) -> &'t str {
         self.text.get(start..self.at).unwrap_or_default()
     }
 
-    /// The text from here to the end.
+    /// Returns the text from the current position to the end.
     pub(super) fn rest(&self) -> &'t str {
         self.text.get(self.at..).unwrap_or_default()
     }
 
-    /// The text up to the next delimiter.
+    /// Consumes the text up to the next delimiter.
     #[inline]
     pub(super) fn word(&mut self) -> &'t str {
         let start = self.at;
@@ -129,7 +129,7 @@ impl<'t> Scanner<'t> {
         self.since(start)
     }
 
-    /// A whole number of at most 18 digits, if one comes next and a delimiter after it.
+    /// Consumes an integer of at most 18 digits that is followed by a delimiter, if one comes next.
     #[inline]
     pub(super) fn short_int(&mut self) -> Option<i64> {
         let bytes = self.text.as_bytes();
@@ -149,19 +149,17 @@ impl<'t> Scanner<'t> {
         Some(if is_negative { -number } else { number })
     }
 
-    /// Any number written with decimal digits; `start` is where it begins.
+    /// Parses any decimal number that begins at `start`.
     pub(super) fn number(&self, start: usize, word: &str) -> Scan<Value> {
         match (word.parse::<i64>(), word.parse::<f64>()) {
             (Ok(number), _) => Ok(Value::Int(number)),
-            (_, Ok(_)) if !word.contains(['.', 'e', 'E']) => {
-                self.fault_at(start, format!("{word} does not fit a signed 64-bit integer, the largest numbers that can be judged"))
-            }
+            (_, Ok(_)) if !word.contains(['.', 'e', 'E']) => self.error_at(start, format!("{word} does not fit a signed 64-bit integer")),
             (_, Ok(number)) => Ok(Value::Float(Float::new(number))),
-            _ => self.fault_at(start, format!("`{word}` is no number; expected one like 12, -3 or 0.5")),
+            _ => self.error_at(start, format!("invalid number `{word}`; expected for example 12, -3 or 0.5")),
         }
     }
 
-    /// The character of `length` hexadecimal digits, which it goes past.
+    /// Consumes a code point of `length` hexadecimal digits.
     pub(super) fn hexadecimal(&mut self, length: usize) -> Option<u32> {
         let digits = self.text.get(self.at..self.at + length)?;
         let code = digits.bytes().all(|byte| byte.is_ascii_hexdigit()).then(|| u32::from_str_radix(digits, 16).ok())??;
@@ -169,7 +167,7 @@ impl<'t> Scanner<'t> {
         Some(code)
     }
 
-    /// The character of four hexadecimal digits, or of two times four with `\u` between them where the first are half of a pair.
+    /// Consumes a character of four hexadecimal digits, or a UTF-16 surrogate pair `XXXX\uXXXX`.
     pub(super) fn utf16(&mut self) -> Option<char> {
         let first = self.hexadecimal(4)?;
         if !(0xd800..0xdc00).contains(&first) || !self.rest().starts_with("\\u") {
@@ -180,53 +178,53 @@ impl<'t> Scanner<'t> {
         char::from_u32(0x1_0000 + ((first - 0xd800) << 10) + second)
     }
 
-    /// Refuses to nest deeper than [`MAX_DEPTH`].
+    /// Fails if a nesting depth exceeds [`MAX_DEPTH`].
     #[inline]
     pub(super) fn check_depth(&self, depth: usize) -> Scan<()> {
-        if depth > MAX_DEPTH { self.fault(format!("data nest deeper than {MAX_DEPTH} levels here")) } else { Ok(()) }
+        if depth > MAX_DEPTH { self.error(format!("data is nested deeper than {MAX_DEPTH} levels")) } else { Ok(()) }
     }
 
-    /// How many elements wait: what [`Scanner::list_since`] shall be told.
+    /// Returns the number of pending elements, the mark for [`Scanner::list_since`].
     #[inline]
-    pub(super) fn elements_waiting(&self) -> usize {
+    pub(super) fn elements_mark(&self) -> usize {
         self.elements.len()
     }
 
-    /// An element of the innermost open list.
+    /// Adds an element to the innermost open list.
     #[inline]
     pub(super) fn push_element(&mut self, value: Value) {
         self.elements.push(value);
     }
 
-    /// The list of all elements that were pushed since as many waited.
+    /// Returns the list of all elements that were pushed since a mark.
     #[inline]
-    pub(super) fn list_since(&mut self, waiting: usize) -> Value {
-        Value::List(self.elements.split_off(waiting))
+    pub(super) fn list_since(&mut self, mark: usize) -> Value {
+        Value::List(self.elements.split_off(mark))
     }
 
-    /// How many pairs wait: what [`Scanner::map_since`] shall be told.
-    pub(super) fn pairs_waiting(&self) -> usize {
+    /// Returns the number of pending pairs, the mark for [`Scanner::map_since`].
+    pub(super) fn pairs_mark(&self) -> usize {
         self.pairs.len()
     }
 
-    /// A pair of the innermost open map.
+    /// Adds a pair to the innermost open map.
     pub(super) fn push_pair(&mut self, key: Value, value: Value) {
         self.pairs.push((key, value));
     }
 
-    /// The map of all pairs that were pushed since as many waited.
-    pub(super) fn map_since(&mut self, waiting: usize) -> Value {
-        Value::Map(self.pairs.split_off(waiting).into())
+    /// Returns the map of all pairs that were pushed since a mark.
+    pub(super) fn map_since(&mut self, mark: usize) -> Value {
+        Value::Map(self.pairs.split_off(mark).into())
     }
 
-    /// A fault here.
-    pub(super) fn fault<T>(&self, message: impl Into<String>) -> Scan<T> {
-        self.fault_at(self.at.min(self.text.len()), message)
+    /// Fails at the current position.
+    pub(super) fn error<T>(&self, message: impl Into<String>) -> Scan<T> {
+        self.error_at(self.at.min(self.text.len()), message)
     }
 
-    /// A fault at a position.
+    /// Fails at a position.
     #[cold]
-    pub(super) fn fault_at<T>(&self, at: usize, message: impl Into<String>) -> Scan<T> {
-        Err(Box::new(Fault { at, message: message.into() }))
+    pub(super) fn error_at<T>(&self, at: usize, message: impl Into<String>) -> Scan<T> {
+        Err(Box::new(ScanError { at, message: message.into() }))
     }
 }

@@ -1,65 +1,70 @@
-//! The events of a part of a text.
+//! Parses the events of one chunk of text.
 //!
-//! A part may end anywhere, even inside an event: reading it stops before what the next part might complete, and says what has to be read again together with
-//! that. So a long text can be cut where it is likely that an event ends, its parts read at once, and all guesses that were wrong be mended afterwards: what comes
-//! out is always what reading the whole text at once gives.
+//! A chunk may end anywhere, even inside an event: parsing stops before anything that the next chunk might complete, and returns the position from which
+//! to parse again together with it. So a long text can be split where an event probably ends, its chunks parsed in parallel, and wrong guesses corrected
+//! afterwards: the result is always that of parsing the whole text at once.
 
 use memchr::memmem::Finder;
 
-use super::draft::Vocabulary;
 use super::edn::reader::Reader;
 use super::error::Skipped;
+use super::event_builder::Names;
 use super::format::Format;
 use super::json::JsonReader;
 use super::log::LogReader;
 use super::nodes::NodeNames;
-use super::scanner::{Fault, Scan, Scanner};
+use super::scanner::{Scan, ScanError, Scanner};
 use crate::Event;
 
-/// What lies around the events at a place of a text.
+/// The nesting of events at a position of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Scope {
-    /// It is the start: nothing is known yet.
+    /// The start of the text: unknown yet.
     Start,
-    /// Nothing: events stand one after another.
+    /// None: a sequence of events.
     Bare,
-    /// A vector, list or array that this byte closes.
+    /// Inside a vector, list or array that this byte closes.
     Within(u8),
-    /// The end of that was passed.
+    /// After the end of that.
     Over,
 }
 
-/// How a format gives its events.
-pub(super) trait Syntax<'t> {
-    /// The place it has reached.
+/// A parser for the events of one format.
+pub(super) trait EventParser<'t> {
+    /// Returns the scanner at the current position.
     fn scanner(&mut self) -> &mut Scanner<'t>;
 
-    /// Reads the next event; none when nothing but blanks and comments is left.
-    fn next_event(&mut self, scope: &mut Scope, vocabulary: &mut Vocabulary) -> Scan<Option<Event>>;
+    /// Parses the next event; `None` if only blanks and comments are left.
+    fn next_event(&mut self, scope: &mut Scope, names: &mut Names) -> Scan<Option<Event>>;
 }
 
-/// How far from where a fault is seen the text may be responsible for it: more than the longest escape of a character.
+/// Within this distance from its end, an error may be due to the truncation of the text: more than the longest character escape.
 const LOOKAHEAD: usize = 16;
 
-/// About as long as an event is written.
+/// The typical length of an event.
 const BYTES_PER_EVENT: usize = 96;
 
-/// How a text is to be read.
-pub(super) struct Language {
+/// How to split and parse a text.
+pub(super) struct ParseContext {
     pub(super) format: Format,
     pub(super) is_lenient: bool,
     opening: Finder<'static>,
     line_opening: Finder<'static>,
 }
 
-impl Language {
-    pub(super) fn new(format: Format, head: &[u8], is_lenient: bool) -> Language {
+impl ParseContext {
+    pub(super) fn new(format: Format, head: &[u8], is_lenient: bool) -> ParseContext {
         let opening = super::format::opening(head);
         let line_opening = [b"\n", opening.as_slice()].concat();
-        Language { format, is_lenient, opening: Finder::new(&opening).into_owned(), line_opening: Finder::new(&line_opening).into_owned() }
+        ParseContext {
+            format,
+            is_lenient,
+            opening: Finder::new(&opening).into_owned(),
+            line_opening: Finder::new(&line_opening).into_owned(),
+        }
     }
 
-    /// Where a text is best cut: after the last event that seems whole; at its end if none does.
+    /// Returns the best split point of a text: after the last event that seems complete; its end if none does.
     pub(super) fn cut(&self, text: &[u8]) -> usize {
         if self.format == Format::Log {
             return memchr::memrchr(b'\n', text).map_or(text.len(), |newline| newline + 1);
@@ -68,7 +73,7 @@ impl Language {
         last(&self.line_opening).map(|newline| newline + 1).or_else(|| last(&self.opening)).unwrap_or(text.len())
     }
 
-    /// Where reading may go on after an event that makes no sense, not before `from`.
+    /// Returns the position from `from` on at which to resume after a malformed event.
     fn next_opening(&self, text: &str, from: usize) -> Option<usize> {
         let rest = text.as_bytes().get(from..)?;
         let found = match self.format {
@@ -81,7 +86,7 @@ impl Language {
         found.map(|at| from + at)
     }
 
-    /// Where the event that begins before `from` is over at the latest, if nothing is torn: it might else swallow all that follow.
+    /// Returns the latest end of an event that begins before `from`, so that a torn event does not swallow the following ones.
     fn next_line_opening(&self, text: &str, from: usize) -> Option<usize> {
         match self.format {
             Format::Log => None,
@@ -89,94 +94,94 @@ impl Language {
         }
     }
 
-    /// Whether reading may begin here after an event that made no sense.
+    /// Returns whether parsing may resume here after a malformed event.
     pub(super) fn opens(&self, text: &[u8]) -> bool {
         self.format == Format::Log || text.starts_with(self.opening.needle())
     }
 }
 
-/// What is known before a part is read.
+/// The parser's state at the start of a chunk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct State {
     pub(super) scope: Scope,
-    /// Whether what comes first belongs to an event that made no sense.
+    /// Whether the text up to the next opening belongs to a malformed event.
     pub(super) is_recovering: bool,
 }
 
-/// The events of a part.
+/// The events of a chunk.
 pub(super) struct Segment {
     pub(super) events: Vec<Event>,
     pub(super) nodes: NodeNames,
-    /// Where what has to be read again begins, together with the next part; the part's length where nothing has.
+    /// The position from which to parse again together with the next chunk; the chunk's length if all was parsed.
     pub(super) rest: usize,
-    /// What is known there.
+    /// The state at that position.
     pub(super) state: State,
-    /// How many events made no sense and were left out, and what was wrong with the first ones.
+    /// The number of skipped malformed events, and the errors of the first ones.
     pub(super) skipped: u64,
-    pub(super) faults: Vec<Fault>,
-    /// What ended the reading.
-    pub(super) fatal: Option<Box<Fault>>,
+    pub(super) errors: Vec<ScanError>,
+    /// The error that ended parsing.
+    pub(super) fatal: Option<Box<ScanError>>,
 }
 
-/// As [`read`], from bytes that should be a text.
-pub(super) fn read_bytes(language: &Language, bytes: &[u8], state: State, is_last: bool) -> Segment {
+/// Like [`read`], from bytes that should be UTF-8.
+pub(super) fn read_bytes(context: &ParseContext, bytes: &[u8], state: State, is_last: bool) -> Segment {
     match std::str::from_utf8(bytes) {
-        Ok(text) => read(language, text, state, is_last),
+        Ok(text) => read(context, text, state, is_last),
         Err(error) => {
             let at = error.valid_up_to();
             let text = std::str::from_utf8(&bytes[..at]).unwrap_or_default();
-            let mut part = read(language, text, state, false);
-            part.fatal.get_or_insert_with(|| Box::new(Fault { at, message: "this byte is no UTF-8; expected a text".to_owned() }));
+            let mut part = read(context, text, state, false);
+            part.fatal.get_or_insert_with(|| Box::new(ScanError { at, message: "invalid UTF-8".to_owned() }));
             part
         }
     }
 }
 
 impl Segment {
-    /// A fault: what ends the reading, or leaves something out.
-    fn note(&mut self, fault: Box<Fault>, is_lenient: bool) {
+    /// Records an error: it ends parsing, or skips an event in lenient mode.
+    fn note(&mut self, error: Box<ScanError>, is_lenient: bool) {
         if !is_lenient {
-            self.fatal = Some(fault);
+            self.fatal = Some(error);
             return;
         }
         self.skipped += 1;
-        if self.faults.len() < Skipped::EXPLAINED {
-            self.faults.push(*fault);
+        if self.errors.len() < Skipped::EXPLAINED {
+            self.errors.push(*error);
         }
     }
 }
 
-/// Reads a part of a text.
-pub(super) fn read(language: &Language, text: &str, state: State, is_last: bool) -> Segment {
-    match language.format {
-        Format::Json => read_as(JsonReader::new(text), language, text, state, is_last),
+/// Parses a chunk of text.
+pub(super) fn read(context: &ParseContext, text: &str, state: State, is_last: bool) -> Segment {
+    match context.format {
+        Format::Json => read_as(JsonReader::new(text), context, text, state, is_last),
         Format::Log => {
-            // A line is whole or not there.
+            // Only complete lines are parsed.
             let whole = if is_last { text.len() } else { memchr::memrchr(b'\n', text.as_bytes()).map_or(0, |newline| newline + 1) };
-            read_as(LogReader::new(&text[..whole]), language, &text[..whole], state, true)
+            read_as(LogReader::new(&text[..whole]), context, &text[..whole], state, true)
         }
-        Format::Edn | Format::Journal => read_as(Reader::new(text), language, text, state, is_last),
+        Format::Edn | Format::Journal => read_as(Reader::new(text), context, text, state, is_last),
     }
 }
 
-fn read_as<'t>(mut syntax: impl Syntax<'t>, language: &Language, text: &'t str, state: State, is_last: bool) -> Segment {
+fn read_as<'t>(mut parser: impl EventParser<'t>, context: &ParseContext, text: &'t str, state: State, is_last: bool) -> Segment {
     let mut part = Segment {
         events: Vec::with_capacity(text.len() / BYTES_PER_EVENT),
         nodes: NodeNames::default(),
         rest: text.len(),
         state,
         skipped: 0,
-        faults: Vec::new(),
+        errors: Vec::new(),
         fatal: None,
     };
-    let mut vocabulary = Vocabulary::default();
+    let mut names = Names::default();
     let mut start = 0;
     loop {
         if part.state.is_recovering {
-            match language.next_opening(text, start) {
+            match context.next_opening(text, start) {
                 Some(opening) => start = opening,
                 None => {
-                    // The next opening might begin in this line.
+                    // The next opening might start in this line.
                     let line = memchr::memrchr(b'\n', &text.as_bytes()[start..]).map_or(start, |newline| start + newline);
                     part.rest = if is_last { text.len() } else { line };
                     break;
@@ -184,52 +189,52 @@ fn read_as<'t>(mut syntax: impl Syntax<'t>, language: &Language, text: &'t str, 
             }
             part.state.is_recovering = false;
         }
-        let limit = if language.is_lenient { language.next_line_opening(text, start + 1) } else { None };
+        let limit = if context.is_lenient { context.next_line_opening(text, start + 1) } else { None };
         let readable = limit.map_or(text, |limit| &text[..limit]);
-        syntax.scanner().enter(readable, start);
-        // Where nothing can be torn, the scanner goes on and on.
+        parser.scanner().enter(readable, start);
+        // In strict mode there is no limit, and the scanner runs through the whole text.
         let (outcome, scope_before) = loop {
             let scope = part.state.scope;
-            match syntax.next_event(&mut part.state.scope, &mut vocabulary) {
+            match parser.next_event(&mut part.state.scope, &mut names) {
                 Ok(Some(event)) => part.events.push(event),
                 Ok(None) => break (Ok(()), scope),
-                Err(fault) => break (Err(fault), scope),
+                Err(error) => break (Err(error), scope),
             }
-            start = syntax.scanner().at;
+            start = parser.scanner().at;
         };
         match (outcome, limit) {
             (Ok(()), Some(limit)) => start = limit,
             (Ok(()), None) => {
                 if is_last && let Scope::Within(close) = part.state.scope {
                     let message = format!("the text ends inside a sequence; expected `{}`", char::from(close));
-                    part.note(Box::new(Fault { at: text.len(), message }), language.is_lenient);
+                    part.note(Box::new(ScanError { at: text.len(), message }), context.is_lenient);
                 } else if !is_last && !is_closed(&text[start..]) {
                     part.rest = start;
                     part.state.scope = scope_before;
                 }
                 break;
             }
-            (Err(_), None) if !is_last && syntax.scanner().at + LOOKAHEAD >= text.len() => {
+            (Err(_), None) if !is_last && parser.scanner().at + LOOKAHEAD >= text.len() => {
                 part.rest = start;
                 part.state.scope = scope_before;
                 break;
             }
-            (Err(fault), _) => {
-                part.note(fault, language.is_lenient);
+            (Err(error), _) => {
+                part.note(error, context.is_lenient);
                 if part.fatal.is_some() {
                     break;
                 }
-                let begin = syntax.scanner().event_start.max(start);
+                let begin = parser.scanner().event_start.max(start);
                 start = (begin + 1..=text.len()).find(|&at| text.is_char_boundary(at)).unwrap_or(text.len());
                 part.state.is_recovering = true;
             }
         }
     }
-    part.nodes = vocabulary.nodes;
+    part.nodes = names.nodes;
     part
 }
 
-/// Whether what stands between events is over at its end, whatever follows: a comment or a tag might go on.
+/// Returns whether the text between events is complete whatever follows: a comment or a tag might continue.
 fn is_closed(between: &str) -> bool {
     between.ends_with('\n') || between.bytes().all(|byte| byte.is_ascii_whitespace() || byte == b',')
 }

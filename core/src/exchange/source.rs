@@ -1,4 +1,4 @@
-//! Where the bytes of a history come from, unpacked.
+//! Sources of bytes, with decompression.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -7,16 +7,16 @@ use std::path::Path;
 use flate2::read::MultiGzDecoder;
 use ruzstd::decoding::{FrameDecoder, StreamingDecoder};
 
-/// Bytes from anywhere, for any thread.
+/// A source of bytes.
 pub(super) type Source = Box<dyn Read + Send>;
 
 const GZIP: &[u8] = &[0x1f, 0x8b];
 const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
 
-/// The path that means the standard input.
+/// The path that means standard input.
 const STANDARD_INPUT: &str = "-";
 
-/// Opens a file, or the standard input where the path is `-`.
+/// Opens a file, or standard input if the path is `-`.
 pub(super) fn open(path: &Path) -> io::Result<Source> {
     if path == Path::new(STANDARD_INPUT) {
         return Ok(Box::new(io::stdin()));
@@ -24,31 +24,31 @@ pub(super) fn open(path: &Path) -> io::Result<Source> {
     Ok(Box::new(File::open(path)?))
 }
 
-/// The content of what may be compressed by gzip or zstd, as its first bytes tell.
+/// Decompresses gzip and zstd, detected from the first bytes.
 pub(super) fn unpack(mut source: Source) -> io::Result<Source> {
     let mut head = Vec::new();
     source.by_ref().take(ZSTD.len() as u64).read_to_end(&mut head)?;
     let (is_gzip, is_zstd) = (head.starts_with(GZIP), head.starts_with(ZSTD));
-    let whole = Unread { head, source };
+    let whole = Peeked { head, source };
     Ok(if is_gzip {
         Box::new(MultiGzDecoder::new(io::BufReader::with_capacity(BUFFER, whole)))
     } else if is_zstd {
-        Box::new(Zstd::Between(Unread { head: Vec::new(), source: Box::new(io::BufReader::with_capacity(BUFFER, whole)) }))
+        Box::new(Zstd::Between(Peeked { head: Vec::new(), source: Box::new(io::BufReader::with_capacity(BUFFER, whole)) }))
     } else {
         Box::new(whole)
     })
 }
 
-/// How many compressed bytes are read at once.
+/// The buffer size for compressed bytes.
 const BUFFER: usize = 64 << 10;
 
-/// A source of which the first bytes were looked at.
-struct Unread {
+/// A source whose first bytes were read already.
+struct Peeked {
     head: Vec<u8>,
     source: Source,
 }
 
-impl Read for Unread {
+impl Read for Peeked {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.head.is_empty() {
             return self.source.read(buffer);
@@ -59,10 +59,10 @@ impl Read for Unread {
     }
 }
 
-/// Frames of zstd one after another, as parallel compressors write them, and those that a decoder shall skip.
+/// A sequence of zstd frames, as parallel compressors write them, including skippable frames.
 enum Zstd {
-    Between(Unread),
-    Within(Box<StreamingDecoder<Unread, FrameDecoder>>),
+    Between(Peeked),
+    Within(Box<StreamingDecoder<Peeked, FrameDecoder>>),
     Over,
 }
 
@@ -78,9 +78,9 @@ impl Read for Zstd {
             *self = match std::mem::replace(self, Zstd::Over) {
                 Zstd::Within(frame) => {
                     let (source, decoder) = frame.into_parts();
-                    let (told, found) = (decoder.get_checksum_from_data(), decoder.get_calculated_checksum());
-                    if told.is_some() && told != found {
-                        return Err(damaged("a checksum differs"));
+                    let (expected, actual) = (decoder.get_checksum_from_data(), decoder.get_calculated_checksum());
+                    if expected.is_some() && expected != actual {
+                        return Err(damaged("checksum mismatch"));
                     }
                     Zstd::Between(source)
                 }
@@ -91,8 +91,8 @@ impl Read for Zstd {
     }
 }
 
-/// The next frame that holds anything.
-fn next_frame(mut source: Unread) -> io::Result<Zstd> {
+/// Finds the next frame that is not skippable.
+fn next_frame(mut source: Peeked) -> io::Result<Zstd> {
     loop {
         let mut magic = Vec::new();
         source.by_ref().take(ZSTD.len() as u64).read_to_end(&mut magic)?;
@@ -112,5 +112,5 @@ fn next_frame(mut source: Unread) -> io::Result<Zstd> {
 }
 
 fn damaged(what: impl std::fmt::Display) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, format!("what zstd compressed is damaged: {what}"))
+    io::Error::new(io::ErrorKind::InvalidData, format!("damaged zstd data: {what}"))
 }

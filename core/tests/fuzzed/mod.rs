@@ -1,4 +1,4 @@
-//! What must be true of any bytes that are read: the bodies of the fuzz targets `parse_history` and `parse_value`.
+//! Properties of reading arbitrary bytes: the bodies of the fuzz targets `parse_history` and `parse_value`.
 
 use std::io::Cursor;
 
@@ -11,7 +11,7 @@ fn read(bytes: &[u8], lenient: bool, batch_bytes: usize) -> Result<(History, Ski
     events.into_history().map_err(|error| error.to_string())
 }
 
-/// They are a history, or an error with its place: strictly and leniently, in one piece and in many.
+/// Reading in one chunk and in many gives the same history or the same error, in strict and in lenient mode.
 pub(crate) fn reads_alike_in_pieces(bytes: &[u8]) {
     for lenient in [false, true] {
         let whole = read(bytes, lenient, 1 << 20);
@@ -22,7 +22,7 @@ pub(crate) fn reads_alike_in_pieces(bytes: &[u8]) {
     }
 }
 
-/// What is read from them is written so that it is read back the same.
+/// A history read from arbitrary bytes round-trips through EDN, and is written as valid JSON.
 pub(crate) fn reads_back_what_it_writes(bytes: &[u8]) {
     let Ok(history) = exchange::parse(bytes) else { return };
     let mut text = Vec::new();

@@ -1,18 +1,18 @@
-//! What certainly comes before what in every order of all operations.
+//! Saturation: the precedence that every total order of all operations must respect.
 
 use rustc_hash::FxHashSet;
 
 use crate::consistency::clocks::{Clocks, writes_by_key};
 use crate::consistency::contradiction::Contradiction;
-use crate::consistency::order::{Point, arrange, found_with, is_legal, put_with};
+use crate::consistency::order::{Point, is_legal, read_of_cas, topological_order, write_of_cas};
 use crate::consistency::outcome::Outcome;
 use crate::consistency::precedence::{Link, Precedence, Rule, Scope};
-use crate::consistency::registers::{AccessId, Act, Registers, Source};
+use crate::consistency::registers::{AccessId, AccessKind, Registers, Source};
 
-/// How often clocks are made anew before the search takes over.
+/// The maximum number of rounds, each with new clocks, before the search takes over.
 const ROUNDS: usize = 24;
 
-/// Decides by saturation, given an order that extends causality; none where that leaves it open. O(n · sessions) per round.
+/// Decides by saturation, given an order that extends causality; `None` if that does not decide it. O(n · sessions) per round.
 pub(super) fn saturate(registers: &Registers<'_, '_>, mut order: Vec<AccessId>, points: &[Point]) -> Option<Outcome> {
     let writes = writes_by_key(registers);
     let initial = initial_readers(registers);
@@ -26,20 +26,20 @@ pub(super) fn saturate(registers: &Registers<'_, '_>, mut order: Vec<AccessId>, 
         };
         let before = saturation.links.len();
         for (id, access) in registers.numbered() {
-            match access.act {
-                Act::Read(source) => {
+            match access.kind {
+                AccessKind::Read(source) => {
                     if let Some(write) = saturation.order_writes_before(&clocks, id, source) {
                         let precedence = Precedence::new(registers, Scope::All, &saturation.links);
-                        return Some(Outcome::Broken(Contradiction::erased(&precedence, write, id)));
+                        return Some(Outcome::Broken(Contradiction::initial_after_write(&precedence, write, id)));
                     }
                 }
-                Act::Write => saturation.order_reads_before(&clocks, id),
+                AccessKind::Write => saturation.order_reads_before(&clocks, id),
             }
         }
         if saturation.links.len() == before {
             break;
         }
-        match arrange(registers, Scope::All, &saturation.links, points) {
+        match topological_order(registers, Scope::All, &saturation.links, points) {
             Some(next) => order = next,
             None => {
                 let precedence = Precedence::new(registers, Scope::All, &saturation.links);
@@ -61,7 +61,8 @@ struct Saturation<'s, 't, 'h> {
 }
 
 impl Saturation<'_, '_, '_> {
-    /// A write before a read that found another comes before that other. Gives a write before a read of the initial value.
+    /// Adds links for `Rule::WriteBeforeSource`: a write that precedes a read of another write precedes that other write. Returns a write that
+    /// precedes a read of the initial value, which is a contradiction.
     fn order_writes_before(&mut self, clocks: &Clocks<'_, '_, '_>, read: AccessId, source: Source) -> Option<AccessId> {
         let writes = self.writes;
         for (session, writes) in &writes[self.registers.access(read).key as usize] {
@@ -71,13 +72,13 @@ impl Saturation<'_, '_, '_> {
                 return Some(newest);
             };
             if newest != found && !clocks.is_before(newest, found) {
-                self.link(Link { from: newest, to: found, read, rule: Rule::Overwritten });
+                self.link(Link { from: newest, to: found, read, rule: Rule::WriteBeforeSource });
             }
         }
         None
     }
 
-    /// A read comes before a write that comes after its source.
+    /// Adds links for `Rule::ReadBeforeOverwrite`: a read precedes every write that follows its source.
     fn order_reads_before(&mut self, clocks: &Clocks<'_, '_, '_>, write: AccessId) {
         let (registers, writes, initial) = (self.registers, self.writes, self.initial);
         let key = registers.access(write).key as usize;
@@ -85,7 +86,7 @@ impl Saturation<'_, '_, '_> {
             let known = writes.partition_point(|&other| other < clocks.known(write, *session));
             match known.checked_sub(1).map(|at| writes[at]) {
                 Some(source) => self.order_before(clocks, registers.readers.of_write(source), write),
-                // The initial value comes before the first write of any session.
+                // The initial value precedes the first write of any session.
                 None if *session == registers.access(write).session => self.order_before(clocks, &initial[key], write),
                 None => {}
             }
@@ -94,31 +95,31 @@ impl Saturation<'_, '_, '_> {
 
     fn order_before(&mut self, clocks: &Clocks<'_, '_, '_>, readers: &[AccessId], write: AccessId) {
         let session = |read: AccessId| self.registers.access(read).session;
-        // Of the reads in one session the last is enough.
+        // The last read of each session suffices.
         let is_last = |at: usize| readers.get(at + 1).is_none_or(|&next| session(next) != session(readers[at]));
         let last: Vec<AccessId> = (0..readers.len()).filter(|&at| is_last(at)).map(|at| readers[at]).collect();
         for read in last {
-            let from = put_with(self.registers, read).unwrap_or(read);
+            let from = write_of_cas(self.registers, read).unwrap_or(read);
             if from != write && !clocks.is_before(from, write) {
-                self.link(Link { from, to: write, read, rule: Rule::NotYet });
+                self.link(Link { from, to: write, read, rule: Rule::ReadBeforeOverwrite });
             }
         }
     }
 
-    /// Nothing comes between the halves of a compare-and-set: what comes before its write comes before its read.
+    /// Adds a link. Nothing comes between the halves of a compare-and-set, so what precedes its write also precedes its read.
     fn link(&mut self, link: Link) {
-        let to = found_with(self.registers, link.to).unwrap_or(link.to);
+        let to = read_of_cas(self.registers, link.to).unwrap_or(link.to);
         if self.linked.insert((link.from, to)) {
             self.links.push(Link { to, ..link });
         }
     }
 }
 
-/// By key: the reads of the initial value, in order of number.
+/// Returns by key the reads of the initial value, in order of number.
 fn initial_readers(registers: &Registers<'_, '_>) -> Vec<Vec<AccessId>> {
     let mut by_key = vec![Vec::new(); registers.keys.len()];
     for (id, access) in registers.numbered() {
-        if access.act == Act::Read(Source::Initial) {
+        if access.kind == AccessKind::Read(Source::Initial) {
             by_key[access.key as usize].push(id);
         }
     }

@@ -1,4 +1,4 @@
-//! A counter that any replica may add to.
+//! A replicated counter.
 
 use elenchus_core::{Kind, Operation, Value};
 
@@ -12,7 +12,11 @@ pub(super) fn judge(part: &Part<'_>, finals: &Finals<'_, '_>, report: &mut Repor
     let (mut lower, mut upper, mut is_open) = (0_i128, 0_i128, false);
     for add in adds() {
         let Some(amount) = addend(add) else {
-            report.doubt(format!("event {}: `{}` adds no whole number", add.invoked, short(add)));
+            report.doubt(format!(
+                "event {}: `{}` is not an update of a counter; expected `add n`, `increment` or `decrement`",
+                add.invoked,
+                short(add)
+            ));
             return;
         };
         let settled = finals.is_settled(add);
@@ -20,23 +24,23 @@ pub(super) fn judge(part: &Part<'_>, finals: &Finals<'_, '_>, report: &mut Repor
         lower += if settled { amount } else { amount.min(0) };
         upper += if settled { amount } else { amount.max(0) };
     }
-    let told = |read: &Operation<'_>| read.output.and_then(Value::as_int);
+    let result = |read: &Operation<'_>| read.output.and_then(Value::as_int);
     for read in &finals.reads {
-        let Some(count) = told(read) else {
-            report.doubt(format!("event {}: `{}` shows no whole number", read.invoked, short(*read)));
+        let Some(count) = result(read) else {
+            report.doubt(format!("event {}: the result of `{}` is not an integer", read.invoked, short(*read)));
             return;
         };
         if !(lower..=upper).contains(&i128::from(count)) {
             let bounds = if lower == upper { lower.to_string() } else { format!("{lower} to {upper}") };
             report.found("wrong-count", || {
-                holds(part, read, &format!("counts {count}"), []).because(format!("All updates that did not fail sum to {bounds}."))
+                holds(part, read, &format!("is {count}"), []).because(format!("The updates that did not fail sum to {bounds}."))
             });
         }
     }
     if let Some((first, other)) =
-        finals.reads.split_first().and_then(|(first, rest)| Some((first, rest.iter().find(|it| told(it) != told(first))?)))
+        finals.reads.split_first().and_then(|(first, rest)| Some((first, rest.iter().find(|it| result(it) != result(first))?)))
         && !is_open
     {
-        report.found("diverged", || Evidence::new("In the end two replicas count differently.", [*first, *other]));
+        report.found("diverged", || Evidence::new("The final counts of two replicas differ.", [*first, *other]));
     }
 }

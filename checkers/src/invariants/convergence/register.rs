@@ -1,4 +1,4 @@
-//! A register in which the last writer wins.
+//! A last-writer-wins register.
 
 use elenchus_core::{EventIndex, Kind, NodeIndex, Operation, Value};
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -11,7 +11,7 @@ pub(super) fn judge(part: &Part<'_>, finals: &Finals<'_, '_>, report: &mut Repor
     let writes = || finals.operations.iter().filter(|it| it.f == "write");
     let mut by_value: FxHashMap<&Value, Vec<&Operation<'_>>> = FxHashMap::default();
     let mut open: FxHashSet<&Value> = FxHashSet::default();
-    // The last settled write that was asked of each node.
+    // The last settled write that was invoked at each node.
     let mut last: FxHashMap<NodeIndex, (EventIndex, &Operation<'_>)> = FxHashMap::default();
     for write in writes() {
         by_value.entry(write.input).or_default().push(write);
@@ -34,7 +34,10 @@ pub(super) fn judge(part: &Part<'_>, finals: &Finals<'_, '_>, report: &mut Repor
                 None => stable = Some((value, read)),
                 Some((other, first)) if other != value && !std::mem::replace(&mut has_diverged, true) => {
                     report.found("diverged", || {
-                        Evidence::new(format!("One replica holds {} in the end, another {}.", short(other), short(value)), [first, *read])
+                        Evidence::new(
+                            format!("The final state of one replica is {}, that of another is {}.", short(other), short(value)),
+                            [first, *read],
+                        )
                     });
                 }
                 Some(_) => {}
@@ -45,16 +48,18 @@ pub(super) fn judge(part: &Part<'_>, finals: &Finals<'_, '_>, report: &mut Repor
         let possible = || candidates.iter().filter(|write| write.kind != Kind::Fail && Some(write.invoked) < read.completed);
         if value.is_nil() {
             if let Some(write) = writes().find(|write| finals.is_settled(write)) {
-                report.found("lost", || holds(part, read, &format!("holds nothing, although {} was written", short(write.input)), [write]));
+                report.found("lost", || holds(part, read, &format!("is nil, although {} was written", short(write.input)), [write]));
             }
         } else if possible().next().is_none() {
             match candidates.iter().all(|write| write.kind == Kind::Fail).then(|| candidates.first()).flatten() {
-                Some(failed) => report.found("aborted", || holds(part, read, &format!("holds {shown}, whose write failed"), [*failed])),
-                None => report.found("unexpected", || holds(part, read, &format!("holds {shown}, which nobody had written"), [])),
+                Some(failed) => report.found("aborted", || holds(part, read, &format!("is {shown}, whose write failed"), [*failed])),
+                None => report.found("unexpected", || holds(part, read, &format!("is {shown}, which was never written"), [])),
             }
         } else if possible().all(|write| later(write).is_some()) {
             let proof = || possible().flat_map(|write| [Some(*write), later(write)]).flatten().take(8).collect::<Vec<_>>();
-            report.found("overwritten", || holds(part, read, &format!("holds {shown}, which its own node had overwritten"), proof()));
+            report.found("overwritten", || {
+                holds(part, read, &format!("is {shown}, which had been overwritten at the node that took the write"), proof())
+            });
         }
     }
 }

@@ -1,28 +1,28 @@
-//! A set whose elements can be removed: a remove takes away the adds that it has seen, and no others.
+//! An observed-remove set: a remove cancels the adds that it has observed, and no others.
 
 use elenchus_core::{EventIndex, Kind, NodeIndex, Operation, Value};
 use rustc_hash::FxHashMap;
 
-use super::super::intern::Interner;
+use super::super::interner::Interner;
 use super::super::report::short;
 use super::super::{Evidence, Part, Report};
 use super::{Finals, holds};
 
-/// What is known of one element.
+/// The updates and final reads of one element.
 #[derive(Clone, Copy)]
 struct Element {
-    /// Whether an update of it is open.
+    /// Whether one of its updates is open.
     is_open: bool,
-    /// An add that may have happened, and one that failed.
+    /// An add that may have taken effect, and one that failed.
     added: Option<u32>,
     failed: Option<u32>,
-    /// The settled add that was asked last.
+    /// The settled add that was invoked last.
     last_add: Option<u32>,
-    /// Where the last remove that may have happened ended; after everything for one that crashed.
+    /// The completion of the last remove that may have taken effect; the greatest index if it crashed.
     removed: Option<EventIndex>,
-    /// Whether every add that may have happened was seen by a remove.
+    /// Whether every add that may have taken effect was observed by a remove.
     all_seen: bool,
-    /// The final reads that show it and that do not.
+    /// A final read that contains it, and one that does not.
     shown_by: Option<u32>,
     missed_by: Option<u32>,
     times: u32,
@@ -44,7 +44,7 @@ pub(super) fn judge(part: &Part<'_>, finals: &Finals<'_, '_>, report: &mut Repor
     let operations = finals.operations;
     let mut interner = Interner::default();
     let mut elements: Vec<Element> = Vec::new();
-    // The settled remove of an element that was asked last of each node: it has seen what that node was told before.
+    // The settled remove of an element that was invoked last at each node: it has observed the earlier adds at that node.
     let mut removes: FxHashMap<(usize, NodeIndex), u32> = FxHashMap::default();
     let updates = || (0_u32..).zip(operations).filter(|(_, it)| it.f == "add" || it.f == "remove");
     for (at, update) in updates() {
@@ -62,7 +62,7 @@ pub(super) fn judge(part: &Part<'_>, finals: &Finals<'_, '_>, report: &mut Repor
                 }
             }
             (false, _) => {
-                element.removed = element.removed.max(Some(super::super::order::end(update)));
+                element.removed = element.removed.max(Some(super::super::real_time::end(update)));
                 if finals.is_settled(update) {
                     update.node.and_then(|node| removes.insert((id, node), at));
                 }
@@ -84,22 +84,21 @@ pub(super) fn judge(part: &Part<'_>, finals: &Finals<'_, '_>, report: &mut Repor
         let missed = element.missed_by.map(|number| finals.reads[number as usize]);
         if let (Some(shown), Some(missed), false) = (shown, missed, element.is_open) {
             report.found("diverged", || {
-                Evidence::new(format!("In the end one replica has {} and another has not.", value()), [shown, missed])
+                Evidence::new(format!("The final state of one replica contains {}, that of another does not.", value()), [shown, missed])
             });
         }
         match (shown, element.added, element.failed) {
-            (Some(read), None, Some(failed)) => {
-                report.found("aborted", || holds(part, read, &format!("has {}, whose add failed", value()), [&operations[failed as usize]]))
-            }
+            (Some(read), None, Some(failed)) => report
+                .found("aborted", || holds(part, read, &format!("contains {}, whose add failed", value()), [&operations[failed as usize]])),
             (Some(read), None, None) => {
-                report.found("unexpected", || holds(part, read, &format!("has {}, which nobody added", value()), []))
+                report.found("unexpected", || holds(part, read, &format!("contains {}, which was never added", value()), []))
             }
             (Some(read), Some(added), _) if element.all_seen => report.found("resurrected", || {
                 let add = &operations[added as usize];
                 holds(
                     part,
                     read,
-                    &format!("has {}, which was removed where it had been added", value()),
+                    &format!("contains {}, which was removed at the node that had added it", value()),
                     [Some(add), remover(id, add)].into_iter().flatten(),
                 )
             }),
@@ -108,12 +107,12 @@ pub(super) fn judge(part: &Part<'_>, finals: &Finals<'_, '_>, report: &mut Repor
         if let (Some(read), Some(add)) = (missed, element.last_add.map(|at| &operations[at as usize]))
             && element.removed.is_none_or(|removed| removed < add.invoked)
         {
-            report.found("lost", || holds(part, read, &format!("lacks {}, which was added and not removed since", value()), [add]));
+            report.found("lost", || holds(part, read, &format!("lacks {}, which was added and not removed afterwards", value()), [add]));
         }
     }
 }
 
-/// Notes which final reads show each element. O(total length of the reads, and elements for each read).
+/// Records which final reads contain each element. O(total length of the reads + elements · reads).
 fn show<'h>(finals: &Finals<'_, 'h>, interner: &mut Interner<'h>, elements: &mut Vec<Element>) {
     let mut latest: Vec<u32> = vec![u32::MAX; elements.len()];
     for (number, read) in (0_u32..).zip(&finals.reads) {

@@ -1,4 +1,4 @@
-//! What is where in each log, as far as anybody was told.
+//! The contents of each log, as far as operations revealed them.
 
 use elenchus_core::Kind;
 
@@ -9,26 +9,26 @@ use super::steps::{Seen, Steps};
 /// One message at one offset of one partition.
 type Entry = (u32, i64, u32);
 
-/// The order of each partition's messages.
+/// The order of the messages in each partition.
 pub(super) struct Log {
-    /// Sorted, without repetition.
+    /// Sorted, without duplicates.
     entries: Vec<Entry>,
-    /// Which of the log's offsets each entry's is, counted from 0.
+    /// The rank of each entry's offset in its log, from 0.
     places: Vec<u32>,
-    /// The first and the last rank of each message in its log, if an offset of it is known.
+    /// The first and the last rank of each message in its log, if any of its offsets is known.
     ranks: Vec<Option<(u32, u32)>>,
     /// Whether each operation's sends are known to be in the log.
     committed: Vec<bool>,
 }
 
 impl Log {
-    /// Puts the logs together. O(n log n).
+    /// Reconstructs the logs. O(n log n).
     pub(super) fn new(part: &Part<'_>, steps: &Steps<'_>) -> Log {
         let is_read = |seen: &Seen| seen.sends && steps.message(seen).reader.is_some();
         let commits = |(at, kind): (usize, Kind)| kind == Kind::Ok || kind == Kind::Info && steps.of(at).iter().any(is_read);
         let committed: Vec<bool> = part.operations.iter().map(|it| it.kind).enumerate().map(commits).collect();
         let mut entries: Vec<Entry> = Vec::new();
-        // Most messages are seen often, and at one offset: it counts once.
+        // Most messages are seen often, but at one offset: avoid collecting the same entry again.
         let mut usual: Vec<Option<i64>> = vec![None; steps.messages.len()];
         for (at, committed) in committed.iter().enumerate() {
             for seen in steps.of(at).iter().filter(|seen| *committed || !seen.sends) {
@@ -54,17 +54,17 @@ impl Log {
         Log { entries, places, ranks, committed }
     }
 
-    /// Whether an operation's sends are known to be in the log.
+    /// Returns whether an operation's sends are known to be in the log.
     pub(super) fn is_committed(&self, operation: u32) -> bool {
         self.committed[operation as usize]
     }
 
-    /// The first and the last rank of a message.
+    /// Returns the first and the last rank of a message.
     pub(super) fn ranks(&self, message: u32) -> Option<(u32, u32)> {
         self.ranks[message as usize]
     }
 
-    /// The rank of a message as it was seen: none where its place is not known, or not certain.
+    /// Returns the rank of a message as it was seen; `None` if its offset is unknown or ambiguous.
     pub(super) fn rank(&self, steps: &Steps<'_>, seen: &Seen) -> Option<u32> {
         match (self.ranks(seen.message)?, seen.offset) {
             ((first, last), _) if first == last => Some(first),
@@ -84,7 +84,7 @@ impl Log {
                 report.found("inconsistent-offsets", || {
                     let proof = [first, second].into_iter().filter_map(|entry| steps.witness(part, entry.2, Some(entry.1)));
                     let description =
-                        format!("Offset {} holds {} and also another message, {}.", first.1, steps.tell(first.2), steps.tell(second.2));
+                        format!("Offset {} has {} and another message, {}.", first.1, steps.describe(first.2), steps.describe(second.2));
                     Evidence::new(description, proof)
                 });
             }
@@ -96,7 +96,8 @@ impl Log {
             if let [(message, first), (_, second), ..] = group {
                 report.found("duplicate", || {
                     let proof = [*first, *second].into_iter().filter_map(|offset| steps.witness(part, *message, Some(offset)));
-                    let description = format!("{} is at {} offsets, among them {first} and {second}.", steps.tell(*message), group.len());
+                    let description =
+                        format!("{} is at {} offsets, among them {first} and {second}.", steps.describe(*message), group.len());
                     Evidence::new(description, proof)
                 });
             }
@@ -104,7 +105,7 @@ impl Log {
     }
 }
 
-/// The entries of each offset, with its rank in its log.
+/// Returns the entries of each offset, with its rank in its log.
 fn ranked(entries: &[Entry]) -> impl Iterator<Item = (u32, &[Entry])> {
     let (mut rank, mut key) = (0, None);
     entries.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1)).map(move |group| {

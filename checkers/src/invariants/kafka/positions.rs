@@ -1,4 +1,4 @@
-//! Whether consumers and producers go through each log in its order.
+//! Checks that consumers and producers go through each log in order.
 
 use elenchus_core::{Kind, Process};
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -8,27 +8,27 @@ use super::log::Log;
 use super::steps::{Seen, Steps, is_transaction};
 use super::{Evidence, Kafka};
 
-/// Where a process was in a partition: what it saw there last, and in which operation.
+/// The position of a process in a partition: the message that it polled or sent last, and in which operation.
 #[derive(Clone, Copy)]
 struct Position {
     seen: Seen,
     operation: usize,
 }
 
-/// One process as consumer and producer.
+/// The state of one process as consumer and producer.
 #[derive(Default)]
 struct Client {
     is_subscribed: bool,
     polled: FxHashMap<u32, Position>,
     sent: FxHashMap<u32, Position>,
-    /// Messages that it was handed while it was subscribed.
+    /// Messages that were delivered to it while it was subscribed.
     consumed: FxHashSet<u32>,
 }
 
-/// How two messages of one log follow one another.
+/// The step from one message of a log to another.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Advance {
-    /// To the next, as far as is known.
+    /// To the next message, or to an unknown rank.
     Next,
     Skip,
     Back,
@@ -55,7 +55,7 @@ pub(super) fn judge(kafka: &Kafka, part: &Part<'_>, steps: &Steps<'_>, log: &Log
             continue;
         }
         let moved = steps.moved(at);
-        // Where this operation was in each partition: last polled, last sent.
+        // The messages that this operation last polled and last sent in each partition.
         let mut here: [FxHashMap<u32, Seen>; 2] = Default::default();
         for seen in steps.of(at) {
             let key = steps.message(seen).key;
@@ -72,13 +72,13 @@ pub(super) fn judge(kafka: &Kafka, part: &Part<'_>, steps: &Steps<'_>, log: &Log
             };
             let name = match (seen.sends, within.is_some(), advance(&from.seen, seen)) {
                 (_, _, Advance::Next) => continue,
-                // Transactions interleave in the log: it is only against the order that nothing may be sent.
+                // Other producers' messages may lie between: only a step backwards is an anomaly.
                 (true, _, Advance::Skip) => {
                     report.count("interleaved_sends", 1);
                     continue;
                 }
                 (true, true, Advance::Back) => "int-nonmonotonic-send",
-                // A send that failed is in no log.
+                // A failed send is not in the log.
                 (true, false, Advance::Back) if operation.kind == Kind::Fail => continue,
                 (true, false, Advance::Back) => "nonmonotonic-send",
                 (false, _, _) if excuses => {
@@ -92,13 +92,16 @@ pub(super) fn judge(kafka: &Kafka, part: &Part<'_>, steps: &Steps<'_>, log: &Log
             };
             report.found(name, || {
                 let what = if seen.sends { "sent" } else { "polled" };
-                let how =
-                    if advance(&from.seen, seen) == Advance::Skip { "is not next to it in the log" } else { "is not behind it in the log" };
+                let how = if advance(&from.seen, seen) == Advance::Skip {
+                    "skipping the messages in between"
+                } else {
+                    "but it is not later in the log"
+                };
                 let description = format!(
-                    "Process {} {what} {} after {}, and it {how}.",
+                    "Process {} {what} {} after {}, {how}.",
                     operation.process,
-                    steps.tell(seen.message),
-                    steps.tell(from.seen.message)
+                    steps.describe(seen.message),
+                    steps.describe(from.seen.message)
                 );
                 Evidence::new(description, [&part.operations[from.operation], operation])
             });
@@ -115,7 +118,7 @@ pub(super) fn judge(kafka: &Kafka, part: &Part<'_>, steps: &Steps<'_>, log: &Log
                 if !client.consumed.insert(seen.message) {
                     report.found("reconsumed", || {
                         let first = steps.witness(part, seen.message, seen.offset);
-                        let description = format!("Process {} was handed {} again.", operation.process, steps.tell(seen.message));
+                        let description = format!("{} was redelivered to process {}.", steps.describe(seen.message), operation.process);
                         Evidence::new(description, first.into_iter().chain([operation]))
                     });
                 }

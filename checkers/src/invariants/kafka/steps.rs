@@ -1,4 +1,4 @@
-//! Transactions as flat lists of what was sent and polled.
+//! Transactions as flat lists of sent and polled messages.
 
 use std::borrow::Cow;
 
@@ -6,24 +6,24 @@ use elenchus_core::{Kind, Operation, Value};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::super::Part;
-use super::super::intern::name;
+use super::super::interner::normalised_key;
 
 /// One message of one partition.
 pub(super) struct Message<'h> {
     /// The partition's number.
     pub(super) key: u32,
     pub(super) value: &'h Value,
-    /// The first operation that sent it and did not fail.
+    /// The first operation that sent it and did not fail, by position.
     pub(super) writer: Option<u32>,
-    /// One that sent it and failed.
+    /// An operation that sent it and failed.
     pub(super) failed: Option<u32>,
-    /// The first operation that succeeded and polled it.
+    /// The first successful operation that polled it.
     pub(super) reader: Option<u32>,
-    /// Whether any operation polled it, whatever became of it.
+    /// Whether any operation polled it, whatever its outcome.
     pub(super) is_polled: bool,
 }
 
-/// A message's value, as what it is known by: a number without following where it lies.
+/// A message's value as a hash key; integers are stored inline, without a pointer to follow.
 #[derive(PartialEq, Eq, Hash)]
 enum Name<'h> {
     Int(i64),
@@ -47,39 +47,39 @@ pub(super) struct Seen {
     pub(super) offset: Option<i64>,
 }
 
-/// All that was sent and polled, in order of invocation.
+/// All sent and polled messages, in order of invocation.
 #[derive(Default)]
 pub(super) struct Steps<'h> {
     pub(super) seen: Vec<Seen>,
-    /// Where the steps of each operation begin; one more at the end.
+    /// The start of each operation's steps, and the total at the end.
     starts: Vec<u32>,
     pub(super) messages: Vec<Message<'h>>,
     /// The names of partitions.
     pub(super) keys: Vec<Cow<'h, Value>>,
-    /// The partitions that clients say were moved, each with the operation that ran meanwhile, in order of operations.
+    /// The partitions that clients recorded as rebalanced, each with the operation during which it happened, in order of operations.
     moved: Vec<(u32, &'h Value)>,
     numbers: FxHashMap<Cow<'h, Value>, u32>,
 }
 
-/// The most telling value of an operation: what it was told, or what a crash or failure left on record.
-fn told<'h>(part: &Part<'h>, operation: &Operation<'h>) -> &'h Value {
+/// Returns the value recorded at an operation's completion, also if it failed or crashed; otherwise its argument.
+fn recorded_value<'h>(part: &Part<'h>, operation: &Operation<'h>) -> &'h Value {
     let recorded = operation.completed.and_then(|completed| part.history.events.get(completed.0 as usize));
     recorded.map(|event| &event.value).filter(|value| value.as_list().is_some()).unwrap_or(operation.input)
 }
 
-/// Whether an operation sends or polls.
+/// Returns whether an operation sends or polls.
 pub(super) fn is_transaction(operation: &Operation<'_>) -> bool {
     matches!(operation.f.as_str(), "send" | "poll" | "txn")
 }
 
-/// The steps of an operation: what to do, and its arguments.
+/// Returns the steps of an operation: the name and the arguments.
 fn steps<'h>(part: &Part<'h>, operation: &Operation<'h>) -> impl Iterator<Item = (&'h str, &'h [Value])> {
-    let steps = if is_transaction(operation) { told(part, operation).as_list().unwrap_or_default() } else { &[] };
+    let steps = if is_transaction(operation) { recorded_value(part, operation).as_list().unwrap_or_default() } else { &[] };
     steps.iter().filter_map(|step| step.as_list()?.split_first()).filter_map(|(what, arguments)| Some((what.as_text()?, arguments)))
 }
 
-/// Whether an operation polled without saying what it got.
-pub(super) fn polls_unseen(part: &Part<'_>, operation: &Operation<'_>) -> bool {
+/// Returns whether an operation polled without recording the result.
+pub(super) fn polls_without_result(part: &Part<'_>, operation: &Operation<'_>) -> bool {
     steps(part, operation).any(|(what, arguments)| what == "poll" && !matches!(arguments, [Value::Map(_)]))
 }
 
@@ -151,7 +151,7 @@ impl<'h> Steps<'h> {
     }
 
     fn number(&mut self, key: &'h Value) -> u32 {
-        let key = name(key);
+        let key = normalised_key(key);
         if let Some(number) = self.numbers.get(&key) {
             return *number;
         }
@@ -160,40 +160,40 @@ impl<'h> Steps<'h> {
         self.keys.len() as u32 - 1
     }
 
-    /// The number of a partition that messages are known of.
+    /// Returns the number of a partition, if it has messages.
     pub(super) fn find(&self, key: &Value) -> Option<u32> {
-        self.numbers.get(&name(key)).copied()
+        self.numbers.get(&normalised_key(key)).copied()
     }
 
-    /// Whether any client says which partitions were moved.
+    /// Returns whether any client records rebalances.
     pub(super) fn records_rebalances(&self) -> bool {
         !self.moved.is_empty()
     }
 
-    /// The partitions that a client says were moved while an operation ran.
+    /// Returns the partitions that were rebalanced during an operation.
     pub(super) fn moved(&self, operation: usize) -> FxHashSet<u32> {
         let from = self.moved.partition_point(|(at, _)| (*at as usize) < operation);
         self.moved[from..].iter().take_while(|(at, _)| *at as usize == operation).filter_map(|(_, key)| self.find(key)).collect()
     }
 
-    /// What one operation sent and polled, in order.
+    /// Returns the messages that one operation sent and polled, in order.
     pub(super) fn of(&self, operation: usize) -> &[Seen] {
         &self.seen[self.starts[operation] as usize..self.starts[operation + 1] as usize]
     }
 
-    /// The message that was seen.
+    /// Returns the message that was seen.
     pub(super) fn message(&self, seen: &Seen) -> &Message<'h> {
         &self.messages[seen.message as usize]
     }
 
-    /// The first operation that saw a message, at one offset if that is given.
+    /// Returns the first operation that saw a message, at `offset` if given.
     pub(super) fn witness<'a>(&self, part: &'a Part<'h>, message: u32, offset: Option<i64>) -> Option<&'a Operation<'h>> {
         let sees = |seen: &Seen| seen.message == message && (offset.is_none() || seen.offset == offset);
         (0..part.operations.len()).find(|&at| self.of(at).iter().any(sees)).map(|at| &part.operations[at])
     }
 
-    /// A message in words: `5 in partition 3`.
-    pub(super) fn tell(&self, message: u32) -> String {
+    /// Describes a message: `5 in partition 3`.
+    pub(super) fn describe(&self, message: u32) -> String {
         use super::super::report::short;
         let Message { key, value, .. } = &self.messages[message as usize];
         format!("{} in partition {}", short(*value), short(self.keys[*key as usize].as_ref()))

@@ -1,4 +1,4 @@
-//! From when to when a process certainly holds a lock.
+//! The intervals during which a process certainly holds a lock.
 
 use elenchus_core::{EventIndex, Kind, Operation, Process};
 use rustc_hash::FxHashMap;
@@ -7,7 +7,7 @@ use super::super::report::short;
 use super::super::{Evidence, Part, Report};
 use super::lease;
 
-/// A certain hold: from one event to another, exclusively.
+/// A certain hold: from one event to another, both exclusive.
 #[derive(Clone, Copy)]
 struct Hold {
     from: EventIndex,
@@ -17,20 +17,20 @@ struct Hold {
     process: Process,
 }
 
-/// A hold that is still open while operations are gone through.
+/// A hold that has not ended yet.
 struct Open {
     hold: Hold,
-    /// The nanosecond from which the lease has certainly ended; none without a lease.
+    /// The time in nanoseconds from which the lease has certainly expired; `None` without a lease.
     over: Option<u64>,
     length: Option<u64>,
 }
 
-/// Reports processes that hold the lock at once, and leases that were renewed after they had ended. The events are those of the lock's operations,
-/// in order; `slack` is in nanoseconds.
+/// Reports processes that hold the lock at the same time, and leases that were renewed after they had expired. `events` are those of the lock's
+/// operations, in order; `slack` is in nanoseconds.
 pub(super) fn judge(part: &Part<'_>, events: &[EventIndex], slack: u64, report: &mut Report) {
     let mut holds = certain(part, events, slack, report);
     holds.sort_unstable_by_key(|hold| hold.from);
-    // Of the holds before: the one that lasts longest, and the one of another process that does.
+    // Of the earlier holds: the one that lasts longest, and the longest of any other process.
     let (mut longest, mut other): (Option<Hold>, Option<Hold>) = (None, None);
     for hold in holds {
         let lasts = |before: &Hold| before.process != hold.process && before.until > hold.from;
@@ -38,11 +38,11 @@ pub(super) fn judge(part: &Part<'_>, events: &[EventIndex], slack: u64, report: 
             report.found("two-holders", || {
                 let (first, second) = (&part.operations[before.at], &part.operations[hold.at]);
                 let description =
-                    format!("Process {} was granted the lock while process {} certainly held it.", second.process, first.process);
+                    format!("Process {} acquired the lock while process {} certainly held it.", second.process, first.process);
                 Evidence::new(description, [first, second]).because(match before.until {
-                    EventIndex(u32::MAX) => format!("Process {} never asked to release it.", first.process),
+                    EventIndex(u32::MAX) => format!("Process {} never invoked a release.", first.process),
                     until => format!(
-                        "Process {} held it at least until {until}: only then did it ask to release it, or may its lease have ended.",
+                        "Process {} held it at least until {until}, when it invoked a release or a crashed operation, or its lease may have expired.",
                         first.process
                     ),
                 })
@@ -58,7 +58,7 @@ pub(super) fn judge(part: &Part<'_>, events: &[EventIndex], slack: u64, report: 
     }
 }
 
-/// All certain holds; reports renewals that came too late.
+/// Returns all certain holds; reports renewals of expired leases.
 fn certain(part: &Part<'_>, events: &[EventIndex], slack: u64, report: &mut Report) -> Vec<Hold> {
     let mut holds: Vec<Hold> = Vec::new();
     let mut open: FxHashMap<Process, Open> = FxHashMap::default();
@@ -86,12 +86,12 @@ fn certain(part: &Part<'_>, events: &[EventIndex], slack: u64, report: &mut Repo
                     if open.over.is_some_and(|over| part.time(operation.invoked) > over) {
                         report.found("lease-outlived", || {
                             let acquired = &part.operations[open.hold.at];
-                            Evidence::new(format!("{} succeeded, although the lease had ended.", short(operation)), [acquired, operation])
+                            Evidence::new(format!("{} succeeded, although the lease had expired.", short(operation)), [acquired, operation])
                         });
                     }
                     open.length = lease(operation).or(open.length);
                     open.over = open.length.map(|length| part.time(completed).saturating_add(length).saturating_add(slack));
-                    // Whether it held on between the end of the lease and the renewal is not certain where they touch: a new hold begins.
+                    // Whether the lease expired before the renewal took effect is uncertain, so a new hold begins.
                     holds.push(Hold { until: open.hold.until.min(completed), ..open.hold });
                     open.hold.from = completed;
                     open.hold.until = least_end(part, events, operation, open.length, slack);
@@ -105,7 +105,7 @@ fn certain(part: &Part<'_>, events: &[EventIndex], slack: u64, report: &mut Repo
     holds
 }
 
-/// The first event at which a lease may have ended: one granted when it was asked for, by the fastest clock.
+/// Returns the first event at which a lease may have expired: if it was granted right at the invocation, by the fastest clock.
 fn least_end(part: &Part<'_>, events: &[EventIndex], operation: &Operation<'_>, length: Option<u64>, slack: u64) -> EventIndex {
     let Some(length) = length else {
         return EventIndex(u32::MAX);

@@ -1,15 +1,15 @@
-//! EDN's tokens and values, with places.
+//! EDN tokens and values.
 
-use super::super::scanner::{Bytes, Scan, Scanner};
+use super::super::scanner::{ByteSet, Scan, Scanner};
 use crate::Value;
 use crate::value::Float;
 
-static BLANK: Bytes = Bytes::of(b" ,\n\r\t\x0b\x0c");
-static COMMENT: Bytes = Bytes::all_but(b"\n");
-/// What stands for itself in a string.
-static PLAIN: Bytes = Bytes::all_but(b"\"\\");
+static BLANK: ByteSet = ByteSet::of(b" ,\n\r\t\x0b\x0c");
+static COMMENT: ByteSet = ByteSet::all_but(b"\n");
+/// The bytes of a string that need no escape.
+static PLAIN: ByteSet = ByteSet::all_but(b"\"\\");
 
-/// Reads EDN, one datum at a time.
+/// An EDN parser.
 pub(in crate::exchange) struct Reader<'t> {
     pub(in crate::exchange) scanner: Scanner<'t>,
 }
@@ -19,7 +19,7 @@ impl<'t> Reader<'t> {
         Reader { scanner: Scanner::new(text) }
     }
 
-    /// Skips blanks, commas, comments, discarded data, and the names of tags, whose data are read as if they had none.
+    /// Skips blanks, commas, comments, discarded data, metadata and tags (their data are parsed as if untagged).
     pub(in crate::exchange) fn skip(&mut self) -> Scan<()> {
         self.skip_in(0)
     }
@@ -28,7 +28,7 @@ impl<'t> Reader<'t> {
         self.next_mark(depth).map(|_| ())
     }
 
-    /// As [`Reader::skip`]; gives the byte that comes next.
+    /// Like [`Reader::skip`], and returns the next byte.
     #[inline]
     pub(in crate::exchange) fn next_mark(&mut self, depth: usize) -> Scan<Option<u8>> {
         match self.scanner.skip(&BLANK) {
@@ -65,7 +65,7 @@ impl<'t> Reader<'t> {
         }
     }
 
-    /// Enters a vector or list, if one comes next, and returns the byte that closes it.
+    /// Consumes the opening byte of a vector or list, if one comes next, and returns the closing one.
     pub(in crate::exchange) fn open_sequence(&mut self) -> Scan<Option<u8>> {
         self.skip()?;
         let close = match self.scanner.peek() {
@@ -77,20 +77,20 @@ impl<'t> Reader<'t> {
         Ok(Some(close))
     }
 
-    /// The fault of a collection that is open when the text ends.
+    /// Fails because a collection is open at the end of the text.
     pub(in crate::exchange) fn unclosed<T>(&self, close: u8) -> Scan<T> {
         let what = if close == b'}' { "map" } else { "sequence" };
-        self.scanner.fault(format!("the text ends inside a {what}; expected `{}`", char::from(close)))
+        self.scanner.error(format!("the text ends inside a {what}; expected `{}`", char::from(close)))
     }
 
-    /// The name of the keyword that begins here.
+    /// Parses the name of a keyword.
     #[inline]
     pub(in crate::exchange) fn keyword(&mut self) -> &'t str {
         self.scanner.at += 1;
         self.scanner.word()
     }
 
-    /// The next datum.
+    /// Parses the next datum.
     pub(in crate::exchange) fn value(&mut self) -> Scan<Value> {
         self.datum(0)
     }
@@ -100,7 +100,7 @@ impl<'t> Reader<'t> {
         self.datum_at(mark, depth)
     }
 
-    /// The datum that begins with the byte that comes next.
+    /// Parses the datum that begins with the next byte.
     #[inline]
     pub(in crate::exchange) fn datum_at(&mut self, mark: Option<u8>, depth: usize) -> Scan<Value> {
         match mark {
@@ -126,22 +126,22 @@ impl<'t> Reader<'t> {
                 "##Inf" => Ok(Value::Float(Float::new(f64::INFINITY))),
                 "##-Inf" => Ok(Value::Float(Float::new(f64::NEG_INFINITY))),
                 "##NaN" => Ok(Value::Float(Float::new(f64::NAN))),
-                word => self.scanner.fault_at(start, format!("`{word}` is no number; expected ##Inf, ##-Inf or ##NaN")),
+                word => self.scanner.error_at(start, format!("invalid number `{word}`; expected ##Inf, ##-Inf or ##NaN")),
             },
             Some(b'#') => {
                 self.scanner.at += 1;
-                self.scanner.fault("expected a set, a tag or a discard after `#`")
+                self.scanner.error("expected a set, a tag or a discard after `#`")
             }
-            Some(byte @ (b']' | b')' | b'}')) => self.scanner.fault(format!("`{}` closes nothing; expected a datum", char::from(byte))),
+            Some(byte @ (b']' | b')' | b'}')) => self.scanner.error(format!("unmatched `{}`; expected a datum", char::from(byte))),
             Some(_) => self.atom(),
-            None => self.scanner.fault("the text ends where a datum was expected"),
+            None => self.scanner.error("the text ends where a datum was expected"),
         }
     }
 
     fn sequence(&mut self, close: u8, depth: usize) -> Scan<Value> {
         self.scanner.check_depth(depth + 1)?;
         self.scanner.at += 1;
-        let waiting = self.scanner.elements_waiting();
+        let mark = self.scanner.elements_mark();
         loop {
             let element = match self.next_mark(depth)? {
                 Some(mark) if mark == close => break,
@@ -153,13 +153,13 @@ impl<'t> Reader<'t> {
             self.scanner.push_element(element);
         }
         self.scanner.at += 1;
-        Ok(self.scanner.list_since(waiting))
+        Ok(self.scanner.list_since(mark))
     }
 
     fn map(&mut self, depth: usize) -> Scan<Value> {
         self.scanner.check_depth(depth + 1)?;
         self.scanner.at += 1;
-        let waiting = self.scanner.pairs_waiting();
+        let mark = self.scanner.pairs_mark();
         loop {
             let key = match self.next_mark(depth)? {
                 Some(b'}') => break,
@@ -170,7 +170,7 @@ impl<'t> Reader<'t> {
             self.scanner.push_pair(key, value);
         }
         self.scanner.at += 1;
-        Ok(self.scanner.map_since(waiting))
+        Ok(self.scanner.map_since(mark))
     }
 
     fn string(&mut self) -> Scan<Value> {
@@ -182,7 +182,7 @@ impl<'t> Reader<'t> {
             let mark = self.scanner.skip(&PLAIN);
             let text = self.scanner.since(plain);
             match mark {
-                None => return self.scanner.fault_at(open, "this string never ends; expected a closing `\"`"),
+                None => return self.scanner.error_at(open, "unterminated string; expected a closing `\"`"),
                 Some(b'"') => {
                     self.scanner.at += 1;
                     return Ok(if unescaped.is_empty() { Value::from(text) } else { Value::from(unescaped + text) });
@@ -199,7 +199,7 @@ impl<'t> Reader<'t> {
 
     fn escape(&mut self) -> Scan<char> {
         let letter = self.scanner.peek().filter(u8::is_ascii);
-        let Some(letter) = letter else { return self.scanner.fault("expected a character after `\\`") };
+        let Some(letter) = letter else { return self.scanner.error("expected a character after `\\`") };
         self.scanner.at += 1;
         Ok(match letter {
             b'n' => '\n',
@@ -209,13 +209,13 @@ impl<'t> Reader<'t> {
             b'f' => '\u{c}',
             b'u' => match self.unicode() {
                 Some(character) => character,
-                None => return self.scanner.fault("expected four hexadecimal digits after `\\u`"),
+                None => return self.scanner.error("expected four hexadecimal digits after `\\u`"),
             },
             other => char::from(other),
         })
     }
 
-    /// The character of four hexadecimal digits, or of eight in two surrogates. Rust's way to write them, `\u{e9}`, is understood too.
+    /// Parses a character of four hexadecimal digits, a surrogate pair, or Rust's notation `\u{e9}`.
     fn unicode(&mut self) -> Option<char> {
         if self.scanner.peek() == Some(b'{') {
             let end = self.scanner.rest().bytes().take(8).position(|byte| byte == b'}')?;
@@ -229,9 +229,9 @@ impl<'t> Reader<'t> {
     fn character(&mut self) -> Scan<Value> {
         self.scanner.at += 1;
         let start = self.scanner.at;
-        let Some(first) = self.scanner.rest().chars().next() else { return self.scanner.fault("expected a character after `\\`") };
+        let Some(first) = self.scanner.rest().chars().next() else { return self.scanner.error("expected a character after `\\`") };
         self.scanner.at += first.len_utf8();
-        // Even a delimiter is a character here: `\(`.
+        // A delimiter may be a character too: `\(`.
         self.scanner.word();
         let name = self.scanner.since(start);
         let end = self.scanner.at;
@@ -259,7 +259,7 @@ impl<'t> Reader<'t> {
             "nil" => Value::Nil,
             "true" => Value::Bool(true),
             "false" => Value::Bool(false),
-            // An address in the print of an object.
+            // An address in a printed object.
             _ if word.starts_with("0x") => Value::from(word),
             _ if word.trim_start_matches(['+', '-']).starts_with(|first: char| first.is_ascii_digit()) => {
                 self.scanner.number(start, word.strip_suffix(['N', 'M']).unwrap_or(word))?

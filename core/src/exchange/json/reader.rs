@@ -1,17 +1,17 @@
-//! JSON's tokens and values, with places.
+//! JSON tokens and values.
 
 use std::borrow::Cow;
 
-use super::super::scanner::{Bytes, Scan, Scanner};
+use super::super::scanner::{ByteSet, Scan, Scanner};
 use crate::Value;
 
-static BLANK: Bytes = Bytes::of(b" \n\r\t");
-/// What stands for itself in a string.
-static PLAIN: Bytes = Bytes::all_but(
+static BLANK: ByteSet = ByteSet::of(b" \n\r\t");
+/// The bytes of a string that need no escape.
+static PLAIN: ByteSet = ByteSet::all_but(
     b"\"\\\x00\x01\x02\x03\x04\x05\x06\x07\x08\t\n\x0b\x0c\r\x0e\x0f\x10\x11\x12\x13\x14\x15\x16\x17\x18\x19\x1a\x1b\x1c\x1d\x1e\x1f",
 );
 
-/// Reads JSON, one value at a time.
+/// A JSON parser.
 pub(in crate::exchange) struct JsonReader<'t> {
     pub(super) scanner: Scanner<'t>,
 }
@@ -21,13 +21,13 @@ impl<'t> JsonReader<'t> {
         JsonReader { scanner: Scanner::new(text) }
     }
 
-    /// Skips blanks; gives the byte that comes next.
+    /// Skips blanks and returns the next byte.
     #[inline]
     pub(super) fn next_mark(&mut self) -> Option<u8> {
         self.scanner.skip(&BLANK)
     }
 
-    /// The next value.
+    /// Parses the next value.
     pub(super) fn value(&mut self, depth: usize) -> Scan<Value> {
         let start = self.scanner.at;
         match self.scanner.peek() {
@@ -48,17 +48,17 @@ impl<'t> JsonReader<'t> {
                 "true" => Ok(Value::Bool(true)),
                 "false" => Ok(Value::Bool(false)),
                 "null" => Ok(Value::Nil),
-                word => self.scanner.fault_at(start, format!("`{word}` is no value; expected true, false or null")),
+                word => self.scanner.error_at(start, format!("invalid value `{word}`; expected true, false or null")),
             },
-            None => self.scanner.fault("the text ends where a value was expected"),
-            Some(_) => self.scanner.fault("expected a value: an object, an array, a string, a number, true, false or null"),
+            None => self.scanner.error("the text ends where a value was expected"),
+            Some(_) => self.scanner.error("expected a value: an object, an array, a string, a number, true, false or null"),
         }
     }
 
     fn array(&mut self, depth: usize) -> Scan<Value> {
         self.scanner.check_depth(depth + 1)?;
         self.scanner.at += 1;
-        let waiting = self.scanner.elements_waiting();
+        let mark = self.scanner.elements_mark();
         if self.next_mark() == Some(b']') {
             self.scanner.at += 1;
         } else {
@@ -71,13 +71,13 @@ impl<'t> JsonReader<'t> {
                 }
             }
         }
-        Ok(self.scanner.list_since(waiting))
+        Ok(self.scanner.list_since(mark))
     }
 
     fn object(&mut self, depth: usize) -> Scan<Value> {
         self.scanner.check_depth(depth + 1)?;
         self.scanner.at += 1;
-        let waiting = self.scanner.pairs_waiting();
+        let mark = self.scanner.pairs_mark();
         if self.next_mark() == Some(b'}') {
             self.scanner.at += 1;
         } else {
@@ -90,10 +90,10 @@ impl<'t> JsonReader<'t> {
                 }
             }
         }
-        Ok(self.scanner.map_since(waiting))
+        Ok(self.scanner.map_since(mark))
     }
 
-    /// A name in an object, up to where its value begins.
+    /// Parses a name in an object and the colon after it.
     pub(super) fn name(&mut self) -> Scan<Cow<'t, str>> {
         if self.next_mark() != Some(b'"') {
             return self.unexpected("an object", "expected a name in quotes");
@@ -107,7 +107,7 @@ impl<'t> JsonReader<'t> {
         Ok(name)
     }
 
-    /// Whether a collection ends after an element, or goes on.
+    /// Consumes a comma or the closing byte after an element; returns whether the collection ends.
     pub(super) fn is_closed_by(&mut self, close: u8, what: &str) -> Scan<bool> {
         match self.next_mark() {
             Some(mark) if mark == b',' || mark == close => {
@@ -120,8 +120,8 @@ impl<'t> JsonReader<'t> {
 
     fn unexpected<T>(&self, within: &str, expected: &str) -> Scan<T> {
         match self.scanner.peek() {
-            Some(_) => self.scanner.fault(expected),
-            None => self.scanner.fault(format!("the text ends inside {within}; {expected}")),
+            Some(_) => self.scanner.error(expected),
+            None => self.scanner.error(format!("the text ends inside {within}; {expected}")),
         }
     }
 
@@ -144,15 +144,15 @@ impl<'t> JsonReader<'t> {
                     unescaped.push(self.escape()?);
                     plain = self.scanner.at;
                 }
-                None | Some(b'\n') => return self.scanner.fault_at(open, "this string never ends; expected a closing `\"`"),
-                Some(_) => return self.scanner.fault("a string may not contain control characters; expected them as `\\u0000`"),
+                None | Some(b'\n') => return self.scanner.error_at(open, "unterminated string; expected a closing `\"`"),
+                Some(_) => return self.scanner.error("unescaped control character in a string; expected an escape like `\\u0000`"),
             }
         }
     }
 
     fn escape(&mut self) -> Scan<char> {
         let letter = self.scanner.peek().filter(u8::is_ascii);
-        let Some(letter) = letter else { return self.scanner.fault("expected a character after `\\`") };
+        let Some(letter) = letter else { return self.scanner.error("expected a character after `\\`") };
         self.scanner.at += 1;
         Ok(match letter {
             b'"' | b'\\' | b'/' => char::from(letter),
@@ -163,9 +163,9 @@ impl<'t> JsonReader<'t> {
             b'f' => '\u{c}',
             b'u' => match self.scanner.utf16() {
                 Some(character) => character,
-                None => return self.scanner.fault("expected four hexadecimal digits after `\\u`"),
+                None => return self.scanner.error("expected four hexadecimal digits after `\\u`"),
             },
-            other => return self.scanner.fault(format!("`\\{}` is no escape of JSON", char::from(other))),
+            other => return self.scanner.error(format!("invalid escape `\\{}`", char::from(other))),
         })
     }
 }

@@ -1,4 +1,4 @@
-//! Values as small numbers.
+//! Interning of values as small numbers.
 
 use std::borrow::Cow;
 
@@ -13,7 +13,7 @@ pub(super) struct Interner<'h> {
 }
 
 impl<'h> Interner<'h> {
-    /// The number of a value, a new one where it is new.
+    /// Returns the number of a value, adding it if it is new.
     pub(super) fn intern(&mut self, value: &'h Value) -> usize {
         let next = self.values.len() as u32;
         let id = *self.known.entry(value).or_insert(next);
@@ -23,25 +23,25 @@ impl<'h> Interner<'h> {
         id as usize
     }
 
-    /// The number of a value that is known.
+    /// Returns the number of a value, if it was interned.
     pub(super) fn find(&self, value: &Value) -> Option<usize> {
         self.known.get(value).map(|&id| id as usize)
     }
 
-    /// The value with a number.
+    /// Returns the value with a number.
     pub(super) fn value(&self, id: usize) -> &'h Value {
         const NIL: &Value = &Value::Nil;
         self.values.get(id).copied().unwrap_or(NIL)
     }
 
-    /// How many there are.
+    /// Returns the number of distinct values.
     pub(super) fn len(&self) -> usize {
         self.values.len()
     }
 }
 
-/// A map's key as a value elsewhere names it: JSON has only text keys, so `"1"` and `1` are the same name.
-pub(super) fn name(key: &Value) -> Cow<'_, Value> {
+/// Normalises a key: JSON maps have only text keys, so `"1"` and `1` are the same key.
+pub(super) fn normalised_key(key: &Value) -> Cow<'_, Value> {
     match key.as_text().and_then(|text| text.parse().ok()) {
         Some(number) => Cow::Owned(Value::Int(number)),
         None => Cow::Borrowed(key),
