@@ -8,7 +8,7 @@ mod common;
 
 use std::time::Instant;
 
-use elenchus_checkers::consistency::{CONSISTENCY_MODELS, Options, check};
+use elenchus_checkers::consistency::{CONSISTENCY_MODELS, ConsistencyOptions, check};
 use elenchus_core::{Event, History, Kind, Nanos, Process, Rng, Seed, Symbol, Value};
 
 const KEYS: u64 = 10;
@@ -178,7 +178,7 @@ fn main() {
             let mut verdict = String::new();
             for _ in 0..3 {
                 let began = common::thread_seconds(start);
-                let judgement = check(entry.model, history, &Options::default()).expect("well formed");
+                let judgement = check(entry.model, history, &ConsistencyOptions::default()).expect("well formed");
                 times.push((common::thread_seconds(start) - began) * 1e3);
                 verdict = judgement.verdict.to_string();
                 if times[0] > 5e3 {

@@ -9,7 +9,7 @@ mod common;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use elenchus_checkers::linearizable::{Options, check};
+use elenchus_checkers::linearizable::{LinearizableOptions, check};
 use elenchus_checkers::models::CasRegister;
 use elenchus_checkers::simulate::{Recipe, Store, Strikes, Workload};
 use elenchus_core::History;
@@ -59,7 +59,7 @@ fn run(arguments: &[String]) -> Result<String, String> {
     let history = History::new(recipe.simulate().map_err(|error| error.to_string())?.collect());
     let time = limit.first().map(number).transpose()?.map(Duration::from_secs);
     let before = peak_bytes();
-    let options = Options { time, minimise: false, ..Options::default() };
+    let options = LinearizableOptions { time, minimise: false, ..LinearizableOptions::default() };
     let mut seconds: Vec<f64> = Vec::new();
     let judgement = loop {
         let start = Instant::now();

@@ -9,12 +9,12 @@ mod histories;
 
 use std::time::Instant;
 
-use elenchus_checkers::linearizable::{Judgement, Options, check};
+use elenchus_checkers::linearizable::{Judgement, LinearizableOptions, check};
 use elenchus_checkers::models::*;
 use elenchus_core::History;
 use histories::store::{Flaw, Run, SHAPES, Shape, play};
 
-fn judge(shape: Shape, history: &History, options: &Options) -> Judgement {
+fn judge(shape: Shape, history: &History, options: &LinearizableOptions) -> Judgement {
     let judged = match shape {
         Shape::Register => check(&Register::default(), history, options),
         Shape::CasRegister => check(&CasRegister::default(), history, options),
@@ -59,8 +59,9 @@ fn main() {
             let flaw_often = flaw.map(|flaw| (flaw, often));
             let run = Run { shape, seed: 5, operations, processes, crash_percent, fail_percent, takers_crash, flaw: flaw_often, puts };
             let history = play(&run);
-            let verdict = judge(shape, &history, &Options::default()).verdict;
-            let time = |minimise| median_ms(|| drop(judge(shape, &history, &Options { minimise, ..Options::default() })));
+            let verdict = judge(shape, &history, &LinearizableOptions::default()).verdict;
+            let time =
+                |minimise| median_ms(|| drop(judge(shape, &history, &LinearizableOptions { minimise, ..LinearizableOptions::default() })));
             let flaw = flaw.map_or("-".to_owned(), |flaw| format!("{flaw:?}"));
             let (plain, minimal) = (time(false), time(true));
             println!(

@@ -8,7 +8,7 @@ mod common;
 use std::time::{Duration, Instant};
 
 use elenchus_checkers::simulate::{KeyChoice, Recipe, Store, Workload};
-use elenchus_checkers::transactional::{Datatype, Level, Options, Transactions, analyse};
+use elenchus_checkers::transactional::{Datatype, Level, TransactionalOptions, Transactions, analyse};
 use elenchus_core::Event;
 
 fn main() {
@@ -43,7 +43,7 @@ fn main() {
     println!("push     {:>9.1} ms, {:.1} MB", pushing.as_secs_f64() * 1e3, transactions.bytes() as f64 / 1e6);
     for round in 0..3 {
         let begun = Instant::now();
-        let analysis = analyse(&transactions, &Options { isolation, ..Options::default() });
+        let analysis = analyse(&transactions, &TransactionalOptions { isolation, ..TransactionalOptions::default() });
         let analysed = begun.elapsed();
         let verdict = analysis.verdict(isolation);
         let judged = begun.elapsed();

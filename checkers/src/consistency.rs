@@ -46,4 +46,4 @@ pub use checker::{Consistency, Strongest, check};
 pub use judge::ModelJudgement;
 pub use model::{CONSISTENCY_MODELS, ConsistencyEntry, ConsistencyModel, IMPLICATIONS, Implication};
 pub use observations::RegisterHistoryError;
-pub use options::Options;
+pub use options::ConsistencyOptions;

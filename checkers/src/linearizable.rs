@@ -3,7 +3,7 @@
 //! The API has three nouns: a [`Model`], a [`History`] and a [`Judgement`].
 //!
 //! ```
-//! use elenchus_checkers::linearizable::{self, Options};
+//! use elenchus_checkers::linearizable::{self, LinearizableOptions};
 //! use elenchus_checkers::models::Register;
 //! use elenchus_core::{History, Verdict};
 //!
@@ -12,12 +12,12 @@
 //!     0 write 2 ok
 //!     1 read → 1   # stale
 //! ").unwrap();
-//! let judgement = linearizable::check(&Register::default(), &history, &Options::default()).unwrap();
+//! let judgement = linearizable::check(&Register::default(), &history, &LinearizableOptions::default()).unwrap();
 //! assert_eq!(judgement.verdict, Verdict::Invalid);
 //! assert_eq!(judgement.failures[0].operations.len(), 3);
 //! ```
 //!
-//! [`Options::witness`] asks for a linearization, which [`verify_witness`] verifies. [`Online`] checks a history while it is recorded.
+//! [`LinearizableOptions::witness`] asks for a linearization, which [`verify_witness`] verifies. [`Online`] checks a history while it is recorded.
 //!
 //! Failed operations did not happen. A crashed operation (`info`, or never completed) may have taken effect at any time after its
 //! invocation, or never; a crashed read constrains nothing. Events of the nemesis are ignored.
@@ -57,7 +57,7 @@ use thiserror::Error;
 
 pub use checker::Linearizable;
 pub use furthest::{Furthest, Pending, Placed};
-pub use judgement::{Failure, Judgement, Options, Undecided};
+pub use judgement::{Failure, Judgement, LinearizableOptions, Undecided};
 pub use online::{Online, Violation};
 pub use witness::{Linearization, Witness, WitnessError, states, verify_witness};
 
@@ -91,11 +91,11 @@ pub enum CheckError {
 ///
 /// # Errors
 /// When the events do not form a history, or the history contains an operation that the model does not have.
-pub fn check<M: Model>(model: &M, history: &History, options: &Options) -> Result<Judgement, CheckError> {
+pub fn check<M: Model>(model: &M, history: &History, options: &LinearizableOptions) -> Result<Judgement, CheckError> {
     check_any(&AnyModel::new(model), history, options)
 }
 
-fn check_any(model: &AnyModel<'_>, history: &History, options: &Options) -> Result<Judgement, CheckError> {
+fn check_any(model: &AnyModel<'_>, history: &History, options: &LinearizableOptions) -> Result<Judgement, CheckError> {
     let deadline = options.time.map(|time| Instant::now() + time);
     let mut parts = partition(model, history)?;
     parts.sort_by_key(|part| std::cmp::Reverse(part.len()));
@@ -117,7 +117,7 @@ fn check_any(model: &AnyModel<'_>, history: &History, options: &Options) -> Resu
 }
 
 /// Checks one object.
-fn judge(model: &AnyModel<'_>, part: &SubHistory<'_>, budget: &Budget<'_>, options: &Options) -> KeyJudgement {
+fn judge(model: &AnyModel<'_>, part: &SubHistory<'_>, budget: &Budget<'_>, options: &LinearizableOptions) -> KeyJudgement {
     let problem = problem::Problem::new(model, part.operations());
     let searched = decide(model, &problem, budget);
     let mut judgement = KeyJudgement::new(&problem, &searched);

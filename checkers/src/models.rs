@@ -16,7 +16,7 @@ mod unordered_queue;
 
 use elenchus_core::Value;
 
-use crate::linearizable::{Linearizable, Options};
+use crate::linearizable::{Linearizable, LinearizableOptions};
 
 pub use counter::Counter;
 pub use fifo_queue::FifoQueue;
@@ -41,7 +41,7 @@ pub struct ModelEntry {
     /// What the option `initial` means for the model, with its default; none if the model always starts the same.
     pub initial: Option<&'static str>,
     /// Creates a linearizability checker for the model, with the value of the option `initial`.
-    pub linearizable: fn(Option<Value>, Options) -> Linearizable,
+    pub linearizable: fn(Option<Value>, LinearizableOptions) -> Linearizable,
 }
 
 /// Makes [`MODELS`]: per model its name, its operations, what it takes as `initial`, and how it is made of that.

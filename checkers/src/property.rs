@@ -2,10 +2,10 @@
 
 use elenchus_core::{Checker, Finding, History, Model, Symbol};
 
-use crate::consistency::{Consistency, ConsistencyModel, Options as ConsistencyOptions, Strongest};
+use crate::consistency::{Consistency, ConsistencyModel, ConsistencyOptions, Strongest};
 use crate::invariants::{Checked, Invariant};
-use crate::linearizable::{Linearizable, Options as LinearizableOptions};
-use crate::transactional::{Datatype, Level, Options as TransactionalOptions, Transactional};
+use crate::linearizable::{Linearizable, LinearizableOptions};
+use crate::transactional::{Datatype, Level, Transactional, TransactionalOptions};
 
 /// A property that a history has or violates: what [`check`] takes.
 ///
@@ -86,12 +86,12 @@ impl Linearizable {
     ///
     /// ```
     /// use std::time::Duration;
-    /// use elenchus_checkers::linearizable::{Linearizable, Options};
+    /// use elenchus_checkers::linearizable::{Linearizable, LinearizableOptions};
     /// use elenchus_checkers::models::FifoQueue;
     /// use elenchus_checkers::{History, check};
     ///
     /// let history = History::parse("0 enqueue 1 ok\n1 dequeue → 1")?;
-    /// let options = Options { time: Some(Duration::from_secs(10)), ..Options::default() };
+    /// let options = LinearizableOptions { time: Some(Duration::from_secs(10)), ..LinearizableOptions::default() };
     /// check(&Linearizable::with_options(FifoQueue, options), &history).assert_valid();
     /// # Ok::<(), elenchus_checkers::NotationError>(())
     /// ```

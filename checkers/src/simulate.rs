@@ -5,14 +5,14 @@
 //! machine.
 //!
 //! ```
-//! use elenchus_checkers::linearizable::{self, Options};
+//! use elenchus_checkers::linearizable::{self, LinearizableOptions};
 //! use elenchus_checkers::models::CasRegister;
 //! use elenchus_checkers::simulate::{Recipe, Store, Strikes, Workload};
 //! use elenchus_core::{History, Verdict};
 //!
 //! let recipe = Recipe { crash: 0.05, ..Recipe::new(Store::Linearizable, Workload::CasRegister).with_seed(7) };
 //! let history = History::new(recipe.simulate()?.collect());
-//! let judgement = linearizable::check(&CasRegister::default(), &history, &Options::default()).unwrap();
+//! let judgement = linearizable::check(&CasRegister::default(), &history, &LinearizableOptions::default()).unwrap();
 //! assert_eq!(judgement.verdict, Verdict::Valid);
 //! # Ok::<(), elenchus_checkers::simulate::RecipeError>(())
 //! ```

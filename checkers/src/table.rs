@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 
 use crate::consistency::{self, CONSISTENCY_MODELS, Consistency, ConsistencyModel, Strongest};
 use crate::invariants::*;
-use crate::linearizable::Options;
+use crate::linearizable::LinearizableOptions;
 use crate::models::MODELS;
 use crate::options::{BuildError, OptionEntry, OptionValues};
 use crate::property::Property;
@@ -233,8 +233,8 @@ fn linearizable(options: OptionValues<'_>) -> Result<Box<dyn Checker>, BuildErro
         name: name.clone(),
         known: names().collect(),
     })?;
-    let defaults = Options::default();
-    let limits = Options {
+    let defaults = LinearizableOptions::default();
+    let limits = LinearizableOptions {
         time: options.seconds("time-limit")?,
         memory: options.count("memory")?.unwrap_or(defaults.memory),
         minimise: options.flag("minimise")?.unwrap_or(defaults.minimise),
@@ -252,11 +252,11 @@ fn strongest(options: OptionValues<'_>) -> Result<Box<dyn Checker>, BuildError> 
     Ok(Box::new(Strongest::new(options.get("at-least", named)?, consistency_options(options)?)))
 }
 
-fn consistency_options(options: OptionValues<'_>) -> Result<consistency::Options, BuildError> {
-    let defaults = consistency::Options::default();
+fn consistency_options(options: OptionValues<'_>) -> Result<consistency::ConsistencyOptions, BuildError> {
+    let defaults = consistency::ConsistencyOptions::default();
     let nanos = |duration: Option<Duration>| duration.map(Nanos::from);
     let positive = |value: &Json| value.as_u64().and_then(|number| u32::try_from(number).ok()).filter(|&number| number > 0);
-    Ok(consistency::Options {
+    Ok(consistency::ConsistencyOptions {
         initial: options.value("initial")?.unwrap_or_default(),
         time: options.seconds("time-limit")?,
         k: options.get("k", positive)?.unwrap_or(defaults.k),
@@ -276,9 +276,9 @@ fn transactional(name: &'static str, datatype: Datatype, options: OptionValues<'
             known: Level::all().filter(|level| level.is_judged()).map(Level::name).collect(),
         })?,
     };
-    let defaults = transactional::Options::default();
+    let defaults = transactional::TransactionalOptions::default();
     let assumed = defaults.assumptions;
-    let chosen = transactional::Options {
+    let chosen = transactional::TransactionalOptions {
         examples: options.count("examples")?.unwrap_or(defaults.examples),
         assumptions: Assumptions {
             writes_follow_reads: options.flag("wfr-keys")?.unwrap_or(assumed.writes_follow_reads),

@@ -56,7 +56,7 @@ mod transactions;
 mod walk;
 mod watch;
 
-pub use analysis::{Analysis, Options, analyse};
+pub use analysis::{Analysis, TransactionalOptions, analyse};
 pub use assumptions::Assumptions;
 pub use checker::Transactional;
 pub use counts::{Found, Instance, Link, LinkKind};

@@ -3,7 +3,7 @@
 mod common;
 
 use common::{Defect, Simulation, cases, event, simulate};
-use elenchus_checkers::linearizable::{Options, check, verify_witness};
+use elenchus_checkers::linearizable::{LinearizableOptions, check, verify_witness};
 use elenchus_checkers::models::CasRegister;
 use elenchus_core::{History, Kind, Model, Operation, Step, Value, Verdict};
 
@@ -28,7 +28,7 @@ impl Model for Plain {
 
 fn verdicts(simulation: &Simulation) -> (Verdict, Verdict) {
     let history = simulate(simulation);
-    let options = Options { minimise: false, witness: true, ..Options::default() };
+    let options = LinearizableOptions { minimise: false, witness: true, ..LinearizableOptions::default() };
     let special = check(&CasRegister::default(), &history, &options).expect("judged");
     let general = check(&Plain(CasRegister::default()), &history, &options).expect("judged");
     if let ([one], [other]) = (&special.failures[..], &general.failures[..]) {
@@ -84,7 +84,7 @@ fn both_searches_find_the_same_defects() {
 fn a_budget_that_runs_out_is_no_verdict() {
     let simulation =
         Simulation { seed: 1, operations: 4_000, processes: 8, values: 5, crash_percent: 10, defect: Defect::StaleRead, rarity: 1_000 };
-    let options = Options { memory: 1, ..Options::default() };
+    let options = LinearizableOptions { memory: 1, ..LinearizableOptions::default() };
     let judgement = check(&Plain(CasRegister::default()), &simulate(&simulation), &options).expect("judged");
     assert_eq!(judgement.verdict, Verdict::Unknown);
     assert_eq!(judgement.undecided[0].why, "the memory budget ran out");
@@ -96,7 +96,8 @@ fn a_memory_budget_is_kept() {
         Simulation { seed: 1, operations: 4_000, processes: 12, values: 5, crash_percent: 10, defect: Defect::None, rarity: 1 };
     let history = simulate(&simulation);
     for memory in [1 << 16, 1 << 20] {
-        let judgement = check(&Plain(CasRegister::default()), &history, &Options { memory, ..Options::default() }).expect("judged");
+        let judgement = check(&Plain(CasRegister::default()), &history, &LinearizableOptions { memory, ..LinearizableOptions::default() })
+            .expect("judged");
         assert_eq!(judgement.verdict, Verdict::Unknown);
         assert!(judgement.peak_bytes <= memory, "{} bytes held of {memory}", judgement.peak_bytes);
         let undecided = &judgement.undecided[0];
@@ -113,7 +114,9 @@ fn thousands_may_be_open_at_once() {
     let judged = |told: i64| {
         let reads = [event(9_999, Kind::Invoke, "read", Value::Nil), event(9_999, Kind::Ok, "read", told.into())];
         let history = History::new(open(Kind::Invoke).chain(open(Kind::Ok)).chain(reads).collect());
-        check(&CasRegister::default(), &history, &Options { minimise: false, ..Options::default() }).expect("judged").verdict
+        check(&CasRegister::default(), &history, &LinearizableOptions { minimise: false, ..LinearizableOptions::default() })
+            .expect("judged")
+            .verdict
     };
     assert_eq!(judged(3), Verdict::Valid);
     assert_eq!(judged(5), Verdict::Invalid);

@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use elenchus_checkers::linearizable::{Judgement, Options, check};
+use elenchus_checkers::linearizable::{Judgement, LinearizableOptions, check};
 use elenchus_checkers::models::{AppendStore, CasRegister, MultiRegister, Mutex, Register};
 use elenchus_core::{History, Model, Value, Verdict, exchange};
 
@@ -27,7 +27,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 }
 
 fn judge<M: Model>(model: &M, history: &History) -> Judgement {
-    check(model, history, &Options::default()).expect("judged")
+    check(model, history, &LinearizableOptions::default()).expect("judged")
 }
 
 #[test]

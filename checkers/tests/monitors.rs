@@ -4,7 +4,7 @@ mod common;
 
 use common::store::{Flaw, Run, SHAPES, Shape, play};
 use common::{Dice, free_but, linearizes, oracle};
-use elenchus_checkers::linearizable::{Judgement, Options, check};
+use elenchus_checkers::linearizable::{Judgement, LinearizableOptions, check};
 use elenchus_checkers::models::*;
 use elenchus_core::{History, Model, Operation, Step, Verdict};
 
@@ -32,7 +32,7 @@ fn cases(default: u64) -> u64 {
 }
 
 fn judge<M: Model>(model: &M, history: &History, minimise: bool) -> Judgement {
-    check(model, history, &Options { minimise, ..Options::default() }).expect("judged")
+    check(model, history, &LinearizableOptions { minimise, ..LinearizableOptions::default() }).expect("judged")
 }
 
 fn is_by_monitor(judgement: &Judgement) -> bool {
@@ -176,7 +176,12 @@ fn agree_on<M: Model>(model: &M, run: &Run, seen: &mut [u64; 3]) {
         seen[2] += 1;
         return;
     }
-    let options = Options { memory: 64 << 20, time: Some(std::time::Duration::from_secs(2)), minimise: false, ..Options::default() };
+    let options = LinearizableOptions {
+        memory: 64 << 20,
+        time: Some(std::time::Duration::from_secs(2)),
+        minimise: false,
+        ..LinearizableOptions::default()
+    };
     let general = check(&Plain(model), &history, &options).expect("judged");
     if general.verdict == Verdict::Unknown {
         seen[2] += 1;

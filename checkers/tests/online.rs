@@ -3,7 +3,7 @@
 mod common;
 
 use common::{Choice, Defect, Simulation, Vocabulary, cases, history, simulate};
-use elenchus_checkers::linearizable::{Online, Options, check};
+use elenchus_checkers::linearizable::{LinearizableOptions, Online, check};
 use elenchus_checkers::models::{AppendStore, CasRegister, FifoQueue, Mutex, UnorderedQueue};
 use elenchus_core::{History, Model, Value, Verdict};
 use proptest::prelude::*;
@@ -16,7 +16,7 @@ fn choices() -> impl Strategy<Value = Vec<Choice>> {
 
 /// Pushes a history event by event, and judges every prefix as a whole.
 fn agrees_on_every_prefix<M: Model + Clone>(model: &M, history: &History) -> Result<Verdict, TestCaseError> {
-    let options = Options { minimise: false, ..Options::default() };
+    let options = LinearizableOptions { minimise: false, ..LinearizableOptions::default() };
     let mut online = Online::new(model.clone(), &options);
     for (at, event) in history.events.iter().enumerate() {
         let told = online.push(event).expect("an event that can follow");
@@ -105,7 +105,7 @@ fn simulated_registers() {
 #[test]
 fn holds_no_more_than_is_open() {
     let simulation = Simulation { seed: 7, operations: 20_000, processes: 5, values: 5, crash_percent: 0, defect: Defect::None, rarity: 1 };
-    let mut online = Online::new(CasRegister::default(), &Options::default());
+    let mut online = Online::new(CasRegister::default(), &LinearizableOptions::default());
     let mut most = 0;
     for event in &simulate(&simulation).events {
         online.push(event).expect("an event that can follow");

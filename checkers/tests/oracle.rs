@@ -7,7 +7,7 @@ use std::path::Path;
 
 use common::fuzzed::engine_agrees_with_oracle;
 use common::{Choice, Vocabulary, cases, free_but, history, linearizes, oracle};
-use elenchus_checkers::linearizable::{Failure, Options, check, verify_witness};
+use elenchus_checkers::linearizable::{Failure, LinearizableOptions, check, verify_witness};
 use elenchus_checkers::models::*;
 use elenchus_core::{History, Model, Step, Value, Verdict};
 use proptest::prelude::*;
@@ -35,7 +35,7 @@ fn agrees<M: Model>(model: &M, vocabulary: &Vocabulary) {
     let outcome = runner.run(&choices(), |choices| {
         let history = history(model, vocabulary, &choices);
         let expected = oracle(model, &history);
-        let judgement = check(model, &history, &Options { witness: true, ..Options::default() }).expect("judged");
+        let judgement = check(model, &history, &LinearizableOptions { witness: true, ..LinearizableOptions::default() }).expect("judged");
         prop_assert_eq!(judgement.verdict == Verdict::Valid, expected, "{:#?}", &history.events);
         if expected {
             valid.set(valid.get() + 1);

@@ -4,7 +4,9 @@
 
 use std::path::{Path, PathBuf};
 
-use elenchus_checkers::transactional::{Analysis, Assumptions, Boundary, Datatype, Level, Options, Phenomenon, Transactions, analyse};
+use elenchus_checkers::transactional::{
+    Analysis, Assumptions, Boundary, Datatype, Level, Phenomenon, TransactionalOptions, Transactions, analyse,
+};
 use elenchus_core::{Event, Kind, Nanos, Process, Symbol, Value, Verdict, exchange};
 
 fn folder() -> Option<PathBuf> {
@@ -73,7 +75,7 @@ fn refutes_what_elle_refutes() {
     for line in verdicts.lines().skip(1).filter(|line| line.contains(",strict-serializable,")) {
         let [file, _, _, types, not, also_not] = line.split(',').collect::<Vec<_>>()[..] else { panic!("{line}") };
         let transactions = load(&folder.join(file), datatype(file));
-        let analysis = analyse(&transactions, &Options::default());
+        let analysis = analyse(&transactions, &TransactionalOptions::default());
         let found: Vec<String> = analysis.found.iter().map(|(phenomenon, found)| format!("{phenomenon} {}", found.count)).collect();
         let elle: Vec<Level> = levels(not).into_iter().chain(levels(also_not)).collect();
         let extra: Vec<Level> = Level::all().filter(|&level| analysis.refutes(level) && !elle.contains(&level)).collect();
@@ -99,7 +101,7 @@ fn decides_what_elle_leaves_open_of_registers() {
     let mut refuted = 0;
     for file in ["si", "ssi"].into_iter().flat_map(|store| (11..15).map(move |seed| format!("wr-{store}-{seed}.edn"))) {
         let transactions = load(&folder.join(&file), Datatype::RwRegister);
-        let analysis = analyse(&transactions, &Options::default());
+        let analysis = analyse(&transactions, &TransactionalOptions::default());
         let verdict = |level| analysis.verdict(level);
         println!("{file}: serializable is {}, refuted {:?}", verdict(Level::Serializable), analysis.boundary.refuted);
         for (phenomenon, found) in &analysis.found {
@@ -139,7 +141,7 @@ fn refutes_what_elle_refutes_in_its_own_tests() {
             ..Assumptions::default()
         };
         let transactions = load(file, datatype(&name));
-        let analysis = analyse(&transactions, &Options { assumptions, ..Options::default() });
+        let analysis = analyse(&transactions, &TransactionalOptions { assumptions, ..TransactionalOptions::default() });
         let set = |key: &str| {
             let rest = result.split_once(key).map_or("", |(_, rest)| rest);
             rest.strip_prefix("#{").and_then(|rest| rest.split_once('}')).map_or(Vec::new(), |(words, _)| levels(words))
@@ -160,7 +162,7 @@ fn refutes_what_elle_refutes_in_its_own_tests() {
 fn decides_the_largest_component_completely() {
     let Some(folder) = folder() else { return };
     let transactions = load(&folder.join("huge-scc.edn"), Datatype::ListAppend);
-    let analysis = analyse(&transactions, &Options::default());
+    let analysis = analyse(&transactions, &TransactionalOptions::default());
     let found: Vec<String> = analysis.found.iter().map(|(phenomenon, found)| format!("{phenomenon} {}", found.count)).collect();
     println!(
         "{} transactions, component of {}: {}; {:?}",
@@ -181,7 +183,7 @@ fn knows_the_examples_of_the_literature() {
     let Some(folder) = folder() else { return };
     let analysis = |name: &str| {
         let transactions = load(&folder.join(name), Datatype::ListAppend);
-        let analysis = analyse(&transactions, &Options::default());
+        let analysis = analyse(&transactions, &TransactionalOptions::default());
         is_shown(&analysis);
         (analysis.found.keys().copied().collect::<Vec<_>>(), analysis.boundary.clone())
     };
@@ -235,7 +237,7 @@ fn refutes_nothing_that_holds_in_the_zoo() {
         events.sort_by_key(|&(at, completes, process, _)| (at, completes, process));
         let mut transactions = Transactions::new(Datatype::RwRegister).with_initial(&Value::Int(0));
         events.iter().for_each(|(.., event)| transactions.push(event).expect("well formed"));
-        let analysis = analyse(&transactions, &Options::default());
+        let analysis = analyse(&transactions, &TransactionalOptions::default());
         is_shown(&analysis);
         for (key, level) in judged {
             let holds = entry["expected"][key].as_bool().expect("a verdict");

@@ -1,6 +1,6 @@
 //! Small histories of transactions over each kind of data, and what is said of them.
 
-use elenchus_checkers::transactional::{Analysis, Assumptions, Datatype, Level, Options, Phenomenon, Transactions, analyse};
+use elenchus_checkers::transactional::{Analysis, Assumptions, Datatype, Level, Phenomenon, TransactionalOptions, Transactions, analyse};
 use elenchus_core::{Event, Kind, Nanos, Process, Symbol, Value, Verdict};
 
 /// Transactions of different processes, all at once, with their steps in JSON.
@@ -43,7 +43,7 @@ fn says(analysis: &Analysis<'_>, phenomenon: Phenomenon) -> String {
 fn two_who_each_missed_what_the_other_put_in_are_phantoms() {
     let lines = [r#"[["rp", "any", []], ["append", "x", 1]]"#, r#"[["rp", "any", []], ["append", "y", 1]]"#];
     let transactions = overlapping(Datatype::ListAppend, &lines);
-    let analysis = analyse(&transactions, &Options::default());
+    let analysis = analyse(&transactions, &TransactionalOptions::default());
     assert_eq!(
         says(&analysis, Phenomenon::G2),
         "T0 read predicate `any` and did not find \"y\", T1 appended 1 to \"y\": T0 did not see T1; \
@@ -58,19 +58,19 @@ fn two_who_each_missed_what_the_other_put_in_are_phantoms() {
 fn who_saw_one_row_and_not_the_other_saw_no_snapshot() {
     let lines = [r#"[["w", "x", 4], ["w", "y", 6]]"#, r#"[["r", "x", 4], ["rp", [">", 5], {}]]"#];
     let transactions = overlapping(Datatype::RwRegister, &lines);
-    let analysis = analyse(&transactions, &Options::default());
+    let analysis = analyse(&transactions, &TransactionalOptions::default());
     assert!(says(&analysis, Phenomenon::GSingle).contains("T1 read predicate `> 5` and did not find \"y\", T0 wrote 6 to \"y\""));
     assert_eq!(analysis.verdict(Level::SnapshotIsolation), Verdict::Invalid);
     assert!(!analysis.refutes(Level::RepeatableRead));
     let found = overlapping(Datatype::RwRegister, &[lines[0], r#"[["r", "x", 4], ["rp", [">", 5], {"y": 6}]]"#]);
-    assert_eq!(analyse(&found, &Options::default()).verdict(Level::StrictSerializable), Verdict::Valid);
+    assert_eq!(analyse(&found, &TransactionalOptions::default()).verdict(Level::StrictSerializable), Verdict::Valid);
 }
 
 #[test]
 fn predicate_reads_that_contradict_their_own_transaction() {
     for line in [r#"[["w", "x", 4], ["rp", "any", []]]"#, r#"[["rp", ["<", 3], [["x", 4]]]]"#] {
         let transactions = overlapping(Datatype::RwRegister, &[line, r#"[["r", "x", null]]"#]);
-        let analysis = analyse(&transactions, &Options::default());
+        let analysis = analyse(&transactions, &TransactionalOptions::default());
         assert!(says(&analysis, Phenomenon::PredicateReadMiss).contains("T0, which read predicate `"));
         assert_eq!(analysis.verdict(Level::ReadAtomic), Verdict::Invalid);
     }
@@ -84,7 +84,7 @@ fn sets_show_whom_a_reader_saw_and_whom_not() {
         r#"[["add", "x", 2], ["r", "x", [2]], ["add", "x", 3]]"#,
     ];
     let transactions = overlapping(Datatype::SetAdd, &lines);
-    let analysis = analyse(&transactions, &Options::default());
+    let analysis = analyse(&transactions, &TransactionalOptions::default());
     assert_eq!(
         says(&analysis, Phenomenon::FracturedRead),
         "T1 read \"y\" = [], T0 added 1 to \"y\": T1 did not see T0; T0 added 1 to \"x\", T1 read \"x\" = [1]: T1 saw T0"
@@ -92,14 +92,14 @@ fn sets_show_whom_a_reader_saw_and_whom_not() {
     assert_eq!(analysis.verdict(Level::SnapshotIsolation), Verdict::Invalid);
     assert_eq!(analysis.verdict(Level::ReadCommitted), Verdict::Valid);
     let whole = overlapping(Datatype::SetAdd, &[lines[0], r#"[["r", "x", [3, 1, 2]], ["r", "y", [1]]]"#, lines[2]]);
-    assert_eq!(analyse(&whole, &Options::default()).verdict(Level::StrictSerializable), Verdict::Valid);
+    assert_eq!(analyse(&whole, &TransactionalOptions::default()).verdict(Level::StrictSerializable), Verdict::Valid);
 }
 
 #[test]
 fn part_of_what_one_transaction_put_into_a_set_is_an_intermediate_read() {
     for told in ["[1]", "[2]"] {
         let transactions = overlapping(Datatype::SetAdd, &[r#"[["add", "x", 1], ["add", "x", 2]]"#, &format!(r#"[["r", "x", {told}]]"#)]);
-        let analysis = analyse(&transactions, &Options::default());
+        let analysis = analyse(&transactions, &TransactionalOptions::default());
         assert!(says(&analysis, Phenomenon::G1b).contains("also added"));
         assert_eq!(analysis.verdict(Level::ReadCommitted), Verdict::Invalid);
     }
@@ -110,7 +110,7 @@ fn counters_tell_who_was_before_whom() {
     let lines =
         [r#"[["inc", "x", 5]]"#, r#"[["r", "x", 5], ["inc", "y", 7]]"#, r#"[["r", "y", 7], ["r", "x", 3]]"#, r#"[["inc", "x", 3]]"#];
     let transactions = overlapping(Datatype::CounterInc, &lines);
-    let analysis = analyse(&transactions, &Options::default());
+    let analysis = analyse(&transactions, &TransactionalOptions::default());
     let said = says(&analysis, Phenomenon::GSingleItem);
     assert!(
         said.contains("T2 read \"x\" = 3, T0 added 5 to \"x\": T2 did not see T0")
@@ -119,11 +119,13 @@ fn counters_tell_who_was_before_whom() {
     );
     assert!(said.contains("T1 added 7 to \"y\", T2 read \"y\" = 7 of at most 7: T2 saw T1"), "{said}");
     let impossible = overlapping(Datatype::CounterInc, &[lines[0], r#"[["r", "x", 6]]"#]);
-    assert!(says(&analyse(&impossible, &Options::default()), Phenomenon::GarbageRead).contains("at most 5"));
+    assert!(says(&analyse(&impossible, &TransactionalOptions::default()), Phenomenon::GarbageRead).contains("at most 5"));
     let twice = overlapping(Datatype::CounterInc, &[lines[0], r#"[["r", "x", 0], ["r", "x", 5]]"#]);
-    assert!(says(&analyse(&twice, &Options::default()), Phenomenon::NonrepeatableRead).contains("although it previously read 0"));
+    assert!(
+        says(&analyse(&twice, &TransactionalOptions::default()), Phenomenon::NonrepeatableRead).contains("although it previously read 0")
+    );
     let serial = overlapping(Datatype::CounterInc, &[lines[0], r#"[["inc", "x", 2], ["r", "x", 7]]"#]);
-    assert_eq!(analyse(&serial, &Options::default()).verdict(Level::Serializable), Verdict::Valid);
+    assert_eq!(analyse(&serial, &TransactionalOptions::default()).verdict(Level::Serializable), Verdict::Valid);
 }
 
 /// Two versions that nobody reads one after the other have an order where the store says when they committed.
@@ -135,9 +137,12 @@ fn commit_timestamps_order_versions() {
         r#"{"txn": [["r", "x", 2], ["r", "y", 1]], "start": 2}"#,
     ];
     let transactions = overlapping(Datatype::RwRegister, &lines);
-    let analysis = analyse(&transactions, &Options::default());
+    let analysis = analyse(&transactions, &TransactionalOptions::default());
     assert!(says(&analysis, Phenomenon::GSingleItem).contains("T2 read \"y\" = 1, T1 wrote 2 to \"y\": T2 did not see T1"));
-    let unordered = Options { assumptions: Assumptions { commit_order: false, ..Assumptions::default() }, ..Options::default() };
+    let unordered = TransactionalOptions {
+        assumptions: Assumptions { commit_order: false, ..Assumptions::default() },
+        ..TransactionalOptions::default()
+    };
     assert!(!analyse(&transactions, &unordered).found.contains_key(&Phenomenon::GSingleItem));
 }
 
@@ -145,7 +150,7 @@ fn commit_timestamps_order_versions() {
 fn a_lost_addition_is_missed_whichever_it_was() {
     let lines = [(0, r#"[["inc", "x", 2]]"#), (1, r#"[["inc", "x", 1]]"#), (2, r#"[["r", "x", 2]]"#)];
     let transactions = in_turn(Datatype::CounterInc, &lines);
-    let analysis = analyse(&transactions, &Options::default());
+    let analysis = analyse(&transactions, &TransactionalOptions::default());
     assert_eq!(
         says(&analysis, Phenomenon::StaleSumRealtime),
         "T2 read 2 from \"x\", but T1, T0, which completed before T2 was invoked (event #4), added 3"
@@ -154,7 +159,7 @@ fn a_lost_addition_is_missed_whichever_it_was() {
     assert!(!analysis.refutes(Level::StrongSessionSerializable), "another process may see it late");
 
     let transactions = in_turn(Datatype::CounterInc, &[lines[0], (0, lines[1].1), (0, lines[2].1)]);
-    let analysis = analyse(&transactions, &Options::default());
+    let analysis = analyse(&transactions, &TransactionalOptions::default());
     assert!(says(&analysis, Phenomenon::StaleSumProcess).ends_with("which ran before it in process 0, added 3"));
     assert!(analysis.refutes(Level::StrongSessionSerializable) && !analysis.refutes(Level::Serializable));
 }
@@ -162,7 +167,7 @@ fn a_lost_addition_is_missed_whichever_it_was() {
 #[test]
 fn nobody_finds_what_is_yet_to_be_added() {
     let transactions = in_turn(Datatype::CounterInc, &[(0, r#"[["r", "x", 1], ["inc", "x", 1]]"#), (1, r#"[["inc", "x", 1]]"#)]);
-    let analysis = analyse(&transactions, &Options::default());
+    let analysis = analyse(&transactions, &TransactionalOptions::default());
     assert_eq!(
         says(&analysis, Phenomenon::FutureSumRealtime),
         "T0 read 1 from \"x\", but all transactions invoked before T0 completed (event #1) added at most 0"

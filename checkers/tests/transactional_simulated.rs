@@ -2,7 +2,7 @@
 
 use elenchus_checkers::build;
 use elenchus_checkers::simulate::{Recipe, Store, Workload};
-use elenchus_checkers::transactional::{Datatype, Level, Options, Transactions, analyse};
+use elenchus_checkers::transactional::{Datatype, Level, TransactionalOptions, Transactions, analyse};
 use elenchus_core::{CheckSpec, EventIndex, History, Verdict};
 
 /// What stores promise, and the next level up that they break. Only stores that append to the newest version can promise more than read
@@ -51,7 +51,7 @@ fn promises_are_not_refuted_and_breaches_are_found() {
                     continue;
                 }
                 let (_, transactions) = play(&recipe);
-                let analysis = analyse(&transactions, &Options::default());
+                let analysis = analyse(&transactions, &TransactionalOptions::default());
                 assert!(!analysis.refutes(promised), "{store:?} {workload:?} {seed}: {promised} is refuted by {:?}", analysis.found.keys());
                 breaches += u32::from(broken.is_some_and(|level| analysis.refutes(level)));
                 let is_proved = matches!(workload, Workload::ListAppend | Workload::SetAdd | Workload::CounterInc);
@@ -82,7 +82,7 @@ fn timestamps_tell_snapshots() {
                 let suits = Recipe::new(store, workload).with_seed(seed);
                 let (history, transactions) = play(&Recipe { operations: 300, crash, keys: 5, processes: 8, timestamps: true, ..suits });
                 let verdict = build(&CheckSpec::new("snapshot-timestamps")).expect("a checker").check(&history).verdict;
-                let analysis = analyse(&transactions, &Options::default());
+                let analysis = analyse(&transactions, &TransactionalOptions::default());
                 match promised {
                     // What crashed and was seen may have committed at any timestamp.
                     Some(promised) => {
@@ -100,7 +100,7 @@ fn timestamps_tell_snapshots() {
 /// What is taken for the minimal history shows the same by itself, and every part of it is needed.
 #[test]
 fn minimal_histories_show_the_same() {
-    let options = Options::default();
+    let options = TransactionalOptions::default();
     for store in [Store::NoIsolation, Store::SnapshotIsolation, Store::ReadUncommitted] {
         let recipe = Recipe { operations: 150, keys: 4, ..Recipe::new(store, Workload::ListAppend).with_seed(3) };
         let (history, transactions) = play(&recipe);
@@ -137,7 +137,7 @@ fn minimal_histories_show_the_same() {
 fn instances_are_explained() {
     let recipe = Recipe { operations: 200, keys: 4, ..Recipe::new(Store::NoIsolation, Workload::ListAppend) };
     let (_, transactions) = play(&recipe);
-    let analysis = analyse(&transactions, &Options::default());
+    let analysis = analyse(&transactions, &TransactionalOptions::default());
     for (&phenomenon, found) in &analysis.found {
         for instance in &found.examples {
             let (text, svg, dot) =

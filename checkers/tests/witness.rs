@@ -1,6 +1,6 @@
 //! The check of witnesses against witnesses that are none.
 
-use elenchus_checkers::linearizable::{Linearization, Options, Witness, WitnessError, check, states, verify_witness};
+use elenchus_checkers::linearizable::{LinearizableOptions, Linearization, Witness, WitnessError, check, states, verify_witness};
 use elenchus_checkers::models::Register;
 use elenchus_core::{EventIndex, History, Verdict};
 
@@ -38,7 +38,8 @@ fn only_linearizations_verify() {
 
 #[test]
 fn a_witness_tells_the_states() {
-    let judgement = check(&Register::default(), &history(), &Options { witness: true, ..Options::default() }).expect("judged");
+    let judgement =
+        check(&Register::default(), &history(), &LinearizableOptions { witness: true, ..LinearizableOptions::default() }).expect("judged");
     assert_eq!(judgement.verdict, Verdict::Valid);
     let witness = judgement.witness.expect("asked for");
     assert_eq!(witness.objects[0].order, [0, 3, 2].map(EventIndex));
@@ -47,5 +48,5 @@ fn a_witness_tells_the_states() {
 
 #[test]
 fn no_witness_unless_asked_for() {
-    assert_eq!(check(&Register::default(), &history(), &Options::default()).expect("judged").witness, None);
+    assert_eq!(check(&Register::default(), &history(), &LinearizableOptions::default()).expect("judged").witness, None);
 }

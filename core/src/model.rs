@@ -56,7 +56,7 @@ pub trait Model: Send + Sync {
 
     /// What `operation` does in `state`. If its `output` is none, its result is unknown: every result is allowed.
     ///
-    /// Must be a function of `state` and of the operation's `f`, `input`, `output` and, if [`Model::minds_process`] says so, `process`.
+    /// Must be a function of `state` and of the operation's `f`, `input`, `output` and, if [`Model::depends_on_process`] says so, `process`.
     fn step(&self, state: &Self::State, operation: &Operation<'_>) -> Step<Self::State>;
 
     // What the object is.
@@ -88,13 +88,13 @@ pub trait Model: Send + Sync {
 
     /// Whether [`Model::step`] depends on the process. If not (the default), operations with the same function, argument and result are
     /// interchangeable.
-    fn minds_process(&self) -> bool {
+    fn depends_on_process(&self) -> bool {
         false
     }
 
     /// The values that the operation is about, if in every possible sequence of operations all those about one value can be left out and
     /// the rest is still possible: the element of a queue, the values that a register takes. Default: none.
-    fn subjects(&self, operation: &Operation<'_>) -> Option<Vec<Value>> {
+    fn affected_values(&self, operation: &Operation<'_>) -> Option<Vec<Value>> {
         let _ = operation;
         None
     }

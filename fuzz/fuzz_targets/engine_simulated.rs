@@ -4,7 +4,7 @@
 
 mod recipe;
 
-use elenchus_checkers::linearizable::{Options, check};
+use elenchus_checkers::linearizable::{LinearizableOptions, check};
 use elenchus_checkers::models::{CasRegister, MODELS};
 use elenchus_checkers::simulate::{Store, Workload};
 use elenchus_core::{Checker, History, Model, Operation, Step, Value, Verdict};
@@ -33,7 +33,7 @@ fuzz_target!(|data: &[u8]| {
     let Some(recipe) = recipe::recipe(data, |_, workload| !workload.is_transactional()) else { return };
     let Ok(simulation) = recipe.simulate() else { return };
     let history = History::new(simulation.collect());
-    let options = Options { memory: 32 << 20, minimise: false, ..Options::default() };
+    let options = LinearizableOptions { memory: 32 << 20, minimise: false, ..LinearizableOptions::default() };
     if matches!(recipe.workload, Workload::Register | Workload::CasRegister) {
         let special = check(&CasRegister::default(), &history, &options).expect("a well-formed history").verdict;
         let general = check(&Plain(CasRegister::default()), &history, &options).expect("a well-formed history").verdict;

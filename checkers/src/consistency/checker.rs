@@ -6,18 +6,18 @@ use serde_json::json;
 use super::judge::{ModelJudgement, judge};
 use super::model::{CONSISTENCY_MODELS, ConsistencyModel};
 use super::observations::{Observations, RegisterHistoryError};
-use super::options::Options;
+use super::options::ConsistencyOptions;
 use super::wording::count;
 
 /// Checks a history of registers against one model.
 pub struct Consistency {
     model: ConsistencyModel,
-    options: Options,
+    options: ConsistencyOptions,
 }
 
 impl Consistency {
     /// Returns a checker for a model.
-    pub fn new(model: ConsistencyModel, options: Options) -> Consistency {
+    pub fn new(model: ConsistencyModel, options: ConsistencyOptions) -> Consistency {
         Consistency { model, options }
     }
 }
@@ -26,7 +26,7 @@ impl Consistency {
 ///
 /// # Errors
 /// When the history is malformed, or has an operation that registers do not have.
-pub fn check(model: ConsistencyModel, history: &History, options: &Options) -> Result<ModelJudgement, RegisterHistoryError> {
+pub fn check(model: ConsistencyModel, history: &History, options: &ConsistencyOptions) -> Result<ModelJudgement, RegisterHistoryError> {
     let observations = Observations::new(history, &options.initial)?;
     Ok(judge(history, &observations, model, options))
 }
@@ -76,12 +76,12 @@ fn unreadable(checker: &str, error: &RegisterHistoryError) -> Finding {
 /// are counterexamples to the weakest violated models; `details` gives the verdict on each model.
 pub struct Strongest {
     at_least: Option<ConsistencyModel>,
-    options: Options,
+    options: ConsistencyOptions,
 }
 
 impl Strongest {
     /// Returns a checker that requires a model, or any.
-    pub fn new(at_least: Option<ConsistencyModel>, options: Options) -> Strongest {
+    pub fn new(at_least: Option<ConsistencyModel>, options: ConsistencyOptions) -> Strongest {
         Strongest { at_least, options }
     }
 }

@@ -10,7 +10,7 @@ use super::k_atomic::{delta_atomic, k_atomic};
 use super::minimal::minimal;
 use super::model::ConsistencyModel;
 use super::observations::Observations;
-use super::options::{Limits, Options};
+use super::options::{ConsistencyOptions, Limits};
 use super::outcome::Outcome;
 use super::registers::{AccessId, AccessKind, Ambiguous, Attribution, Registers};
 use super::regular::{irregular, unsafe_reads};
@@ -50,7 +50,12 @@ impl ModelJudgement {
 }
 
 /// Judges a history, from which `observations` was extracted, against a model.
-pub(crate) fn judge(history: &History, observations: &Observations<'_>, model: ConsistencyModel, options: &Options) -> ModelJudgement {
+pub(crate) fn judge(
+    history: &History,
+    observations: &Observations<'_>,
+    model: ConsistencyModel,
+    options: &ConsistencyOptions,
+) -> ModelJudgement {
     match model {
         ConsistencyModel::Linearizable => ModelJudgement::new(k_atomic(history, 1, options), json!({})),
         ConsistencyModel::Regular => by_read(observations, irregular(observations)),
@@ -63,7 +68,7 @@ pub(crate) fn judge(history: &History, observations: &Observations<'_>, model: C
 }
 
 /// Judges the models that require orders of reads and writes.
-fn by_order(observations: &Observations<'_>, model: ConsistencyModel, options: &Options) -> Outcome {
+fn by_order(observations: &Observations<'_>, model: ConsistencyModel, options: &ConsistencyOptions) -> Outcome {
     let (registers, attribution) = Registers::new(observations, Ambiguous::Exclude);
     if !attribution.thin_air.is_empty() {
         return Outcome::Anomalies(thin_air(observations, &attribution));
@@ -196,7 +201,7 @@ fn by_read(observations: &Observations<'_>, anomalies: Vec<Anomaly>) -> ModelJud
     ModelJudgement::new(outcome.unless_cas_unknown(observations), json!({}))
 }
 
-fn stale_by_versions(history: &History, observations: &Observations<'_>, versions: u32, options: &Options) -> ModelJudgement {
+fn stale_by_versions(history: &History, observations: &Observations<'_>, versions: u32, options: &ConsistencyOptions) -> ModelJudgement {
     let (registers, attribution) = Registers::new(observations, Ambiguous::Exclude);
     let staleness = Staleness::new(history, &registers);
     let outcome = too_stale(observations, &attribution, &staleness, versions)
@@ -224,7 +229,7 @@ fn too_stale(
     ))
 }
 
-fn stale_within_bounds(history: &History, observations: &Observations<'_>, options: &Options) -> ModelJudgement {
+fn stale_within_bounds(history: &History, observations: &Observations<'_>, options: &ConsistencyOptions) -> ModelJudgement {
     let (registers, attribution) = Registers::new(observations, Ambiguous::Exclude);
     let staleness = Staleness::new(history, &registers);
     let by_versions = options.versions.map(|versions| versions.saturating_add(1));
@@ -245,7 +250,7 @@ fn stale_within_bounds(history: &History, observations: &Observations<'_>, optio
     ModelJudgement::new(outcome, staleness.details())
 }
 
-fn eventual(history: &History, observations: &Observations<'_>, options: &Options) -> ModelJudgement {
+fn eventual(history: &History, observations: &Observations<'_>, options: &ConsistencyOptions) -> ModelJudgement {
     let (_, attribution) = Registers::new(observations, Ambiguous::Exclude);
     let convergence = convergence(history, observations, options.within);
     let details = convergence.details();

@@ -9,7 +9,7 @@
 
 use elenchus_core::{Anomaly, Event, EventIndex, History, Model, Nanos, Operation, Process, Step, Value};
 
-use super::options::Options;
+use super::options::ConsistencyOptions;
 use super::outcome::Outcome;
 use crate::linearizable;
 use crate::models::CasRegister;
@@ -68,7 +68,7 @@ impl Model for StaleRegister {
 }
 
 /// Decides whether every read returns one of the last `versions` versions.
-pub(crate) fn k_atomic(history: &History, versions: usize, options: &Options) -> Outcome {
+pub(crate) fn k_atomic(history: &History, versions: usize, options: &ConsistencyOptions) -> Outcome {
     // Most registers are never stale, and the search for those is faster.
     let atomic = decide(&CasRegister::new(options.initial.clone()), history, options, versions <= 1);
     if versions <= 1 || matches!(atomic, Outcome::Holds) {
@@ -78,7 +78,7 @@ pub(crate) fn k_atomic(history: &History, versions: usize, options: &Options) ->
 }
 
 /// Decides Δ-atomicity, using the times of events: whether every read returns a version that was the last one at most `age` before it began.
-pub(crate) fn delta_atomic(history: &History, age: Nanos, options: &Options) -> Outcome {
+pub(crate) fn delta_atomic(history: &History, age: Nanos, options: &ConsistencyOptions) -> Outcome {
     let Ok(operations) = history.operations() else { return Outcome::Undecided("the history is malformed".to_owned()) };
     // The time, the tie-break (earlier reads first), and the original event.
     let mut moments: Vec<((Nanos, bool, EventIndex), Event)> = Vec::with_capacity(history.events.len());
@@ -114,8 +114,9 @@ pub(crate) fn delta_atomic(history: &History, age: Nanos, options: &Options) -> 
     }
 }
 
-fn decide<M: Model>(model: &M, history: &History, options: &Options, minimise: bool) -> Outcome {
-    let limits = linearizable::Options { time: options.time, memory: BYTES, minimise, ..linearizable::Options::default() };
+fn decide<M: Model>(model: &M, history: &History, options: &ConsistencyOptions, minimise: bool) -> Outcome {
+    let limits =
+        linearizable::LinearizableOptions { time: options.time, memory: BYTES, minimise, ..linearizable::LinearizableOptions::default() };
     match linearizable::check(model, history, &limits) {
         Err(error) => Outcome::Undecided(error.to_string()),
         Ok(judgement) if !judgement.failures.is_empty() => Outcome::Anomalies(judgement.failures.into_iter().map(anomaly).collect()),

@@ -1,12 +1,12 @@
-//! Options and limits of the checks.
+//! ConsistencyOptions and limits of the checks.
 
 use std::time::{Duration, Instant};
 
 use elenchus_core::{Nanos, Value};
 
-/// Options of the register checkers.
+/// ConsistencyOptions of the register checkers.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Options {
+pub struct ConsistencyOptions {
     /// The initial value of every register.
     pub initial: Value,
     /// The time limit of a search, where one is needed. `None`: only its budget of states limits it. With a time limit the verdict may
@@ -22,10 +22,10 @@ pub struct Options {
     pub within: Option<Nanos>,
 }
 
-impl Default for Options {
+impl Default for ConsistencyOptions {
     /// Registers that initially hold nil, no time limit, 2-atomicity, no bounds.
-    fn default() -> Options {
-        Options { initial: Value::Nil, time: None, k: 2, versions: None, age: None, within: None }
+    fn default() -> ConsistencyOptions {
+        ConsistencyOptions { initial: Value::Nil, time: None, k: 2, versions: None, age: None, within: None }
     }
 }
 
@@ -40,7 +40,7 @@ pub(crate) struct Limits {
 
 impl Limits {
     /// Returns the limits that the options set.
-    pub(crate) fn new(options: &Options) -> Limits {
+    pub(crate) fn new(options: &ConsistencyOptions) -> Limits {
         Limits { time: options.time, cells: 50_000_000 }
     }
 

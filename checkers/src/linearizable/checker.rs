@@ -3,27 +3,29 @@
 use elenchus_core::{Anomaly, Checker, Event, EventIndex, Finding, History, Model, Operation, Verdict, Watch};
 use serde_json::{Value as Json, json};
 
-use super::{CheckError, Failure, Judgement, Linearization, Online, Options, Witness, WitnessError, check, states, verify_witness};
+use super::{
+    CheckError, Failure, Judgement, LinearizableOptions, Linearization, Online, Witness, WitnessError, check, states, verify_witness,
+};
 use crate::picture::Lanes;
 
 /// The number of failures that are drawn, and the most operations that a drawn failure may have.
 const DRAWN: usize = 16;
 const DRAWN_OPERATIONS: usize = 60;
 
-type Judge = dyn Fn(&History, &Options) -> Result<(Judgement, Option<Json>), CheckError> + Send + Sync;
-type Begin = dyn Fn(&Options) -> Box<dyn Watch> + Send + Sync;
+type Judge = dyn Fn(&History, &LinearizableOptions) -> Result<(Judgement, Option<Json>), CheckError> + Send + Sync;
+type Begin = dyn Fn(&LinearizableOptions) -> Box<dyn Watch> + Send + Sync;
 
 /// A [`Checker`] for linearizability with respect to one model.
 pub struct Linearizable {
     model: &'static str,
     judge: Box<Judge>,
     begin: Box<Begin>,
-    options: Options,
+    options: LinearizableOptions,
 }
 
 impl Linearizable {
     /// Creates a checker for a model. Findings call the model `name`.
-    pub fn new<M: Model + Clone + 'static>(name: &'static str, model: M, options: Options) -> Linearizable {
+    pub fn new<M: Model + Clone + 'static>(name: &'static str, model: M, options: LinearizableOptions) -> Linearizable {
         let watched = model.clone();
         Linearizable {
             model: name,

@@ -90,8 +90,8 @@ trait ErasedModel: Send + Sync {
     fn splits_by_key(&self) -> bool;
     fn admits(&self, operation: &Operation<'_>) -> bool;
     fn observes(&self, operation: &Operation<'_>) -> bool;
-    fn minds_process(&self) -> bool;
-    fn subjects(&self, operation: &Operation<'_>) -> Option<Vec<Value>>;
+    fn depends_on_process(&self) -> bool;
+    fn affected_values(&self, operation: &Operation<'_>) -> Option<Vec<Value>>;
     fn as_register(&self) -> Option<&dyn RegisterModel>;
     fn as_collection(&self) -> Option<&dyn CollectionModel>;
     fn as_set(&self) -> Option<&dyn SetModel>;
@@ -129,12 +129,12 @@ impl<M: Model> ErasedModel for M {
         Model::observes(self, operation)
     }
 
-    fn minds_process(&self) -> bool {
-        Model::minds_process(self)
+    fn depends_on_process(&self) -> bool {
+        Model::depends_on_process(self)
     }
 
-    fn subjects(&self, operation: &Operation<'_>) -> Option<Vec<Value>> {
-        Model::subjects(self, operation)
+    fn affected_values(&self, operation: &Operation<'_>) -> Option<Vec<Value>> {
+        Model::affected_values(self, operation)
     }
 
     fn as_register(&self) -> Option<&dyn RegisterModel> {
@@ -193,12 +193,12 @@ impl Model for AnyModel<'_> {
         self.0.observes(operation)
     }
 
-    fn minds_process(&self) -> bool {
-        self.0.minds_process()
+    fn depends_on_process(&self) -> bool {
+        self.0.depends_on_process()
     }
 
-    fn subjects(&self, operation: &Operation<'_>) -> Option<Vec<Value>> {
-        self.0.subjects(operation)
+    fn affected_values(&self, operation: &Operation<'_>) -> Option<Vec<Value>> {
+        self.0.affected_values(operation)
     }
 
     fn growth(&self) -> Option<&dyn Growth<AnyState>> {

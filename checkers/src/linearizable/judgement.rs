@@ -15,7 +15,7 @@ use super::witness::{Linearization, Witness};
 
 /// Limits on a check, and the evidence that it should produce.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Options {
+pub struct LinearizableOptions {
     /// The time limit; none means no limit. With a limit, the verdict may depend on the machine.
     pub time: Option<Duration>,
     /// The approximate number of bytes that the search may hold, apart from the history itself.
@@ -26,10 +26,10 @@ pub struct Options {
     pub witness: bool,
 }
 
-impl Default for Options {
+impl Default for LinearizableOptions {
     /// No time limit, 4 GiB of memory, minimal counterexamples, no witness.
-    fn default() -> Options {
-        Options { time: None, memory: 4 << 30, minimise: true, witness: false }
+    fn default() -> LinearizableOptions {
+        LinearizableOptions { time: None, memory: 4 << 30, minimise: true, witness: false }
     }
 }
 
@@ -54,7 +54,7 @@ pub struct Judgement {
     pub failures: Vec<Failure>,
     /// The objects for which a limit was reached, in order of first appearance.
     pub undecided: Vec<Undecided>,
-    /// The linearizations of the linearizable objects, if [`Options::witness`] asked for them.
+    /// The linearizations of the linearizable objects, if [`LinearizableOptions::witness`] asked for them.
     pub witness: Option<Witness>,
 }
 
@@ -176,7 +176,7 @@ pub(crate) fn explain<M: Model>(
     problem: &Problem<'_>,
     broken: &Broken,
     spent: &Spent,
-    options: &Options,
+    options: &LinearizableOptions,
 ) -> Failure {
     let breaks = problem.operation(broken.operation);
     let completion = breaks.completed.unwrap_or(breaks.invoked);

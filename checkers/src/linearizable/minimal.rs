@@ -186,7 +186,7 @@ impl<'h, M: Model> Reduction<'_, 'h, M> {
         };
         let subjects = |position: &u32| {
             let operation = &self.prefix[*position as usize];
-            self.model.subjects(operation).or_else(|| is_unknown(operation).then(Vec::new))
+            self.model.affected_values(operation).or_else(|| is_unknown(operation).then(Vec::new))
         };
         // If one operation concerns all values, all operations are linked.
         let Some(mut reached) =

@@ -13,7 +13,7 @@ use elenchus_core::{Event, EventIndex, HistoryError, Kind, Model, NodeIndex, Ope
 use super::CheckError;
 use super::bits::{Bits, Widest};
 use super::budget::{Budget, Exceeded, Spent};
-use super::judgement::Options;
+use super::judgement::LinearizableOptions;
 use super::outcome::Outcome;
 use super::problem::{Problem, takes_part};
 use super::search::{Resumed, SavedConfiguration, resume};
@@ -27,7 +27,7 @@ const SPACING: usize = 64;
 /// After every event the verdict equals that of [`check`](super::check) on the events so far.
 ///
 /// ```
-/// use elenchus_checkers::linearizable::{Online, Options};
+/// use elenchus_checkers::linearizable::{Online, LinearizableOptions};
 /// use elenchus_checkers::models::Register;
 /// use elenchus_core::{Event, Kind, Nanos, Process, Symbol, Value};
 ///
@@ -35,7 +35,7 @@ const SPACING: usize = 64;
 ///     time: Nanos::ZERO, process: Process::Client(0), kind, f: Symbol::of(f),
 ///     key: None, value: Value::Int(value), error: None, node: None,
 /// };
-/// let mut online = Online::new(Register::default(), &Options::default());
+/// let mut online = Online::new(Register::default(), &LinearizableOptions::default());
 /// for event in [event(Kind::Invoke, "write", 1), event(Kind::Ok, "write", 1), event(Kind::Invoke, "read", 0)] {
 ///     assert_eq!(online.push(&event), Ok(None));
 /// }
@@ -122,8 +122,8 @@ struct Object<S> {
 }
 
 impl<M: Model> Online<M> {
-    /// Creates a checker without events. Only [`Options::memory`] is used: it limits the search for one object.
-    pub fn new(model: M, options: &Options) -> Online<M> {
+    /// Creates a checker without events. Only [`LinearizableOptions::memory`] is used: it limits the search for one object.
+    pub fn new(model: M, options: &LinearizableOptions) -> Online<M> {
         Online {
             model,
             memory: options.memory,

@@ -48,7 +48,7 @@ impl<'a, M: Model> Transitions<'a, M> {
         let mut known: FxHashMap<ClassKey<'a>, ClassId> = FxHashMap::default();
         let (mut classes, mut examples, mut observes) = (Vec::with_capacity(operations.len()), Vec::new(), Vec::new());
         for operation in operations {
-            let process = model.minds_process().then_some(operation.process);
+            let process = model.depends_on_process().then_some(operation.process);
             let class = *known.entry((operation.f, operation.input, operation.output, process)).or_insert_with(|| {
                 examples.push(*operation);
                 observes.push(model.observes(operation));

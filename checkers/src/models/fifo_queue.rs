@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use elenchus_core::{CollectionModel, Model, Operation, Step, TakeOrder, Transfer, Value};
 
-use super::unordered_queue::{admits, subjects, transfer};
+use super::unordered_queue::{admits, affected_values, transfer};
 
 /// A queue: `enqueue v`, `dequeue → v`, where nil means that it was empty.
 #[derive(Clone, Copy, Debug, Default)]
@@ -38,8 +38,8 @@ impl Model for FifoQueue {
         operation.output == Some(&Value::Nil) && operation.f == "dequeue"
     }
 
-    fn subjects(&self, operation: &Operation<'_>) -> Option<Vec<Value>> {
-        subjects(operation, "enqueue")
+    fn affected_values(&self, operation: &Operation<'_>) -> Option<Vec<Value>> {
+        affected_values(operation, "enqueue")
     }
 
     fn as_collection(&self) -> Option<&dyn CollectionModel> {

@@ -52,7 +52,7 @@ impl Model for OwnedMutex {
         matches!(operation.f.as_str(), "acquire" | "release")
     }
 
-    fn minds_process(&self) -> bool {
+    fn depends_on_process(&self) -> bool {
         true
     }
 }
@@ -94,7 +94,7 @@ impl Model for FencedMutex {
         }
     }
 
-    fn minds_process(&self) -> bool {
+    fn depends_on_process(&self) -> bool {
         true
     }
 }

@@ -2,7 +2,7 @@
 
 use elenchus_core::{CollectionModel, Model, Operation, Step, TakeOrder, Transfer, Value};
 
-use super::unordered_queue::{admits, subjects, transfer};
+use super::unordered_queue::{admits, affected_values, transfer};
 
 /// A priority queue: `insert v`, `delete-min → v`, where nil means that it was empty.
 #[derive(Clone, Copy, Debug, Default)]
@@ -37,8 +37,8 @@ impl Model for PriorityQueue {
         operation.output == Some(&Value::Nil) && operation.f == "delete-min"
     }
 
-    fn subjects(&self, operation: &Operation<'_>) -> Option<Vec<Value>> {
-        subjects(operation, "insert")
+    fn affected_values(&self, operation: &Operation<'_>) -> Option<Vec<Value>> {
+        affected_values(operation, "insert")
     }
 
     fn as_collection(&self) -> Option<&dyn CollectionModel> {

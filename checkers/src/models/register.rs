@@ -81,7 +81,7 @@ fn observes(access: Access<'_>) -> bool {
     }
 }
 
-fn subjects(access: Access<'_>) -> Option<Vec<Value>> {
+fn affected_values(access: Access<'_>) -> Option<Vec<Value>> {
     match access {
         Access::Read(output) => output.map(|output| vec![output.clone()]),
         Access::Write(new) => Some(vec![new.clone()]),
@@ -108,8 +108,8 @@ impl Model for Register {
         self.access(operation).is_some_and(observes)
     }
 
-    fn subjects(&self, operation: &Operation<'_>) -> Option<Vec<Value>> {
-        subjects(self.access(operation)?)
+    fn affected_values(&self, operation: &Operation<'_>) -> Option<Vec<Value>> {
+        affected_values(self.access(operation)?)
     }
 
     fn as_register(&self) -> Option<&dyn RegisterModel> {
@@ -140,8 +140,8 @@ impl Model for CasRegister {
         refused(operation) || self.access(operation).is_some_and(observes)
     }
 
-    fn subjects(&self, operation: &Operation<'_>) -> Option<Vec<Value>> {
-        subjects(self.access(operation)?)
+    fn affected_values(&self, operation: &Operation<'_>) -> Option<Vec<Value>> {
+        affected_values(self.access(operation)?)
     }
 
     fn as_register(&self) -> Option<&dyn RegisterModel> {

@@ -44,7 +44,7 @@ impl Model for Set {
         matches!(operation.f.as_str(), "contains" | "read")
     }
 
-    fn subjects(&self, operation: &Operation<'_>) -> Option<Vec<Value>> {
+    fn affected_values(&self, operation: &Operation<'_>) -> Option<Vec<Value>> {
         (operation.f != "read").then(|| vec![operation.input.clone()])
     }
 

@@ -2,7 +2,7 @@
 
 use elenchus_core::{CollectionModel, Model, Operation, Step, TakeOrder, Transfer, Value};
 
-use super::unordered_queue::{admits, subjects, transfer};
+use super::unordered_queue::{admits, affected_values, transfer};
 
 /// A stack: `push v`, `pop → v`, where nil means that it was empty.
 #[derive(Clone, Copy, Debug, Default)]
@@ -36,8 +36,8 @@ impl Model for Stack {
         operation.output == Some(&Value::Nil) && operation.f == "pop"
     }
 
-    fn subjects(&self, operation: &Operation<'_>) -> Option<Vec<Value>> {
-        subjects(operation, "push")
+    fn affected_values(&self, operation: &Operation<'_>) -> Option<Vec<Value>> {
+        affected_values(operation, "push")
     }
 
     fn as_collection(&self) -> Option<&dyn CollectionModel> {

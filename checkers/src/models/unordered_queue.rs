@@ -50,8 +50,8 @@ impl Model for UnorderedQueue {
         admits(operation, "enqueue", "dequeue")
     }
 
-    fn subjects(&self, operation: &Operation<'_>) -> Option<Vec<Value>> {
-        subjects(operation, "enqueue")
+    fn affected_values(&self, operation: &Operation<'_>) -> Option<Vec<Value>> {
+        affected_values(operation, "enqueue")
     }
 
     fn as_collection(&self) -> Option<&dyn CollectionModel> {
@@ -75,7 +75,7 @@ pub(super) fn admits(operation: &Operation<'_>, put: &str, take: &str) -> bool {
 }
 
 /// The element put or taken; none if it is unknown, and empty for a take that found the container empty.
-pub(super) fn subjects(operation: &Operation<'_>, put: &str) -> Option<Vec<Value>> {
+pub(super) fn affected_values(operation: &Operation<'_>, put: &str) -> Option<Vec<Value>> {
     match operation.output {
         _ if operation.f == *put => Some(vec![operation.input.clone()]),
         Some(Value::Nil) => Some(Vec::new()),

@@ -270,7 +270,7 @@ mod tests {
     use elenchus_core::{Event, History, Nanos, Symbol, Value, Verdict};
 
     use super::*;
-    use crate::linearizable::{self, Options};
+    use crate::linearizable::{self, LinearizableOptions};
     use crate::models::Register;
 
     fn stale() -> History {
@@ -299,7 +299,7 @@ mod tests {
     #[test]
     fn the_order_is_drawn_within_the_bars() {
         let history = stale();
-        let judgement = linearizable::check(&Register::default(), &history, &Options::default()).unwrap();
+        let judgement = linearizable::check(&Register::default(), &history, &LinearizableOptions::default()).unwrap();
         assert_eq!(judgement.verdict, Verdict::Invalid);
         let failure = &judgement.failures[0];
         let all = history.operations().unwrap();

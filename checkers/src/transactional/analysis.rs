@@ -33,7 +33,7 @@ use super::walk::Walk;
 
 /// Assumptions and limits of an analysis.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Options {
+pub struct TransactionalOptions {
     /// The number of examples described per phenomenon.
     pub examples: usize,
     /// What may be assumed about registers.
@@ -48,9 +48,9 @@ pub struct Options {
     pub memory: usize,
 }
 
-impl Default for Options {
-    fn default() -> Options {
-        Options {
+impl Default for TransactionalOptions {
+    fn default() -> TransactionalOptions {
+        TransactionalOptions {
             examples: 4,
             assumptions: Assumptions::default(),
             isolation: Level::StrictSerializable,
@@ -90,7 +90,7 @@ pub struct Analysis<'t> {
 
 /// Finds every phenomenon that can be inferred. The result is complete and deterministic. The time is near-linear in the history, except
 /// in strongly connected components.
-pub fn analyse<'t>(transactions: &'t Transactions, options: &Options) -> Analysis<'t> {
+pub fn analyse<'t>(transactions: &'t Transactions, options: &TransactionalOptions) -> Analysis<'t> {
     let limit = options.examples;
     let happened = happened(transactions);
     let infer = || -> Box<dyn Inference + 't> {

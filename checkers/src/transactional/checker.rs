@@ -5,7 +5,7 @@ use std::time::Instant;
 use elenchus_core::{Anomaly, Checker, Event, Finding, History, Reading, Verdict, Watch};
 use serde_json::{Value as Json, json};
 
-use super::analysis::{Analysis, Options, analyse};
+use super::analysis::{Analysis, TransactionalOptions, analyse};
 use super::datatype::Datatype;
 use super::level::Level;
 use super::transactions::{PushError, Transactions};
@@ -17,12 +17,18 @@ pub struct Transactional {
     datatype: Datatype,
     isolation: Level,
     initial: elenchus_core::Value,
-    options: Options,
+    options: TransactionalOptions,
 }
 
 impl Transactional {
     /// Creates a checker of one level for one data type. Findings carry `name`. Registers hold `initial` before the first write.
-    pub fn new(name: &'static str, datatype: Datatype, isolation: Level, initial: elenchus_core::Value, options: Options) -> Transactional {
+    pub fn new(
+        name: &'static str,
+        datatype: Datatype,
+        isolation: Level,
+        initial: elenchus_core::Value,
+        options: TransactionalOptions,
+    ) -> Transactional {
         Transactional { name, datatype, isolation, initial, options }
     }
 
@@ -33,7 +39,7 @@ impl Transactional {
     /// Checks transactions that were read from any source.
     pub fn judge(&self, transactions: &Transactions) -> Finding {
         let begun = Instant::now();
-        let analysis = analyse(transactions, &Options { isolation: self.isolation, ..self.options.clone() });
+        let analysis = analyse(transactions, &TransactionalOptions { isolation: self.isolation, ..self.options.clone() });
         let verdict = analysis.verdict(self.isolation);
         let mut details = details(&analysis);
         details["verdict"] = json!(verdict);
@@ -103,7 +109,7 @@ impl Checker for Transactional {
 
     fn watch(&self) -> Option<Box<dyn Watch>> {
         let transactions = Transactions::new(self.datatype).with_initial(&self.initial);
-        Some(Box::new(TransactionalWatch::new(transactions, &Options { isolation: self.isolation, ..self.options.clone() })))
+        Some(Box::new(TransactionalWatch::new(transactions, &TransactionalOptions { isolation: self.isolation, ..self.options.clone() })))
     }
 }
 

@@ -3,7 +3,7 @@
 use elenchus_core::{Event, EventIndex, History, Process};
 use rustc_hash::FxHashSet;
 
-use super::analysis::{Analysis, Options, analyse};
+use super::analysis::{Analysis, TransactionalOptions, analyse};
 use super::counts::Instance;
 use super::phenomenon::Phenomenon;
 use super::solver::is_minimal_core;
@@ -16,12 +16,18 @@ impl Analysis<'_> {
     /// Returns the invocations of a minimal set of transactions that shows a phenomenon without the others: those of the instance and the
     /// reads that prove its version order. Returns `None` if more transactions would be needed than are considered. At worst O(n²) small
     /// analyses for n transactions on the keys of the instance.
-    pub fn minimal(&self, history: &History, options: &Options, phenomenon: Phenomenon, instance: &Instance) -> Option<Vec<EventIndex>> {
+    pub fn minimal(
+        &self,
+        history: &History,
+        options: &TransactionalOptions,
+        phenomenon: Phenomenon,
+        instance: &Instance,
+    ) -> Option<Vec<EventIndex>> {
         let t = self.transactions();
         if is_minimal_core(phenomenon) {
             return Some(distinct(instance).into_iter().map(|transaction| t.invoked(transaction)).collect());
         }
-        let trial = Trial { history, options: Options { examples: 0, ..options.clone() }, phenomenon, transactions: t };
+        let trial = Trial { history, options: TransactionalOptions { examples: 0, ..options.clone() }, phenomenon, transactions: t };
         let mut kept = distinct(instance);
         if !trial.shows(&kept) {
             kept.extend(self.witnesses(&kept));
@@ -67,7 +73,7 @@ pub(crate) fn distinct(instance: &Instance) -> Vec<u32> {
 
 struct Trial<'a> {
     history: &'a History,
-    options: Options,
+    options: TransactionalOptions,
     phenomenon: Phenomenon,
     transactions: &'a Transactions,
 }

@@ -244,7 +244,7 @@ fn substitute(asked: Level) -> Level {
 mod tests {
     use elenchus_core::{Event, Kind, Nanos, Process, Symbol, Value, Verdict};
 
-    use super::super::{Datatype, Level, Options, Phenomenon, Transactions, analyse};
+    use super::super::{Datatype, Level, Phenomenon, TransactionalOptions, Transactions, analyse};
 
     /// Concurrent transactions of different processes, written like `w x 1, r y 2`; a read without a value returned nil.
     fn overlapping(lines: &[&str]) -> Transactions {
@@ -277,7 +277,7 @@ mod tests {
     #[test]
     fn blind_write_skew_is_not_serializable() {
         let transactions = overlapping(&["w x 1, w y 1", "r x 1, w y 2", "r y 1, w x 2"]);
-        let analysis = analyse(&transactions, &Options::default());
+        let analysis = analyse(&transactions, &TransactionalOptions::default());
         assert!(analysis.found.keys().all(|found| found.name().starts_with("no-serial-order")), "{:?}", analysis.found.keys());
         assert_eq!(analysis.verdict(Level::SnapshotIsolation), Verdict::Valid);
         assert_eq!(analysis.verdict(Level::Serializable), Verdict::Invalid);
@@ -300,7 +300,7 @@ mod tests {
     fn versions_seen_in_opposite_orders_have_no_causal_order() {
         let lines = ["w x 1, w y 1", "w x 2, w y 2", "r y 1, w z 1", "r y 2, w z 2", "r z 1, r x 2", "r z 2, r x 1"];
         let transactions = overlapping(&lines);
-        let analysis = analyse(&transactions, &Options::default());
+        let analysis = analyse(&transactions, &TransactionalOptions::default());
         assert_eq!(analysis.verdict(Level::ReadAtomic), Verdict::Valid);
         assert_eq!(analysis.verdict(Level::CausalCerone), Verdict::Invalid);
         let found = &analysis.found[&Phenomenon::NoCausalOrder];
@@ -328,6 +328,6 @@ mod tests {
                 transactions.push(&event).expect("well formed");
             }
         }
-        assert_ne!(analyse(&transactions, &Options::default()).verdict(Level::StrictSerializable), Verdict::Invalid);
+        assert_ne!(analyse(&transactions, &TransactionalOptions::default()).verdict(Level::StrictSerializable), Verdict::Invalid);
     }
 }

@@ -3,7 +3,7 @@
 use elenchus_core::{Event, Kind, Watch};
 use std::time::Duration;
 
-use super::analysis::{Options, analyse};
+use super::analysis::{TransactionalOptions, analyse};
 use super::transactions::Transactions;
 
 /// The minimum number of completed transactions between two checks. Each check also waits for a quarter more transactions, so every
@@ -15,7 +15,7 @@ const MAX_SEARCH_TIME: Duration = Duration::from_secs(2);
 
 /// Watches for the first violation of a level. What a prefix of the history violates stays violated; open transactions count as crashed.
 pub(crate) struct TransactionalWatch {
-    options: Options,
+    options: TransactionalOptions,
     /// `None` once the history is malformed or the level is violated.
     transactions: Option<Transactions>,
     completed: usize,
@@ -25,9 +25,9 @@ pub(crate) struct TransactionalWatch {
 
 impl TransactionalWatch {
     /// Starts to watch for violations of `options.isolation`.
-    pub(crate) fn new(transactions: Transactions, options: &Options) -> TransactionalWatch {
+    pub(crate) fn new(transactions: Transactions, options: &TransactionalOptions) -> TransactionalWatch {
         let time = Some(options.time.map_or(MAX_SEARCH_TIME, |time| time.min(MAX_SEARCH_TIME)));
-        let options = Options { examples: 0, time, ..options.clone() };
+        let options = TransactionalOptions { examples: 0, time, ..options.clone() };
         TransactionalWatch { options, transactions: Some(transactions), completed: 0, next_check: MIN_BATCH }
     }
 }
@@ -66,7 +66,10 @@ mod tests {
             (Store::StrictSerializable, Level::StrictSerializable, false),
         ] {
             let recipe = Recipe { operations: 3_000, keys: 5, crash: 0.02, ..Recipe::new(store, Workload::ListAppend) };
-            let mut watch = TransactionalWatch::new(Transactions::new(Datatype::ListAppend), &Options { isolation, ..Options::default() });
+            let mut watch = TransactionalWatch::new(
+                Transactions::new(Datatype::ListAppend),
+                &TransactionalOptions { isolation, ..TransactionalOptions::default() },
+            );
             let broken = recipe.simulate().expect("a sound recipe").position(|event| watch.is_broken_by(&event));
             assert_eq!(broken.is_some_and(|at| at < 2_000), is_broken, "{store:?} {isolation}: {broken:?}");
         }

@@ -1,6 +1,6 @@
 //! Histories from bytes.
 
-use elenchus_checkers::linearizable::{Options, check};
+use elenchus_checkers::linearizable::{LinearizableOptions, check};
 use elenchus_checkers::models::*;
 use elenchus_core::{Model, Value, Verdict};
 
@@ -62,6 +62,6 @@ fn agree<M: Model, const I: usize, const O: usize>(model: &M, inputs: [&'static 
     };
     let vocabulary = Vocabulary { inputs: inputs.map(input).to_vec(), outputs: outputs.map(output).to_vec() };
     let history = history(model, &vocabulary, choices);
-    let judgement = check(model, &history, &Options::default()).expect("a well-formed history");
+    let judgement = check(model, &history, &LinearizableOptions::default()).expect("a well-formed history");
     assert_eq!(judgement.verdict == Verdict::Valid, oracle(model, &history), "{:#?}", history.events);
 }

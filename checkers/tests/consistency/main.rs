@@ -5,7 +5,7 @@ mod common;
 mod oracle;
 
 use common::{Dice, event};
-use elenchus_checkers::consistency::{ConsistencyModel, IMPLICATIONS, Options, check};
+use elenchus_checkers::consistency::{ConsistencyModel, ConsistencyOptions, IMPLICATIONS, check};
 use elenchus_core::{Event, EventIndex, History, Kind, Value, Verdict};
 use oracle::{Question, allows};
 
@@ -118,7 +118,7 @@ fn agrees_with_the_oracle_where_values_are_unique() {
     for seed in 0..cases {
         let history = random(&mut Dice::new(seed + 1), shape(seed, 0));
         for (at, &(model, question)) in QUESTIONS.iter().enumerate() {
-            let judgement = check(model, &history, &Options::default()).expect("judged");
+            let judgement = check(model, &history, &ConsistencyOptions::default()).expect("judged");
             let expected = if allows(&history, question) { Verdict::Valid } else { Verdict::Invalid };
             assert_eq!(judgement.verdict, expected, "{model:?}, seed {seed}, {:#?}\n{}", judgement, show(&history));
             broken[at] += u64::from(expected == Verdict::Invalid);
@@ -141,7 +141,7 @@ fn verdicts_are_sound_where_values_repeat() {
     for seed in 0..cases(4_000) {
         let history = random(&mut Dice::new(seed + 77_777), shape(seed, 2 + seed % 3));
         for &(model, question) in QUESTIONS {
-            let judgement = check(model, &history, &Options::default()).expect("judged");
+            let judgement = check(model, &history, &ConsistencyOptions::default()).expect("judged");
             let allowed = allows(&history, question);
             let lies = judgement.verdict == if allowed { Verdict::Invalid } else { Verdict::Valid };
             assert!(!lies, "{model:?}, seed {seed}, {:#?}\n{}", judgement, show(&history));
@@ -157,7 +157,7 @@ fn the_stronger_implies_the_weaker() {
     for seed in 0..cases(3_000) {
         let shape = Shape { operations: 6 + seed % 10, ..shape(seed, [0, 0, 3][seed as usize % 3]) };
         let history = random(&mut Dice::new(seed + 123), shape);
-        let options = Options { within: Some(elenchus_core::Nanos(1)), ..Options::default() };
+        let options = ConsistencyOptions { within: Some(elenchus_core::Nanos(1)), ..ConsistencyOptions::default() };
         let verdict = |model| check(model, &history, &options).expect("judged").verdict;
         for implication in IMPLICATIONS {
             let (stronger, weaker) = (verdict(implication.stronger), verdict(implication.weaker));

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use elenchus_checkers::consistency::{self, ConsistencyModel};
-use elenchus_checkers::linearizable::Options;
+use elenchus_checkers::linearizable::LinearizableOptions;
 use elenchus_checkers::models::MODELS;
 use elenchus_checkers::simulate::{Recipe, STORES, Store, Strikes, Workload};
 use elenchus_core::{Checker, Event, History, Kind, Process, Verdict};
@@ -24,7 +24,7 @@ pub(crate) fn play(recipe: &Recipe) -> (History, usize) {
 
 fn linearizable(recipe: &Recipe, history: &History) -> Verdict {
     let model = MODELS.iter().find(|model| model.name == recipe.workload.entry().name).expect("a model");
-    let options = Options { memory: 16 << 20, minimise: false, ..Options::default() };
+    let options = LinearizableOptions { memory: 16 << 20, minimise: false, ..LinearizableOptions::default() };
     let checker = (model.linearizable)((recipe.workload == Workload::Semaphore).then(|| i64::from(recipe.permits).into()), options);
     checker.check(history).verdict
 }
@@ -164,7 +164,7 @@ fn effects_overtake_their_causes_where_the_store_says_so() {
     let refuted = |store, model| {
         let is_refuted = |seed: u64| {
             let recipe = Recipe { operations: 400, processes: 6, values: None, ..Recipe::new(store, Workload::Register).with_seed(seed) };
-            let judgement = consistency::check(model, &play(&recipe).0, &consistency::Options::default()).expect("well formed");
+            let judgement = consistency::check(model, &play(&recipe).0, &consistency::ConsistencyOptions::default()).expect("well formed");
             assert_ne!(judgement.verdict, Verdict::Unknown, "{recipe:?}");
             judgement.verdict == Verdict::Invalid
         };

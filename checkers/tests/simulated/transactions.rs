@@ -1,6 +1,6 @@
 //! Transactional stores: each keeps its level and breaks the next stronger ones.
 
-use elenchus_checkers::linearizable::{Options, check};
+use elenchus_checkers::linearizable::{LinearizableOptions, check};
 use elenchus_checkers::models::MultiRegister;
 use elenchus_checkers::simulate::{KeyChoice, Recipe, Store, Workload};
 use elenchus_core::{CheckSpec, Value, Verdict};
@@ -204,7 +204,7 @@ fn strict_serializability_is_linearizability_of_all_registers_at_once() {
     let verdict = |recipe: &Recipe| {
         let recipe = Recipe { operations: 60, processes: 4, keys: 3, ..recipe.clone() };
         let (history, _) = play(&recipe);
-        let options = Options { memory: 64 << 20, minimise: false, ..Options::default() };
+        let options = LinearizableOptions { memory: 64 << 20, minimise: false, ..LinearizableOptions::default() };
         check(&MultiRegister::default(), &history, &options).expect("judged").verdict
     };
     let invalid = |recipe: &Recipe| verdict(recipe) == Verdict::Invalid;

@@ -11,7 +11,7 @@ pub mod dice;
 use std::collections::HashMap;
 
 pub use dice::Dice;
-use elenchus_checkers::transactional::{Datatype, Level, Options, Transactions, analyse};
+use elenchus_checkers::transactional::{Datatype, Level, TransactionalOptions, Transactions, analyse};
 use elenchus_core::{Event, Kind, Nanos, Process, Symbol, Value, Verdict};
 
 #[derive(Clone, Debug, PartialEq)]
@@ -259,7 +259,7 @@ pub fn compare(datatype: Datatype, txns: &[Txn]) -> Vec<(Level, Verdict, bool)> 
     for event in events(datatype, txns) {
         history.push(&event).expect("well formed");
     }
-    let analysis = analyse(&history, &Options::default());
+    let analysis = analyse(&history, &TransactionalOptions::default());
     let satisfied = match datatype {
         Datatype::ListAppend | Datatype::RwRegister => satisfied(datatype, txns).map(Some),
         Datatype::SetAdd | Datatype::CounterInc => added::satisfied(datatype, txns),
