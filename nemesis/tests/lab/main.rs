@@ -48,10 +48,16 @@ macro_rules! tests {
     };
 }
 
-// The longest tests first, so that none of them is left for a single lab at the end.
+// The longest tests first, and those that exclude each other (`labs.rs`), so that none of them is left for a single lab at the end.
 tests! {
     controller::nodes_heal_themselves_when_the_control_node_is_killed,
     busybox::faults_work_with_busybox,
+    processes::the_freezer_stops_daemonized_children,
+    resources::a_throttled_server_gets_its_cpu_share,
+    resources::exceeding_the_memory_limit_kills,
+    resources::pid_limits_prevent_new_threads,
+    resources::limits_are_healed_independently,
+    resources::io_limits_slow_the_disk,
     scenarios::slow_start_raises_the_rate,
     scenarios::swizzle_cuts_all_nodes_off_and_back,
     members::members_leave_and_rejoin,
@@ -101,7 +107,6 @@ tests! {
     proxies::ssh_is_never_proxied,
     processes::killed_processes_are_restarted,
     processes::paused_processes_do_not_answer,
-    processes::the_freezer_stops_daemonized_children,
     processes::overlapping_pauses_end_with_the_last,
     processes::a_crash_loop_restarts_repeatedly,
     processes::restarted_systems_are_down_until_healed,
@@ -110,11 +115,6 @@ tests! {
     resources::memory_is_allocated,
     resources::a_full_disk_rejects_writes,
     resources::descriptor_limits_prevent_opening,
-    resources::a_throttled_server_gets_its_cpu_share,
-    resources::exceeding_the_memory_limit_kills,
-    resources::pid_limits_prevent_new_threads,
-    resources::limits_are_healed_independently,
-    resources::io_limits_slow_the_disk,
     disk::bits_are_flipped,
     disk::truncation_zeroing_and_deletion_are_permanent,
     disk::a_rollback_restores_an_older_copy,

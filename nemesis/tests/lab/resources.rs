@@ -112,12 +112,15 @@ pub(crate) async fn a_throttled_server_gets_its_cpu_share(scene: &Scene) {
     let throttled = format!("{GROUP}; sed -n 's/^nr_throttled //p' $group/cpu.stat");
     scene
         .while_active("throttle: {targets: {nodes: [n2]}, cpus: 0.05}", async || {
-            // The server is kept busy for longer than the measurement takes.
-            let load = format!("( timeout 60 {PROBE} probe bytes {} 7000 </dev/null >/dev/null 2>&1 & )", scene.cluster.nodes[1].address);
+            // Several clients at a time: one alone needs hardly more than the server's share.
+            let clients = format!(
+                "for client in 1 2 3 4; do ( timeout 60 sh -c 'while {PROBE} probe bytes {} 7000; do :; done' </dev/null >/dev/null 2>&1 & ); done",
+                scene.cluster.nodes[1].address
+            );
             let before = spent().await;
+            scene.on(1, &clients).await;
             while scene.on(2, &throttled).await.parse::<u32>().unwrap() < 10 {
-                scene.on(1, &load).await;
-                tokio::time::sleep(Duration::from_millis(200)).await;
+                tokio::time::sleep(Duration::from_millis(100)).await;
             }
             let after = spent().await;
             scene.on(1, "pkill -f 'probe byte[s]'; true").await;

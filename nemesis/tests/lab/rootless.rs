@@ -26,7 +26,8 @@ pub(crate) struct Rootless {
 }
 
 impl Rootless {
-    pub(crate) fn new() -> Rootless {
+    /// Prepares the folder; fails with the reason when `nobody` cannot execute the program there.
+    pub(crate) fn new() -> Result<Rootless, String> {
         let rootless = Rootless { folder: tempfile::tempdir().unwrap() };
         std::fs::copy(std::env::current_exe().unwrap(), rootless.path("lab")).unwrap();
         for name in ["home", "queue"] {
@@ -36,13 +37,24 @@ impl Rootless {
         for path in [rootless.folder.path().to_owned(), rootless.path("lab"), rootless.path("home")] {
             std::fs::set_permissions(path, PermissionsExt::from_mode(0o755)).unwrap();
         }
-        rootless
+        match rootless.setpriv().arg("test").arg("-x").arg(rootless.path("lab")).status() {
+            Err(error) => Err(format!("`setpriv` of util-linux cannot be started: {error}")),
+            Ok(status) if status.success() => Ok(rootless),
+            Ok(_) => Err(format!("`nobody` cannot execute programs below {}; set TMPDIR", std::env::temp_dir().display())),
+        }
+    }
+
+    /// `setpriv`, which runs the rest of its command line as `nobody`.
+    fn setpriv(&self) -> Command {
+        let mut command = Command::new("setpriv");
+        command.args([&format!("--reuid={NOBODY}"), &format!("--regid={NOBODY}"), "--clear-groups"]);
+        command
     }
 
     /// The process of its lab; `queue` is the variable of the queue's folder.
     pub(crate) fn command(&self, queue: impl AsRef<OsStr>) -> Command {
-        let mut command = Command::new("setpriv");
-        command.args([&format!("--reuid={NOBODY}"), &format!("--regid={NOBODY}"), "--clear-groups"]).arg(self.path("lab")).args(SELECTED);
+        let mut command = self.setpriv();
+        command.arg(self.path("lab")).args(SELECTED);
         command
             .env("HOME", self.path("home"))
             .env("TMPDIR", self.path("home"))
