@@ -114,7 +114,7 @@ pub(crate) async fn a_throttled_server_gets_its_cpu_share(scene: &Scene) {
         .while_active("throttle: {targets: {nodes: [n2]}, cpus: 0.05}", async || {
             // Several clients at a time: one alone needs hardly more than the server's share.
             let clients = format!(
-                "for client in 1 2 3 4; do ( timeout 60 sh -c 'while {PROBE} probe bytes {} 7000; do :; done' </dev/null >/dev/null 2>&1 & ); done",
+                "for client in 1 2 3 4; do ( timeout 600 sh -c 'while :; do {PROBE} probe bytes {} 7000; done' </dev/null >/dev/null 2>&1 & ); done",
                 scene.cluster.nodes[1].address
             );
             let before = spent().await;
