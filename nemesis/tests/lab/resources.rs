@@ -111,7 +111,7 @@ pub(crate) async fn a_throttled_server_gets_its_cpu_share(scene: &Scene) {
     let spent = async || -> Vec<f64> { scene.on(2, &ticks).await.lines().map(|line| line.parse().unwrap()).collect() };
     let throttled = format!("{GROUP}; sed -n 's/^nr_throttled //p' $group/cpu.stat");
     scene
-        .while_active("throttle: {targets: {nodes: [n2]}, cpus: 0.05}", async || {
+        .while_active("throttle: {targets: {nodes: [n2]}, cpus: 0.02}", async || {
             // Several clients at a time: one alone needs hardly more than the server's share.
             let clients = format!(
                 "for client in 1 2 3 4; do ( timeout 600 sh -c 'while :; do {PROBE} probe bytes {} 7000; done' </dev/null >/dev/null 2>&1 & ); done",
