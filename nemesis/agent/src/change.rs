@@ -1,31 +1,32 @@
-//! How a clock is set wrong: as a plan asks it, and a command line says it.
+//! A change of a clock, as a plan and a command line describe it.
 
 use std::fmt;
 
 use crate::Result;
 use crate::skew::{GAIN_ONE, SECOND, Skew};
 
-/// A way to set a clock wrong. Times are nanoseconds.
+/// A change of a clock. Times are nanoseconds.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Change {
-    /// It is ahead by so much, or behind when negative.
+    /// An offset; negative: behind the true time.
     Bump(i64),
-    /// It jumps ahead by so much and back again, staying for a while each time.
+    /// An offset that is applied and removed in turn.
     Strobe {
-        /// How far it jumps.
+        /// The offset.
         by: i64,
-        /// How long it stays.
+        /// How long each state lasts.
         every: i64,
     },
-    /// It gains so many seconds in each second, or loses when negative.
+    /// A clock rate: seconds gained in each second; negative: lost.
     Drift(f64),
-    /// It shows this time since 1970, and goes on from there.
+    /// A jump to this time since 1970, from which the clock continues.
     Jump(i64),
-    /// It stands still.
+    /// A clock that stands still.
     Freeze,
-    /// Two seconds before midnight comes a leap second: inserted, 23:59:59 is shown twice, as the kernel does it; otherwise it is left out.
+    /// A leap second, two seconds from now by this clock, which is set to 23:59:58. An inserted one shows 23:59:59 twice, as the kernel
+    /// does; a deleted one skips it.
     Leap {
-        /// Whether a second is inserted, not left out.
+        /// Whether the second is inserted; otherwise it is deleted.
         inserted: bool,
     },
 }
@@ -33,11 +34,11 @@ pub enum Change {
 /// The seconds of a day.
 const DAY: i64 = 86_400 * SECOND;
 
-/// How long before midnight a clock is set for a leap second.
+/// How long before midnight the clock is set for a leap second.
 const EVE: i64 = 2 * SECOND;
 
 impl Change {
-    /// What a clock shows that is set so at this true time.
+    /// The changed clock, when the change is made at this true time.
     pub fn skew(&self, now: i64) -> Skew {
         let right = Skew { since: now, ..Skew::NONE };
         match *self {
@@ -58,27 +59,27 @@ impl Change {
         }
     }
 
-    /// From the words of a command line, as [`Change`] is displayed.
+    /// Parses the words of a command line, as [`Change`] displays them.
     ///
     /// # Errors
-    /// When they are no change.
+    /// When the words are not a change.
     pub fn of_words(words: &[&str]) -> Result<Change> {
-        let number = |word: &str| word.parse::<i64>().map_err(|_| format!("`{word}` is no number of nanoseconds"));
+        let number = |word: &str| word.parse::<i64>().map_err(|_| format!("`{word}` is not a number of nanoseconds"));
         match *words {
             ["bump", by] => Ok(Change::Bump(number(by)?)),
             ["strobe", by, every] => match number(every)? {
                 every if every > 0 => Ok(Change::Strobe { by: number(by)?, every }),
-                _ => Err("a strobe stays for longer than nothing each time".into()),
+                _ => Err("the interval of a strobe must be greater than zero".into()),
             },
             ["drift", gain] => match gain.parse() {
                 Ok(gain) if f64::is_finite(gain) => Ok(Change::Drift(gain)),
-                _ => Err(format!("`{gain}` is no rate")),
+                _ => Err(format!("`{gain}` is not a rate")),
             },
             ["jump", to] => Ok(Change::Jump(number(to)?)),
             ["freeze"] => Ok(Change::Freeze),
             ["leap", "insert"] => Ok(Change::Leap { inserted: true }),
             ["leap", "delete"] => Ok(Change::Leap { inserted: false }),
-            _ => Err(format!("`{}` is no change of a clock", words.join(" "))),
+            _ => Err(format!("`{}` is not a change of a clock", words.join(" "))),
         }
     }
 }
@@ -105,7 +106,7 @@ mod tests {
     const NOW: i64 = 1_800_000_000 * SECOND;
 
     #[test]
-    fn words_say_all_of_it() {
+    fn changes_round_trip_through_words() {
         let all = [
             Change::Bump(-7),
             Change::Strobe { by: 5, every: 9 },
@@ -125,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn clocks_are_as_wrong_as_asked() {
+    fn a_changed_clock_shows_the_requested_time() {
         let shown = |change: Change, later: i64| change.skew(NOW).shown(NOW + later);
         assert_eq!(shown(Change::Bump(-3), 10), NOW + 7);
         assert_eq!(shown(Change::Drift(0.5), 8 * SECOND), NOW + 12 * SECOND);
@@ -134,8 +135,8 @@ mod tests {
     }
 
     #[test]
-    fn a_leap_second_is_shown_twice_or_never() {
-        // Shown are the seconds of the day, at every half second from two before midnight.
+    fn a_leap_second_is_inserted_or_deleted() {
+        // The second of the day at every half second, from two seconds before midnight.
         let seconds = |inserted| -> Vec<i64> {
             let skew = Change::Leap { inserted }.skew(NOW);
             (0..8).map(|half| skew.shown(NOW + half * SECOND / 2).rem_euclid(DAY) / SECOND).collect()

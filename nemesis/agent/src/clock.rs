@@ -1,19 +1,19 @@
-//! Giving processes a wrong clock, as long as an injection lasts, and taking it away.
+//! Changing the clocks of processes while an injection is active, and restoring them.
 //!
-//! Whose clocks are wrong, and how, is in a folder for each injection. A clock is struck or healed only by who holds the lock, and struck only as long as the
-//! folder is there: so nobody strikes what another has just healed.
+//! Each injection has a folder that says which processes have which clock. Clocks are patched and restored only under the lock, and patched
+//! only while the folder of the injection exists, so that no clock is patched again after it was restored.
 //!
 //! ```text
-//! /run/elenchus/clocks/lock      held by who strikes or heals
+//! /run/elenchus/clocks/lock      held while clocks are patched or restored
 //! /run/elenchus/clocks/7/members a script that prints `pid state` of each process of the system
-//! /run/elenchus/clocks/7/skew    how injection 7 has their clocks wrong
+//! /run/elenchus/clocks/7/skew    the clock of these processes under injection 7
 //! ```
 //!
-//! What is written into a process says whose deed it is: this folder's, in this node's own space of process numbers. Clocks that somebody else has set wrong, as on
-//! a node inside this one, are left alone.
+//! The data written into a process name their owner: this folder and PID namespace. Clocks that another owner changed, for example on a
+//! node inside this one, are left alone.
 //!
-//! A program that a struck process starts by `fork` has the same clock from the beginning, one that it becomes by `exec` a right one until the keeper looks:
-//! twenty times in a second.
+//! A child that a patched process forks has the changed clock from the start. After `exec` the clock is the true one until the keeper finds
+//! the process; it looks twenty times a second.
 
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod payload;
@@ -38,29 +38,29 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use process::{Clock, Ground, now};
+use process::{ClockState, Patcher, now};
 
-pub use trial::{sit, trial};
+pub use trial::{trial, trial_child};
 
 use crate::change::Change;
 use crate::processes::{self, Process};
 use crate::skew::Skew;
-use crate::{Result, failed, kept};
+use crate::{Result, failed, state};
 
-/// How often the keeper looks whether a process of the system has a right clock.
-const LOOK: Duration = Duration::from_millis(50);
+/// How often the keeper looks for processes of the system with an unpatched clock.
+const POLL: Duration = Duration::from_millis(50);
 
-/// How often the keeper asks who the system's processes are, even if none is new.
-const ASK: Duration = Duration::from_secs(2);
+/// How often the keeper runs the `members` script even if there is no new process.
+const REFRESH: Duration = Duration::from_secs(2);
 
-/// How long a process may be without the wrong clock when it is looked for: it may just have come.
-const COMING: Duration = Duration::from_secs(5);
+/// How long verification waits for processes that were just started and are not patched yet.
+const GRACE: Duration = Duration::from_secs(5);
 
-/// How often processes are looked through for one that was made meanwhile.
+/// How many times all processes are scanned for new ones.
 const PASSES: u32 = 20;
 
-/// How often a clock is asked before what it shows is said to be wrong: it may be asked just when it steps.
-const QUESTIONS: u32 = 10;
+/// How often a clock is read before its time is reported as changed: a reading can coincide with a step.
+const READINGS: u32 = 10;
 
 /// The folder of all injections.
 #[derive(Clone, Debug)]
@@ -75,97 +75,98 @@ impl Default for Clocks {
 }
 
 impl Clocks {
-    /// Those that are kept in another folder.
+    /// With its state in another folder.
     pub fn in_folder(folder: impl Into<PathBuf>) -> Clocks {
         Clocks { folder: folder.into() }
     }
 
-    /// Sets the clocks of the processes that `members` prints wrong from now on, and returns whose.
+    /// Changes the clocks of the processes that `members` prints, and returns their PIDs.
     ///
     /// # Errors
-    /// When one of them cannot be struck; others may have been.
+    /// When a process cannot be patched; others may be patched already.
     pub fn begin(&self, id: u32, members: &str, change: Change) -> Result<Vec<i32>> {
         let one = self.folder.join(id.to_string());
         fs::create_dir_all(&one).map_err(failed(one.display()))?;
-        let _lock = kept::lock(&self.folder)?;
-        kept::write(&one.join("members"), members)?;
-        kept::write(&one.join("skew"), &change.skew(now()).line())?;
-        self.strike_members(id)
+        let _lock = state::lock(&self.folder)?;
+        state::write(&one.join("members"), members)?;
+        state::write(&one.join("skew"), &change.skew(now()).line())?;
+        self.patch_members(id)
     }
 
-    /// Sets the clocks of those wrong who have come since, as long as the injection lasts, and returns whose clocks are.
+    /// Changes the clocks of processes that were started since, while the injection is active. Returns the PIDs of all patched processes.
     ///
     /// # Errors
     /// As [`Clocks::begin`].
-    pub fn strike(&self, id: u32) -> Result<Vec<i32>> {
-        let _lock = kept::lock(&self.folder)?;
-        if self.skew(id)?.is_none() { Ok(Vec::new()) } else { self.strike_members(id) }
+    pub fn apply(&self, id: u32) -> Result<Vec<i32>> {
+        let _lock = state::lock(&self.folder)?;
+        if self.skew(id)?.is_none() { Ok(Vec::new()) } else { self.patch_members(id) }
     }
 
-    /// Keeps the clocks of all members wrong until the injection ends. Strikes by another process, `strike`, as who has not let go of a process lets go of it
-    /// when it ends.
+    /// Keeps the clocks of all members changed until the injection ends. Patches through another process, `apply`: when a tracer exits, the
+    /// kernel releases its tracees.
     ///
     /// # Errors
-    /// When the node does not tell who its processes are.
-    pub fn keep(&self, id: u32, strike: impl Fn() -> Command) -> Result<()> {
-        let ground = Ground::new()?;
-        let (mut members, mut known, mut asked) = (Vec::new(), BTreeSet::new(), None::<Instant>);
+    /// When the PIDs of the system's processes cannot be read.
+    pub fn keep(&self, id: u32, apply: impl Fn() -> Command) -> Result<()> {
+        let patcher = Patcher::new()?;
+        let (mut members, mut known, mut refreshed) = (Vec::new(), BTreeSet::new(), None::<Instant>);
         while self.skew(id)?.is_some() {
             let there: BTreeSet<Process> = processes::all().into_iter().collect();
-            let is_due = asked.is_none_or(|asked| asked.elapsed() > ASK);
+            let is_due = refreshed.is_none_or(|refreshed| refreshed.elapsed() > REFRESH);
             if is_due || !there.is_subset(&known) {
                 members = self.members(id).unwrap_or_default();
-                (known, asked) = (there, Some(Instant::now()));
+                (known, refreshed) = (there, Some(Instant::now()));
             }
-            // Who has ended, or cannot be looked at, is for the next list of members to tell.
-            if members.iter().any(|&pid| matches!(ground.look(pid), Ok(Some(Clock::Whole)))) {
-                match strike().status() {
+            // A process that has exited, or cannot be inspected, is handled when the members are next refreshed.
+            if members.iter().any(|&pid| matches!(patcher.inspect(pid), Ok(Some(ClockState::Unpatched)))) {
+                match apply().status() {
                     Ok(status) if status.success() => {}
                     outcome => {
-                        eprintln!("not all clocks could be set wrong: {outcome:?}");
+                        eprintln!("not all clocks could be changed: {outcome:?}");
                         std::thread::sleep(Duration::from_secs(1));
                     }
                 }
             }
-            std::thread::sleep(LOOK);
+            std::thread::sleep(POLL);
         }
         Ok(())
     }
 
-    /// Fails unless there are members and each of them, asked, shows what it is to show. Waits a while for those that another fault is just starting again.
+    /// Fails unless there are members and the clock of each shows the expected time. Waits a while for processes that another fault is
+    /// restarting.
     ///
     /// # Errors
-    /// Who does not, and what it shows.
+    /// The process, its time and the expected time.
     pub fn verify(&self, id: u32) -> Result<()> {
         let began = Instant::now();
         loop {
-            // Between two looks the keeper has its turn.
+            // The lock is free meanwhile, so that the keeper can patch new processes.
             let outcome = self.verify_now(id);
-            if outcome.is_ok() || began.elapsed() > COMING || self.skew(id)?.is_none() {
+            if outcome.is_ok() || began.elapsed() > GRACE || self.skew(id)?.is_none() {
                 return outcome;
             }
-            std::thread::sleep(LOOK);
+            std::thread::sleep(POLL);
         }
     }
 
     fn verify_now(&self, id: u32) -> Result<()> {
-        let _lock = kept::lock(&self.folder)?;
-        let (ground, skew) = (Ground::new()?, self.skew(id)?.ok_or_else(|| format!("no clocks are wrong by injection {id}"))?);
+        let _lock = state::lock(&self.folder)?;
+        let (patcher, skew) = (Patcher::new()?, self.skew(id)?.ok_or_else(|| format!("injection {id} changes no clocks"))?);
         let members = self.members(id)?;
         if members.is_empty() {
-            return Err("the system does not run, so that no clock of it is wrong".into());
+            return Err("no process of the system is running, so no clock is changed".into());
         }
-        members.into_iter().try_for_each(|pid| verify_one(&ground, pid, &skew))
+        members.into_iter().try_for_each(|pid| verify_one(&patcher, pid, &skew))
     }
 
-    /// Ends an injection: everybody's clock is right, but for those that another injection has wrong.
+    /// Ends an injection: restores every clock that no other injection changes.
     ///
     /// # Errors
-    /// Whose clock could not be put right, after all others were.
+    /// The processes whose clocks could not be restored; all others were.
     pub fn end(&self, id: u32) -> Result<()> {
-        let _lock = kept::lock(&self.folder)?;
-        kept::remove(&self.folder.join(id.to_string()))?;
-        self.heal()
+        let _lock = state::lock(&self.folder)?;
+        state::remove(&self.folder.join(id.to_string()))?;
+        self.restore_inactive()
     }
 
     /// Ends all injections.
@@ -173,36 +174,36 @@ impl Clocks {
     /// # Errors
     /// As [`Clocks::end`].
     pub fn end_all(&self) -> Result<()> {
-        let _lock = kept::lock(&self.folder)?;
+        let _lock = state::lock(&self.folder)?;
         for id in self.ids() {
-            kept::remove(&self.folder.join(id.to_string()))?;
+            state::remove(&self.folder.join(id.to_string()))?;
         }
-        self.heal()
+        self.restore_inactive()
     }
 
-    /// Fails unless an injection has ended and no process has a wrong clock, but those that another injection has.
+    /// Fails unless the injection has ended and only clocks that other injections change are changed.
     ///
     /// # Errors
-    /// Who has one.
+    /// The PIDs of processes with a changed clock.
     pub fn verify_ended(&self, id: u32) -> Result<()> {
-        let _lock = kept::lock(&self.folder)?;
+        let _lock = state::lock(&self.folder)?;
         if self.skew(id)?.is_some() {
-            return Err(format!("injection {id} still has clocks wrong"));
+            return Err(format!("injection {id} is still active"));
         }
-        match self.stray()?.as_slice() {
+        match self.inactive()?.as_slice() {
             [] => Ok(()),
-            pids => Err(format!("the clocks of these processes are wrong: {pids:?}")),
+            pids => Err(format!("the clocks of these processes are still changed: {pids:?}")),
         }
     }
 
-    /// Every process whose clock is wrong, and how many nanoseconds ahead it is now.
+    /// The PID of every process with a changed clock, and its current offset in nanoseconds.
     ///
     /// # Errors
-    /// When this kernel cannot be understood.
+    /// When the vDSO of this kernel is not supported.
     pub fn readings(&self) -> Result<Vec<(i32, i64)>> {
-        let ground = Ground::new()?;
-        let reading = |process: Process| match ground.look(process.pid) {
-            Ok(Some(Clock::Wrong { skew, owner, .. })) if owner == self.owner() => {
+        let patcher = Patcher::new()?;
+        let reading = |process: Process| match patcher.inspect(process.pid) {
+            Ok(Some(ClockState::Patched { skew, owner, .. })) if owner == self.owner() => {
                 let real = now();
                 Some((process.pid, skew.shown(real).wrapping_sub(real)))
             }
@@ -211,56 +212,56 @@ impl Clocks {
         Ok(processes::all().into_iter().filter_map(reading).collect())
     }
 
-    fn strike_members(&self, id: u32) -> Result<Vec<i32>> {
-        let (ground, skew) = (Ground::new()?, self.skew(id)?.ok_or("the injection has no skew")?);
-        let mut struck = Vec::new();
-        // Who is made by one that is not struck yet is not struck either: until nobody is new.
+    fn patch_members(&self, id: u32) -> Result<Vec<i32>> {
+        let (patcher, skew) = (Patcher::new()?, self.skew(id)?.ok_or("the injection has no skew")?);
+        let mut patched = Vec::new();
+        // A child forked from a process that is not patched yet has an unpatched clock too: repeat until there are no new processes.
         for _ in 0..PASSES {
-            let new: Vec<i32> = self.members(id)?.into_iter().filter(|pid| !struck.contains(pid)).collect();
+            let new: Vec<i32> = self.members(id)?.into_iter().filter(|pid| !patched.contains(pid)).collect();
             if new.is_empty() {
-                return Ok(struck);
+                return Ok(patched);
             }
             for pid in new {
-                // One that has ended is not looked for again.
-                ground.strike(pid, &skew, self.owner())?;
-                struck.push(pid);
+                // A process that has exited is not looked for again.
+                patcher.patch(pid, &skew, self.owner())?;
+                patched.push(pid);
             }
         }
-        Ok(struck)
+        Ok(patched)
     }
 
-    /// Puts right whose clock no injection has wrong any more. Who is made by one that is not healed yet is not healed either: until nobody is left.
-    fn heal(&self) -> Result<()> {
-        let ground = Ground::new()?;
+    /// Restores every clock that no active injection changes. Repeats, because a process that is not restored yet can fork.
+    fn restore_inactive(&self) -> Result<()> {
+        let patcher = Patcher::new()?;
         for _ in 0..PASSES {
-            let wrong = self.stray()?;
-            let failures: Vec<String> = wrong.iter().filter_map(|&pid| ground.heal(pid).err()).collect();
-            match (wrong.len(), failures.len()) {
+            let changed = self.inactive()?;
+            let failures: Vec<String> = changed.iter().filter_map(|&pid| patcher.restore(pid).err()).collect();
+            match (changed.len(), failures.len()) {
                 (0, _) => return Ok(()),
-                (wrong, failed) if wrong == failed => return Err(failures.join("; ")),
+                (changed, failed) if changed == failed => return Err(failures.join("; ")),
                 _ => {}
             }
         }
-        Err(format!("clocks are still wrong after {PASSES} times"))
+        Err(format!("some clocks are still changed after {PASSES} attempts"))
     }
 
-    /// The processes whose clock is wrong, but not by an injection that lasts.
-    fn stray(&self) -> Result<Vec<i32>> {
-        let ground = Ground::new()?;
-        let lasting: Vec<Skew> = self.ids().into_iter().filter_map(|id| self.skew(id).ok().flatten()).collect();
-        let is_stray = |process: &Process| match ground.look(process.pid) {
-            Ok(Some(Clock::Wrong { skew, owner, .. })) => owner == self.owner() && !lasting.contains(&skew),
+    /// The processes with a changed clock that no active injection accounts for.
+    fn inactive(&self) -> Result<Vec<i32>> {
+        let patcher = Patcher::new()?;
+        let active: Vec<Skew> = self.ids().into_iter().filter_map(|id| self.skew(id).ok().flatten()).collect();
+        let is_inactive = |process: &Process| match patcher.inspect(process.pid) {
+            Ok(Some(ClockState::Patched { skew, owner, .. })) => owner == self.owner() && !active.contains(&skew),
             _ => false,
         };
-        Ok(processes::all().into_iter().filter(is_stray).map(|process| process.pid).collect())
+        Ok(processes::all().into_iter().filter(is_inactive).map(|process| process.pid).collect())
     }
 
-    /// A number for these clocks: the same for every process that has to do with them, and hardly for anybody else.
+    /// A number that identifies this folder in this PID namespace.
     fn owner(&self) -> u64 {
         use std::os::unix::{ffi::OsStrExt, fs::MetadataExt};
-        let space = fs::metadata("/proc/self/ns/pid").map_or(0, |space| space.ino());
+        let namespace = fs::metadata("/proc/self/ns/pid").map_or(0, |namespace| namespace.ino());
         // FNV-1a.
-        let bytes = self.folder.as_os_str().as_bytes().iter().copied().chain(space.to_le_bytes());
+        let bytes = self.folder.as_os_str().as_bytes().iter().copied().chain(namespace.to_le_bytes());
         bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
     }
 
@@ -271,33 +272,33 @@ impl Clocks {
 
     fn skew(&self, id: u32) -> Result<Option<Skew>> {
         let path = self.folder.join(id.to_string()).join("skew");
-        let line = kept::read(&path)?;
-        line.map(|line| Skew::of_line(&line).ok_or_else(|| format!("{} holds no skew", path.display()))).transpose()
+        let line = state::read(&path)?;
+        line.map(|line| Skew::of_line(&line).ok_or_else(|| format!("{} does not contain a skew", path.display()))).transpose()
     }
 
     fn members(&self, id: u32) -> Result<Vec<i32>> {
         let script = self.folder.join(id.to_string()).join("members");
-        let output = Command::new("sh").arg(&script).output().map_err(failed("asking for the system's processes"))?;
+        let output = Command::new("sh").arg(&script).output().map_err(failed("listing the system's processes"))?;
         if !output.status.success() {
-            return Err(format!("asking for the system's processes: {}", String::from_utf8_lossy(&output.stderr).trim()));
+            return Err(format!("listing the system's processes: {}", String::from_utf8_lossy(&output.stderr).trim()));
         }
         let printed = String::from_utf8_lossy(&output.stdout).into_owned();
         Ok(printed.lines().filter_map(|line| line.split_whitespace().next()?.parse().ok()).collect())
     }
 }
 
-fn verify_one(ground: &Ground, pid: i32, skew: &Skew) -> Result<()> {
+fn verify_one(patcher: &Patcher, pid: i32, skew: &Skew) -> Result<()> {
     let mut shown = String::new();
-    for _ in 0..QUESTIONS {
-        match ground.look(pid)? {
-            // It has ended, and another will be struck when it comes.
+    for _ in 0..READINGS {
+        match patcher.inspect(pid)? {
+            // It has exited; its successor is patched when it appears.
             None => return Ok(()),
-            Some(Clock::Wrong { skew: is, is_complete: true, .. }) if is == *skew => {}
-            Some(other) => return Err(format!("the clock of process {pid} is not as wrong as it should be: {other:?}")),
+            Some(ClockState::Patched { skew: is, is_complete: true, .. }) if is == *skew => {}
+            Some(other) => return Err(format!("the clock of process {pid} is not changed as expected: {other:?}")),
         }
-        match ground.ask(pid)? {
-            Some((said, from, to)) if skew.may_show(said, from, to) => return Ok(()),
-            Some((said, from, _)) => shown = format!("process {pid} shows {said} ns since 1970, not {}", skew.shown(from)),
+        match patcher.read_time(pid)? {
+            Some((time, from, to)) if skew.may_show(time, from, to) => return Ok(()),
+            Some((time, from, _)) => shown = format!("process {pid} shows {time} ns since 1970, expected {}", skew.shown(from)),
             None => {}
         }
     }

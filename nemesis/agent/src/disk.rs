@@ -1,74 +1,75 @@
-//! A disk that forgets and fails: a file system that is mounted over a directory and passes everything on to it, and can be told to lose what was never synced,
-//! to fail, to be slow, and to give back other bits than were written.
+//! A FUSE file system that passes everything on to the directory that it is mounted over. On command it loses what was not synced, fails or
+//! delays operations, and returns corrupt data.
 //!
 //! ```text
-//! a system ── kernel ── Mounted (fuse) ── Faults: is it to fail? ── Volume ── the directory below
-//!                                                                     └── how to undo what is not synced: Contents of files, Journal of names
+//! system ── kernel ── FuseDisk ── Faults: fail or delay? ── Volume ── the directory below
+//!                                                                └── undo: UndoLog of files, Journal of names
 //! ```
 //!
-//! Everything is written to the directory below at once, so that it always holds the present, whoever dies. What a power failure would lose is kept as what
-//! would have to be undone: bytes as they were (`contents`), and names as they were (`journal`). A sync only forgets how to undo.
+//! All data is written to the directory below at once, so it holds the current state whichever process dies. What a power failure would
+//! lose is kept as undo records: previous bytes (`undo_log`) and previous names (`journal`). A sync only discards undo records.
 //!
-//! What is durable, when, is what a journalling file system promises at the least (XFS; ext4 with `data=ordered` keeps more):
+//! Durability is the minimum that journalling file systems guarantee (XFS; ext4 with `data=ordered` guarantees more):
 //!
 //! * The contents and the length of a file are durable as of its last `fsync` or `fdatasync`, or write with `O_SYNC` or `O_DSYNC`.
-//! * Changes of names, modes, owners and extended attributes are journalled in one order. A sync of a file or of a directory makes durable what was journalled up
-//!   to the last change that concerned it, which for a file includes its own creation and renaming. So after a power failure there is a prefix of that order.
-//! * Contents and names are apart: a new file that was renamed over an old one, and of which only the new name was made durable, is empty.
-//! * Times are not undone. `sync` and `syncfs` are not heard of by such a file system, and sync nothing.
+//! * Changes of names, modes, owners and extended attributes are journalled in one order. A sync of a file or directory makes the journal
+//!   durable up to the last change that involved it; for a file that includes its creation and renaming. So a prefix of that order survives
+//!   a power failure.
+//! * Contents and names are independent: a new file that was renamed over an old one is empty if only its name was made durable.
+//! * Times are not undone. FUSE does not pass `sync` and `syncfs` on, so they sync nothing.
 //!
-//! | module | what it holds |
+//! | module | contents |
 //! | --- | --- |
-//! | [`volume`] | the file system's operations, and the power failure |
-//! | `files`, `attributes` | those on the contents of files; on owners, permissions and the like |
-//! | `inode` | files and directories, by identity and not by name |
-//! | `contents` | what undoes writes |
-//! | `journal` | what undoes changes of names |
-//! | [`faults`] | what is to fail, be late or be falsified |
-//! | `dice` | chance, from a seed |
-//! | `mounted`, `answers` | how the kernel asks for all of it, and is answered |
-//! | [`serve`] | mounting, unmounting, and the process that serves |
-//! | `orders` | what that process is told while it serves |
+//! | [`volume`] | operations on names, and the power failure |
+//! | `files`, `attributes` | operations on contents; on permissions, owners and extended attributes |
+//! | `inode` | files and directories, whatever their names |
+//! | `undo_log` | the undo log of writes |
+//! | `journal` | the undo journal of changes of names |
+//! | [`faults`] | rules by which operations fail, are delayed or return corrupt data |
+//! | `dice` | random numbers from a seed |
+//! | `fuse`, `replies` | the FUSE requests and their replies |
+//! | [`serve`] | mounting, unmounting and the serving process |
+//! | `control` | the control socket of the serving process |
 
-mod answers;
 mod attributes;
-mod contents;
+mod control;
 pub(crate) mod dice;
 pub mod faults;
 mod files;
+mod fuse;
 mod inode;
 mod journal;
-mod mounted;
-mod orders;
+mod replies;
 pub mod serve;
+mod undo_log;
 pub mod volume;
 
 pub use inode::Inode;
-pub use journal::ATTIC;
+pub use journal::HIDDEN_DIRECTORY as ATTIC;
 pub use volume::{Owner, Volume};
 
-/// Why an operation fails, as the kernel says it.
+/// The error of an operation.
 pub type Errno = rustix::io::Errno;
 
-/// What an operation comes to.
+/// The result of an operation.
 pub type Outcome<T> = std::result::Result<T, Errno>;
 
-/// The kernel's word for an error of the standard library.
+/// The errno of an error of the standard library; EIO when it has none.
 pub(crate) fn errno(error: std::io::Error) -> Errno {
     Errno::from_io_error(&error).unwrap_or(Errno::IO)
 }
 
-/// Takes a lock, whatever happened to who held it before.
+/// Locks a mutex, poisoned or not.
 pub(crate) fn locked<T>(mutex: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
-/// As [`locked`], beside other readers.
+/// Locks for reading, poisoned or not.
 pub(crate) fn reading<T>(lock: &std::sync::RwLock<T>) -> std::sync::RwLockReadGuard<'_, T> {
     lock.read().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
-/// As [`locked`], alone.
+/// Locks for writing, poisoned or not.
 pub(crate) fn writing<T>(lock: &std::sync::RwLock<T>) -> std::sync::RwLockWriteGuard<'_, T> {
     lock.write().unwrap_or_else(std::sync::PoisonError::into_inner)
 }

@@ -1,38 +1,38 @@
-//! What is done on a node where a shell cannot do it: by a small static program that is uploaded when a fault needs it.
+//! The agent: a small static program that is uploaded to a node when a fault needs more than a shell can do.
 //!
-//! It is told what to do on its command line, and says on standard error why it failed; what it remembers is in files below `/run/elenchus`, as for the
-//! faults that are scripts. Every order may be given twice, and by another process than the one that gave the order before.
+//! It takes a command on its command line and prints the reason on standard error when it fails. Its state is in files below
+//! `/run/elenchus`, like that of faults that are scripts. Every command is idempotent, and can be repeated by another process.
 //!
-//! | module | what it holds |
+//! | module | contents |
 //! | --- | --- |
-//! | [`change`] | how a clock is set wrong, as a plan asks it and a command line says it |
-//! | [`skew`] | what such a clock shows: a function of the true time |
-//! | [`clock`] | giving processes such a clock, and taking it away |
+//! | [`change`] | a change of a clock, as a plan and a command line describe it |
+//! | [`skew`] | the time that a changed clock shows: a function of the true time |
+//! | [`clock`] | changing the clocks of processes through ptrace and the vDSO, and restoring them |
 //! | [`machine`] | the same for the clock of a whole machine |
-//! | [`link`] | a link that is late or untrustworthy, where the kernel has none |
-//! | [`proxy`] | between clients and a server: replies that are lost, late, cut or doubled |
-//! | [`power`] | restarting the machine and switching it off |
-//! | [`disk`] | a file system that forgets what was not synced, and fails |
-//! | `kept` | the files that remember what is in force |
-//! | [`processes`] | who runs on the node |
+//! | [`link`] | latency, jitter, loss, duplication, reordering and corruption where the kernel has no netem |
+//! | [`proxy`] | a TCP proxy in front of a server: lost, late, cut, repeated and altered messages |
+//! | [`power`] | restarting the machine and powering it off |
+//! | [`disk`] | a FUSE file system that loses writes that were not synced, and fails operations |
+//! | `state` | the files that record which injections are active |
+//! | [`processes`] | the processes of the node |
 //!
-//! Errors are sentences for people: nothing here is handled by a program but by telling it.
+//! Errors are sentences for people: no code branches on them.
 
 pub mod change;
 pub mod clock;
 pub mod disk;
-mod kept;
 pub mod link;
 pub mod machine;
 pub mod power;
 pub mod processes;
 pub mod proxy;
 pub mod skew;
+mod state;
 
-/// The result of an order, or why it could not be carried out, in words.
+/// The result of a command, or a sentence why it failed.
 pub type Result<T> = std::result::Result<T, String>;
 
-/// Says what was being done when something went wrong.
+/// Prefixes an error with what failed.
 pub(crate) fn failed<E: std::fmt::Display>(what: impl std::fmt::Display) -> impl FnOnce(E) -> String {
     move |error| format!("{what}: {error}")
 }

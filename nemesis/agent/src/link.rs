@@ -1,16 +1,17 @@
-//! A link that is late or untrustworthy, in user space, for kernels without netem.
+//! Latency, jitter, loss, duplication, reordering, corruption and a rate limit in user space, for kernels without netem.
 //!
-//! The firewall hands the packets over (NFQUEUE), before anything else of the kernel has seen them. What is to go at once, altered or not, goes on from there. What
-//! is to be late is taken out of the kernel and sent again when its time has come, by a raw socket whose mark keeps it from being handed over once more: so the sender
-//! does not wait for it, as TCP would for a packet that is still in the kernel, and rules see it once.
+//! The firewall queues outgoing packets to this process (NFQUEUE). A packet without delay gets its verdict at once, altered or not. A
+//! delayed packet is taken out of the kernel and sent later through a raw socket, with a mark that keeps it from being queued again. So the
+//! sender's TCP does not count it as still in its own queue, and firewall rules count it once.
 //!
-//! Whoever ends this process ends its effect: the kernel lets packets pass that nobody takes (`queue-bypass`). What it holds then is lost, as with netem.
+//! When this process dies, the effect ends: packets pass a queue without a listener (`queue-bypass`). Packets held then are lost, as with
+//! netem.
 
-mod chance;
+mod impairment;
 mod packet;
 mod queue;
+mod sender;
 mod settings;
-mod wire;
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -20,50 +21,50 @@ use std::time::{Duration, Instant};
 pub use settings::{Distribution, Settings};
 
 use crate::{Result, failed};
-use chance::Chance;
-use queue::{Handed, Queue};
-use wire::Wire;
+use impairment::Impairment;
+use queue::{Queue, QueuedPacket};
+use sender::Sender;
 
-/// The number of the queue by which packets are handed over.
+/// The number of the NFQUEUE.
 pub const QUEUE: u16 = 0xe1e;
 
-/// The mark of packets that are sent again.
+/// The mark of packets that are sent by this process.
 pub const MARK: u32 = 0xe1e;
 
-/// How many packets are held at most, as many as with netem; what comes besides is lost.
-const MOST_PACKETS: usize = 100_000;
+/// The most packets that are held, as with netem; further ones are dropped.
+const MAX_PACKETS: usize = 100_000;
 
-/// How many bytes of them.
-const MOST_BYTES: usize = 256 << 20;
+/// The most bytes that are held.
+const MAX_BYTES: usize = 256 << 20;
 
-/// What the kernel adds to each packet on the wire, in bytes.
-const FRAMING: usize = 14;
+/// The length of the Ethernet header in bytes, which counts towards the rate.
+const ETHERNET_HEADER: usize = 14;
 
-/// A packet and when it goes. The second number keeps those of the same moment in their order.
-type Held = Reverse<(Instant, u64, Vec<u8>, u32)>;
+/// A packet, when to send it, and through which device. The sequence number keeps the order of packets that are due at the same time.
+type HeldPacket = Reverse<(Instant, u64, Vec<u8>, u32)>;
 
 #[derive(Default)]
 struct Waiting {
-    packets: BinaryHeap<Held>,
+    packets: BinaryHeap<HeldPacket>,
     bytes: usize,
     count: u64,
 }
 
 #[derive(Default)]
-struct Line {
+struct DelayQueue {
     waiting: Mutex<Waiting>,
     changed: Condvar,
 }
 
-impl Line {
+impl DelayQueue {
     fn lock(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
-    /// Holds a packet until its time has come. False when it is lost, as too much is held.
+    /// Holds a packet until its time. False when the limit is reached, so that the packet is dropped.
     fn hold(&self, until: Instant, bytes: Vec<u8>, device: u32) -> bool {
         let mut waiting = self.lock();
-        if waiting.packets.len() >= MOST_PACKETS || waiting.bytes + bytes.len() > MOST_BYTES {
+        if waiting.packets.len() >= MAX_PACKETS || waiting.bytes + bytes.len() > MAX_BYTES {
             return false;
         }
         waiting.count += 1;
@@ -74,7 +75,7 @@ impl Line {
         true
     }
 
-    /// Waits for the next packet whose time has come.
+    /// Waits for the next packet that is due.
     fn due(&self) -> (Instant, Vec<u8>, u32) {
         let mut waiting = self.lock();
         loop {
@@ -94,41 +95,41 @@ impl Line {
     }
 }
 
-/// Does to packets what is set until it is killed. The seed decides what is left to chance.
+/// Impairs packets until the process is killed. The seed decides every random choice.
 ///
 /// # Errors
-/// When packets cannot be had or sent here.
+/// When the queue or a raw socket cannot be opened.
 pub fn run(settings: &Settings, seed: u64) -> Result<()> {
     let mut queue = Queue::bind(QUEUE)?;
-    let wire = Wire::open(MARK)?;
-    let line = Arc::new(Line::default());
-    let (releasing, bits) = (Arc::clone(&line), settings.rate);
-    let thread = std::thread::Builder::new().spawn(move || release(&releasing, &wire, bits));
+    let sender = Sender::open(MARK)?;
+    let delayed = Arc::new(DelayQueue::default());
+    let (held, bits) = (Arc::clone(&delayed), settings.rate);
+    let thread = std::thread::Builder::new().spawn(move || send_due(&held, &sender, bits));
     thread.map_err(failed("starting a thread"))?;
-    let mut chance = Chance::new(settings, seed);
+    let mut impairment = Impairment::new(settings, seed);
     loop {
-        pass(&mut queue, &line, &mut chance)?;
+        process_packet(&mut queue, &delayed, &mut impairment)?;
     }
 }
 
-/// Takes one packet and decides what becomes of it.
-fn pass(queue: &mut Queue, line: &Line, chance: &mut Chance) -> Result<()> {
-    let Handed { id, device, bytes, is_whole } = queue.next()?;
-    let mut copies = chance.copies();
+/// Receives one packet and decides what happens to it.
+fn process_packet(queue: &mut Queue, delayed: &DelayQueue, impairment: &mut Impairment) -> Result<()> {
+    let QueuedPacket { id, device, bytes, is_whole } = queue.next()?;
+    let mut copies = impairment.copies();
     if !is_whole {
-        // Longer than what can be handed over, by four bytes at most: it can be lost, and no more.
+        // It exceeds the longest payload of a netlink attribute by up to four bytes: it can be dropped or accepted only.
         return if copies.is_empty() { queue.drop(id) } else { queue.accept(id, None) };
     }
-    // One that need not wait goes on from where it is; the others are sent anew.
-    let at_once = copies.iter().position(|copy| copy.delay.is_zero() && !chance.is_paced());
-    let at_once = at_once.map(|at| copies.swap_remove(at));
+    // A copy without delay is accepted in the kernel; the others are sent later.
+    let immediate = copies.iter().position(|copy| copy.delay.is_zero() && !impairment.is_paced());
+    let immediate = immediate.map(|at| copies.swap_remove(at));
     let now = Instant::now();
     for copy in copies {
         let mut bytes = bytes.clone();
         copy.flip.inspect(|&random| packet::flip(&mut bytes, random));
-        line.hold(now + copy.delay, bytes, device);
+        delayed.hold(now + copy.delay, bytes, device);
     }
-    match at_once.map(|copy| copy.flip) {
+    match immediate.map(|copy| copy.flip) {
         None => queue.drop(id),
         Some(None) => queue.accept(id, None),
         Some(Some(random)) => {
@@ -139,29 +140,29 @@ fn pass(queue: &mut Queue, line: &Line, chance: &mut Chance) -> Result<()> {
     }
 }
 
-/// Sends what is held when its time has come, at most so many bits a second.
-fn release(line: &Line, wire: &Wire, bits: Option<u64>) {
+/// Sends held packets when they are due, at most `bits` bits per second.
+fn send_due(delayed: &DelayQueue, sender: &Sender, bits: Option<u64>) {
     let mut free = Instant::now();
     loop {
-        let (until, bytes, device) = line.due();
-        // What the kernel does not take is lost, as it would be without us.
-        let _ = wire.send(&bytes, device);
+        let (until, bytes, device) = delayed.due();
+        // A packet that the kernel rejects is lost, as it would be without this process.
+        let _ = sender.send(&bytes, device);
         if let Some(bits) = bits {
-            let nanos = (bytes.len() + FRAMING) as u128 * 8 * 1_000_000_000 / u128::from(bits.max(1));
+            let nanos = (bytes.len() + ETHERNET_HEADER) as u128 * 8 * 1_000_000_000 / u128::from(bits.max(1));
             free = free.max(until) + Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX));
             std::thread::sleep(free.saturating_duration_since(Instant::now()));
         }
     }
 }
 
-/// Fails unless [`run`] can work here: tried in a network of its own, where it touches nobody.
+/// Fails unless [`run`] can work here. Tries it in a new network namespace.
 ///
 /// # Errors
-/// What is missing.
+/// What does not work.
 pub fn trial() -> Result<()> {
-    wire::leave_network()?;
+    sender::enter_new_network()?;
     Queue::bind(QUEUE)?;
-    Wire::open(MARK).map(drop)
+    Sender::open(MARK).map(drop)
 }
 
 #[cfg(test)]
@@ -169,24 +170,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn packets_go_when_their_time_has_come_and_in_their_order() {
-        let (line, now) = (Line::default(), Instant::now());
+    fn packets_are_sent_when_due_and_in_order() {
+        let (delayed, now) = (DelayQueue::default(), Instant::now());
         for (late, byte) in [(2, 1), (0, 2), (2, 3), (1, 4)] {
-            assert!(line.hold(now + Duration::from_millis(late), vec![byte], 0));
+            assert!(delayed.hold(now + Duration::from_millis(late), vec![byte], 0));
         }
-        let sent: Vec<u8> = (0..4).map(|_| line.due().1[0]).collect();
+        let sent: Vec<u8> = (0..4).map(|_| delayed.due().1[0]).collect();
         assert_eq!(sent, [2, 4, 1, 3]);
         assert!(now.elapsed() >= Duration::from_millis(2));
-        assert_eq!(line.lock().bytes, 0);
+        assert_eq!(delayed.lock().bytes, 0);
     }
 
     #[test]
-    fn what_is_too_much_is_lost() {
-        let line = Line::default();
-        assert!(!line.hold(Instant::now(), vec![0; MOST_BYTES + 1], 0));
-        for _ in 0..MOST_PACKETS {
-            assert!(line.hold(Instant::now(), Vec::new(), 0));
+    fn packets_beyond_the_limits_are_dropped() {
+        let delayed = DelayQueue::default();
+        assert!(!delayed.hold(Instant::now(), vec![0; MAX_BYTES + 1], 0));
+        for _ in 0..MAX_PACKETS {
+            assert!(delayed.hold(Instant::now(), Vec::new(), 0));
         }
-        assert!(!line.hold(Instant::now(), Vec::new(), 0));
+        assert!(!delayed.hold(Instant::now(), Vec::new(), 0));
     }
 }

@@ -1,4 +1,4 @@
-//! The helper's command line: the orders that scripts of faults give it. It is no program for people.
+//! The agent's command line: the commands that fault scripts run. It is not meant to be typed by people.
 
 use std::process::{Command, ExitCode};
 
@@ -6,12 +6,12 @@ use elenchus_agent::change::Change;
 use elenchus_agent::clock::{self, Clocks};
 use elenchus_agent::disk::serve::{self, Mount, Writes};
 use elenchus_agent::link;
-use elenchus_agent::machine::{Kernel, MachineClock};
-use elenchus_agent::power::{self, Identity, Way};
+use elenchus_agent::machine::{KernelClock, MachineClock};
+use elenchus_agent::power::{self, Action, Identity};
 use elenchus_agent::proxy;
 
-const USAGE: &str = "orders: \
-                     clock trial | clock begin ID MEMBERS CHANGE… | clock keep ID | clock strike ID | clock verify ID | clock end ID | clock verify-ended ID | \
+const USAGE: &str = "commands: \
+                     clock trial | clock begin ID MEMBERS CHANGE… | clock keep ID | clock apply ID | clock verify ID | clock end ID | clock verify-ended ID | \
                      clock end-all | clock read | \
                      disk trial | disk mount DIRECTORY [through] | disk order DIRECTORY ORDER… | disk verify DIRECTORY [ID] | disk verify-gone DIRECTORY [ID] | \
                      disk unmount DIRECTORY | disk calm-all | disk unmount-all | \
@@ -21,7 +21,7 @@ const USAGE: &str = "orders: \
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
-    match obey(&words.iter().map(String::as_str).collect::<Vec<_>>()) {
+    match execute(&words.iter().map(String::as_str).collect::<Vec<_>>()) {
         Ok(said) => {
             print!("{said}");
             ExitCode::SUCCESS
@@ -33,25 +33,25 @@ fn main() -> ExitCode {
     }
 }
 
-/// Carries an order out, and returns what is to be said.
-fn obey(words: &[&str]) -> elenchus_agent::Result<String> {
+/// Executes a command and returns what it prints.
+fn execute(words: &[&str]) -> elenchus_agent::Result<String> {
     let clocks = Clocks::default();
-    let id = |word: &str| word.parse::<u32>().map_err(|_| format!("`{word}` is no injection"));
-    let number = |word: &str| word.parse::<u64>().map_err(|_| format!("`{word}` is no seed"));
+    let id = |word: &str| word.parse::<u32>().map_err(|_| format!("`{word}` is not an injection id"));
+    let number = |word: &str| word.parse::<u64>().map_err(|_| format!("`{word}` is not a seed"));
     let nothing = |()| String::new();
     match *words {
-        ["clock", "sit"] => {
-            clock::sit();
+        ["clock", "trial-child"] => {
+            clock::trial_child();
             Ok(String::new())
         }
-        ["clock", "trial"] => clock::trial(again(&["clock", "sit"])?).map(nothing),
+        ["clock", "trial"] => clock::trial(self_command(&["clock", "trial-child"])?).map(nothing),
         ["clock", "begin", one, members, ref change @ ..] => {
             clocks.begin(id(one)?, members, Change::of_words(change)?).map(|pids| lines(&pids))
         }
-        ["clock", "strike", one] => clocks.strike(id(one)?).map(|pids| lines(&pids)),
+        ["clock", "apply", one] => clocks.apply(id(one)?).map(|pids| lines(&pids)),
         ["clock", "keep", one] => {
-            again(&[])?;
-            clocks.keep(id(one)?, || again(&["clock", "strike", one]).unwrap_or_else(|_| Command::new("false"))).map(nothing)
+            self_command(&[])?;
+            clocks.keep(id(one)?, || self_command(&["clock", "apply", one]).unwrap_or_else(|_| Command::new("false"))).map(nothing)
         }
         ["clock", "verify", one] => clocks.verify(id(one)?).map(nothing),
         ["clock", "end", one] => clocks.end(id(one)?).map(nothing),
@@ -59,9 +59,9 @@ fn obey(words: &[&str]) -> elenchus_agent::Result<String> {
         ["clock", "end-all"] => clocks.end_all().map(nothing),
         ["clock", "read"] => Ok(clocks.readings()?.into_iter().map(|(pid, ahead)| format!("{pid} {ahead}\n")).collect()),
         ["disk", ref order @ ..] => disk(order),
-        // The boot identifier is that of the machine whose clock must not be touched.
+        // The boot identifier is the control node's, whose clock must not be set.
         ["machine", order, boot_id, ref change @ ..] => {
-            let clock = MachineClock::new(Kernel::unless(boot_id)?, "/run/elenchus/machine-clock");
+            let clock = MachineClock::new(KernelClock::except_on(boot_id)?, "/run/elenchus/machine-clock");
             let done = match order {
                 "trial" => Ok(()),
                 "begin" => clock.begin(Change::of_words(change)?),
@@ -69,23 +69,23 @@ fn obey(words: &[&str]) -> elenchus_agent::Result<String> {
                 "verify" => clock.verify(),
                 "end" => clock.end(),
                 "verify-ended" => clock.verify_ended(),
-                _ => Err(format!("`machine {order}` is no order; {USAGE}")),
+                _ => Err(format!("`machine {order}` is not a command; {USAGE}")),
             };
             done.map(nothing)
         }
-        // The identity is that of the machine that must not go down.
-        ["power", order, boot_id, processes, ref manner @ ..] => {
+        // The identity is the control node's, which must not go down.
+        ["power", order, boot_id, processes, ref kind @ ..] => {
             let control = Identity { boot_id: boot_id.into(), processes: processes.into() };
-            let is_orderly = match *manner {
+            let is_orderly = match *kind {
                 [] => false,
                 ["orderly"] => true,
-                _ => return Err(format!("`{}` is no manner to go down; {USAGE}", manner.join(" "))),
+                _ => return Err(format!("`{}` is not a kind of shutdown; {USAGE}", kind.join(" "))),
             };
             let done = match order {
                 "trial" => power::trial(&control),
-                "restart" => power::end(Way::Restart, is_orderly, &control),
-                "off" => power::end(Way::Off, is_orderly, &control),
-                _ => Err(format!("`power {order}` is no order; {USAGE}")),
+                "restart" => power::shut_down(Action::Restart, is_orderly, &control),
+                "off" => power::shut_down(Action::PowerOff, is_orderly, &control),
+                _ => Err(format!("`power {order}` is not a command; {USAGE}")),
             };
             done.map(nothing)
         }
@@ -93,17 +93,17 @@ fn obey(words: &[&str]) -> elenchus_agent::Result<String> {
         ["link", "run", seed, ref settings @ ..] => link::run(&link::Settings::of_words(settings)?, number(seed)?).map(nothing),
         ["proxy", "trial"] => proxy::trial().map(nothing),
         ["proxy", "run", port, seed, ref settings @ ..] => {
-            let port = port.parse().map_err(|_| format!("`{port}` is no port"))?;
+            let port = port.parse().map_err(|_| format!("`{port}` is not a port"))?;
             proxy::run(port, &proxy::Settings::of_words(settings)?, number(seed)?).map(nothing)
         }
-        _ => Err(format!("`{}` is no order; {USAGE}", words.join(" "))),
+        _ => Err(format!("`{}` is not a command; {USAGE}", words.join(" "))),
     }
 }
 
-/// Carries out an order that is about a directory that is mounted over.
+/// Executes a command about a directory that is mounted over.
 fn disk(words: &[&str]) -> elenchus_agent::Result<String> {
     let nothing = |()| String::new();
-    let next = |order: &str, directory: &str, writes: &[&str]| again(&[&["disk", order, directory], writes].concat());
+    let next = |order: &str, directory: &str, writes: &[&str]| self_command(&[&["disk", order, directory], writes].concat());
     let mount = |directory: &str, writes: &[&str]| {
         let mount = Mount::of(directory)?;
         mount.mount(Writes::of_words(writes)?, next("keep", directory, writes)?)
@@ -122,7 +122,7 @@ fn disk(words: &[&str]) -> elenchus_agent::Result<String> {
         ["calm", directory, id] => Mount::of(directory)?.calm(id).map(nothing),
         ["calm-all"] => serve::all()?.iter().try_for_each(|mount| mount.calm("all")).map(nothing),
         ["unmount-all"] => serve::all()?.iter().try_for_each(Mount::unmount).map(nothing),
-        _ => Err(format!("`disk {}` is no order; {USAGE}", words.join(" "))),
+        _ => Err(format!("`disk {}` is not a command; {USAGE}", words.join(" "))),
     }
 }
 
@@ -130,9 +130,9 @@ fn lines(pids: &[i32]) -> String {
     pids.iter().map(|pid| format!("{pid}\n")).collect()
 }
 
-/// This program, with another order.
-fn again(words: &[&str]) -> elenchus_agent::Result<Command> {
-    let mut command = Command::new(std::env::current_exe().map_err(|error| format!("where this program is: {error}"))?);
+/// This program, with other arguments.
+fn self_command(words: &[&str]) -> elenchus_agent::Result<Command> {
+    let mut command = Command::new(std::env::current_exe().map_err(|error| format!("the path of this program: {error}"))?);
     command.args(words);
     Ok(command)
 }

@@ -1,8 +1,8 @@
-//! Ending the machine that this runs on: by `reboot(2)`, as its reset button does, or in order.
+//! Restarting or powering off the machine that this runs on: at once by `reboot(2)`, like its reset button, or orderly.
 //!
-//! In a container or a node of a lab, which has its own processes, the kernel ends those, and whoever keeps them may start them again.
+//! In a PID namespace, as of a container or a lab's node, the kernel kills the processes of the namespace; its owner may start them again.
 //!
-//! Nothing here is ever to be done to the machine of the control node: every order is told who that is, and refused there.
+//! The machine of the control node must never go down: every command carries the control node's identity and is refused there.
 
 use std::fs;
 use std::path::Path;
@@ -14,130 +14,132 @@ use rustix::system::{RebootCommand, reboot};
 use crate::processes::has_capability;
 use crate::{Result, failed};
 
-/// The number of the capability to restart a machine.
+/// `CAP_SYS_BOOT`.
 const CAP_SYS_BOOT: u32 = 22;
 
-/// The namespace of processes that a machine is started with, as the kernel has numbered it since there are any.
-const INITIAL: &str = "pid:[4026531836]";
+/// The initial PID namespace: the kernel numbers it by a constant (`PROC_PID_INIT_INO`).
+const INITIAL_NAMESPACE: &str = "pid:[4026531836]";
 
-/// Where a node of a lab says that it is one.
-const LAB: &str = "/run/elenchus/lab";
+/// The file that marks a lab's node.
+const LAB_MARKER: &str = "/run/elenchus/lab";
 
-/// How long a machine may take to go down that was asked in order.
-const PATIENCE: Duration = Duration::from_secs(600);
+/// How long an orderly shutdown may take.
+const TIMEOUT: Duration = Duration::from_secs(600);
 
-/// What becomes of the machine.
+/// What happens to the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Way {
-    /// It starts again.
+pub enum Action {
+    /// It reboots.
     Restart,
     /// It stays off.
-    Off,
+    PowerOff,
 }
 
-/// Who keeps these processes: the machine that was started, and the namespace in it.
+/// The machine and the PID namespace of a process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
     /// The boot identifier.
     pub boot_id: String,
-    /// The namespace of processes.
+    /// The PID namespace.
     pub processes: String,
 }
 
 impl Identity {
-    /// That of this process.
+    /// The identity of this process.
     ///
     /// # Errors
-    /// When the kernel does not say it.
+    /// When the kernel does not reveal it.
     pub fn own() -> Result<Identity> {
         let boot_id = fs::read_to_string("/proc/sys/kernel/random/boot_id").map_err(failed("the boot identifier"))?;
-        let processes = fs::read_link("/proc/self/ns/pid").map_err(failed("the namespace of processes"))?;
+        let processes = fs::read_link("/proc/self/ns/pid").map_err(failed("the PID namespace"))?;
         Ok(Identity { boot_id: boot_id.trim().to_owned(), processes: processes.display().to_string() })
     }
 
-    /// Fails where ending this would end the control node.
-    fn keep_from(&self, control: &Identity) -> Result<()> {
+    /// Fails where a shutdown would hit the control node.
+    fn refuse_if_control(&self, control: &Identity) -> Result<()> {
         if control.boot_id.is_empty() || control.processes.is_empty() {
-            return Err("it was not said which machine is the control node, which must not go down".into());
+            return Err("the command does not name the control node, which must not go down".into());
         }
-        if self.boot_id == control.boot_id && (self.processes == control.processes || self.processes == INITIAL) {
+        if self.boot_id == control.boot_id && (self.processes == control.processes || self.processes == INITIAL_NAMESPACE) {
             return Err("this node is the control node's own machine, which must not go down; take it out of the plan's nodes".into());
         }
         Ok(())
     }
 }
 
-/// Fails where the machine cannot be ended, or must not be.
+/// Fails where the machine cannot, or must not, be shut down.
 ///
 /// # Errors
 /// Why not.
 pub fn trial(control: &Identity) -> Result<()> {
-    Identity::own()?.keep_from(control)?;
+    Identity::own()?.refuse_if_control(control)?;
     if !has_capability(CAP_SYS_BOOT)? {
-        return Err("restarting takes the capability CAP_SYS_BOOT, which is not given here".into());
+        return Err("a restart requires the capability CAP_SYS_BOOT, which this user does not have here".into());
     }
     Ok(())
 }
 
-/// Ends the machine, at once and without writing anything to its disks, or in order. Returns only where that fails.
+/// Shuts the machine down: at once and without writing to its disks, or orderly. Returns only on failure.
 ///
 /// # Errors
 /// Why the machine is still up.
-pub fn end(way: Way, is_orderly: bool, control: &Identity) -> Result<()> {
+pub fn shut_down(action: Action, is_orderly: bool, control: &Identity) -> Result<()> {
     trial(control)?;
     if is_orderly {
-        if let Some(program) = own_program(way, &Identity::own()?) {
-            return ask(&program);
+        if let Some(program) = shutdown_program(action, &Identity::own()?) {
+            return run_program(&program);
         }
         rustix::fs::sync();
-    } else if Path::new(LAB).exists() {
-        cut_off();
+    } else if Path::new(LAB_MARKER).exists() {
+        take_links_down();
     }
-    let command = match way {
-        Way::Restart => RebootCommand::Restart,
-        Way::Off => RebootCommand::PowerOff,
+    let command = match action {
+        Action::Restart => RebootCommand::Restart,
+        Action::PowerOff => RebootCommand::PowerOff,
     };
     reboot(command).map_err(failed("reboot(2)"))
 }
 
-/// What ends this machine in order, where it has something that started it: elsewhere such a program would ask somebody else.
-fn own_program(way: Way, own: &Identity) -> Option<Vec<&'static str>> {
-    let name = match way {
-        Way::Restart => "reboot",
-        Way::Off => "poweroff",
+/// The program that shuts this machine down orderly. Only where an init system runs in this very namespace: elsewhere the program would
+/// reach another machine's.
+fn shutdown_program(action: Action, own: &Identity) -> Option<Vec<&'static str>> {
+    let name = match action {
+        Action::Restart => "reboot",
+        Action::PowerOff => "poweroff",
     };
-    if Path::new(LAB).exists() {
+    if Path::new(LAB_MARKER).exists() {
         return None;
     }
     if Path::new("/run/systemd/system").exists() {
         return Some(vec!["systemctl", name]);
     }
-    (own.processes == INITIAL).then(|| vec![name])
+    (own.processes == INITIAL_NAMESPACE).then(|| vec![name])
 }
 
-fn ask(program: &[&str]) -> Result<()> {
+fn run_program(program: &[&str]) -> Result<()> {
     let line = program.join(" ");
     let status = Command::new(program[0]).args(&program[1..]).status().map_err(failed(&line))?;
     if !status.success() {
-        return Err(format!("`{line}` ended with {status}"));
+        return Err(format!("`{line}` failed: {status}"));
     }
-    std::thread::sleep(PATIENCE);
-    Err(format!("`{line}` was asked {PATIENCE:?} ago, and the machine is still up"))
+    std::thread::sleep(TIMEOUT);
+    Err(format!("`{line}` succeeded {TIMEOUT:?} ago, but the machine is still up"))
 }
 
-/// Takes a lab's node off its network: a machine without power says goodbye to nobody, whereas the kernel, when it ends processes, closes their connections in order.
-fn cut_off() {
+/// Takes the links of a lab's node down: a machine that loses power sends no FIN or RST, but the kernel closes the connections of processes
+/// that it kills.
+fn take_links_down() {
     for link in fs::read_dir("/sys/class/net").into_iter().flatten().flatten() {
         let file = link.path().join("flags");
         let flags = fs::read_to_string(&file).ok().and_then(|flags| u32::from_str_radix(flags.trim().trim_start_matches("0x"), 16).ok());
         if let Some(flags) = flags {
-            // Where it is not allowed, the connections are closed.
+            // Without permission the connections are closed orderly.
             let _ = fs::write(&file, format!("{:#x}", flags & !IFF_UP));
         }
     }
 }
 
-/// The flag of a link that is switched on.
+/// The flag of a link that is up.
 const IFF_UP: u32 = 1;
 
 #[cfg(test)]
@@ -149,22 +151,22 @@ mod tests {
     }
 
     #[test]
-    fn the_control_node_is_never_ended() {
+    fn the_control_node_is_refused() {
         let own = Identity::own().unwrap();
-        // Nothing is asked but whether it would be refused.
+        // `trial` does not shut anything down.
         assert!(trial(&own).unwrap_err().contains("control node's own machine"));
-        assert!(own.keep_from(&identity("", "")).is_err());
+        assert!(own.refuse_if_control(&identity("", "")).is_err());
         let lab = identity("a", "pid:[4026532001]");
-        assert_eq!(lab.keep_from(&identity("a", "pid:[4026532000]")), Ok(()), "another node of its lab");
-        assert!(identity("a", INITIAL).keep_from(&identity("a", "pid:[4026532000]")).is_err(), "the lab's machine");
-        assert!(lab.keep_from(&lab).is_err());
-        assert_eq!(identity("b", INITIAL).keep_from(&identity("a", INITIAL)), Ok(()), "another machine");
+        assert_eq!(lab.refuse_if_control(&identity("a", "pid:[4026532000]")), Ok(()), "another node of its lab");
+        assert!(identity("a", INITIAL_NAMESPACE).refuse_if_control(&identity("a", "pid:[4026532000]")).is_err(), "the lab's machine");
+        assert!(lab.refuse_if_control(&lab).is_err());
+        assert_eq!(identity("b", INITIAL_NAMESPACE).refuse_if_control(&identity("a", INITIAL_NAMESPACE)), Ok(()), "another machine");
     }
 
     #[test]
-    fn who_is_started_by_somebody_asks_him() {
-        // In whatever this is run, there is one of two answers for a machine of its own.
-        let program = own_program(Way::Off, &identity("a", INITIAL)).unwrap_or_default();
+    fn a_machine_of_its_own_is_shut_down_by_its_init() {
+        // The result depends on the machine that runs this test: a lab or container has no such program.
+        let program = shutdown_program(Action::PowerOff, &identity("a", INITIAL_NAMESPACE)).unwrap_or_default();
         assert!(program.is_empty() || program.last() == Some(&"poweroff"), "{program:?}");
     }
 }

@@ -1,13 +1,14 @@
-//! Between clients and a server: a TCP proxy on the server's node, which loses replies, cuts, stalls, delays, replays and alters.
+//! A TCP proxy on the server's node that loses, cuts, stalls, delays, replays and alters messages between clients and the server.
 //!
-//! The firewall sends new connections to it rather than to the server; it asks the kernel whom they were meant for, and connects there itself. It knows no protocol but
-//! where values are altered: a message is what one side says until the other speaks, a reply the message of the server that follows one of the client.
+//! The firewall redirects new connections to the proxy, which asks the kernel for the original destination and connects to it. Only
+//! alterations depend on the protocol: otherwise a message is what one side sends until the other one does, and a reply is a message of the
+//! server that follows one of the client.
 
 mod alter;
 mod connection;
+mod policy;
 mod settings;
 mod socket;
-mod talk;
 
 use std::net::{Ipv4Addr, Ipv6Addr, TcpListener};
 use std::sync::Arc;
@@ -16,15 +17,15 @@ use std::time::Duration;
 pub use settings::{Alter, Cut, End, Protocol, Settings, Side};
 
 use crate::{Result, failed};
-use talk::Talk;
+use policy::Policy;
 
-/// How long it waits when it can take no more connections.
+/// The pause after a failed `accept`.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Stands between clients and servers until it is killed; clients come to this port. The seed decides what is left to chance.
+/// Proxies connections that arrive at `port` until the process is killed. The seed decides every random choice.
 ///
 /// # Errors
-/// When the port is somebody else's.
+/// When the port is in use.
 pub fn run(port: u16, settings: &Settings, seed: u64) -> Result<()> {
     let listener = listen(port)?;
     let settings = Arc::new(settings.clone());
@@ -34,10 +35,10 @@ pub fn run(port: u16, settings: &Settings, seed: u64) -> Result<()> {
             std::thread::sleep(PAUSE);
             continue;
         };
-        // Each connection has its own chance, whatever the others do meanwhile.
-        let talk = Talk::new(Arc::clone(&settings), random.fork());
-        // Whom nobody can serve is closed.
-        let _ = connection::small_thread(move || connection::serve(client, port, talk));
+        // Each connection has its own random numbers, so that connections do not affect each other.
+        let policy = Policy::new(Arc::clone(&settings), random.fork());
+        // Without a thread the connection is closed.
+        let _ = connection::small_thread(move || connection::serve(client, port, policy));
     }
 }
 
@@ -51,5 +52,5 @@ pub fn trial() -> Result<()> {
 
 fn listen(port: u16) -> Result<TcpListener> {
     let listener = TcpListener::bind((Ipv6Addr::UNSPECIFIED, port)).or_else(|_| TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)));
-    listener.map_err(failed(format!("port {port}, to which connections are to come")))
+    listener.map_err(failed(format!("listening on port {port}")))
 }

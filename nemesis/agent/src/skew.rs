@@ -1,4 +1,4 @@
-//! What a clock shows that is wrong: a function of the true time.
+//! The time that a changed clock shows: a function of the true time.
 
 /// Nanoseconds in a second.
 pub const SECOND: i64 = 1_000_000_000;
@@ -6,37 +6,37 @@ pub const SECOND: i64 = 1_000_000_000;
 /// The binary point of [`Skew::gain`]: it counts in units of 2⁻³².
 pub const GAIN_ONE: i64 = 1 << 32;
 
-/// A wrong clock. All times are nanoseconds since 1970; what it shows is
-/// `true + ahead + gain · (true − since)`, and to that `swing` in every second period, and `step` from a moment on.
+/// A changed clock. All times are nanoseconds since 1970. It shows `true + ahead + gain · (true − since)`, plus `swing` in every second
+/// period, plus `step` from `step_at` on.
 ///
-/// It is written into processes as it stands here, word by word: the fields' order is known to the code there.
+/// It is written into processes as it is, word by word: the assembly code there depends on the order of the fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
 pub struct Skew {
-    /// The true time at which it began to be wrong.
+    /// The true time of the change.
     pub since: i64,
-    /// By how much it is ahead from the beginning.
+    /// The offset from the start.
     pub ahead: i64,
-    /// What it gains in a true nanosecond, in units of 2⁻³².
+    /// The nanoseconds gained in a true nanosecond, in units of 2⁻³².
     pub gain: i64,
-    /// The length of a period, 0 when there are none.
+    /// The length of a period; 0 for none.
     pub period: i64,
-    /// By how much it is ahead, besides, in the second, fourth, … period.
+    /// The additional offset in the second, fourth, … period.
     pub swing: i64,
     /// The true time of its step.
     pub step_at: i64,
-    /// By how much it is ahead, besides, from its step on.
+    /// The additional offset from `step_at` on.
     pub step: i64,
 }
 
-/// How many words a [`Skew`] is.
+/// The number of words of a [`Skew`].
 pub const WORDS: usize = 7;
 
 impl Skew {
-    /// A clock that is right.
+    /// An unchanged clock.
     pub const NONE: Skew = Skew { since: 0, ahead: 0, gain: 0, period: 0, swing: 0, step_at: i64::MAX, step: 0 };
 
-    /// What it shows at this true time. Wraps around as the code in the processes does, three centuries from 1970.
+    /// The time that it shows at this true time. Wraps around three centuries from 1970, as the code in the processes does.
     pub fn shown(&self, real: i64) -> i64 {
         let since = real.wrapping_sub(self.since);
         let gained = ((i128::from(since) * i128::from(self.gain)) >> 32) as i64;
@@ -50,7 +50,7 @@ impl Skew {
         shown
     }
 
-    /// Whether a clock that was asked between these true times may have shown this.
+    /// Whether a clock that was read between these true times can have shown this.
     pub fn may_show(&self, shown: i64, from: i64, to: i64) -> bool {
         let elapsed = to.saturating_sub(from);
         let gained = (i128::from(elapsed) * i128::from(self.gain).abs()) >> 32;
@@ -58,7 +58,7 @@ impl Skew {
         [from, to].iter().any(|&real| (i128::from(shown) - i128::from(self.shown(real))).abs() <= slack)
     }
 
-    /// Its words, in the fields' order.
+    /// Its words, in the order of the fields.
     pub fn words(&self) -> [i64; WORDS] {
         [self.since, self.ahead, self.gain, self.period, self.swing, self.step_at, self.step]
     }
@@ -68,12 +68,12 @@ impl Skew {
         Skew { since, ahead, gain, period, swing, step_at, step }
     }
 
-    /// As a line of a file: its words, in decimal.
+    /// Its words in decimal, as a line of a file.
     pub fn line(&self) -> String {
         self.words().map(|word| word.to_string()).join(" ")
     }
 
-    /// From a line of a file, if it is one.
+    /// Parses a line of a file.
     pub fn of_line(line: &str) -> Option<Skew> {
         let words: Vec<i64> = line.split_whitespace().map(|word| word.parse().ok()).collect::<Option<_>>()?;
         words.try_into().ok().map(Skew::of_words)
@@ -87,7 +87,7 @@ mod tests {
     const NOW: i64 = 1_800_000_000 * SECOND;
 
     #[test]
-    fn it_is_ahead_gains_swings_and_steps() {
+    fn offset_gain_swing_and_step_add_up() {
         let from_now = Skew { since: NOW, ..Skew::NONE };
         assert_eq!(Skew { ahead: -5, ..from_now }.shown(NOW), NOW - 5);
         assert_eq!(Skew { gain: GAIN_ONE / 2, ..from_now }.shown(NOW + 10), NOW + 15);
@@ -100,16 +100,16 @@ mod tests {
     }
 
     #[test]
-    fn what_it_may_show_is_near_what_it_shows() {
+    fn a_reading_between_two_times_is_accepted() {
         let skew = Skew { since: NOW, ahead: 50 * SECOND, gain: GAIN_ONE, ..Skew::NONE };
         assert!(skew.may_show(skew.shown(NOW + 500), NOW, NOW + 1000));
-        assert!(!skew.may_show(NOW + 500, NOW, NOW + 1000), "the true time is not it");
+        assert!(!skew.may_show(NOW + 500, NOW, NOW + 1000), "the true time is not accepted");
     }
 
     proptest::proptest! {
-        /// Whatever is in a file or in a process' memory, nothing overflows.
+        /// No words from a file or the memory of a process overflow.
         #[test]
-        fn any_words_are_a_clock(words: [i64; WORDS], real: i64, later in 0..SECOND) {
+        fn any_words_are_a_skew(words: [i64; WORDS], real: i64, later in 0..SECOND) {
             let skew = Skew::of_words(words);
             proptest::prop_assert_eq!(Skew::of_line(&skew.line()), Some(skew));
             proptest::prop_assert!(skew.may_show(skew.shown(real), real, real.saturating_add(later)));
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_holds_it_whole() {
+    fn skews_round_trip_through_lines() {
         let skew = Skew { since: 1, ahead: -2, gain: 3, period: 4, swing: -5, step_at: 6, step: 7 };
         assert_eq!(Skew::of_line(&skew.line()), Some(skew));
         assert_eq!(Skew::of_line("1 2 3"), None);

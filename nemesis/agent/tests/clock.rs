@@ -1,4 +1,4 @@
-//! Clocks of real processes: busy ones with many threads, their children, and programs of other makers.
+//! The clocks of real processes: busy ones with many threads, forked children, and Python.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
@@ -10,41 +10,41 @@ use elenchus_agent::change::Change;
 use elenchus_agent::clock::Clocks;
 use elenchus_agent::skew::SECOND;
 
-/// Whether this processor is known.
+/// Whether this processor is supported.
 const HAS_CLOCKS: bool = cfg!(any(target_arch = "x86_64", target_arch = "aarch64"));
 
 fn now() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos() as i64
 }
 
-/// A process that says what time it is when it is asked.
-struct Teller {
+/// A process that prints the time on request.
+struct TimeServer {
     child: Child,
-    said: BufReader<ChildStdout>,
+    output: BufReader<ChildStdout>,
 }
 
-impl Teller {
-    fn new(mut command: Command) -> Teller {
+impl TimeServer {
+    fn new(mut command: Command) -> TimeServer {
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-        let said = BufReader::new(child.stdout.take().unwrap());
-        let mut teller = Teller { child, said };
-        teller.ask("");
-        teller
+        let output = BufReader::new(child.stdout.take().unwrap());
+        let mut server = TimeServer { child, output };
+        server.ask("");
+        server
     }
 
     /// This test program, as `child_of_the_tests`.
-    fn busy() -> Teller {
+    fn busy() -> TimeServer {
         let mut command = Command::new(std::env::current_exe().unwrap());
         command.args(["--exact", "child_of_the_tests", "--ignored", "--nocapture"]);
-        Teller::new(command)
+        TimeServer::new(command)
     }
 
-    fn python() -> Option<Teller> {
+    fn python() -> Option<TimeServer> {
         let script = "import sys, time\nfor line in sys.stdin:\n print('time=%d' % time.time_ns(), flush=True)\n";
         let mut command = Command::new("python3");
         command.args(["-c", script]);
         match Command::new("python3").arg("--version").output() {
-            Ok(_) => Some(Teller::new(command)),
+            Ok(_) => Some(TimeServer::new(command)),
             Err(_) => {
                 println!("skipped: python3 is not installed");
                 None
@@ -56,19 +56,18 @@ impl Teller {
         writeln!(self.child.stdin.as_mut().unwrap(), "{what}").unwrap();
         loop {
             let mut line = String::new();
-            assert!(self.said.read_line(&mut line).unwrap() > 0, "it has ended");
-            // The test harness in the child says things of its own before.
+            assert!(self.output.read_line(&mut line).unwrap() > 0, "it has exited");
+            // The test harness in the child prints lines of its own.
             if let Some((_, time)) = line.trim_end().rsplit_once("time=") {
                 return time.parse().unwrap();
             }
         }
     }
 
-    /// By how much its clock is ahead.
+    /// The offset of its clock.
     fn ahead(&mut self) -> i64 {
         let before = now();
         let shown = self.ask("");
-        // It was asked before and answered after.
         shown - (before + now()) / 2
     }
 
@@ -77,16 +76,16 @@ impl Teller {
     }
 }
 
-impl Drop for Teller {
+impl Drop for TimeServer {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// What [`Teller::busy`] runs: tells the time by each way there is, while other threads ask for it all the time, and one is given signals.
+/// What [`TimeServer::busy`] runs: prints the time while other threads read the clock in a loop.
 #[test]
-#[ignore = "it is a child of the other tests"]
+#[ignore = "it is run by the other tests"]
 fn child_of_the_tests() {
     for _ in 0..2 {
         std::thread::spawn(|| {
@@ -102,16 +101,15 @@ fn child_of_the_tests() {
     }
     for line in std::io::stdin().lines() {
         match line.unwrap().as_str() {
-            // By a child that is made by fork, and by one that becomes another program.
             "fork" => println!("time={}", forked()),
             _ => println!("time={}", now()),
         }
     }
 }
 
-/// The time as a shell's own child without `exec` tells it.
+/// The time that a forked child without `exec` reads.
 fn forked() -> i64 {
-    // SAFETY: the child does nothing but ask for the time, write it to a pipe and end.
+    // SAFETY: the child only makes async-signal-safe calls before it exits.
     #[allow(unsafe_code)]
     unsafe {
         let mut ends = [0; 2];
@@ -133,7 +131,7 @@ fn forked() -> i64 {
     }
 }
 
-/// Where the injections of a test are, and nobody else's.
+/// The injections of one test.
 struct Scene {
     clocks: Clocks,
     _folder: tempfile::TempDir,
@@ -141,14 +139,14 @@ struct Scene {
 
 fn scene() -> Option<Scene> {
     if !HAS_CLOCKS {
-        println!("skipped: the clocks of processes are set wrong on x86-64 and AArch64 only");
+        println!("skipped: the clocks of processes can be changed on x86-64 and AArch64 only");
         return None;
     }
     let folder = tempfile::tempdir().unwrap();
     Some(Scene { clocks: Clocks::in_folder(folder.path()), _folder: folder })
 }
 
-/// A script that says who the system's processes are.
+/// A script that prints the PIDs of the system's processes.
 fn members(pids: &[u32]) -> String {
     pids.iter().map(|pid| format!("echo {pid} S\n")).collect()
 }
@@ -166,35 +164,35 @@ fn vdso(pid: u32) -> Vec<u8> {
 }
 
 fn near(is: i64, expected: i64) {
-    // Machines that run tests are slow; the changes are much larger than that.
-    assert!((is - expected).abs() < 5 * SECOND, "{is} ns ahead, not {expected}");
+    // Test machines can be slow; all changes are much larger than this tolerance.
+    assert!((is - expected).abs() < 5 * SECOND, "{is} ns ahead, expected {expected}");
 }
 
 #[test]
-fn a_busy_program_and_its_children_are_struck_and_healed() {
+fn a_busy_program_and_its_children_are_patched_and_restored() {
     let Some(scene) = scene() else { return };
-    let mut teller = Teller::busy();
-    let whole = vdso(teller.pid());
+    let mut server = TimeServer::busy();
+    let original = vdso(server.pid());
     for (round, hours) in [(1, 24), (2, -24), (3, 24 * 365)] {
         let by = hours * 3600 * SECOND;
-        let struck = scene.clocks.begin(round, &members(&[teller.pid()]), Change::Bump(by)).unwrap();
-        assert_eq!(struck, [teller.pid() as i32]);
+        let patched = scene.clocks.begin(round, &members(&[server.pid()]), Change::Bump(by)).unwrap();
+        assert_eq!(patched, [server.pid() as i32]);
         scene.clocks.verify(round).unwrap();
-        assert_ne!(vdso(teller.pid()), whole);
-        near(teller.ahead(), by);
-        near(teller.ask("fork") - now(), by);
+        assert_ne!(vdso(server.pid()), original);
+        near(server.ahead(), by);
+        near(server.ask("fork") - now(), by);
         let readings = scene.clocks.readings().unwrap();
-        assert!(readings.contains(&(teller.pid() as i32, by)), "{readings:?}");
+        assert!(readings.contains(&(server.pid() as i32, by)), "{readings:?}");
         assert!(scene.clocks.verify_ended(round).is_err());
         scene.clocks.end(round).unwrap();
         scene.clocks.verify_ended(round).unwrap();
         assert!(scene.clocks.verify(round).is_err());
-        assert_eq!(vdso(teller.pid()), whole, "byte for byte");
-        near(teller.ahead(), 0);
+        assert_eq!(vdso(server.pid()), original, "every byte is restored");
+        near(server.ahead(), 0);
     }
 }
 
-/// A cgroup of version 2 of its own; what is in it can be frozen.
+/// A new cgroup (version 2), whose processes can be frozen.
 struct Cgroup(PathBuf);
 
 impl Cgroup {
@@ -205,15 +203,15 @@ impl Cgroup {
         match made.filter(|path| std::fs::create_dir(path).is_ok()) {
             Some(path) => Some(Cgroup(path)),
             None => {
-                println!("skipped: there is no cgroup file system of version 2 that may be changed");
+                println!("skipped: no writable cgroup file system of version 2 (run as root)");
                 None
             }
         }
     }
 
-    fn freeze(&self, is: bool) {
-        self.write("cgroup.freeze", &u8::from(is).to_string());
-        while !std::fs::read_to_string(self.0.join("cgroup.events")).unwrap().contains(&format!("frozen {}", u8::from(is))) {
+    fn freeze(&self, is_frozen: bool) {
+        self.write("cgroup.freeze", &u8::from(is_frozen).to_string());
+        while !std::fs::read_to_string(self.0.join("cgroup.events")).unwrap().contains(&format!("frozen {}", u8::from(is_frozen))) {
             std::thread::yield_now();
         }
     }
@@ -225,125 +223,124 @@ impl Cgroup {
 
 impl Drop for Cgroup {
     fn drop(&mut self) {
-        // Whoever was in it has ended.
         let _ = std::fs::remove_dir(&self.0);
     }
 }
 
 #[test]
-fn a_frozen_process_survives_that_it_cannot_be_struck_or_healed() {
+fn a_frozen_process_is_refused_and_survives() {
     let (Some(scene), Some(cgroup)) = (scene(), Cgroup::new()) else { return };
-    let mut teller = Teller::busy();
-    let (whole, pid) = (vdso(teller.pid()), teller.pid());
+    let mut server = TimeServer::busy();
+    let (original, pid) = (vdso(server.pid()), server.pid());
     cgroup.write("cgroup.procs", &pid.to_string());
     cgroup.freeze(true);
     let refused = scene.clocks.begin(1, &members(&[pid]), Change::Bump(3600 * SECOND)).unwrap_err();
     assert!(refused.contains("frozen"), "{refused}");
     cgroup.freeze(false);
-    near(teller.ahead(), 0);
-    // Only a thread that is in what is to be changed must run to get out of it.
+    near(server.ahead(), 0);
+    // Restoring fails only if a thread was frozen inside the code to be restored.
     let was_refused = (0..100).any(|_| {
         scene.clocks.begin(2, &members(&[pid]), Change::Bump(3600 * SECOND)).unwrap();
-        near(teller.ahead(), 3600 * SECOND);
+        near(server.ahead(), 3600 * SECOND);
         cgroup.freeze(true);
         let refused = scene.clocks.end(2).is_err();
         cgroup.freeze(false);
-        near(teller.ahead(), if refused { 3600 * SECOND } else { 0 });
+        near(server.ahead(), if refused { 3600 * SECOND } else { 0 });
         refused
     });
-    assert!(was_refused, "it was never frozen where it matters");
+    assert!(was_refused, "no thread was ever frozen in the patched code");
     scene.clocks.end(2).unwrap();
     scene.clocks.end(1).unwrap();
-    assert_eq!(vdso(pid), whole);
-    near(teller.ahead(), 0);
-    drop(teller);
+    assert_eq!(vdso(pid), original);
+    near(server.ahead(), 0);
+    drop(server);
 }
 
 #[test]
-fn many_times_over_does_no_harm() {
+fn repeated_injections_reuse_the_mapped_code() {
     let Some(scene) = scene() else { return };
-    let mut teller = Teller::busy();
-    let mapped = |teller: &Teller| std::fs::read_to_string(format!("/proc/{}/maps", teller.pid())).unwrap().lines().count();
-    scene.clocks.begin(1, &members(&[teller.pid()]), Change::Freeze).unwrap();
+    let mut server = TimeServer::busy();
+    let mapped = |server: &TimeServer| std::fs::read_to_string(format!("/proc/{}/maps", server.pid())).unwrap().lines().count();
+    scene.clocks.begin(1, &members(&[server.pid()]), Change::Freeze).unwrap();
     scene.clocks.end(1).unwrap();
-    let before = mapped(&teller);
+    let before = mapped(&server);
     for round in 0..20 {
-        scene.clocks.begin(round, &members(&[teller.pid()]), Change::Bump(86400 * SECOND)).unwrap();
+        scene.clocks.begin(round, &members(&[server.pid()]), Change::Bump(86400 * SECOND)).unwrap();
         scene.clocks.end(round).unwrap();
     }
-    near(teller.ahead(), 0);
-    // What its own threads map comes and goes; what is ours is used again.
-    assert!(mapped(&teller) < before + 50, "{before} maps became {}", mapped(&teller));
+    near(server.ahead(), 0);
+    // The process' threads add and remove mappings; the page of our code is reused.
+    assert!(mapped(&server) < before + 50, "{before} mappings became {}", mapped(&server));
 }
 
 #[test]
-fn every_change_shows() {
+fn every_change_is_visible() {
     let Some(scene) = scene() else { return };
-    let Some(mut teller) = Teller::python() else { return };
-    let mut during = |change: Change, look: &mut dyn FnMut(&mut Teller)| {
-        scene.clocks.begin(1, &members(&[teller.pid()]), change).unwrap();
+    let Some(mut server) = TimeServer::python() else { return };
+    let mut during = |change: Change, inspect: &mut dyn FnMut(&mut TimeServer)| {
+        scene.clocks.begin(1, &members(&[server.pid()]), change).unwrap();
         scene.clocks.verify(1).unwrap();
-        look(&mut teller);
+        inspect(&mut server);
         scene.clocks.end(1).unwrap();
-        near(teller.ahead(), 0);
+        near(server.ahead(), 0);
     };
-    during(Change::Freeze, &mut |teller| {
-        let first = teller.ask("");
+    during(Change::Freeze, &mut |server| {
+        let first = server.ask("");
         std::thread::sleep(Duration::from_millis(20));
-        assert_eq!(teller.ask(""), first);
+        assert_eq!(server.ask(""), first);
     });
-    during(Change::Drift(1000.0), &mut |teller| {
-        let (began, first) = (Instant::now(), teller.ask(""));
+    during(Change::Drift(1000.0), &mut |server| {
+        let (began, first) = (Instant::now(), server.ask(""));
         std::thread::sleep(Duration::from_millis(100));
-        let gained = teller.ask("") - first;
+        let gained = server.ask("") - first;
         assert!(gained > 100 * SECOND && i128::from(gained) < 1002 * i128::try_from(began.elapsed().as_nanos()).unwrap(), "{gained}");
     });
-    during(Change::Jump(946_684_800 * SECOND), &mut |teller| near(teller.ask(""), 946_684_800 * SECOND));
-    during(Change::Strobe { by: 86400 * SECOND, every: 3_000_000 }, &mut |teller| {
+    during(Change::Jump(946_684_800 * SECOND), &mut |server| near(server.ask(""), 946_684_800 * SECOND));
+    during(Change::Strobe { by: 86400 * SECOND, every: 3_000_000 }, &mut |server| {
         // Over some dozens of steps, however fast it answers.
         let ask = |_| {
             std::thread::sleep(Duration::from_micros(500));
-            teller.ahead()
+            server.ahead()
         };
         let ahead: Vec<i64> = (0..200).map(ask).collect();
         let far = ahead.iter().filter(|&&ahead| ahead > 43200 * SECOND).count();
         assert!(far > 10 && far < 190, "{far} of 200");
         ahead.into_iter().for_each(|ahead| near(ahead, if ahead > 43200 * SECOND { 86400 * SECOND } else { 0 }));
     });
-    during(Change::Leap { inserted: true }, &mut |teller| {
+    during(Change::Leap { inserted: true }, &mut |server| {
         let began = Instant::now();
-        while teller.ask("") / SECOND % 86400 > 43200 {
-            assert!(began.elapsed() < Duration::from_secs(60), "the new day never begins");
+        while server.ask("") / SECOND % 86400 > 43200 {
+            assert!(began.elapsed() < Duration::from_secs(60), "midnight was never reached");
             std::thread::sleep(Duration::from_millis(20));
         }
-        // It has stepped, and is asked once more.
+        // Verification must accept the clock after the step too.
         scene.clocks.verify(1).unwrap();
     });
 }
 
 #[test]
-fn who_comes_later_is_struck_too() {
+fn a_process_started_later_is_patched_too() {
     let Some(scene) = scene() else { return };
-    let mut first = Teller::busy();
+    let mut first = TimeServer::busy();
     let list = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(list.path(), first.pid().to_string()).unwrap();
     let script = format!("for pid in $(cat {}); do echo $pid S; done", list.path().display());
     scene.clocks.begin(7, &script, Change::Bump(3600 * SECOND)).unwrap();
     std::thread::scope(|scope| {
         let clocks = scene.clocks.clone();
-        // A keeper that strikes by itself, as none of these waits in the kernel.
+        // This keeper patches in its own process, which is safe as no thread is in an uninterruptible wait.
         let keeping = scope.spawn(move || {
-            let striker = clocks.clone();
+            let patcher = clocks.clone();
             clocks.keep(7, || {
-                striker.strike(7).unwrap();
+                patcher.apply(7).unwrap();
                 Command::new("true")
             })
         });
-        let mut second = Teller::busy();
+        let mut second = TimeServer::busy();
         std::fs::write(list.path(), format!("{} {}", first.pid(), second.pid())).unwrap();
         let began = Instant::now();
         while second.ahead() < 1800 * SECOND {
-            assert!(began.elapsed() < Duration::from_secs(30), "it was never struck");
+            assert!(began.elapsed() < Duration::from_secs(30), "it was never patched");
             std::thread::sleep(Duration::from_millis(20));
         }
         scene.clocks.end(7).unwrap();
@@ -354,45 +351,45 @@ fn who_comes_later_is_struck_too() {
 }
 
 #[test]
-fn the_stopped_are_struck_and_stay_stopped() {
+fn stopped_processes_are_patched_and_stay_stopped() {
     let Some(scene) = scene() else { return };
-    let mut teller = Teller::busy();
-    let signal = |signal: &str| assert!(Command::new("kill").args([signal, &teller.pid().to_string()]).status().unwrap().success());
-    let state = || std::fs::read_to_string(format!("/proc/{}/stat", teller.pid())).unwrap().rsplit_once(") ").unwrap().1[..1].to_owned();
+    let mut server = TimeServer::busy();
+    let signal = |signal: &str| assert!(Command::new("kill").args([signal, &server.pid().to_string()]).status().unwrap().success());
+    let state = || std::fs::read_to_string(format!("/proc/{}/stat", server.pid())).unwrap().rsplit_once(") ").unwrap().1[..1].to_owned();
     let await_state = |expected: &str| {
         let began = Instant::now();
         while state() != expected {
-            assert!(began.elapsed() < Duration::from_secs(10), "it is {}", state());
+            assert!(began.elapsed() < Duration::from_secs(10), "its state is {}", state());
         }
     };
     signal("-STOP");
     await_state("T");
-    scene.clocks.begin(1, &members(&[teller.pid()]), Change::Bump(3600 * SECOND)).unwrap();
+    scene.clocks.begin(1, &members(&[server.pid()]), Change::Bump(3600 * SECOND)).unwrap();
     scene.clocks.verify(1).unwrap();
     await_state("T");
     signal("-CONT");
-    near(teller.ahead(), 3600 * SECOND);
+    near(server.ahead(), 3600 * SECOND);
     scene.clocks.end(1).unwrap();
-    near(teller.ahead(), 0);
+    near(server.ahead(), 0);
 }
 
 #[test]
-fn nobody_is_missed() {
+fn missing_processes_are_tolerated() {
     let Some(scene) = scene() else { return };
     let gone = {
-        let teller = Teller::busy();
-        teller.pid()
+        let server = TimeServer::busy();
+        server.pid()
     };
     assert_eq!(scene.clocks.begin(1, &members(&[]), Change::Freeze), Ok(Vec::new()));
-    assert!(scene.clocks.verify(1).unwrap_err().contains("does not run"));
+    assert!(scene.clocks.verify(1).unwrap_err().contains("no process of the system is running"));
     scene.clocks.begin(1, &members(&[gone]), Change::Freeze).unwrap();
     scene.clocks.end(1).unwrap();
     scene.clocks.end(1).unwrap();
-    assert_eq!(scene.clocks.strike(1), Ok(Vec::new()), "nobody is struck after the end");
+    assert_eq!(scene.clocks.apply(1), Ok(Vec::new()), "no process is patched after the end");
 }
 
 #[test]
-fn a_trial_tells_whether_it_works_here() {
+fn the_trial_succeeds_on_supported_processors() {
     let tried = Command::new(Path::new(env!("CARGO_BIN_EXE_elenchus-agent"))).args(["clock", "trial"]).output().unwrap();
     let said = String::from_utf8_lossy(&tried.stderr);
     assert_eq!(tried.status.success(), HAS_CLOCKS, "{said}");

@@ -1,4 +1,4 @@
-//! Random operations on a volume, and a power failure: what is left is what the rules allow, as a model that shares no code with it has them.
+//! Random operations on a volume followed by a power failure: the result must be one that an independent model of the durability rules allows.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
@@ -13,14 +13,14 @@ use rustix::fs::RenameFlags;
 const DIRECTORIES: [&str; 3] = ["", "d", "e"];
 const NAMES: [&str; 3] = ["a", "b", "c"];
 
-/// A name, by the numbers of its directory and itself.
+/// A name: the index of its directory and its own index.
 type Place = (usize, usize);
 
 #[derive(Clone, Debug)]
 enum Op {
     Create(Place),
     Write(Place, u64, usize, u8),
-    Cut(Place, u64),
+    Truncate(Place, u64),
     Sync(Place),
     SyncDirectory(usize),
     Rename(Place, Place),
@@ -37,7 +37,7 @@ fn op() -> impl Strategy<Value = Op> {
     prop_oneof![
         4 => place().prop_map(Op::Create),
         6 => (place(), 0..20_000_u64, 1..9000_usize, 1..=255_u8).prop_map(|(place, at, length, byte)| Op::Write(place, at, length, byte)),
-        2 => (place(), 0..20_000_u64).prop_map(|(place, length)| Op::Cut(place, length)),
+        2 => (place(), 0..20_000_u64).prop_map(|(place, length)| Op::Truncate(place, length)),
         3 => place().prop_map(Op::Sync),
         1 => (0..DIRECTORIES.len()).prop_map(Op::SyncDirectory),
         4 => (place(), place()).prop_map(|(from, to)| Op::Rename(from, to)),
@@ -50,10 +50,10 @@ fn op() -> impl Strategy<Value = Op> {
     ]
 }
 
-/// Files and directories have numbers, which they keep.
+/// The number of the file or directory that each name refers to.
 type Names = BTreeMap<Place, usize>;
 
-/// What the rules allow, told by whole states: every state of the names so far, and two contents of each file.
+/// The durability rules over whole states: every state of the names so far, and the present and durable contents of each file.
 #[derive(Default)]
 struct Model {
     states: Vec<(Names, BTreeMap<usize, u32>)>,
@@ -67,7 +67,7 @@ struct Model {
 
 impl Model {
     fn new() -> Model {
-        // The three directories that names are in are the first to have numbers.
+        // The three initial directories have the first numbers.
         Model { states: vec![Default::default()], next: DIRECTORIES.len(), ..Model::default() }
     }
 
@@ -83,11 +83,11 @@ impl Model {
         self.at(place).filter(|number| !self.directories.contains(number))
     }
 
-    fn change(&mut self, concerned: &[usize], change: impl FnOnce(&mut Names, &mut BTreeMap<usize, u32>)) {
+    fn change(&mut self, involved: &[usize], change: impl FnOnce(&mut Names, &mut BTreeMap<usize, u32>)) {
         let mut next = self.states.last().unwrap().clone();
         change(&mut next.0, &mut next.1);
         self.states.push(next);
-        for &number in concerned {
+        for &number in involved {
             self.touched.insert(number, self.states.len() - 1);
         }
     }
@@ -100,7 +100,7 @@ impl Model {
     }
 }
 
-/// The volume, and how to find what the model names.
+/// The volume under test and its initial directories.
 struct Real {
     volume: Volume,
     directories: Vec<Arc<Inode>>,
@@ -130,7 +130,7 @@ impl Real {
     }
 }
 
-/// Does an operation to both, and compares what they say of it.
+/// Applies an operation to both and compares whether it succeeds.
 fn step(op: &Op, real: &Real, model: &mut Model) {
     let volume = &real.volume;
     let open = |inode: &Arc<Inode>| inode.open(true).unwrap();
@@ -159,7 +159,7 @@ fn step(op: &Op, real: &Real, model: &mut Model) {
             bytes.resize(bytes.len().max(end), 0);
             bytes[*at as usize..end].fill(*byte);
         }
-        Op::Cut(place, length) => {
+        Op::Truncate(place, length) => {
             let Some(number) = model.file(*place) else { return };
             let inode = real.find(*place);
             volume.set_length(&inode, &open(&inode), *length).unwrap();
@@ -182,8 +182,8 @@ fn step(op: &Op, real: &Real, model: &mut Model) {
             let may = what.is_some_and(|what| there.is_none_or(|there| kinds(&what) == kinds(&there)));
             assert_eq!(done.is_ok(), may, "{op:?}: {done:?}");
             let Some(what) = what.filter(|&what| may && there != Some(what)) else { return };
-            let concerned: Vec<usize> = [from.0, to.0, what].into_iter().chain(there).collect();
-            model.change(&concerned, |names, _| {
+            let involved: Vec<usize> = [from.0, to.0, what].into_iter().chain(there).collect();
+            model.change(&involved, |names, _| {
                 names.remove(from);
                 names.insert(*to, what);
             });
@@ -252,7 +252,7 @@ fn step(op: &Op, real: &Real, model: &mut Model) {
     }
 }
 
-/// What is in the directory below: of each name its identity there, its mode, and its contents, which directories do not have.
+/// The contents of the directory below: the inode number, the mode and, for files, the contents of each name.
 type Found = BTreeMap<Place, (u64, u32, Option<Vec<u8>>)>;
 
 fn found(path: &Path) -> Found {
@@ -262,7 +262,7 @@ fn found(path: &Path) -> Found {
             let entry = entry.unwrap();
             let name = entry.file_name().into_string().unwrap();
             let Some(number) = NAMES.iter().position(|known| *known == name) else {
-                assert!(at == 0 && (DIRECTORIES.contains(&name.as_str()) || name == ".elenchus-disk"), "{name} is left over");
+                assert!(at == 0 && (DIRECTORIES.contains(&name.as_str()) || name == ".elenchus-disk"), "{name} is left behind");
                 continue;
             };
             let stat = entry.metadata().unwrap();
@@ -273,7 +273,7 @@ fn found(path: &Path) -> Found {
     found
 }
 
-/// Whether these names are the model's: the same, with the same modes, and what is one there is one here.
+/// Whether names, modes and hard links match the model's.
 fn has_names(found: &Found, (names, modes): &(Names, BTreeMap<usize, u32>)) -> bool {
     let pairs: BTreeSet<(usize, u64)> = names.iter().filter_map(|(place, number)| Some((*number, found.get(place)?.0))).collect();
     let (numbers, inodes): (BTreeSet<usize>, BTreeSet<u64>) = pairs.iter().copied().unzip();
@@ -283,7 +283,7 @@ fn has_names(found: &Found, (names, modes): &(Names, BTreeMap<usize, u32>)) -> b
         && names.iter().all(|(place, number)| found[place].1 == modes[number])
 }
 
-/// What is there after some operations, and after a failure of the power.
+/// Executes operations and a power failure; returns the model and what was found before and after the failure.
 fn run(ops: &[Op], seed: u64, torn: Option<u64>) -> (Model, Found, Found) {
     let folder = tempfile::tempdir().unwrap();
     let real = Real::new(folder.path());
@@ -294,7 +294,11 @@ fn run(ops: &[Op], seed: u64, torn: Option<u64>) -> (Model, Found, Found) {
     let before = found(folder.path());
     real.volume.fail(seed, torn).1.unwrap();
     let after = found(folder.path());
-    assert_eq!(std::fs::read_dir(folder.path().join(".elenchus-disk")).unwrap().count(), 0, "nothing is left of what was removed");
+    assert_eq!(
+        std::fs::read_dir(folder.path().join(".elenchus-disk")).unwrap().count(),
+        0,
+        "removed files are left in the hidden directory"
+    );
     real.volume.end();
     assert!(!folder.path().join(".elenchus-disk").exists());
     (model, before, after)
@@ -304,7 +308,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn what_was_synced_is_there_and_nothing_else(ops in proptest::collection::vec(op(), 0..60)) {
+    fn exactly_what_was_synced_survives(ops in proptest::collection::vec(op(), 0..60)) {
         let (model, before, after) = run(&ops, 1, None);
         prop_assert!(has_names(&before, model.states.last().unwrap()));
         for (place, number) in model.names() {
@@ -318,27 +322,27 @@ proptest! {
     }
 
     #[test]
-    fn torn_writes_are_of_old_and_new_sectors(ops in proptest::collection::vec(op(), 0..60), seed: u64, large: bool) {
+    fn torn_writes_consist_of_old_and_new_sectors(ops in proptest::collection::vec(op(), 0..60), seed: u64, large: bool) {
         let sector = if large { 4096 } else { 512 };
         let (model, _, after) = run(&ops, seed, Some(sector as u64));
         let states: Vec<_> = model.states[model.committed..].iter().filter(|state| has_names(&after, state)).collect();
-        prop_assert!(!states.is_empty(), "the names are none since the last sync");
-        // Names that were exchanged are the same names: some state that has them must have the contents as well.
-        let wrong: Vec<_> = states.iter().filter_map(|(names, _)| torn_wrongly(&model, &after, names, sector)).collect();
+        prop_assert!(!states.is_empty(), "the names match no state since the last sync");
+        // Several states can have the same names: the contents must match at least one of them.
+        let wrong: Vec<_> = states.iter().filter_map(|(names, _)| wrongly_torn(&model, &after, names, sector)).collect();
         prop_assert!(wrong.len() < states.len(), "{wrong:?}");
     }
 }
 
-/// A file that is not of old and new sectors, if these are the names; none if all are.
-fn torn_wrongly(model: &Model, after: &Found, names: &Names, sector: usize) -> Option<String> {
+/// Describes a file that does not consist of old and new sectors, given these names; None if all do.
+fn wrongly_torn(model: &Model, after: &Found, names: &Names, sector: usize) -> Option<String> {
     names.iter().find_map(|(place, number)| {
         let bytes = after[place].2.as_ref()?;
         let (old, new) = (&model.durable[number], &model.present[number]);
         if !(old.len().min(new.len())..=old.len().max(new.len())).contains(&bytes.len()) {
-            return Some(format!("{} bytes of {} and {} at {place:?}", bytes.len(), old.len(), new.len()));
+            return Some(format!("{} bytes instead of between {} and {} at {place:?}", bytes.len(), old.len(), new.len()));
         }
         let wrong = bytes.chunks(sector).enumerate().find(|(at, piece)| {
-            // Each is zeros beyond its end.
+            // Both read as zeros beyond their end.
             let same = |whole: &[u8]| piece.iter().enumerate().all(|(i, byte)| *byte == whole.get(at * sector + i).copied().unwrap_or(0));
             !same(old) && !same(new)
         });

@@ -1,14 +1,17 @@
-//! A node as Alpine has them: with BusyBox in place of the usual tools, as far as the host's BusyBox has them.
+//! Faults on a node like Alpine's: BusyBox replaces the usual tools, as far as the host's BusyBox implements them.
 
+use crate::conditions::{NO_FUSE, lacks_fuse};
 use crate::network::{hide, show};
 use crate::resources::lacks_cgroups;
+use crate::sample::sample;
 use crate::scene::{PROBE, Scene};
 
-/// What Alpine's BusyBox stands for, of what our scripts use; where it is the host's that stands for it. `sh` is the last, whose script this is.
+/// The applets of Alpine's BusyBox that the scripts use; those that the host's BusyBox lacks are skipped. `sh` is last, because it runs
+/// this loop.
 const APPLETS: &str = "awk sed grep cut head tail cat cp mv rm rmdir mkdir mkfifo chmod chown dd od cmp df date env expr find flock id ln ls mktemp mountpoint pgrep pkill \
                        pidof ps readlink realpath seq setsid sha256sum sleep sort stat sync tee timeout touch tr true truncate uname uniq unshare wc xargs sh";
 
-/// What is done to the node that has them.
+/// The faults that are injected.
 const LINES: &[&str] = &[
     "partition: {shape: {groups: [[n2], [n1, n3]]}}",
     "isolate: {targets: {nodes: [n2]}}",
@@ -36,7 +39,7 @@ const LINES: &[&str] = &[
     "shell: {targets: {nodes: [n2]}, inject: 'touch /tmp/mark', verify: 'test -e /tmp/mark', heal: 'rm -f /tmp/mark', verify_healed: '! test -e /tmp/mark'}",
 ];
 
-/// And where there are cgroups.
+/// Those that require cgroups.
 const LIMITS: &[&str] = &[
     "throttle: {targets: {nodes: [n2]}, cpus: 0.5}",
     "oom: {targets: {nodes: [n2]}}",
@@ -44,12 +47,8 @@ const LIMITS: &[&str] = &[
     "pause: {targets: {nodes: [n2]}, how: freezer}",
 ];
 
-pub(crate) async fn all_is_made_and_healed_with_busybox_as_well(scene: &Scene) {
+pub(crate) async fn faults_work_with_busybox(scene: &Scene) {
     let there = "box=$(readlink -f \"$(command -v busybox)\"); place() { readlink -f \"$(command -v $1)\"; }";
-    if scene.on(2, "command -v busybox || :").await.is_empty() {
-        println!("skipped: busybox is not installed");
-        return;
-    }
     for node in 1..=3 {
         scene.on(node, "mkdir -p /mnt/small && mount -t tmpfs -o size=8m tmpfs /mnt/small").await;
     }
@@ -59,15 +58,19 @@ pub(crate) async fn all_is_made_and_healed_with_busybox_as_well(scene: &Scene) {
     );
     let mounted = scene.on(2, &mount).await.replace('\n', " ");
     assert!(mounted.ends_with("sh") && mounted.split(' ').count() > 30, "{mounted}");
-    let lines = if lacks_cgroups(scene).await { LINES.to_vec() } else { [LINES, LIMITS].concat() };
-    for line in lines {
-        scene.while_broken(line, async || {}).await;
+    let mut lines = if lacks_cgroups(scene).await { LINES.to_vec() } else { [LINES, LIMITS].concat() };
+    if lacks_fuse(scene).await {
+        println!("  skipped: power_failure, disk: {NO_FUSE}");
+        lines.retain(|line| !line.contains("directory:"));
     }
-    // Its `ip` makes rules too, where there is nothing else.
+    for line in sample("faults with BusyBox", &lines, 12) {
+        scene.while_active(line, async || {}).await;
+    }
+    // The routing rules are made with BusyBox's `ip` too.
     hide(scene, 2, "iptables ip6tables nft").await;
     scene.on(2, &format!("{there}; mount --bind $box $(PATH=$PATH:/sbin:/usr/sbin; place ip)")).await;
     scene
-        .while_broken("partition: {shape: {groups: [[n2], [n1, n3]]}}", async || {
+        .while_active("partition: {shape: {groups: [[n2], [n1, n3]]}}", async || {
             assert_eq!(scene.probe(1, "tcp", 2, 7000).await, "silence");
         })
         .await;

@@ -1,4 +1,4 @@
-//! Whole machines that go down and come back.
+//! Machines that reboot and power off.
 
 use std::process::{Child, Command as Process};
 use std::time::Duration;
@@ -10,17 +10,17 @@ use crate::controller;
 use crate::processes::states;
 use crate::scene::{PROBE, Scene};
 
-/// Which start of a node it is: when its first process began.
+/// The start time of a node's first process, which identifies a boot.
 const START: &str = "cut -d' ' -f22 /proc/1/stat";
 
-/// Who listens to a probe of TCP, from another node.
+/// The result of a successful TCP probe.
 const OK: &str = "ok";
 
 async fn start(scene: &Scene, node: usize) -> String {
     scene.on(node, START).await
 }
 
-/// Waits until a node answers to a new connection.
+/// Waits until a node accepts a new SSH connection.
 async fn await_up(scene: &Scene, node: usize) {
     for _ in 0..100 {
         if scene.cluster.nodes[node - 1].host.reconnect(Duration::from_secs(5)).await.is_ok() {
@@ -31,14 +31,14 @@ async fn await_up(scene: &Scene, node: usize) {
     panic!("n{node} does not come back");
 }
 
-/// What was said of each injection and heal when it was over.
+/// The completions among the events.
 fn ends(said: &[(FaultPhase, Kind, Option<String>)]) -> Vec<(FaultPhase, Kind, String)> {
     let over = said.iter().filter(|(_, kind, _)| *kind != Kind::Invoke);
     over.map(|(phase, kind, error)| (*phase, *kind, error.clone().unwrap_or_default())).collect()
 }
 
-/// With what it wrote, and without what was in memory: its processes, and the rules of another fault, which is healed all the same.
-pub(crate) async fn a_node_that_is_restarted_has_its_disk_and_nothing_else(scene: &Scene) {
+/// A rebooted node keeps its disk and loses its memory: processes, and the rules of another fault, whose heal must succeed.
+pub(crate) async fn rebooted_nodes_keep_only_their_disk(scene: &Scene) {
     let mut before = Vec::new();
     for node in 1..=3 {
         before.push(start(scene, node).await);
@@ -47,7 +47,7 @@ pub(crate) async fn a_node_that_is_restarted_has_its_disk_and_nothing_else(scene
                     setsid sleep 86398 </dev/null >/dev/null 2>&1 &";
     scene.on(2, remember).await;
     let lines = ["isolate: {targets: {nodes: [n2]}}", "reboot: {targets: {nodes: [n2]}}, after_operations: 1"];
-    let restarted = scene.while_staged(
+    let restarted = scene.run_staged_faults(
         &lines,
         async || {
             while scene.probe(1, "tcp", 2, 7000).await != "silence" {}
@@ -61,8 +61,8 @@ pub(crate) async fn a_node_that_is_restarted_has_its_disk_and_nothing_else(scene
                 "kept\nkept\nn2"
             );
             assert_eq!(scene.on(2, "pgrep -f 'sleep 8639[8]'; iptables -S | grep -i elenchus; true").await, "");
-            assert_eq!(states(scene, 2).await, "", "the system is started by the heal");
-            assert_eq!(scene.probe(1, "tcp", 2, 7000).await, "refused", "nothing isolates it any more");
+            assert_eq!(states(scene, 2).await, "", "the system is not started before the heal");
+            assert_eq!(scene.probe(1, "tcp", 2, 7000).await, "refused", "the isolation did not survive the reboot");
             for node in [1, 3] {
                 assert_eq!(start(scene, node).await, before[node - 1]);
                 assert_ne!(states(scene, node).await, "");
@@ -77,18 +77,18 @@ pub(crate) async fn a_node_that_is_restarted_has_its_disk_and_nothing_else(scene
         ends.iter().any(|(phase, kind, why)| *phase == FaultPhase::Heal && *kind == Kind::Info && why.contains("reboot 2 took n2 down")),
         "{said:?}"
     );
-    assert_ne!(states(scene, 2).await, "", "it runs again");
+    assert_ne!(states(scene, 2).await, "", "the system runs again");
     scene.on(2, "rm /var/tmp/kept /root/kept").await;
 }
 
-pub(crate) async fn who_is_restarted_in_order_is_asked_first(scene: &Scene) {
+pub(crate) async fn orderly_reboots_terminate_processes_first(scene: &Scene) {
     let before = start(scene, 3).await;
     let asked = "{name: asked, start: {command: \"trap 'echo asked >/var/tmp/asked; exit' TERM; while :; do sleep 0.1; done\"}}";
     let with_asked = scene.with_system(asked);
     let system = with_asked.cluster.system.as_ref().unwrap();
     system.start(&scene.cluster.nodes[2]).await.unwrap();
     with_asked
-        .while_broken("reboot: {targets: {nodes: [n3]}, orderly: true}", async || {
+        .while_active("reboot: {targets: {nodes: [n3]}, orderly: true}", async || {
             await_up(scene, 3).await;
             assert_ne!(start(scene, 3).await, before);
             assert_eq!(scene.on(3, "cat /var/tmp/asked; rm /var/tmp/asked").await, "asked");
@@ -97,11 +97,11 @@ pub(crate) async fn who_is_restarted_in_order_is_asked_first(scene: &Scene) {
     for node in &scene.cluster.nodes {
         system.remove(node).await.unwrap();
     }
-    // The server of the other tests was ended with the machine.
+    // The reboot also ended the server of the other tests.
     scene.cluster.system.as_ref().unwrap().start(&scene.cluster.nodes[2]).await.unwrap();
 }
 
-/// Faults of every means that outlast neither their node nor their place on its disk.
+/// Faults of all kinds that do not survive a reboot of their node.
 const IN_FORCE: &[&str] = &[
     "partition: {shape: {groups: [[n2], [n1, n3]]}}, at: [0s], for: 1h",
     "dns: {targets: {nodes: [n2]}}, at: [0s], for: 1h",
@@ -117,9 +117,9 @@ const IN_FORCE: &[&str] = &[
     "reboot: {targets: {nodes: [n2]}}, at: [25s], for: 1h",
 ];
 
-pub(crate) async fn whatever_is_in_force_when_a_node_restarts_is_healed(scene: &Scene) {
+pub(crate) async fn active_faults_are_healed_after_a_reboot(scene: &Scene) {
     scene.on(2, "mkdir -p /var/tmp/data && echo whole >/var/tmp/data/file && sync").await;
-    let (said, outcome) = scene.while_injected(IN_FORCE, async || await_up(scene, 2).await).await.unwrap();
+    let (said, outcome) = scene.run_faults(IN_FORCE, async || await_up(scene, 2).await).await.unwrap();
     assert_eq!((outcome.injected as usize, outcome.failed, outcome.unhealed.len()), (IN_FORCE.len(), 0, 0), "{said:?}");
     assert!(said.iter().all(|(_, kind, _)| *kind != Kind::Fail), "{said:?}");
     let cut_short = said.iter().filter(|(_, _, why)| why.as_ref().is_some_and(|why| why.contains("took n2 down"))).count();
@@ -127,8 +127,8 @@ pub(crate) async fn whatever_is_in_force_when_a_node_restarts_is_healed(scene: &
     assert_eq!(scene.on(2, "cat /var/tmp/data/file; rm -r /var/tmp/data").await, "whole");
 }
 
-/// A node that is off is silent; what else is broken there is healed when it is back, and nothing more is broken there until then.
-pub(crate) async fn a_node_that_is_off_is_silent_until_it_is_switched_on(scene: &Scene) {
+/// A node without power is silent. Faults that are due for healing wait until it is back, and no fault is injected meanwhile.
+pub(crate) async fn powered_off_nodes_are_silent(scene: &Scene) {
     let before = start(scene, 2).await;
     let hold = format!(
         "mkfifo /tmp/asked && : >/tmp/heard && setsid sh -c 'exec 3<>/tmp/asked; {PROBE} probe hold {} 7000 <&3 >/tmp/heard' </dev/null >/dev/null 2>&1 & \
@@ -141,14 +141,14 @@ pub(crate) async fn a_node_that_is_off_is_silent_until_it_is_switched_on(scene: 
         "power_off: {targets: {nodes: [n2]}}, after_operations: 1",
         "pause: {targets: {nodes: [n2]}}, at: [20s], for: 1s",
     ];
-    let off = scene.while_staged(
+    let off = scene.run_staged_faults(
         &lines,
         async || while scene.on(2, "ls -d /var/lib/elenchus/timezone 2>/dev/null; true").await.is_empty() {},
         async || {
             assert!(scene.cluster.nodes[1].host.reconnect(Duration::from_secs(5)).await.is_err());
             assert_eq!(scene.probe(1, "tcp", 2, 7000).await, "silence");
             assert_eq!(scene.probe(1, "tcp", 3, 7000).await, OK);
-            // Its end of a connection was not closed, as by a process that ends.
+            // The kernel did not close its connections, as it does for processes that exit.
             let ask = "echo ask >/tmp/asked; while [ $(wc -l </tmp/heard) -lt 2 ]; do sleep 0.05; done; tail -n 1 /tmp/heard";
             assert_eq!(scene.on(1, ask).await, "silence");
         },
@@ -158,22 +158,22 @@ pub(crate) async fn a_node_that_is_off_is_silent_until_it_is_switched_on(scene: 
     let ends = ends(&said);
     assert!(ends.iter().any(|(_, kind, why)| *kind == Kind::Fail && why.contains("has taken node 2 down")), "{said:?}");
     assert_ne!(start(scene, 2).await, before);
-    assert_ne!(states(scene, 2).await, "", "it runs again");
+    assert_ne!(states(scene, 2).await, "", "the system runs again");
     scene.on(1, "pkill -f 'probe hol[d]'; rm /tmp/asked /tmp/heard").await;
 }
 
-/// What the control node does that is killed while a node is off.
+/// The faults of the control node that is killed while a node is off.
 pub(crate) const OFF: &[&str] = &["{power_off: {targets: {nodes: [n1]}}, at: [0s], for: 1h}"];
 
-pub(crate) async fn who_was_off_when_the_control_node_died_is_switched_on_by_the_ledger(scene: &Scene) {
+pub(crate) async fn nodes_left_off_are_powered_on_by_heal(scene: &Scene) {
     let store = tempfile::tempdir().unwrap();
-    controller::tell(scene, store.path());
+    controller::write_nodes(scene, store.path());
     let exe = std::env::current_exe().unwrap();
     let mut control: Child = Process::new(exe).args(["control", &store.path().to_string_lossy(), "1", "off"]).spawn().unwrap();
     let mut tries = 0;
     while scene.cluster.nodes[0].host.reconnect(Duration::from_secs(5)).await.is_ok() {
         tries += 1;
-        assert!(tries < 600, "n1 is not switched off");
+        assert!(tries < 600, "n1 was not powered off");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     control.kill().unwrap();
@@ -183,29 +183,29 @@ pub(crate) async fn who_was_off_when_the_control_node_died_is_switched_on_by_the
     let healed = elenchus_nemesis::heal_outstanding(&scene.cluster.nodes, &ledger).await;
     assert!(healed.unhealed.is_empty() && healed.healed.len() == 1 && healed.healed[0].contains("n1 switched off"), "{healed:?}");
     assert!(ledger.outstanding().is_empty());
-    assert_ne!(states(scene, 1).await, "", "its system runs again");
+    assert_ne!(states(scene, 1).await, "", "the system runs again");
 }
 
-pub(crate) async fn who_cannot_be_switched_on_is_said_before_the_run(scene: &Scene) {
-    let scene = &scene.without_buttons();
-    let refused = scene.while_injected(&["power_off: {targets: {nodes: [n1]}}"], async || {}).await.unwrap_err().to_string();
+pub(crate) async fn a_missing_power_on_command_is_reported_before_the_run(scene: &Scene) {
+    let scene = &scene.without_power_on();
+    let refused = scene.run_faults(&["power_off: {targets: {nodes: [n1]}}"], async || {}).await.unwrap_err().to_string();
     assert!(refused.contains("nothing is known that switches n1 on again"), "{refused}");
     let mounted = "power_failure: {directory: /var/tmp/disk}";
-    let refused = scene.while_injected(&["reboot: {targets: {nodes: [n1]}}", mounted], async || {}).await.unwrap_err().to_string();
+    let refused = scene.run_faults(&["reboot: {targets: {nodes: [n1]}}", mounted], async || {}).await.unwrap_err().to_string();
     assert!(refused.contains("reboot ends what power_failure keeps mounted"), "{refused}");
 }
 
-/// By the command of the plan, which knows which node it is for.
-pub(crate) async fn who_was_switched_off_in_order_is_switched_on_by_the_plans_own_command(scene: &Scene) {
+/// The plan's command is a template that knows its node.
+pub(crate) async fn plans_can_define_the_power_on_command(scene: &Scene) {
     let before = start(scene, 3).await;
     let folder = tempfile::tempdir().unwrap();
     for (name, login) in &scene.logins {
         std::fs::write(folder.path().join(name), login.power_on.as_deref().unwrap()).unwrap();
     }
     let on = format!("sh {path}/{{{{ node }}}} && echo {{{{ node }}}} {{{{ address }}}} >>{path}/pressed", path = folder.path().display());
-    let scene = &scene.without_buttons();
+    let scene = &scene.without_power_on();
     scene
-        .while_broken(&format!("power_off: {{targets: {{nodes: [n3]}}, orderly: true, on: '{on}'}}"), async || {
+        .while_active(&format!("power_off: {{targets: {{nodes: [n3]}}, orderly: true, on: '{on}'}}"), async || {
             assert!(scene.cluster.nodes[2].host.reconnect(Duration::from_secs(5)).await.is_err());
             assert_eq!(scene.probe(1, "tcp", 3, 7000).await, "silence");
         })

@@ -1,11 +1,19 @@
-//! Every fault in the lab, over SSH: its effect is measured from outside, while it is in force and afterwards.
+//! Tests of every fault in a lab, over SSH: its effect is measured from outside while it is active and after it was healed.
 //!
-//! Its own `main`, because the lab starts this program again inside its namespaces. Words on the command line choose among the tests.
+//! They have a `main` of their own, because the lab re-executes this program inside its namespaces. Words on the command line select tests by name.
+//!
+//! | variable | effect |
+//! | --- | --- |
+//! | `ELENCHUS_TEST_LABS` | how many labs run side by side (default: see `labs.rs`) |
+//! | `ELENCHUS_TEST_ALL` | `1` runs every case of long matrices, not a sample (see `sample.rs`) |
+//! | `ELENCHUS_SEED` | the seed of samples and of the controller's test |
 
 mod busybox;
 mod clocks;
+mod conditions;
 mod controller;
 mod disk;
+mod labs;
 mod links;
 mod machines;
 mod members;
@@ -17,124 +25,128 @@ mod processes;
 mod proxies;
 mod resources;
 mod rootless;
+mod sample;
 mod scenarios;
 mod scene;
 mod schedules;
 mod shell;
 
 use std::pin::Pin;
+use std::time::Instant;
 
 use elenchus_control::lab::{self, Entered, LabOptions};
 
+use labs::Queue;
 use scene::Scene;
 
 type Test = fn(&Scene) -> Pin<Box<dyn Future<Output = ()> + '_>>;
 
-/// A row for each test: its name, and itself.
+/// A row per test: its name and its function.
 macro_rules! tests {
     ($($module:ident::$name:ident,)*) => {
         const TESTS: &[(&str, Test)] = &[$((concat!(stringify!($module), "::", stringify!($name)), |scene| Box::pin($module::$name(scene)))),*];
     };
 }
 
+// The longest tests first, and those that exclude each other (`labs.rs`), so that none of them is left for a single lab at the end.
 tests! {
-    network::a_partition_is_silent_both_ways,
-    network::a_one_way_partition_is_heard_one_way,
-    network::every_shape_cuts_as_many_links_as_it_should,
-    network::who_is_not_heard_hears,
-    network::ipv6_is_cut_as_well,
-    network::isolation_has_its_directions_and_answers,
-    network::routing_does_as_well,
-    network::a_port_is_cut_and_others_are_not,
-    network::a_cut_may_refuse_or_reset,
-    network::connections_may_be_left,
-    network::connections_may_be_severed,
-    network::a_node_may_answer_nothing_but_ssh,
-    network::clients_may_be_cut_off_alone,
-    network::names_may_not_be_found,
-    network::packets_are_lost_in_their_share,
-    network::a_link_is_as_slow_as_its_rate,
-    links::what_is_sent_is_late_one_way_and_to_peers_alone,
+    controller::nodes_heal_themselves_when_the_control_node_is_killed,
+    busybox::faults_work_with_busybox,
+    processes::the_freezer_stops_daemonized_children,
+    resources::a_throttled_server_gets_its_cpu_share,
+    resources::exceeding_the_memory_limit_kills,
+    resources::pid_limits_prevent_new_threads,
+    resources::limits_are_healed_independently,
+    resources::io_limits_slow_the_disk,
+    scenarios::slow_start_raises_the_rate,
+    scenarios::swizzle_cuts_all_nodes_off_and_back,
+    members::members_leave_and_rejoin,
+    machines::active_faults_are_healed_after_a_reboot,
+    scenarios::late_wakers_wake_isolated,
+    scenarios::links_flap,
+    postgres::commits_survive_power_failures_only_with_fsync,
+    machines::powered_off_nodes_are_silent,
+    network::partitions_cut_both_directions,
+    network::one_way_partitions_cut_one_direction,
+    network::every_shape_cuts_the_expected_links,
+    network::outbound_partitions_let_inbound_packets_pass,
+    network::ipv6_is_cut_too,
+    network::isolation_supports_directions_and_rejections,
+    network::partitions_fall_back_to_routing_rules,
+    network::partitions_can_be_limited_to_ports,
+    network::partitions_can_reject_or_reset,
+    network::existing_connections_can_be_kept,
+    network::connections_can_be_reset,
+    network::isolated_nodes_answer_only_ssh,
+    network::only_clients_can_be_cut_off,
+    network::dns_lookups_fail,
+    network::packets_are_lost_at_the_given_rate,
+    network::link_rates_limit_throughput,
+    links::latency_applies_to_packets_for_the_given_peers,
     links::packets_are_lost_in_bursts,
-    links::packets_are_doubled,
-    links::packets_overtake_each_other,
-    links::packets_are_corrupt,
-    links::a_late_link_has_its_rate,
-    links::large_packets_and_streams_come_whole,
-    links::ipv6_is_late_as_well,
-    links::traffic_flows_when_the_helper_is_killed,
-    links::what_nobody_can_do_is_said_before_the_run,
-    network::nftables_do_as_well,
-    proxies::replies_are_lost_though_requests_arrive,
-    proxies::messages_break_off_in_the_middle,
-    proxies::replies_stall_or_are_late,
-    proxies::requests_come_twice,
-    proxies::connections_are_left_or_severed,
-    proxies::replies_are_altered_and_can_be_read,
-    proxies::clients_and_nodes_are_told_apart,
-    proxies::nftables_do_as_well,
-    proxies::ipv6_goes_through_as_well,
-    proxies::nobody_misses_a_proxy_that_is_killed,
-    proxies::a_proxy_that_is_killed_with_all_its_kin_is_healed,
-    proxies::ssh_is_never_in_between,
-    processes::the_killed_are_gone_and_come_back,
-    processes::the_paused_do_nothing,
-    processes::the_frozen_have_no_children_that_escape,
+    links::packets_are_duplicated,
+    links::packets_are_reordered,
+    links::packets_are_corrupted,
+    links::latency_and_rate_combine,
+    links::large_packets_and_streams_arrive_complete,
+    links::ipv6_is_delayed_too,
+    links::traffic_flows_when_the_agent_is_killed,
+    links::unsupported_links_are_refused_before_the_run,
+    network::nftables_replaces_iptables,
+    proxies::replies_are_lost_after_requests_arrived,
+    proxies::messages_are_cut_off,
+    proxies::replies_stall_or_are_delayed,
+    proxies::requests_are_replayed,
+    proxies::connections_are_kept_or_reset,
+    proxies::altered_replies_stay_well_formed,
+    proxies::clients_and_nodes_are_distinguished,
+    proxies::nftables_replaces_iptables,
+    proxies::ipv6_is_proxied_too,
+    proxies::traffic_flows_when_the_proxy_is_killed,
+    proxies::a_proxy_killed_with_its_session_is_healed,
+    proxies::ssh_is_never_proxied,
+    processes::killed_processes_are_restarted,
+    processes::paused_processes_do_not_answer,
     processes::overlapping_pauses_end_with_the_last,
-    processes::a_crash_loop_starts_it_again_and_again,
-    processes::what_ends_in_order_is_asked_first,
-    processes::all_are_restarted_but_never_two_at_once,
-    resources::a_busy_node_has_busy_processes,
-    resources::memory_is_held,
-    resources::a_full_disk_takes_no_more,
-    resources::files_cannot_be_opened,
-    resources::a_throttled_server_has_its_share,
-    resources::who_takes_too_much_memory_is_killed,
-    resources::no_thread_can_be_started,
-    resources::limits_end_each_by_itself,
-    resources::a_disk_is_as_slow_as_it_is_said_to_be,
-    disk::bits_are_flipped_where_the_seed_says,
-    disk::ends_are_lost_and_stay_lost,
-    disk::what_is_rolled_back_is_as_it_was,
-    mounted::what_was_not_synced_is_lost_with_the_power,
-    mounted::torn_writes_leave_a_mixture,
+    processes::a_crash_loop_restarts_repeatedly,
+    processes::restarted_systems_are_down_until_healed,
+    processes::rolling_restarts_take_one_node_down_at_a_time,
+    resources::cpu_load_uses_processor_time,
+    resources::memory_is_allocated,
+    resources::a_full_disk_rejects_writes,
+    resources::descriptor_limits_prevent_opening,
+    disk::bits_are_flipped,
+    disk::truncation_zeroing_and_deletion_are_permanent,
+    disk::a_rollback_restores_an_older_copy,
+    mounted::unsynced_writes_are_lost_on_power_failure,
+    mounted::torn_writes_mix_old_and_new_sectors,
     mounted::chosen_operations_fail_on_chosen_files,
-    mounted::operations_take_longer,
-    mounted::other_bits_are_read_than_were_written,
-    mounted::a_disk_whose_server_is_killed_is_not_left_dead,
-    mounted::a_pattern_of_the_system_does_not_strike_the_disk,
-    mounted::what_is_not_to_be_mounted_over_is_said_before_the_run,
-    postgres::what_it_said_is_committed_survives_unless_it_does_not_sync,
-    postgres::its_clock_is_wrong_in_all_its_processes,
-    postgres::values_are_altered_on_their_way,
-    clocks::the_systems_clock_is_wrong_and_nobody_elses,
-    clocks::a_system_that_comes_back_has_the_same_clock,
+    mounted::operations_are_delayed,
+    mounted::reads_return_flipped_bits,
+    mounted::a_killed_file_system_is_unmounted,
+    mounted::process_patterns_do_not_match_the_file_system,
+    mounted::unsuitable_directories_are_refused_before_the_run,
+    postgres::clocks_change_in_all_backends,
+    postgres::altered_rows_stay_well_formed,
+    clocks::only_the_systems_clock_changes,
+    clocks::restarted_systems_keep_the_changed_clock,
     clocks::the_machines_clock_is_never_set_in_a_lab,
-    clocks::a_node_may_be_in_another_time_zone,
-    clocks::who_heals_later_brings_the_helper,
-    clocks::clocks_may_be_fast_or_frozen,
-    scenarios::who_only_sends_is_heard,
-    scenarios::health_checks_are_answered_and_nothing_else,
-    scenarios::late_wakers_hear_late,
-    scenarios::a_link_comes_and_goes,
-    scenarios::a_link_that_comes_back_is_slow_at_first,
-    scenarios::one_after_the_other_is_paused,
-    scenarios::all_that_are_cut_off_come_back,
-    members::a_member_leaves_and_comes_back,
-    schedules::whoever_is_primary_anew_is_struck,
-    shell::commands_break_and_heal,
-    shell::what_is_not_verified_is_said,
-    shell::what_is_still_being_injected_is_ended_before_it_is_healed,
-    shell::what_is_missing_is_said_before_the_run,
-    busybox::all_is_made_and_healed_with_busybox_as_well,
-    machines::a_node_that_is_restarted_has_its_disk_and_nothing_else,
-    machines::whatever_is_in_force_when_a_node_restarts_is_healed,
-    machines::who_is_restarted_in_order_is_asked_first,
-    machines::a_node_that_is_off_is_silent_until_it_is_switched_on,
-    machines::who_was_off_when_the_control_node_died_is_switched_on_by_the_ledger,
-    machines::who_was_switched_off_in_order_is_switched_on_by_the_plans_own_command,
-    machines::who_cannot_be_switched_on_is_said_before_the_run,
-    controller::a_silent_control_node_is_not_missed,
+    clocks::time_zones_can_be_changed,
+    clocks::a_later_heal_uploads_the_agent,
+    clocks::clocks_can_drift_freeze_and_strobe,
+    scenarios::send_only_nodes_are_heard,
+    scenarios::only_health_checks_are_answered,
+    scenarios::rolling_pauses_stop_one_node_at_a_time,
+    schedules::a_new_primary_is_targeted,
+    shell::commands_inject_and_heal,
+    shell::failed_verifications_are_reported,
+    shell::unfinished_injections_are_killed_before_the_heal,
+    shell::missing_requirements_are_reported_before_the_run,
+    machines::rebooted_nodes_keep_only_their_disk,
+    machines::orderly_reboots_terminate_processes_first,
+    machines::nodes_left_off_are_powered_on_by_heal,
+    machines::plans_can_define_the_power_on_command,
+    machines::a_missing_power_on_command_is_reported_before_the_run,
 }
 
 fn main() {
@@ -143,14 +155,21 @@ fn main() {
     match words.first().map(String::as_str) {
         Some("probe") => return probe::main(&words[1..]),
         Some("control") => return controller::main(&words[1..]),
-        // The test harness' own flags, like `--list`, ask for what is not here.
+        // `cargo nextest` and IDEs list tests with this flag; this harness has no list for them.
         Some(flag) if flag.starts_with("--list") => return,
         _ => {}
     }
-    let chosen: Vec<&String> = words.iter().filter(|word| !word.starts_with('-')).collect();
-    if chosen.is_empty() && !lab::is_inside() && nix::unistd::geteuid().is_root() {
-        rootless::again();
+    let selected: Vec<&String> = words.iter().filter(|word| !word.starts_with('-')).collect();
+    let is_selected = |name: &str| selected.is_empty() || selected.iter().any(|word| name.contains(word.as_str()));
+    let names: Vec<&str> = TESTS.iter().map(|(name, _)| *name).filter(|name| is_selected(name)).collect();
+    match Queue::of_this_lab() {
+        None => labs::run_side_by_side(&names, selected.is_empty() && nix::unistd::geteuid().is_root()),
+        Some(queue) => run_lab(&queue, &names),
     }
+}
+
+/// Runs tests from the queue in a lab of this process' own.
+fn run_lab(queue: &Queue, names: &[&str]) {
     let net = match lab::enter() {
         Ok(Entered::Outer(status)) => std::process::exit(status),
         Ok(Entered::Inner(net)) => net,
@@ -163,16 +182,21 @@ fn main() {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     runtime.block_on(async {
         let scene = Scene::new(&lab).await;
-        for (name, test) in TESTS {
-            if chosen.is_empty() || chosen.iter().any(|word| name.contains(word.as_str())) {
-                println!("{name} …");
-                test(&scene).await;
-                scene.assert_whole().await;
+        while let Some(claim) = queue.next(names).await {
+            let (name, test) = TESTS.iter().find(|(name, _)| *name == claim.name).expect("a test of the table");
+            println!("{name} …");
+            let began = Instant::now();
+            if let Some(missing) = conditions::missing(&scene, name).await {
+                println!("skipped: {name}: {missing}");
+                continue;
             }
+            test(&scene).await;
+            scene.assert_clean().await;
+            println!("{name} ok, {:.1} s", began.elapsed().as_secs_f64());
         }
     });
-    println!("nemesis in the lab: all is well");
-    // A lab's init goes with its last process; nothing of it is to be waited for.
+    println!("{}", labs::PASSED);
+    // The lab's init ends with its last process, so there is nothing to wait for.
     drop(lab);
     std::process::exit(0);
 }

@@ -1,11 +1,10 @@
-//! Members of a real etcd that leave it and come back.
+//! Members of a real etcd cluster that leave and rejoin.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use elenchus_control::Command;
 use elenchus_control::system::{Definition, System};
 use elenchus_core::{FaultEvent, FaultPhase, Kind, Seed, Symbol};
 use elenchus_nemesis::{Campaign, Cluster, Ledger, Safety, Scheduled};
@@ -15,12 +14,8 @@ use crate::scene::Scene;
 
 const ETCDCTL: &str = "ETCDCTL_API=3 etcdctl --endpoints http://127.0.0.1:2379 --command-timeout 30s";
 
-pub(crate) async fn a_member_leaves_and_comes_back(scene: &Scene) {
+pub(crate) async fn members_leave_and_rejoin(scene: &Scene) {
     let nodes = &scene.cluster.nodes;
-    if !nodes[0].host.output(Command::sh("command -v etcd && command -v etcdctl")).await.unwrap().status.is_success() {
-        println!("  skipped: etcd is not installed");
-        return;
-    }
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../systems/etcd.yaml");
     let definition: Definition = serde_yaml::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
     let places: Vec<(String, String)> = nodes.iter().map(|node| (node.name.clone(), node.address.clone())).collect();
@@ -29,7 +24,7 @@ pub(crate) async fn a_member_leaves_and_comes_back(scene: &Scene) {
     let cluster = Cluster::new(nodes.clone(), Some(etcd));
     scene.on(1, &format!("{ETCDCTL} put key value")).await;
 
-    // The server's own number changes when it is another member of the same name.
+    // A re-added member has a new id.
     let id = async || scene.on(1, &format!("{ETCDCTL} member list | grep '10.77.0.3:2380' | cut -d, -f1")).await;
     let members = async |node| scene.on(node, &format!("{ETCDCTL} member list | cut -d, -f2,4 | sort")).await;
     let (first, whole) = (id().await, members(1).await);
@@ -39,15 +34,15 @@ pub(crate) async fn a_member_leaves_and_comes_back(scene: &Scene) {
             assert_eq!(members(node).await.lines().count(), 2, "as n{node} sees it");
         }
         assert_eq!(scene.on(3, "pgrep -x etcd || echo none").await, "none");
-        // There may be an election under way.
+        // An election may be in progress.
         scene.on(2, &format!("timeout 60 sh -c 'until {ETCDCTL} put key other; do sleep 0.2; done'")).await;
     })
     .await;
     for node in 1..=3 {
-        // It is a member before it has told the others its name.
+        // A new member is listed before it has published its name.
         await_view(async || members(node).await, &whole).await;
     }
-    assert_eq!(scene.on(3, &format!("{ETCDCTL} get --print-value-only key")).await, "other", "it has caught up");
+    assert_eq!(scene.on(3, &format!("{ETCDCTL} get --print-value-only key")).await, "other", "it has caught up with the others");
     let second = id().await;
     assert_ne!(second, first);
 
@@ -71,7 +66,7 @@ pub(crate) async fn a_member_leaves_and_comes_back(scene: &Scene) {
     cluster.system.as_ref().unwrap().tear_down(&cluster.nodes).await.unwrap();
 }
 
-/// Waits until a node's view of the members is this.
+/// Waits until a node's member list is the expected one.
 async fn await_view(view: impl AsyncFn() -> String, expected: &str) {
     for _ in 0..100 {
         if view().await == expected {
@@ -82,8 +77,8 @@ async fn await_view(view: impl AsyncFn() -> String, expected: &str) {
     panic!("{} is not {expected}", view().await);
 }
 
-/// Has a fault in force in a cluster while something is looked at, and sees that it is verified and healed.
-async fn while_changed(cluster: &Cluster, line: &str, look: impl AsyncFnOnce()) {
+/// Runs `during` while a fault is active; checks that it is verified and healed.
+async fn while_changed(cluster: &Cluster, line: &str, during: impl AsyncFnOnce()) {
     let lines: Vec<Scheduled> = vec![serde_yaml::from_str(&format!("{{{line}, at: [0s], for: 1h}}")).unwrap()];
     let store = tempfile::tempdir().unwrap();
     let ledger = Ledger::open(store.path()).unwrap();
@@ -100,7 +95,7 @@ async fn while_changed(cluster: &Cluster, line: &str, look: impl AsyncFnOnce()) 
     let looking = async {
         counted.wait_for(|count| *count >= 2).await.unwrap();
         assert_eq!(said.lock().unwrap()[1].1, Kind::Ok, "{line}: {said:?}");
-        look().await;
+        during().await;
         stop.send(true).unwrap();
     };
     let (outcome, ()) = tokio::join!(elenchus_nemesis::run(cluster, campaign, &ledger, &record, &|| 0, stopped), looking);

@@ -1,24 +1,25 @@
-//! Disks that forget and fail, while they are in use.
+//! Power failures, failing operations, latency and flipped bits on a mounted disk.
 
 use std::time::{Duration, Instant};
 
+use crate::sample::sample;
 use crate::scene::Scene;
 
-/// Where the disk is, and whether it is mounted.
+/// The directory that is mounted over, and a command that counts its mounts.
 const DISK: &str = "/var/tmp/disk";
 const MOUNTED: &str = "grep -c ' /var/tmp/disk .* elenchus-disk ' /proc/self/mountinfo; true";
 
-/// Whether a command succeeds, and what it says of errors.
+/// Runs a command; returns `ok` or its output.
 async fn tried(scene: &Scene, node: usize, command: &str) -> String {
     scene.on(node, &format!("if said=$( {{ {command}; }} 2>&1 ); then echo ok; else echo \"$said\"; fi")).await.trim().to_owned()
 }
 
-/// Nothing is mounted any more, and nothing is left of what served it.
+/// Fails unless nothing is mounted, no process serves a mount, and no state is left.
 async fn assert_unmounted(scene: &Scene) {
     for node in 1..=3 {
         assert_eq!(scene.on(node, MOUNTED).await.trim(), "0");
         for _ in 0..100 {
-            // It ends with the last who has a file open.
+            // The process exits when the last file is closed.
             if scene.on(node, "pgrep -f 'agent-[0-9a-f]* disk' >/dev/null && echo served; true").await.is_empty() {
                 break;
             }
@@ -31,7 +32,7 @@ async fn assert_unmounted(scene: &Scene) {
     }
 }
 
-/// Writes of every kind, of which `sync` in a name says that it was synced.
+/// Writes of all kinds, some followed by a sync.
 const WRITES: &str = "set -e; cd /var/tmp/disk; \
      printf old >synced; sync synced; printf new >>synced; \
      printf new >unsynced; \
@@ -45,17 +46,17 @@ const WRITES: &str = "set -e; cd /var/tmp/disk; \
      until [ -e written ]; do sleep 0.05; done; \
      printf 4 >gone; sync gone; rm gone; mkdir folder; printf x >folder/file; mv early late; rm written";
 
-pub(crate) async fn what_was_not_synced_is_lost_with_the_power(scene: &Scene) {
-    // The directory is made for it, and with it the files that the control node writes once it is mounted.
+pub(crate) async fn unsynced_writes_are_lost_on_power_failure(scene: &Scene) {
+    // On n1 the directory exists before the run; elsewhere it is created for the mount.
     scene.on(1, &format!("mkdir -p {DISK}; printf before >{DISK}/old; chmod 640 {DISK}/old")).await;
     let faults = ["power_failure: {targets: {nodes: [n1]}, directory: /var/tmp/disk}, after_operations: 1"];
     let (said, outcome) = scene
-        .while_staged(
+        .run_staged_faults(
             &faults,
             async || {
                 assert_eq!(scene.on(1, MOUNTED).await.trim(), "1");
                 scene.on(1, WRITES).await;
-                // Everything is there until the power fails.
+                // Before the power failure all data is visible.
                 let all = scene.on(1, &format!("cd {DISK}; cat synced unsynced after two link folder/file late/file held; ls")).await;
                 let names = "after\ndirect\nfolder\nheld\nkept\nlate\nlink\nold\nsynced\nthrough\ntwo\nunsynced";
                 assert_eq!(all, format!("oldnewnew123x5durablelost{names}"));
@@ -64,7 +65,8 @@ pub(crate) async fn what_was_not_synced_is_lost_with_the_power(scene: &Scene) {
                 let left = scene
                     .on(1, &format!("cd {DISK}; ls; cat synced after two link early/file held; wc -c <through; stat -c %a old; cat old"))
                     .await;
-                // The order of changes of names was kept: `after` came before the last sync, `gone` after it was removed and nothing was synced.
+                // A prefix of the changes of names survives: `after` was renamed before the last sync; the removal of `gone` was never
+                // synced.
                 let names = "after\ndirect\nearly\ngone\nheld\nkept\nlink\nold\nsynced\nthrough\ntwo\nunsynced\nwritten";
                 assert_eq!(left, format!("{names}\nold1235durable12288\n640\nbefore"));
                 assert_eq!(
@@ -73,7 +75,7 @@ pub(crate) async fn what_was_not_synced_is_lost_with_the_power(scene: &Scene) {
                     "its name was older than what was synced, its contents were not"
                 );
                 assert_eq!(scene.probe(2, "tcp", 1, 7000).await, "refused", "no power, no server");
-                // Names that were undone are forgotten, and files go on where they end now.
+                // The kernel's cache of undone names is invalidated, and appending continues at the current end of the file.
                 let held = "pkill -f 'sleep 60[0]'; cd /var/tmp/disk; test -e late || printf again >>held; cat held";
                 assert_eq!(scene.on(1, held).await, "durableagain");
             },
@@ -88,13 +90,13 @@ pub(crate) async fn what_was_not_synced_is_lost_with_the_power(scene: &Scene) {
         "below it is what was there at last"
     );
     scene.on(1, &format!("rm -rf {DISK}")).await;
-    assert_eq!(scene.on(2, &format!("ls -d {DISK} 2>/dev/null; true")).await, "", "what was made for the mount is gone with it");
+    assert_eq!(scene.on(2, &format!("ls -d {DISK} 2>/dev/null; true")).await, "", "the directory created for the mount is deleted");
 }
 
-pub(crate) async fn torn_writes_leave_a_mixture(scene: &Scene) {
+pub(crate) async fn torn_writes_mix_old_and_new_sectors(scene: &Scene) {
     let count = |byte: &str| format!("tr -cd '{byte}' </var/tmp/disk/file | wc -c");
     let faults = ["power_failure: {targets: {nodes: [n2]}, directory: /var/tmp/disk, torn: 512}, after_operations: 1"];
-    let torn = scene.while_staged(
+    let torn = scene.run_staged_faults(
         &faults,
         async || {
             scene.on(2, &format!("head -c 65536 /dev/zero | tr '\\0' a >{DISK}/file; sync {DISK}/file; sync {DISK}; head -c 65536 /dev/zero | tr '\\0' b | dd of={DISK}/file conv=notrunc bs=4096 2>/dev/null")).await;
@@ -116,7 +118,7 @@ pub(crate) async fn chosen_operations_fail_on_chosen_files(scene: &Scene) {
     scene.on(3, &files).await;
     let read = |path: &str| format!("dd if={DISK}/{path} of=/dev/null");
     scene
-        .while_broken(
+        .while_active(
             "disk: {targets: {nodes: [n3]}, directory: /var/tmp/disk, files: 'wal/*', how: {error: EIO}, operations: [read, sync]}",
             async || {
                 assert!(tried(scene, 3, &read("wal/log")).await.contains("Input/output error"));
@@ -128,14 +130,14 @@ pub(crate) async fn chosen_operations_fail_on_chosen_files(scene: &Scene) {
         .await;
     let line = "disk: {targets: {nodes: [n3]}, directory: /var/tmp/disk, how: {error: ENOSPC}, operations: [write, create, truncate]}";
     scene
-        .while_broken(line, async || {
+        .while_active(line, async || {
             assert!(tried(scene, 3, &format!("dd if=/dev/zero of={DISK}/data bs=1 count=1 conv=notrunc")).await.contains("No space left"));
             assert!(tried(scene, 3, &format!("mkdir {DISK}/new")).await.contains("No space left"));
             assert_eq!(tried(scene, 3, &read("wal/log")).await, "ok");
         })
         .await;
-    // Each operation by itself, as a disk that can only be read has it.
-    for (operation, attempt) in [
+    // One operation at a time.
+    let attempts = [
         ("open", "cat data"),
         ("create", "mkdir new"),
         ("remove", "rm data"),
@@ -144,12 +146,13 @@ pub(crate) async fn chosen_operations_fail_on_chosen_files(scene: &Scene) {
         ("list", "ls wal"),
         ("attribute", "chmod 600 data"),
         ("write", "dd if=/dev/zero of=data bs=1 count=1 conv=notrunc"),
-    ] {
+    ];
+    for (operation, attempt) in sample("disk operations", &attempts, 3) {
         let line =
             format!("disk: {{targets: {{nodes: [n3]}}, directory: /var/tmp/disk, how: {{error: EROFS}}, operations: [{operation}]}}");
         let attempt = format!("cd {DISK} && {attempt}");
         scene
-            .while_broken(&line, async || {
+            .while_active(&line, async || {
                 let said = tried(scene, 3, &attempt).await;
                 assert!(said.contains("Read-only file system"), "{operation}: {said}");
             })
@@ -157,7 +160,7 @@ pub(crate) async fn chosen_operations_fail_on_chosen_files(scene: &Scene) {
     }
     let half = "disk: {targets: {nodes: [n3]}, directory: /var/tmp/disk, how: {error: EIO}, operations: [write], probability: 0.5}";
     scene
-        .while_broken(half, async || {
+        .while_active(half, async || {
             let writes = format!("for i in $(seq 200); do echo 5 2>/dev/null >>{DISK}/half && echo written; done | wc -l");
             let written: u32 = scene.on(3, &writes).await.parse().unwrap();
             assert!((60..140).contains(&written), "{written} of 200");
@@ -167,9 +170,9 @@ pub(crate) async fn chosen_operations_fail_on_chosen_files(scene: &Scene) {
     assert_unmounted(scene).await;
 }
 
-pub(crate) async fn operations_take_longer(scene: &Scene) {
+pub(crate) async fn operations_are_delayed(scene: &Scene) {
     scene
-        .while_broken(
+        .while_active(
             "disk: {targets: {nodes: [n1]}, directory: /var/tmp/disk, how: {delay: 700ms}, operations: [write], files: slow}",
             async || {
                 let began = Instant::now();
@@ -182,38 +185,38 @@ pub(crate) async fn operations_take_longer(scene: &Scene) {
     assert_unmounted(scene).await;
 }
 
-pub(crate) async fn other_bits_are_read_than_were_written(scene: &Scene) {
+pub(crate) async fn reads_return_flipped_bits(scene: &Scene) {
     let lines = ["disk_flips: {targets: {nodes: [n2]}, directory: /var/tmp/disk, bits: 3}, after_operations: 1"];
     let differing = format!("cmp -l {DISK}/file /var/tmp/same | wc -l");
-    let flipped = scene.while_staged(
+    let flipped = scene.run_staged_faults(
         &lines,
         async || {
             scene.on(2, &format!("head -c 100000 /dev/urandom >/var/tmp/same; cp /var/tmp/same {DISK}/file")).await;
-            // Who has read it before, from memory.
+            // Reads are from the page cache.
             assert_eq!(scene.on(2, &differing).await.trim(), "0");
         },
         async || {
             let count: u32 = scene.on(2, &differing).await.trim().parse().unwrap();
-            assert!(count > 0, "nothing is flipped");
+            assert!(count > 0, "no bit is flipped");
         },
     );
     let (said, outcome) = flipped.await.unwrap();
     assert!(outcome.injected == 1 && outcome.unhealed.is_empty(), "{said:?}");
     assert_unmounted(scene).await;
-    assert_eq!(scene.on(2, &differing).await.trim(), "0", "what is on the disk was never touched");
+    assert_eq!(scene.on(2, &differing).await.trim(), "0", "the data on the disk is unchanged");
     scene.on(2, &format!("rm -r /var/tmp/same {DISK}")).await;
 }
 
-/// Who serves the disk is killed: what it served goes on below, and all is healed as ever.
-pub(crate) async fn a_disk_whose_server_is_killed_is_not_left_dead(scene: &Scene) {
+/// The serving process is killed: the directory below is intact, and the heal succeeds.
+pub(crate) async fn a_killed_file_system_is_unmounted(scene: &Scene) {
     let lines = ["disk: {targets: {nodes: [n1]}, directory: /var/tmp/disk, how: {error: EIO}, files: none}, after_operations: 1"];
-    let killed = scene.while_staged(
+    let killed = scene.run_staged_faults(
         &lines,
         async || {
             scene.on(1, &format!("echo 1 >{DISK}/file")).await;
         },
         async || {
-            // The one that carries it and the one that looks after that one.
+            // The serving process and its supervisor.
             scene.on(1, "kill -9 $(pgrep -f 'agent-[0-9a-f]* disk keep'); kill -9 $(pgrep -f 'agent-[0-9a-f]* disk carry'); true").await;
             assert!(tried(scene, 1, &format!("cat {DISK}/file")).await.contains("not connected"));
         },
@@ -224,15 +227,15 @@ pub(crate) async fn a_disk_whose_server_is_killed_is_not_left_dead(scene: &Scene
     assert_eq!(scene.on(1, &format!("cat {DISK}/file; ls -A {DISK}; rm -r {DISK}")).await, "1\nfile");
 }
 
-/// Who serves the disk is told of its directory, and is none of the system's processes for that.
-pub(crate) async fn a_pattern_of_the_system_does_not_strike_the_disk(scene: &Scene) {
+/// The command line of the serving process contains the directory, but must not match the system's process pattern.
+pub(crate) async fn process_patterns_do_not_match_the_file_system(scene: &Scene) {
     let scene = &scene
         .with_system("{name: probe, process: {pattern: '/var/tmp/dis[k]'}, start: {command: 'exec /opt/elenchus-probe probe serve'}}");
     let lines = [
         "power_failure: {targets: {nodes: [n2]}, directory: /var/tmp/disk}, after_operations: 1",
         "kill: {targets: {nodes: [n1]}}, after_operations: 1",
     ];
-    let struck = scene.while_staged(
+    let failed = scene.run_staged_faults(
         &lines,
         async || (),
         async || {
@@ -243,7 +246,7 @@ pub(crate) async fn a_pattern_of_the_system_does_not_strike_the_disk(scene: &Sce
             }
         },
     );
-    let (said, outcome) = struck.await.unwrap();
+    let (said, outcome) = failed.await.unwrap();
     assert!(outcome.injected == 2 && outcome.unhealed.is_empty(), "{said:?}");
     assert_unmounted(scene).await;
     for node in [1, 2] {
@@ -251,15 +254,15 @@ pub(crate) async fn a_pattern_of_the_system_does_not_strike_the_disk(scene: &Sce
     }
 }
 
-pub(crate) async fn what_is_not_to_be_mounted_over_is_said_before_the_run(scene: &Scene) {
+pub(crate) async fn unsuitable_directories_are_refused_before_the_run(scene: &Scene) {
     for (directory, why) in [("/var/lib", "/var/lib/elenchus"), ("tmp", "absolute path"), ("''", "absolute path")] {
         let line = format!("power_failure: {{directory: {directory}}}");
-        let refused = scene.while_injected(&[&line], async || {}).await.unwrap_err().to_string();
+        let refused = scene.run_faults(&[&line], async || {}).await.unwrap_err().to_string();
         assert!(refused.contains(why), "{refused}");
     }
     scene.on(1, &format!("mkdir -p {DISK}/below && mount -t tmpfs tmpfs {DISK}/below")).await;
     let line = "power_failure: {targets: {nodes: [n1]}, directory: /var/tmp/disk}";
-    let refused = scene.while_injected(&[line], async || {}).await.unwrap_err().to_string();
+    let refused = scene.run_faults(&[line], async || {}).await.unwrap_err().to_string();
     assert!(refused.contains("another file system"), "{refused}");
     scene.on(1, &format!("umount {DISK}/below && rm -r {DISK}")).await;
     assert_unmounted(scene).await;

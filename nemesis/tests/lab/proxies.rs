@@ -1,9 +1,9 @@
-//! What happens between clients and a server.
+//! Proxies between clients and a server.
 
-use crate::network::{Held, hide, show};
+use crate::network::{OpenConnection, hide, show};
 use crate::scene::{PROBE, Scene};
 
-/// What became of a request: how many of a thousand bytes came, how that ended, and after how many milliseconds.
+/// The result of a request: the bytes received of the 1000-byte reply, how it ended, and its duration in milliseconds.
 type Asked = (usize, String, u64);
 
 fn read(said: &str) -> Vec<Asked> {
@@ -14,20 +14,20 @@ fn read(said: &str) -> Vec<Asked> {
     said.lines().map(line).collect()
 }
 
-/// Requests from n2 to n1.
+/// Sends requests from n2 to n1.
 async fn ask(scene: &Scene, count: usize) -> Vec<Asked> {
     let address = &scene.cluster.nodes[0].address;
     read(&scene.on(2, &format!("{PROBE} probe ask {address} 7007 {count}")).await)
 }
 
-/// Requests from the control node to n1.
+/// Sends requests from the control node to n1.
 async fn ask_from_here(scene: &Scene, count: usize) -> Vec<Asked> {
     let words = ["probe", "ask", &scene.cluster.nodes[0].address, "7007", &count.to_string()].map(str::to_owned);
     let probe = tokio::process::Command::new(std::env::current_exe().unwrap()).args(words).output();
     read(&String::from_utf8_lossy(&probe.await.unwrap().stdout))
 }
 
-/// How many requests n1 has got since it was started.
+/// The number of requests that n1 has received since its start.
 async fn asked(scene: &Scene) -> u64 {
     scene.on(1, &format!("{PROBE} probe asked 127.0.0.1")).await.parse().unwrap()
 }
@@ -36,20 +36,20 @@ fn all_are(asked: &[Asked], count: usize, how: &str) -> bool {
     asked.iter().all(|(bytes, ended, _)| (*bytes, ended.as_str()) == (count, how))
 }
 
-/// Has a proxy before n1 do something to the other nodes.
-async fn while_between(scene: &Scene, how: &str, look: impl AsyncFnOnce()) {
-    assert_eq!(until_killed(scene, how, look).await, None, "{how}");
+/// Runs `during` while a proxy in front of n1 applies `how` to the other nodes.
+async fn while_between(scene: &Scene, how: &str, during: impl AsyncFnOnce()) {
+    assert_eq!(until_killed(scene, how, during).await, None, "{how}");
 }
 
-/// The same with a proxy that may be killed; returns what is said of that.
-async fn until_killed(scene: &Scene, how: &str, look: impl AsyncFnOnce()) -> Option<String> {
+/// The same for a proxy that may be killed; returns the doubt that the heal reports.
+async fn until_killed(scene: &Scene, how: &str, during: impl AsyncFnOnce()) -> Option<String> {
     let line = format!("proxy: {{targets: {{nodes: [n1]}}, port: 7007, from: nodes, how: {how}}}");
-    let said = scene.while_it_lasts(&line, look).await;
-    assert!(all_are(&ask(scene, 3).await, 1000, "ok"), "healed of {how}");
+    let said = scene.while_active_or_ended(&line, during).await;
+    assert!(all_are(&ask(scene, 3).await, 1000, "ok"), "after {how} is healed");
     said
 }
 
-pub(crate) async fn replies_are_lost_though_requests_arrive(scene: &Scene) {
+pub(crate) async fn replies_are_lost_after_requests_arrived(scene: &Scene) {
     while_between(scene, "{lose_replies: 1}", async || {
         let before = asked(scene).await;
         let replies = ask(scene, 20).await;
@@ -68,7 +68,7 @@ pub(crate) async fn replies_are_lost_though_requests_arrive(scene: &Scene) {
     .await;
 }
 
-pub(crate) async fn messages_break_off_in_the_middle(scene: &Scene) {
+pub(crate) async fn messages_are_cut_off(scene: &Scene) {
     for (by, how) in [("reset", "reset"), ("close", "closed")] {
         while_between(scene, &format!("{{cut: {{share: 1, after: 300, by: {by}}}}}"), async || {
             let before = asked(scene).await;
@@ -81,19 +81,19 @@ pub(crate) async fn messages_break_off_in_the_middle(scene: &Scene) {
     while_between(scene, "{cut: {share: 1}}", async || {
         let replies = ask(scene, 20).await;
         assert!(replies.iter().all(|(bytes, how, _)| (1..1000).contains(bytes) && how == "reset"), "{replies:?}");
-        assert!(replies.iter().any(|(bytes, ..)| *bytes != replies[0].0), "at different places");
+        assert!(replies.iter().any(|(bytes, ..)| *bytes != replies[0].0), "every message is cut at the same place");
     })
     .await;
     while_between(scene, "{cut: {share: 1, of: requests, after: 3}}", async || {
         let before = asked(scene).await;
         let replies = ask(scene, 10).await;
         assert!(all_are(&replies, 0, "reset"), "{replies:?}");
-        assert_eq!(asked(scene).await, before, "three bytes are no request");
+        assert_eq!(asked(scene).await, before, "three bytes are not a request");
     })
     .await;
 }
 
-pub(crate) async fn replies_stall_or_are_late(scene: &Scene) {
+pub(crate) async fn replies_stall_or_are_delayed(scene: &Scene) {
     while_between(scene, "{stall: 1}", async || {
         let before = asked(scene).await;
         let replies = ask(scene, 2).await;
@@ -108,13 +108,13 @@ pub(crate) async fn replies_stall_or_are_late(scene: &Scene) {
     .await;
 }
 
-pub(crate) async fn requests_come_twice(scene: &Scene) {
+pub(crate) async fn requests_are_replayed(scene: &Scene) {
     while_between(scene, "{replay: 1}", async || {
         let before = asked(scene).await;
         let replies = ask(scene, 20).await;
         assert!(all_are(&replies, 1000, "ok"), "{replies:?}");
         let mut count = 0;
-        // Nobody waits for those that come again.
+        // Replayed requests arrive asynchronously.
         for _ in 0..100 {
             count = asked(scene).await - before;
             if count == 40 {
@@ -126,42 +126,42 @@ pub(crate) async fn requests_come_twice(scene: &Scene) {
     .await;
 }
 
-pub(crate) async fn connections_are_left_or_severed(scene: &Scene) {
+pub(crate) async fn connections_are_kept_or_reset(scene: &Scene) {
     let proxy = "targets: {nodes: [n2]}, port: 7000, from: nodes, how: {delay: 1ms}";
-    let held = Held::open(scene).await;
-    assert_eq!(held.asked(1).await, "ok");
+    let connection = OpenConnection::open(scene).await;
+    assert_eq!(connection.exchange(1).await, "ok");
     scene
-        .while_broken(&format!("proxy: {{{proxy}}}"), async || {
-            assert_eq!(held.asked(2).await, "ok", "one that was there is left");
+        .while_active(&format!("proxy: {{{proxy}}}"), async || {
+            assert_eq!(connection.exchange(2).await, "ok", "the existing connection is kept");
             assert_eq!(scene.probe(1, "tcp", 2, 7000).await, "ok");
         })
         .await;
-    assert_eq!(held.asked(3).await, "ok");
+    assert_eq!(connection.exchange(3).await, "ok");
     scene
-        .while_broken(&format!("proxy: {{{proxy}, sever: true}}"), async || {
-            assert_eq!(held.asked(4).await, "reset");
+        .while_active(&format!("proxy: {{{proxy}, sever: true}}"), async || {
+            assert_eq!(connection.exchange(4).await, "reset");
             assert_eq!(scene.probe(1, "tcp", 2, 7000).await, "ok");
         })
         .await;
-    held.close().await;
-    // One that goes through the proxy learns that it is gone.
+    connection.close().await;
+    // A proxied connection is closed with the proxy.
     let mut through = None;
     scene
-        .while_broken(&format!("proxy: {{{proxy}}}"), async || {
-            let held = Held::open(scene).await;
-            assert_eq!(held.asked(1).await, "ok");
-            through = Some(held);
+        .while_active(&format!("proxy: {{{proxy}}}"), async || {
+            let connection = OpenConnection::open(scene).await;
+            assert_eq!(connection.exchange(1).await, "ok");
+            through = Some(connection);
         })
         .await;
-    let held = through.unwrap();
-    assert_ne!(held.asked(2).await, "ok");
-    held.close().await;
+    let connection = through.unwrap();
+    assert_ne!(connection.exchange(2).await, "ok");
+    connection.close().await;
 }
 
-pub(crate) async fn clients_and_nodes_are_told_apart(scene: &Scene) {
+pub(crate) async fn clients_and_nodes_are_distinguished(scene: &Scene) {
     for (from, node, client) in [("nodes", "reset", "ok"), ("clients", "ok", "reset"), ("all", "reset", "reset")] {
         scene
-            .while_broken(&format!("proxy: {{targets: {{nodes: [n1]}}, port: 7007, from: {from}, how: {{lose_replies: 1}}}}"), async || {
+            .while_active(&format!("proxy: {{targets: {{nodes: [n1]}}, port: 7007, from: {from}, how: {{lose_replies: 1}}}}"), async || {
                 assert_eq!(ask(scene, 1).await[0].1, node, "{from}");
                 assert_eq!(ask_from_here(scene, 1).await[0].1, client, "{from}");
                 let itself = scene.on(1, &format!("{PROBE} probe ask 127.0.0.1 7007 1")).await;
@@ -173,16 +173,12 @@ pub(crate) async fn clients_and_nodes_are_told_apart(scene: &Scene) {
     }
 }
 
-/// The same on a node whose iptables does not work.
-pub(crate) async fn nftables_do_as_well(scene: &Scene) {
-    if scene.on(1, "command -v nft || :").await.is_empty() {
-        println!("skipped: nftables is not installed");
-        return;
-    }
+/// A node whose iptables does not work.
+pub(crate) async fn nftables_replaces_iptables(scene: &Scene) {
     hide(scene, 1, "iptables ip6tables").await;
     for from in ["nodes", "all"] {
         scene
-            .while_broken(&format!("proxy: {{targets: {{nodes: [n1]}}, port: 7007, from: {from}, how: {{lose_replies: 1}}}}"), async || {
+            .while_active(&format!("proxy: {{targets: {{nodes: [n1]}}, port: 7007, from: {from}, how: {{lose_replies: 1}}}}"), async || {
                 assert!(!scene.on(1, "nft list tables | grep elenchus_proxy").await.is_empty());
                 assert!(all_are(&ask(scene, 3).await, 0, "reset"));
             })
@@ -192,7 +188,7 @@ pub(crate) async fn nftables_do_as_well(scene: &Scene) {
     show(scene, 1, "iptables ip6tables").await;
 }
 
-pub(crate) async fn ipv6_goes_through_as_well(scene: &Scene) {
+pub(crate) async fn ipv6_is_proxied_too(scene: &Scene) {
     scene
         .by_ipv6(async |scene| {
             while_between(scene, "{cut: {share: 1, after: 300}}", async || {
@@ -204,8 +200,8 @@ pub(crate) async fn ipv6_goes_through_as_well(scene: &Scene) {
         .await;
 }
 
-/// Clients reach the server as before.
-pub(crate) async fn nobody_misses_a_proxy_that_is_killed(scene: &Scene) {
+/// Clients reach the server directly.
+pub(crate) async fn traffic_flows_when_the_proxy_is_killed(scene: &Scene) {
     let said = until_killed(scene, "{lose_replies: 1}", async || {
         assert!(all_are(&ask(scene, 1).await, 0, "reset"));
         scene.on(1, "pkill -KILL '^agent-'").await;
@@ -222,7 +218,7 @@ pub(crate) async fn nobody_misses_a_proxy_that_is_killed(scene: &Scene) {
     assert!(said.is_some_and(|said| said.contains("no longer in force")));
 }
 
-pub(crate) async fn a_proxy_that_is_killed_with_all_its_kin_is_healed(scene: &Scene) {
+pub(crate) async fn a_proxy_killed_with_its_session_is_healed(scene: &Scene) {
     let said = until_killed(scene, "{delay: 1ms}", async || {
         assert!(all_are(&ask(scene, 1).await, 1000, "ok"));
         scene.on(1, "read -r leader since </run/elenchus/jobs/proxy-1.pid && pkill -KILL -s $leader").await;
@@ -232,18 +228,18 @@ pub(crate) async fn a_proxy_that_is_killed_with_all_its_kin_is_healed(scene: &Sc
     assert!(said.is_some_and(|said| said.contains("no longer in force")));
 }
 
-pub(crate) async fn ssh_is_never_in_between(scene: &Scene) {
+pub(crate) async fn ssh_is_never_proxied(scene: &Scene) {
     let port = scene.cluster.nodes[0].host.port();
     let line = format!("proxy: {{targets: {{nodes: [n1]}}, port: {port}, how: {{lose_replies: 1}}}}");
-    let why = match scene.while_injected(&[&line], async || {}).await {
+    let why = match scene.run_faults(&[&line], async || {}).await {
         Ok((said, _)) => format!("{said:?}"),
         Err(error) => error.to_string(),
     };
     assert!(why.contains("SSH, by which faults are healed"), "{why}");
 }
 
-/// A server that lies, in words that its clients understand; and one whose bytes are other ones.
-pub(crate) async fn replies_are_altered_and_can_be_read(scene: &Scene) {
+/// Alterations keep HTTP and Redis replies well-formed; plain bytes can become anything.
+pub(crate) async fn altered_replies_stay_well_formed(scene: &Scene) {
     let of = async |port: u16| scene.probe(2, "reply", 1, port).await;
     let (http, redis) = (of(7010).await, of(7011).await);
     assert!(http.ends_with(r#"{\"value\":\"faithful\",\"count\":538}"#) && redis == r"$8\r\nfaithful\r\n", "{http} {redis}");
@@ -251,7 +247,7 @@ pub(crate) async fn replies_are_altered_and_can_be_read(scene: &Scene) {
         let how = format!("{{lose_replies: 0, alter: {{share: 1, protocol: {protocol}}}}}");
         let line = format!("proxy: {{targets: {{nodes: [n1]}}, port: {port}, from: nodes, how: {how}}}");
         scene
-            .while_broken(&line, async || {
+            .while_active(&line, async || {
                 let mut altered = 0;
                 for _ in 0..10 {
                     let said = of(port).await;

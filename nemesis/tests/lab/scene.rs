@@ -1,4 +1,4 @@
-//! Three nodes with a server on each, and what is broken there.
+//! Three nodes with a server on each, and the faults injected there.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -12,28 +12,29 @@ use elenchus_control::system::{Definition, Node, System};
 use elenchus_control::{Command, Host};
 use elenchus_core::{FaultEvent, FaultPhase, Kind, Seed, Symbol};
 use elenchus_nemesis::{Campaign, Cluster, Ledger, NemesisError, Outcome, Roster, Safety, Scheduled};
+use futures_util::future::join_all;
 use tokio::sync::watch;
 
-/// Where this program is on the nodes.
+/// The path of this program on the nodes.
 pub(crate) const PROBE: &str = "/opt/elenchus-probe";
 
-/// The server that is the system under test.
+/// The system under test.
 const SYSTEM: &str = "{name: probe, start: {command: 'exec /opt/elenchus-probe probe serve'}}";
 
-/// What is said of a fault: how the event ended and why not well.
-pub(crate) type Said = (FaultPhase, Kind, Option<String>);
+/// An event of a fault: its phase, how it ended, and the error.
+pub(crate) type Recorded = (FaultPhase, Kind, Option<String>);
 
-/// The cluster that is broken.
+/// The cluster of the tests.
 pub(crate) struct Scene {
     pub(crate) cluster: Cluster,
-    /// How each node is reached.
+    /// The SSH settings of each node.
     pub(crate) logins: Vec<(String, HostConfig)>,
-    /// What [`Scene::traces`] finds of a node that is whole.
-    whole: Vec<String>,
+    /// The result of [`Scene::traces`] without faults.
+    clean: Vec<String>,
 }
 
 impl Scene {
-    /// Uploads the server and starts it everywhere.
+    /// Uploads the server and starts it on every node.
     pub(crate) async fn new(lab: &Lab) -> Scene {
         let nodes = lab.nodes.iter().map(|node| Node {
             name: node.name.clone(),
@@ -47,59 +48,59 @@ impl Scene {
             cluster.system.as_ref().unwrap().start(node).await.unwrap();
         }
         let logins = lab.nodes.iter().map(|node| (node.name.clone(), node.host.clone())).collect();
-        let mut scene = Scene { cluster, logins, whole: Vec::new() };
+        let mut scene = Scene { cluster, logins, clean: Vec::new() };
         scene.await_servers().await;
-        scene.whole = scene.traces().await;
+        scene.clean = scene.traces().await;
         scene
     }
 
-    /// Looks at the same nodes by addresses of IPv6.
-    pub(crate) async fn by_ipv6(&self, look: impl AsyncFnOnce(&Scene)) {
+    /// Runs `during` with the nodes' IPv6 addresses.
+    pub(crate) async fn by_ipv6(&self, during: impl AsyncFnOnce(&Scene)) {
         let addresses = ["fd00:e1e::1", "fd00:e1e::2", "fd00:e1e::3"];
         for (node, address) in addresses.iter().enumerate() {
             self.on(node + 1, &format!("ip -6 addr add {address}/64 dev eth0 nodad")).await;
         }
         let nodes = self.cluster.nodes.iter().zip(addresses);
         let nodes = nodes.map(|(node, address)| Node { address: address.to_owned(), ..node.clone() });
-        look(&Scene { cluster: cluster(nodes.collect()), logins: self.logins.clone(), whole: self.whole.clone() }).await;
+        during(&Scene { cluster: cluster(nodes.collect()), logins: self.logins.clone(), clean: self.clean.clone() }).await;
         for (node, address) in addresses.iter().enumerate() {
             self.on(node + 1, &format!("ip -6 addr del {address}/64 dev eth0")).await;
         }
     }
 
-    /// The same nodes with another system, which is given by its definition, beside the server.
+    /// The same nodes with another system next to the server.
     pub(crate) fn with_system(&self, definition: &str) -> Scene {
         let cluster = cluster_with(self.cluster.nodes.clone(), definition);
-        Scene { cluster, logins: self.logins.clone(), whole: self.whole.clone() }
+        Scene { cluster, logins: self.logins.clone(), clean: self.clean.clone() }
     }
 
-    /// The same nodes, of which nobody knows how to switch them on.
-    pub(crate) fn without_buttons(&self) -> Scene {
+    /// The same nodes without a known way to power them on.
+    pub(crate) fn without_power_on(&self) -> Scene {
         let logins: Vec<(String, HostConfig)> =
             self.logins.iter().map(|(name, config)| (name.clone(), HostConfig { power_on: None, ..config.clone() })).collect();
         let nodes = self.cluster.nodes.iter().zip(&logins);
         let nodes = nodes.map(|(node, (name, config))| Node { host: Host::new(name, config.clone()), ..node.clone() });
-        Scene { cluster: cluster(nodes.collect()), whole: self.whole.clone(), logins }
+        Scene { cluster: cluster(nodes.collect()), clean: self.clean.clone(), logins }
     }
 
-    /// What a node prints to a script that must succeed. Nodes are counted from 1, as their names are.
+    /// Runs a script, which must succeed, and returns its output. Nodes are counted from 1, like their names.
     pub(crate) async fn on(&self, node: usize, script: &str) -> String {
         self.cluster.nodes[node - 1].host.run(Command::sh(script)).await.unwrap().stdout_text()
     }
 
-    /// What a probe finds from one node to another.
+    /// The result of a probe from one node to another.
     pub(crate) async fn probe(&self, from: usize, what: &str, to: usize, port: u16) -> String {
         self.on(from, &format!("{PROBE} probe {what} {} {port}", self.cluster.nodes[to - 1].address)).await
     }
 
-    /// Has a line's fault in force while something is looked at, and sees that it is verified and healed.
-    pub(crate) async fn while_broken(&self, line: &str, look: impl AsyncFnOnce()) {
-        assert_eq!(self.while_it_lasts(line, look).await, None, "{line}");
+    /// Runs `during` while a fault is active; checks that it is verified and healed.
+    pub(crate) async fn while_active(&self, line: &str, during: impl AsyncFnOnce()) {
+        assert_eq!(self.while_active_or_ended(line, during).await, None, "{line}");
     }
 
-    /// The same for a fault that may end before it is healed; returns what is said of that.
-    pub(crate) async fn while_it_lasts(&self, line: &str, look: impl AsyncFnOnce()) -> Option<String> {
-        let (said, outcome) = self.while_injected(&[line], look).await.unwrap();
+    /// The same for a fault that may end early; returns the doubt that the heal reports.
+    pub(crate) async fn while_active_or_ended(&self, line: &str, during: impl AsyncFnOnce()) -> Option<String> {
+        let (said, outcome) = self.run_faults(&[line], during).await.unwrap();
         assert!(outcome.unhealed.is_empty(), "{line}: {outcome:?}");
         let [.., (FaultPhase::Heal, healed, doubt)] = said.as_slice() else { panic!("{line}: {said:?}") };
         let kinds: Vec<(FaultPhase, Kind)> = said.iter().map(|(phase, kind, _)| (*phase, *kind)).collect();
@@ -111,18 +112,18 @@ impl Scene {
         doubt.clone()
     }
 
-    /// Has the faults of all lines in force, each with `at: [0s], for: 1h` unless it says otherwise, while something is looked at; returns what was said.
-    pub(crate) async fn while_injected(&self, lines: &[&str], look: impl AsyncFnOnce()) -> Result<(Vec<Said>, Outcome), NemesisError> {
-        self.while_staged(lines, async || {}, look).await
+    /// Runs `during` while the faults of all lines are active, each with `at: [0s], for: 1h` unless given otherwise; returns all events.
+    pub(crate) async fn run_faults(&self, lines: &[&str], during: impl AsyncFnOnce()) -> Result<(Vec<Recorded>, Outcome), NemesisError> {
+        self.run_staged_faults(lines, async || {}, during).await
     }
 
-    /// The same, after something was done when what the faults need is in place. Until then, those with `after_operations: 1` wait.
-    pub(crate) async fn while_staged(
+    /// The same, with `before` run after mounts are in place. Faults with `after_operations: 1` are injected after it.
+    pub(crate) async fn run_staged_faults(
         &self,
         lines: &[&str],
         before: impl AsyncFnOnce(),
-        look: impl AsyncFnOnce(),
-    ) -> Result<(Vec<Said>, Outcome), NemesisError> {
+        during: impl AsyncFnOnce(),
+    ) -> Result<(Vec<Recorded>, Outcome), NemesisError> {
         let lines: Vec<Scheduled> = lines
             .iter()
             .map(|line| {
@@ -140,7 +141,7 @@ impl Scene {
         elenchus_nemesis::check(&campaign, &self.cluster)?;
         elenchus_nemesis::prepare(&campaign, &self.cluster).await?;
         let staged = elenchus_nemesis::stage(campaign, &self.cluster, &ledger).await?;
-        let said: Mutex<Vec<Said>> = Mutex::default();
+        let said: Mutex<Vec<Recorded>> = Mutex::default();
         let (count, counted) = watch::channel(0);
         let record = |kind: Kind, _: Symbol, event: FaultEvent, error: Option<String>| {
             said.lock().unwrap().push((event.phase, kind, error));
@@ -155,7 +156,7 @@ impl Scene {
             operations.store(1, Ordering::Relaxed);
             let mut counted = counted;
             counted.wait_for(|count| *count >= lines.len()).await.unwrap();
-            look().await;
+            during().await;
             stop.send(true).unwrap();
         };
         let count = || operations.load(Ordering::Relaxed);
@@ -169,36 +170,37 @@ impl Scene {
 
     /// Waits until every server answers.
     pub(crate) async fn await_servers(&self) {
-        for node in 1..=3 {
+        join_all((1..=3).map(|node| async move {
             for _ in 0..200 {
                 if self.probe(node, "tcp", node, 7000).await == "ok" {
                     break;
                 }
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
-        }
+        }))
+        .await;
     }
 
-    /// Fails unless nothing of any fault is left on any node, and all hear each other.
-    pub(crate) async fn assert_whole(&self) {
+    /// Fails unless all traces of faults are gone and the nodes reach each other.
+    pub(crate) async fn assert_clean(&self) {
         self.await_servers().await;
         let mut traces = self.traces().await;
-        // A process that ends, and a watcher that goes, may still be seen.
+        // Processes and dead man's switches that are ending may still be visible.
         for _ in 0..20 {
-            if traces == self.whole {
+            if traces == self.clean {
                 break;
             }
             tokio::time::sleep(Duration::from_millis(200)).await;
             traces = self.traces().await;
         }
-        assert_eq!(traces, self.whole);
-        for (from, to) in [(1, 2), (2, 3), (3, 1)] {
-            assert_eq!(self.probe(from, "tcp", to, 7000).await, "ok", "n{from} to n{to}");
-        }
+        assert_eq!(traces, self.clean);
+        let links = [(1, 2), (2, 3), (3, 1)];
+        let results = join_all(links.map(|(from, to)| self.probe(from, "tcp", to, 7000))).await;
+        assert_eq!(results, ["ok"; 3], "n1 to n2, n2 to n3, n3 to n1");
     }
 
-    /// What the watchers of the nodes have said, and who runs there: for a failure that is not seen twice.
-    pub(crate) async fn watchers(&self) -> String {
+    /// The logs of the dead man's switches and the processes of all nodes, for failures that are hard to reproduce.
+    pub(crate) async fn diagnostics(&self) -> String {
         let look = "for log in $(find /run /var/log /tmp -name probe.log); do echo $log; tail -n 30 $log; done; find /run/elenchus -type f -printf '%T+ %p\\n' | sort; cat /run/elenchus/probe.pid; head -c 500 /run/elenchus/lapsed/* /run/elenchus/faults/*/undo 2>&1; cat /run/elenchus/lease /proc/uptime; \
                     for pid in /proc/[0-9]*; do echo \"${pid#/proc/} $(cut -d' ' -f3,4,6 $pid/stat) $(tr '\\0' ' ' <$pid/cmdline | head -c 150 | tr '\\n' ' ')\"; done 2>/dev/null; true";
         let mut said = String::new();
@@ -208,7 +210,7 @@ impl Scene {
         said
     }
 
-    /// What faults change on nodes. An overlay that is mounted for the second time shows that it has an identifier.
+    /// Everything on the nodes that faults change. `uuid=on` appears when an overlay is mounted for the second time.
     pub(crate) async fn traces(&self) -> Vec<String> {
         let look = "for t in iptables ip6tables; do for table in filter raw nat; do $t -t $table -S 2>/dev/null; done; done; nft list tables 2>/dev/null | grep elenchus; ip rule; \
                     tc qdisc show dev eth0 2>/dev/null; sed 's/,uuid=on//' /proc/mounts | sort | grep -v ' /tmp '; \
@@ -220,15 +222,11 @@ impl Scene {
                     cat /var/tmp/data/file 2>/dev/null; \
                     for pid in $(pgrep -f 'elenchus-probe probe serv[e]'); do \
                     cut -d' ' -f3 /proc/$pid/stat | tr RD SS; grep 'open files' /proc/$pid/limits; done 2>/dev/null; true";
-        let mut traces = Vec::new();
-        for node in 1..=3 {
-            traces.push(self.on(node, look).await);
-        }
-        traces
+        join_all((1..=3).map(|node| self.on(node, look))).await
     }
 }
 
-/// These nodes, with the server on them, and a zone for each of the first and the last.
+/// A cluster of these nodes with the server, the first and the last node in a zone each.
 pub(crate) fn cluster(nodes: Vec<Node>) -> Cluster {
     cluster_with(nodes, SYSTEM)
 }

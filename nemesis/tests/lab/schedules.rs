@@ -1,4 +1,4 @@
-//! Lines that wait for something.
+//! Faults that wait for a condition.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -7,28 +7,28 @@ use elenchus_core::{FaultPhase, Kind};
 
 use crate::scene::Scene;
 
-/// A system that is no process, whose primary a file names.
-const SYSTEM: &str = "{name: told, start: {command: 'sleep 86398'}, primary: 'cat /tmp/primary 2>/dev/null || true'}";
+/// A placeholder system whose primary is named by a file.
+const SYSTEM: &str = "{name: placeholder, start: {command: 'sleep 86398'}, primary: 'cat /tmp/primary 2>/dev/null || true'}";
 
-pub(crate) async fn whoever_is_primary_anew_is_struck(scene: &Scene) {
-    let told = scene.with_system(SYSTEM);
-    let line = "shell: {targets: primary, inject: 'touch /tmp/struck', verify: 'test -e /tmp/struck', heal: 'rm -f /tmp/struck', \
-                verify_healed: '! test -e /tmp/struck'}, when: primary-changes, for: 1h";
+pub(crate) async fn a_new_primary_is_targeted(scene: &Scene) {
+    let system = scene.with_system(SYSTEM);
+    let line = "shell: {targets: primary, inject: 'touch /tmp/targeted', verify: 'test -e /tmp/targeted', heal: 'rm -f /tmp/targeted', \
+                verify_healed: '! test -e /tmp/targeted'}, when: primary-changes, for: 1h";
     let primary = Cell::new(1);
-    let is_struck = async |node| scene.on(node, "test -e /tmp/struck && echo yes; true").await == "yes";
-    let (said, outcome) = told
-        .while_staged(
+    let is_targeted = async |node| scene.on(node, "test -e /tmp/targeted && echo yes; true").await == "yes";
+    let (said, outcome) = system
+        .run_staged_faults(
             &[line],
             async || {
                 scene.on(1, "echo n1 >/tmp/primary").await;
                 tokio::time::sleep(Duration::from_secs(2)).await;
-                assert!(!is_struck(1).await && !is_struck(2).await, "nothing has changed yet");
-                // A change is missed where nobody has looked before.
+                assert!(!is_targeted(1).await && !is_targeted(2).await, "the primary has not changed yet");
+                // A change before the first poll goes unnoticed, so the primary changes repeatedly.
                 'changing: for next in [2, 1].into_iter().cycle() {
                     primary.set(next);
                     scene.on(1, &format!("echo n{next} >/tmp/primary")).await;
                     for _ in 0..50 {
-                        if is_struck(next).await {
+                        if is_targeted(next).await {
                             break 'changing;
                         }
                         tokio::time::sleep(Duration::from_millis(200)).await;
@@ -36,7 +36,7 @@ pub(crate) async fn whoever_is_primary_anew_is_struck(scene: &Scene) {
                 }
             },
             async || {
-                assert!(is_struck(primary.get()).await && !is_struck(3 - primary.get()).await && !is_struck(3).await);
+                assert!(is_targeted(primary.get()).await && !is_targeted(3 - primary.get()).await && !is_targeted(3).await);
             },
         )
         .await

@@ -1,9 +1,9 @@
-//! What is of one kind of processor: the code that runs inside a struck process in place of the vDSO's functions, jumps to it, and registers.
+//! What depends on the processor: the code that replaces the vDSO functions in a patched process, the jumps to it, and registers.
 //!
-//! The code asks the kernel for the true time by a system call, which costs some hundred nanoseconds where the vDSO takes some twenty, and answers what a
-//! [`Skew`](crate::skew::Skew) shows, by the data that stand a page after its beginning. Clocks that do not tell the time of day are answered as they are. It is copied to another
-//! process, so it names no address but relative ones, uses no register that a called function may not, and no stack of which a signal handler's or a Go routine's
-//! would be too small.
+//! The code reads the true time by a system call (some hundred nanoseconds; the vDSO takes some twenty) and applies the
+//! [`Skew`](crate::skew::Skew) in the data one page after its start. Clocks other than those of the time of day are returned unchanged.
+//! Since it is copied into other processes it is position-independent, uses caller-saved registers only, and little enough stack for signal
+//! handlers and goroutines.
 
 #![allow(unsafe_code)]
 
@@ -13,15 +13,15 @@ mod aarch64;
 mod x86_64;
 
 #[cfg(target_arch = "aarch64")]
-pub(super) use aarch64::{JUMP, PAGE, REACH, Registers, SYSTEM_CALL, TOP, ask, jump, replacements, target};
+pub(super) use aarch64::{JUMP, PAGE, REACH, Registers, SYSTEM_CALL, TOP, call_stub, jump, replacements, target};
 #[cfg(target_arch = "x86_64")]
-pub(super) use x86_64::{JUMP, PAGE, REACH, Registers, SYSTEM_CALL, TOP, ask, jump, replacements, target};
+pub(super) use x86_64::{JUMP, PAGE, REACH, Registers, SYSTEM_CALL, TOP, call_stub, jump, replacements, target};
 
-/// A function of the vDSO, and where the code in its place is, from the start of the code.
+/// A function of the vDSO, and the offset of its replacement in the code.
 pub(super) struct Replacement {
-    /// Its name in the vDSO.
+    /// Its symbol in the vDSO.
     pub(super) symbol: &'static str,
-    /// Where the code is.
+    /// The offset of the replacement.
     pub(super) at: usize,
 }
 
@@ -30,7 +30,7 @@ unsafe extern "C" {
     static elenchus_clock_end: u8;
 }
 
-/// How far from the start of the code something in it is.
+/// The offset of a label in the code.
 fn from_start(label: *const u8) -> usize {
     label as usize - &raw const elenchus_clock_start as usize
 }
@@ -38,7 +38,7 @@ fn from_start(label: *const u8) -> usize {
 /// The code.
 pub(super) fn code() -> &'static [u8] {
     let length = from_start(&raw const elenchus_clock_end);
-    // SAFETY: both labels are of the section that a kind of processor has, the second after the first, and nothing writes to the program's text.
+    // SAFETY: both labels are in the same section, the second after the first, and the program's text is never written.
     unsafe { std::slice::from_raw_parts(&raw const elenchus_clock_start, length) }
 }
 
@@ -47,8 +47,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_code_fits_its_page() {
-        // The smallest page there is.
+    fn the_code_fits_into_a_page() {
+        // The smallest page size.
         assert!(code().len() < 4096 && code().len() > 100);
         for replacement in replacements() {
             assert!(replacement.at < code().len());

@@ -1,7 +1,7 @@
-//! A process of somebody else's, held still by ptrace: its memory is written, and a thread of it is made to do something.
+//! A process stopped by ptrace: its memory is written, and its threads execute single calls.
 //!
-//! Whoever holds a process must live until it has let it go: a thread that is left in the middle of what it was made to do goes on from there. So signals are
-//! blocked meanwhile, and who waits for a thread gives up after a while; the kernel lets go of all when the holder ends.
+//! The tracer must not exit before it has released the process: a thread would continue from the diverted instruction. So signals are
+//! blocked meanwhile and waits have a time-out. When the tracer exits, the kernel releases all tracees.
 
 #![allow(unsafe_code)]
 
@@ -15,47 +15,47 @@ use super::processor::{Registers, SYSTEM_CALL};
 use crate::processes;
 use crate::{Result, failed};
 
-/// Threads stop at once, but for those that wait in the kernel for what cannot be interrupted.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// The time-out for a thread to stop. Threads stop at once unless they are in an uninterruptible wait.
+const TIMEOUT: Duration = Duration::from_secs(3);
 
-/// How many instructions a thread is led out of a piece of code at most.
+/// The most instructions by which a thread is stepped out of a piece of code.
 const STEPS: u32 = 2000;
 
-/// A process, all of its threads or one of them stopped, until this is dropped.
+/// A process with all threads, or one thread, stopped until this is dropped.
 pub(super) struct Tracee {
     pid: pid_t,
     threads: Vec<Thread>,
     memory: File,
-    _quiet: Quiet,
+    _signals: SignalsBlocked,
 }
 
 struct Thread {
     tid: pid_t,
-    /// A signal that it was about to be given, and is given when it is let go.
+    /// A signal that is delivered when the thread is released.
     signal: c_int,
 }
 
-/// What a thread that was waited for did.
+/// Why a traced thread stopped.
 #[derive(PartialEq, Eq)]
-enum Halt {
-    /// It stopped as it was asked to.
-    Asked,
-    /// It came to the end of a step, or to a trap.
+enum Stop {
+    /// PTRACE_INTERRUPT or a group stop.
+    Requested,
+    /// The end of a single step, or a trap instruction.
     Trap,
-    /// It is about to be given a signal.
+    /// A signal is about to be delivered.
     Signal(c_int),
-    /// It is no more.
-    Ended,
+    /// The thread has exited.
+    Exited,
 }
 
 impl Tracee {
-    /// Stops all threads of a process. None when it has ended.
+    /// Stops all threads of a process. None when it has exited.
     ///
     /// # Errors
-    /// When it may not be traced, is traced by somebody else, or a thread does not stop.
+    /// When it may not be traced, another process traces it, or a thread does not stop.
     pub(super) fn stop(pid: pid_t) -> Result<Option<Tracee>> {
         let Some(mut tracee) = Tracee::new(pid)? else { return Ok(None) };
-        // A thread that is not yet stopped may make others.
+        // Threads that still run can create others.
         loop {
             let before = tracee.threads.len();
             for tid in processes::threads(pid) {
@@ -69,7 +69,7 @@ impl Tracee {
         }
     }
 
-    /// Stops one thread of a process. None when it has ended.
+    /// Stops one thread of a process. None when it has exited.
     ///
     /// # Errors
     /// As [`Tracee::stop`].
@@ -86,56 +86,56 @@ impl Tracee {
 
     fn new(pid: pid_t) -> Result<Option<Tracee>> {
         match File::open(format!("/proc/{pid}/mem")) {
-            Ok(memory) => Ok(Some(Tracee { pid, threads: Vec::new(), memory, _quiet: Quiet::new() })),
+            Ok(memory) => Ok(Some(Tracee { pid, threads: Vec::new(), memory, _signals: SignalsBlocked::new() })),
             Err(_) if processes::threads(pid).is_empty() => Ok(None),
             Err(error) => Err(format!("the memory of process {pid}: {error}")),
         }
     }
 
     fn seize(&mut self, tid: pid_t) -> Result<()> {
-        match trace(libc::PTRACE_SEIZE, tid, 0, 0) {
+        match ptrace(libc::PTRACE_SEIZE, tid, 0, 0) {
             Ok(_) => {}
             Err(_) if !processes::threads(self.pid).contains(&tid) => return Ok(()),
-            Err(error) => return Err(format!("process {} may not be traced, or is by somebody else: {error}", self.pid)),
+            Err(error) => return Err(format!("process {} may not be traced, or another process traces it: {error}", self.pid)),
         }
-        if trace(libc::PTRACE_INTERRUPT, tid, 0, 0).is_err() {
+        if ptrace(libc::PTRACE_INTERRUPT, tid, 0, 0).is_err() {
             return Ok(());
         }
-        // One that does not stop is ours too, and let go with the others.
+        // A thread that does not stop is traced too, and must be released with the others.
         self.threads.push(Thread { tid, signal: 0 });
         match wait(tid)? {
-            Halt::Ended => self.threads.retain(|thread| thread.tid != tid),
-            Halt::Signal(signal) => self.keep(tid, signal),
-            Halt::Asked | Halt::Trap => {}
+            Stop::Exited => self.threads.retain(|thread| thread.tid != tid),
+            Stop::Signal(signal) => self.defer_signal(tid, signal),
+            Stop::Requested | Stop::Trap => {}
         }
         Ok(())
     }
 
-    /// Remembers a signal that a thread is given when it is let go.
-    fn keep(&mut self, tid: pid_t, signal: c_int) {
+    /// Stores a signal that is delivered when the thread is released.
+    fn defer_signal(&mut self, tid: pid_t, signal: c_int) {
         self.threads.iter_mut().filter(|thread| thread.tid == tid).for_each(|thread| thread.signal = signal);
     }
 
-    /// Stops a thread again that did not come to a stop in time, as one of a frozen cgroup does not: it stops, but makes no step.
-    fn halt(&mut self, tid: pid_t) -> Result<()> {
-        trace(libc::PTRACE_INTERRUPT, tid, 0, 0).map_err(failed(format!("thread {tid} cannot be stopped")))?;
-        if let Halt::Signal(signal) = wait(tid)? {
-            self.keep(tid, signal);
+    /// Interrupts a thread that did not stop in time. A thread of a frozen cgroup stops but executes nothing.
+    fn interrupt(&mut self, tid: pid_t) -> Result<()> {
+        ptrace(libc::PTRACE_INTERRUPT, tid, 0, 0).map_err(failed(format!("thread {tid} cannot be interrupted")))?;
+        if let Stop::Signal(signal) = wait(tid)? {
+            self.defer_signal(tid, signal);
         }
         Ok(())
     }
 
-    /// Reads from its memory.
+    /// Reads from the process' memory.
     pub(super) fn read(&self, at: u64, length: usize) -> Result<Vec<u8>> {
         let mut bytes = vec![0; length];
         self.memory.read_exact_at(&mut bytes, at).map_err(failed(format!("reading {length} bytes of process {} at {at:#x}", self.pid)))?;
         Ok(bytes)
     }
 
-    /// Writes to its memory, to what it could not write itself too.
+    /// Writes to the process' memory, read-only pages included.
     pub(super) fn write(&self, at: u64, bytes: &[u8]) -> Result<()> {
-        let tid = self.first()?;
-        // Whole words are written: at the ends with what is there.
+        let tid = self.any_thread()?;
+        // POKEDATA writes whole words; the ends keep the bytes that are there.
         let (start, end) = (at & !7, (at + bytes.len() as u64).next_multiple_of(8));
         let mut words = self.read(start, (end - start) as usize)?;
         let from = (at - start) as usize;
@@ -143,44 +143,48 @@ impl Tracee {
         for (index, word) in words.chunks_exact(8).enumerate() {
             let word = word.iter().rev().fold(0usize, |number, &byte| number << 8 | usize::from(byte));
             let place = start as usize + 8 * index;
-            trace(libc::PTRACE_POKEDATA, tid, place, word).map_err(failed(format!("writing to process {} at {place:#x}", self.pid)))?;
+            ptrace(libc::PTRACE_POKEDATA, tid, place, word).map_err(failed(format!("writing to process {} at {place:#x}", self.pid)))?;
         }
         let is = self.read(at, bytes.len())?;
-        if is == bytes { Ok(()) } else { Err(format!("what was written to process {} at {at:#x} is not there", self.pid)) }
+        if is == bytes { Ok(()) } else { Err(format!("bytes written to process {} at {at:#x} do not read back", self.pid)) }
     }
 
-    /// Has it make a system call, by an instruction of its own at `place`, and returns what that answered.
+    /// Makes the process execute a system call by an instruction at `place`, and returns the result.
     pub(super) fn system_call(&mut self, place: u64, number: i64, arguments: [u64; 6]) -> Result<i64> {
-        self.diverted(
-            |saved| saved.calling(place, number, arguments),
+        self.with_registers(
+            |saved| saved.for_system_call(place, number, arguments),
             |tracee, tid| {
                 tracee.step(tid)?;
-                let after = Registers::of(tid)?;
-                if after.at() == place + SYSTEM_CALL.len() as u64 { Ok(after.answer()) } else { Err("a system call went astray".into()) }
+                let after = Registers::read(tid)?;
+                if after.instruction() == place + SYSTEM_CALL.len() as u64 {
+                    Ok(after.result())
+                } else {
+                    Err("a system call did not return to the expected address".into())
+                }
             },
         )
     }
 
-    /// Has it run from `place`, where a function is called with these arguments, on this stack, until it stands at `end` by a trap instruction.
-    pub(super) fn ask(&mut self, place: u64, end: u64, function: u64, arguments: [u64; 2], stack: u64) -> Result<()> {
-        self.diverted(
-            |saved| saved.asking(place, function, arguments, stack),
+    /// Makes the process run from `place`, the stub that calls `function` on this stack, until the trap instruction before `end`.
+    pub(super) fn call(&mut self, place: u64, end: u64, function: u64, arguments: [u64; 2], stack: u64) -> Result<()> {
+        self.with_registers(
+            |saved| saved.for_call(place, function, arguments, stack),
             |tracee, tid| {
-                tracee.go_on(libc::PTRACE_CONT, tid)?;
-                let at = Registers::of(tid)?.at();
-                if at == end { Ok(()) } else { Err(format!("a question went astray to {at:#x}")) }
+                tracee.resume(libc::PTRACE_CONT, tid)?;
+                let at = Registers::read(tid)?.instruction();
+                if at == end { Ok(()) } else { Err(format!("a call stopped at the unexpected address {at:#x}")) }
             },
         )
     }
 
-    /// Leads every thread out of some code.
-    pub(super) fn leave(&mut self, is_in: impl Fn(u64) -> bool) -> Result<()> {
+    /// Steps every thread out of some code.
+    pub(super) fn step_out_of(&mut self, is_in: impl Fn(u64) -> bool) -> Result<()> {
         for tid in self.threads.iter().map(|thread| thread.tid).collect::<Vec<_>>() {
             let mut steps = 0;
-            while is_in(Registers::of(tid)?.at()) {
+            while is_in(Registers::read(tid)?.instruction()) {
                 steps += 1;
                 if steps > STEPS {
-                    return Err(format!("thread {tid} does not come out of the code that is to be changed"));
+                    return Err(format!("thread {tid} does not leave the code that is to be patched"));
                 }
                 with_signals_blocked(tid, || self.step(tid))?;
             }
@@ -188,129 +192,133 @@ impl Tracee {
         Ok(())
     }
 
-    /// Sets a thread's registers, has it do something, and puts them back.
-    fn diverted<T>(&mut self, to: impl FnOnce(Registers) -> Registers, act: impl FnOnce(&mut Tracee, pid_t) -> Result<T>) -> Result<T> {
-        let tid = self.first()?;
-        let saved = Registers::of(tid)?;
+    /// Runs `act` with other registers, then restores them.
+    fn with_registers<T>(
+        &mut self,
+        to: impl FnOnce(Registers) -> Registers,
+        act: impl FnOnce(&mut Tracee, pid_t) -> Result<T>,
+    ) -> Result<T> {
+        let tid = self.any_thread()?;
+        let saved = Registers::read(tid)?;
         with_signals_blocked(tid, || {
-            to(saved).put(tid)?;
+            to(saved).write(tid)?;
             let done = act(self, tid);
-            saved.put(tid)?;
+            saved.write(tid)?;
             done
         })
     }
 
     fn step(&mut self, tid: pid_t) -> Result<()> {
-        self.go_on(libc::PTRACE_SINGLESTEP, tid)
+        self.resume(libc::PTRACE_SINGLESTEP, tid)
     }
 
-    /// Lets a thread go on, until it traps. It is stopped afterwards even where that fails.
-    fn go_on(&mut self, how: impl Into<i64> + Copy, tid: pid_t) -> Result<()> {
+    /// Resumes a thread until it traps. It is stopped afterwards even on failure.
+    fn resume(&mut self, how: impl Into<i64> + Copy, tid: pid_t) -> Result<()> {
         loop {
-            trace(how, tid, 0, 0).map_err(failed(format!("thread {tid} does not go on")))?;
-            let halt = wait(tid).or_else(|why| self.halt(tid).and(Err(why)))?;
-            match halt {
-                Halt::Trap => return Ok(()),
-                // It was asked to stop before, by us or by SIGSTOP: once more.
-                Halt::Asked => {}
-                Halt::Signal(signal) => {
+            ptrace(how, tid, 0, 0).map_err(failed(format!("thread {tid} cannot be resumed")))?;
+            let stop = wait(tid).or_else(|why| self.interrupt(tid).and(Err(why)))?;
+            match stop {
+                Stop::Trap => return Ok(()),
+                // An interrupt or group stop from before: resume again.
+                Stop::Requested => {}
+                Stop::Signal(signal) => {
                     if matches!(signal, libc::SIGSEGV | libc::SIGBUS | libc::SIGILL | libc::SIGFPE) {
-                        return Err(format!("thread {tid} failed with signal {signal} in what it was made to do"));
+                        return Err(format!("thread {tid} was diverted and received signal {signal}"));
                     }
-                    self.keep(tid, signal);
+                    self.defer_signal(tid, signal);
                 }
-                Halt::Ended => return Err(format!("thread {tid} has ended")),
+                Stop::Exited => return Err(format!("thread {tid} has exited")),
             }
         }
     }
 
-    fn first(&self) -> Result<pid_t> {
-        self.threads.first().map(|thread| thread.tid).ok_or_else(|| format!("process {} has ended", self.pid))
+    fn any_thread(&self) -> Result<pid_t> {
+        self.threads.first().map(|thread| thread.tid).ok_or_else(|| format!("process {} has exited", self.pid))
     }
 }
 
 impl Drop for Tracee {
     fn drop(&mut self) {
         for Thread { tid, signal } in std::mem::take(&mut self.threads) {
-            let let_go = |signal: c_int| trace(libc::PTRACE_DETACH, tid, 0, signal as usize).is_ok();
-            // Only what is stopped can be let go.
-            if !let_go(signal) && self.halt(tid).is_ok() {
-                let_go(signal);
+            let detach = |signal: c_int| ptrace(libc::PTRACE_DETACH, tid, 0, signal as usize).is_ok();
+            // Only a stopped thread can be detached.
+            if !detach(signal) && self.interrupt(tid).is_ok() {
+                detach(signal);
             }
         }
     }
 }
 
-/// Makes a request of ptrace, whose kinds have another type in each library of C.
-pub(super) fn trace(request: impl Into<i64>, tid: pid_t, at: usize, data: usize) -> std::io::Result<i64> {
-    // SAFETY: of the requests made here, those that write to this process are given a place that holds what they write.
+/// Makes a ptrace request. Its type differs between C libraries.
+pub(super) fn ptrace(request: impl Into<i64>, tid: pid_t, at: usize, data: usize) -> std::io::Result<i64> {
+    // SAFETY: requests that write to this process get a pointer to a variable that holds what they write.
     match unsafe { libc::ptrace(request.into() as _, tid, at as *mut c_void, data as *mut c_void) } {
         -1 => Err(std::io::Error::last_os_error()),
         answer => Ok(answer),
     }
 }
 
-/// The kernel's set of signals: 64 bits.
+/// The length of the kernel's signal set, in bytes.
 const SIGNAL_SET: usize = 8;
 
-/// Has a thread do something without being given signals.
+/// Runs `act` while a thread receives no signals.
 fn with_signals_blocked<T>(tid: pid_t, act: impl FnOnce() -> Result<T>) -> Result<T> {
     let (mut saved, all) = (0u64, u64::MAX);
     let what = || failed(format!("the signals of thread {tid}"));
-    trace(libc::PTRACE_GETSIGMASK, tid, SIGNAL_SET, &raw mut saved as usize).map_err(what())?;
-    trace(libc::PTRACE_SETSIGMASK, tid, SIGNAL_SET, &raw const all as usize).map_err(what())?;
+    ptrace(libc::PTRACE_GETSIGMASK, tid, SIGNAL_SET, &raw mut saved as usize).map_err(what())?;
+    ptrace(libc::PTRACE_SETSIGMASK, tid, SIGNAL_SET, &raw const all as usize).map_err(what())?;
     let done = act();
-    trace(libc::PTRACE_SETSIGMASK, tid, SIGNAL_SET, &raw const saved as usize).map_err(what())?;
+    ptrace(libc::PTRACE_SETSIGMASK, tid, SIGNAL_SET, &raw const saved as usize).map_err(what())?;
     done
 }
 
-/// Waits until a thread has stopped or ended.
-fn wait(tid: pid_t) -> Result<Halt> {
+/// Waits until a thread has stopped or exited.
+fn wait(tid: pid_t) -> Result<Stop> {
     let began = Instant::now();
     loop {
         let mut status = 0;
-        // SAFETY: the status is written to this variable.
+        // SAFETY: the call only writes this variable.
         match unsafe { libc::waitpid(tid, &raw mut status, libc::__WALL | libc::WNOHANG) } {
-            0 if began.elapsed() > PATIENCE => {
-                return Err(format!("thread {tid} does not stop: it is frozen, or waits for the disk or for a child"));
+            0 if began.elapsed() > TIMEOUT => {
+                return Err(format!("thread {tid} does not stop: it is in a frozen cgroup or in an uninterruptible wait"));
             }
             0 => std::thread::sleep(Duration::from_micros(50)),
             -1 => {
                 let error = std::io::Error::last_os_error();
                 match error.raw_os_error() {
-                    Some(libc::ECHILD) => return Ok(Halt::Ended),
+                    Some(libc::ECHILD) => return Ok(Stop::Exited),
                     Some(libc::EINTR) => {}
                     _ => return Err(format!("waiting for thread {tid}: {error}")),
                 }
             }
-            _ if !libc::WIFSTOPPED(status) => return Ok(Halt::Ended),
-            _ if status >> 16 == libc::PTRACE_EVENT_STOP => return Ok(Halt::Asked),
-            _ if libc::WSTOPSIG(status) == libc::SIGTRAP => return Ok(Halt::Trap),
-            _ => return Ok(Halt::Signal(libc::WSTOPSIG(status))),
+            _ if !libc::WIFSTOPPED(status) => return Ok(Stop::Exited),
+            _ if status >> 16 == libc::PTRACE_EVENT_STOP => return Ok(Stop::Requested),
+            _ if libc::WSTOPSIG(status) == libc::SIGTRAP => return Ok(Stop::Trap),
+            _ => return Ok(Stop::Signal(libc::WSTOPSIG(status))),
         }
     }
 }
 
-/// No signal interrupts this thread until this is dropped, but those that nothing stops.
-struct Quiet {
+/// Blocks the signals of this thread until it is dropped.
+struct SignalsBlocked {
     before: libc::sigset_t,
 }
 
-impl Quiet {
-    fn new() -> Quiet {
+impl SignalsBlocked {
+    fn new() -> SignalsBlocked {
         // SAFETY: both sets are written before they are read.
         unsafe {
             let (mut all, mut before) = (std::mem::zeroed(), std::mem::zeroed());
             libc::sigfillset(&raw mut all);
             libc::pthread_sigmask(libc::SIG_BLOCK, &raw const all, &raw mut before);
-            Quiet { before }
+            SignalsBlocked { before }
         }
     }
 }
 
-impl Drop for Quiet {
+impl Drop for SignalsBlocked {
     fn drop(&mut self) {
-        // SAFETY: the set is what `new` was given.
+        // SAFETY: the set was written in `new`.
         unsafe {
             libc::pthread_sigmask(libc::SIG_SETMASK, &raw const self.before, std::ptr::null_mut());
         }

@@ -1,72 +1,72 @@
-//! Whether clocks can be set wrong on this node: tried on a child of this program's own.
+//! Whether clocks can be changed on this node: tried on a child process.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
-use super::process::{Clock, Ground, now};
+use super::process::{ClockState, Patcher, now};
 use crate::change::Change;
 use crate::skew::SECOND;
 use crate::{Result, failed};
 
-/// How far the child's clock is set ahead.
+/// The offset that the child's clock gets.
 const AHEAD: i64 = 3600 * SECOND;
 
-/// How exactly it is looked at: it is asked across a pipe, on a machine that may be busy.
+/// The tolerance: the child is asked over a pipe, on a machine that may be busy.
 const SLACK: i64 = 600 * SECOND;
 
-/// Tells the time, in nanoseconds since 1970, for each line that is read: what the child of a trial does.
-pub fn sit() {
+/// The child of a trial: prints the time, in nanoseconds since 1970, for each line that it reads.
+pub fn trial_child() {
     for _ in std::io::stdin().lines() {
         println!("{}", now());
     }
 }
 
-/// Sets the clock of a child wrong, sees that the child has a wrong clock, and puts it right. `child` is to [`sit`].
+/// Changes the clock of a child, verifies it and restores it. `command` must run [`trial_child`].
 ///
 /// # Errors
-/// Why clocks cannot be set wrong here.
-pub fn trial(child: Command) -> Result<()> {
-    let ground = Ground::new()?;
-    let mut sitter = Sitter::new(child)?;
-    let pid = i32::try_from(sitter.child.id()).map_err(failed("a child"))?;
-    sitter.expect(0)?;
-    ground.strike(pid, &Change::Bump(AHEAD).skew(now()), 0)?;
-    sitter.expect(AHEAD)?;
-    ground.heal(pid)?;
-    sitter.expect(0)?;
-    match ground.look(pid)? {
-        Some(Clock::Whole) => Ok(()),
-        other => Err(format!("a clock could not be put right: {other:?}")),
+/// Why clocks cannot be changed here.
+pub fn trial(command: Command) -> Result<()> {
+    let patcher = Patcher::new()?;
+    let mut child = TrialChild::new(command)?;
+    let pid = i32::try_from(child.process.id()).map_err(failed("the child's PID"))?;
+    child.expect(0)?;
+    patcher.patch(pid, &Change::Bump(AHEAD).skew(now()), 0)?;
+    child.expect(AHEAD)?;
+    patcher.restore(pid)?;
+    child.expect(0)?;
+    match patcher.inspect(pid)? {
+        Some(ClockState::Unpatched) => Ok(()),
+        other => Err(format!("the clock of the trial's child was not restored: {other:?}")),
     }
 }
 
-/// The child, which ends with this.
-struct Sitter {
-    child: Child,
-    said: BufReader<ChildStdout>,
+/// The child, which is killed when this is dropped.
+struct TrialChild {
+    process: Child,
+    output: BufReader<ChildStdout>,
 }
 
-impl Sitter {
-    fn new(mut command: Command) -> Result<Sitter> {
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().map_err(failed("starting a child"))?;
-        let said = child.stdout.take().ok_or("a child without an output")?;
-        Ok(Sitter { child, said: BufReader::new(said) })
+impl TrialChild {
+    fn new(mut command: Command) -> Result<TrialChild> {
+        let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().map_err(failed("starting the trial's child"))?;
+        let output = process.stdout.take().ok_or("the trial's child has no output")?;
+        Ok(TrialChild { process, output: BufReader::new(output) })
     }
 
-    /// Fails unless its clock is so far ahead.
+    /// Fails unless the child's clock has this offset.
     fn expect(&mut self, ahead: i64) -> Result<()> {
         let mut line = String::new();
-        let asked = self.child.stdin.as_mut().ok_or("a child without an input").map(|input| input.write_all(b"\n"))?;
-        asked.and_then(|()| self.said.read_line(&mut line)).map_err(failed("asking a child for the time"))?;
-        let shown: i64 = line.trim().parse().map_err(|_| format!("a child says it is `{}`", line.trim()))?;
+        let asked = self.process.stdin.as_mut().ok_or("the trial's child has no input").map(|input| input.write_all(b"\n"))?;
+        asked.and_then(|()| self.output.read_line(&mut line)).map_err(failed("asking the trial's child for the time"))?;
+        let shown: i64 = line.trim().parse().map_err(|_| format!("the trial's child printed `{}` instead of a time", line.trim()))?;
         let is = shown - now();
-        if (is - ahead).abs() < SLACK { Ok(()) } else { Err(format!("a child's clock is {is} ns ahead, not {ahead}")) }
+        if (is - ahead).abs() < SLACK { Ok(()) } else { Err(format!("the clock of the trial's child is {is} ns ahead, expected {ahead}")) }
     }
 }
 
-impl Drop for Sitter {
+impl Drop for TrialChild {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        let _ = self.process.kill();
+        let _ = self.process.wait();
     }
 }

@@ -1,7 +1,7 @@
-//! The vDSO: the page of code that the kernel maps into every program, through which it asks for the time without a system call.
+//! The vDSO: code that the kernel maps into every program, which reads the time without a system call.
 //!
-//! All processes of a node that run by the same binary interface have the same one, so that this program's own, which nobody has touched, shows what any
-//! other's was and is to be again.
+//! All processes of a node with the same ABI have the same vDSO. So this program's own, which is never patched, shows the original bytes of
+//! any other.
 
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
@@ -9,14 +9,14 @@ use std::os::unix::fs::FileExt;
 use super::processor::SYSTEM_CALL;
 use crate::{Result, failed};
 
-/// A span of a process' addresses.
+/// An address range of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Span {
     pub(super) start: u64,
     pub(super) end: u64,
 }
 
-/// Everything that is mapped in a process, ascending, with its name.
+/// Every mapping of a process with its name, in ascending order.
 pub(super) fn maps(pid: impl std::fmt::Display) -> Result<Vec<(Span, String)>> {
     let text = fs::read_to_string(format!("/proc/{pid}/maps")).map_err(failed(format!("the maps of process {pid}")))?;
     let read = |line: &str| {
@@ -28,30 +28,30 @@ pub(super) fn maps(pid: impl std::fmt::Display) -> Result<Vec<(Span, String)>> {
     Ok(text.lines().filter_map(read).collect())
 }
 
-/// Where the vDSO is among what is mapped, if it is there.
+/// The range of the vDSO, if it is mapped.
 pub(super) fn find(maps: &[(Span, String)]) -> Option<Span> {
     maps.iter().find(|(_, name)| name == "[vdso]").map(|(span, _)| *span)
 }
 
-/// The vDSO as the kernel made it.
+/// The original vDSO.
 pub(super) struct Vdso {
     pub(super) image: Vec<u8>,
 }
 
-/// The kind of a section header that names symbols of the dynamic linker.
+/// The type of the section of dynamic symbols.
 const SHT_DYNSYM: u32 = 11;
 
 impl Vdso {
-    /// This program's own.
+    /// That of this program.
     pub(super) fn own() -> Result<Vdso> {
-        let span = find(&maps("self")?).ok_or("this kernel gives programs no vDSO")?;
+        let span = find(&maps("self")?).ok_or("this kernel maps no vDSO")?;
         let mut image = vec![0; usize::try_from(span.end - span.start).map_err(failed("the vDSO"))?];
-        let memory = File::open("/proc/self/mem").map_err(failed("own memory"))?;
-        memory.read_exact_at(&mut image, span.start).map_err(failed("own vDSO"))?;
+        let memory = File::open("/proc/self/mem").map_err(failed("the memory of this process"))?;
+        memory.read_exact_at(&mut image, span.start).map_err(failed("the vDSO of this process"))?;
         Ok(Vdso { image })
     }
 
-    /// Where a function is in it, if it has such a function.
+    /// The offset of a function, if it exists.
     pub(super) fn symbol(&self, name: &str) -> Option<usize> {
         let count = usize::try_from(self.number::<2>(0x3c)?).ok()?;
         let mut tables = (0..count).filter_map(|index| self.section(index)).filter(|section| section.kind == SHT_DYNSYM);
@@ -64,9 +64,9 @@ impl Vdso {
         })
     }
 
-    /// Where there is an instruction in it that makes a system call.
+    /// The offset of a system call instruction.
     pub(super) fn system_call(&self) -> Option<usize> {
-        // Where instructions are of one length, they stand at its multiples.
+        // Instructions of fixed length are aligned to it.
         let (length, step) = (SYSTEM_CALL.len(), if SYSTEM_CALL.len() == 4 { 4 } else { 1 });
         (0..self.image.len().saturating_sub(length)).step_by(step).find(|&at| self.image[at..at + length] == SYSTEM_CALL)
     }
@@ -87,14 +87,14 @@ impl Vdso {
         })
     }
 
-    /// A number of so many bytes.
+    /// A little-endian number of `BYTES` bytes.
     fn number<const BYTES: usize>(&self, at: usize) -> Option<u64> {
         let bytes = self.image.get(at..at.checked_add(BYTES)?)?;
         Some(bytes.iter().rev().fold(0, |number, &byte| number << 8 | u64::from(byte)))
     }
 }
 
-/// A header of a section of an ELF file, as far as it matters.
+/// The fields of an ELF section header that are used here.
 struct Section {
     kind: u32,
     start: usize,
@@ -107,7 +107,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn functions_that_tell_the_time_are_found() {
+    fn time_functions_are_found() {
         let vdso = Vdso::own().unwrap();
         let at: Vec<usize> = super::super::processor::replacements().iter().map(|one| vdso.symbol(one.symbol).unwrap()).collect();
         assert!(at.windows(2).all(|pair| pair[0] != pair[1]) && at.iter().all(|&at| at < vdso.image.len()));
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_vdso_has_no_functions() {
+    fn malformed_images_have_no_functions() {
         for image in [Vec::new(), vec![0; 64], vec![0xff; 4096]] {
             assert_eq!(Vdso { image }.symbol("__vdso_time"), None);
         }

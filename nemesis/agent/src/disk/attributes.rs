@@ -9,39 +9,39 @@ use super::journal::{self, Undo};
 use super::{Inode, Outcome, Volume, writing};
 
 impl Volume {
-    /// Sets permissions.
+    /// Sets the permissions.
     pub fn set_mode(&self, what: &Arc<Inode>, mode: u32) -> Outcome<()> {
-        let _on = self.on();
+        let _guard = self.change_guard();
         let mut journal = writing(&self.names);
         let former = what.stat()?.st_mode;
         rustix::fs::chmod(what.path(), Mode::from_raw_mode(mode))?;
-        journal.note([Undo::Mode { what: what.clone(), mode: former }], &[what]);
+        journal.record([Undo::Mode { what: what.clone(), mode: former }], &[what]);
         Ok(())
     }
 
     /// Sets the user, the group or both.
     pub(crate) fn set_owner(&self, what: &Arc<Inode>, user: Option<u32>, group: Option<u32>) -> Outcome<()> {
-        let _on = self.on();
+        let _guard = self.change_guard();
         let mut journal = writing(&self.names);
         let former = what.stat()?;
         journal::set_owner(what, user, group)?;
         let mut undo = vec![Undo::Owner { what: what.clone(), user: former.st_uid, group: former.st_gid }];
-        // A new owner clears bits of the mode.
+        // A change of the owner clears the setuid and setgid bits.
         if FileType::from_raw_mode(former.st_mode) == FileType::RegularFile {
             undo.insert(0, Undo::Mode { what: what.clone(), mode: former.st_mode });
         }
-        journal.note(undo, &[what]);
+        journal.record(undo, &[what]);
         Ok(())
     }
 
     pub(crate) fn set_times(&self, what: &Inode, times: &Timestamps) -> Outcome<()> {
-        let _on = self.on();
+        let _guard = self.change_guard();
         rustix::fs::utimensat(rustix::fs::CWD, what.path(), times, AtFlags::empty())
     }
 
-    /// Sets an extended attribute, or removes it.
+    /// Sets or removes an extended attribute.
     pub(crate) fn set_attribute(&self, what: &Arc<Inode>, name: &OsStr, value: Option<(&[u8], i32)>) -> Outcome<()> {
-        let _on = self.on();
+        let _guard = self.change_guard();
         let mut journal = writing(&self.names);
         let former = self.attribute(what, name).ok();
         match value {
@@ -50,7 +50,7 @@ impl Volume {
             }
             None => rustix::fs::removexattr(what.path(), name)?,
         }
-        journal.note([Undo::Attribute { what: what.clone(), name: name.to_owned(), value: former }], &[what]);
+        journal.record([Undo::Attribute { what: what.clone(), name: name.to_owned(), value: former }], &[what]);
         Ok(())
     }
 

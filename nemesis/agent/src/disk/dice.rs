@@ -1,8 +1,8 @@
-//! Chance, from a seed.
+//! Random numbers from a seed.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Throws that a seed decides (SplitMix64). Who throws from several threads gets them in the order of asking.
+/// A SplitMix64 generator that threads can share. Each draw goes to the thread that asks next.
 #[derive(Debug)]
 pub(crate) struct Dice(AtomicU64);
 
@@ -11,7 +11,7 @@ impl Dice {
         Dice(AtomicU64::new(seed))
     }
 
-    /// Any number.
+    /// A uniformly distributed number.
     pub(crate) fn bits(&self) -> u64 {
         const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
         let state = self.0.fetch_add(STEP, Ordering::Relaxed).wrapping_add(STEP);
@@ -20,13 +20,13 @@ impl Dice {
         mixed ^ (mixed >> 31)
     }
 
-    /// A number below a bound, or 0 when that is 0.
+    /// A number below a bound; 0 when the bound is 0.
     pub(crate) fn below(&self, bound: u64) -> u64 {
         self.bits().checked_rem(bound).unwrap_or(0)
     }
 
-    /// Yes, with a probability from 0 to 1.
-    pub(crate) fn says(&self, probability: f64) -> bool {
+    /// True with a probability from 0 to 1.
+    pub(crate) fn happens(&self, probability: f64) -> bool {
         const STEPS: f64 = (1_u64 << 53) as f64;
         ((self.bits() >> 11) as f64) < probability * STEPS
     }
@@ -37,12 +37,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_seed_decides_and_probabilities_hold() {
+    fn draws_are_reproducible_and_probabilities_hold() {
         let throws = |seed| (0..9).map(|_| Dice::new(seed).bits()).collect::<Vec<u64>>();
         assert!(throws(7) == throws(7) && throws(7) != throws(8));
         let dice = Dice::new(1);
-        assert!((0..100).all(|_| dice.says(1.0) && !dice.says(0.0) && dice.below(3) < 3 && dice.below(0) == 0));
-        let said = (0..10_000).filter(|_| dice.says(0.3)).count();
+        assert!((0..100).all(|_| dice.happens(1.0) && !dice.happens(0.0) && dice.below(3) < 3 && dice.below(0) == 0));
+        let said = (0..10_000).filter(|_| dice.happens(0.3)).count();
         assert!((2700..3300).contains(&said), "{said}");
     }
 }

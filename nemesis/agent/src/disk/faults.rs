@@ -1,4 +1,4 @@
-//! What is to fail, be late or be falsified: rules that come and go while the file system is in use.
+//! Rules by which operations fail, are delayed or return corrupt data; they can be added and removed while the file system is mounted.
 
 #![allow(unsafe_code)]
 
@@ -12,7 +12,7 @@ use super::dice::Dice;
 use super::{Errno, Outcome, reading, writing};
 use crate::Result;
 
-/// Makes an enumeration of words, and the list of them.
+/// Defines an enumeration with a word for each case.
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident { $($(#[$case_doc:meta])* $case:ident = $word:literal,)* }) => {
         $(#[$doc])*
@@ -20,15 +20,15 @@ macro_rules! words {
         pub enum $name { $($(#[$case_doc])* $case,)* }
 
         impl $name {
-            /// All of them, as they are written.
+            /// All words.
             pub const WORDS: &[&str] = &[$($word),*];
 
-            /// The one that is written so.
+            /// The case with this word.
             pub fn of(word: &str) -> Option<$name> {
                 match word { $($word => Some($name::$case),)* _ => None }
             }
 
-            /// How it is written.
+            /// The word of this case.
             pub fn word(self) -> &'static str {
                 match self { $($name::$case => $word,)* }
             }
@@ -37,32 +37,32 @@ macro_rules! words {
 }
 
 words! {
-    /// What may be asked of a file system.
+    /// The operations of a file system.
     Operation {
-        /// Bytes are read; what the kernel remembers of a file is not asked for again.
+        /// Reading bytes, except from the page cache.
         Read = "read",
-        /// Bytes are written.
+        /// Writing bytes.
         Write = "write",
-        /// What was written is made durable, of a file or of a directory.
+        /// `fsync` of a file or directory.
         Sync = "sync",
-        /// A file is opened.
+        /// Opening a file.
         Open = "open",
-        /// A file, a directory, or a link is made.
+        /// Creating a file, directory, link or other node.
         Create = "create",
-        /// A name is taken away.
+        /// Removing a name.
         Remove = "remove",
-        /// A name is changed.
+        /// Renaming.
         Rename = "rename",
-        /// A length is set, or room is taken.
+        /// Setting the length or allocating space.
         Truncate = "truncate",
-        /// The names in a directory are read.
+        /// Reading the names in a directory.
         List = "list",
-        /// Permissions, owners, times or extended attributes are set.
+        /// Setting permissions, owners, times or extended attributes.
         Attribute = "attribute",
     }
 }
 
-/// The errors that a file system may give, by name.
+/// The errors that a rule can return.
 const ERRORS: &[(&str, Errno)] = &[
     ("EIO", Errno::IO),
     ("ENOSPC", Errno::NOSPC),
@@ -89,58 +89,61 @@ const ERRORS: &[(&str, Errno)] = &[
     ("EUCLEAN", Errno::UCLEAN),
 ];
 
-/// The names of the errors that can be given.
+/// The names of the errors that a rule can return.
 pub fn error_names() -> Vec<&'static str> {
     ERRORS.iter().map(|(name, _)| *name).collect()
 }
 
-/// What happens to an operation.
+/// The effect of a rule on an operation.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Effect {
-    /// It fails, and does nothing.
+    /// The operation fails without effect.
     Error(&'static str, Errno),
-    /// It is done so much later.
+    /// The operation is delayed.
     Delay(Duration),
-    /// So many bits of what is read are not what was written.
+    /// This number of bits of the data read are flipped.
     Flip(u32),
 }
 
-/// What happens to some operations on some files.
+/// An effect on some operations on some files.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rule {
-    /// How likely, from 0 to 1.
+    /// The probability of the effect, from 0 to 1.
     pub probability: f64,
-    /// To which operations.
+    /// The operations that are affected.
     pub operations: Vec<Operation>,
-    /// On which files: a pattern of paths below the directory, as of a shell's `case`. A `*` stands for slashes too.
+    /// The files that are affected: an `fnmatch` pattern of paths relative to the directory, in which `*` matches slashes too.
     pub pattern: String,
-    /// What.
+    /// The effect.
     pub effect: Effect,
 }
 
 impl Rule {
-    /// From the words of a command line, as a rule is displayed.
+    /// Parses the words of a command line, as a rule is displayed.
     ///
     /// # Errors
-    /// When they are no rule.
+    /// When the words are not a rule.
     pub fn of_words(words: &[&str]) -> Result<Rule> {
         let [probability, operations, pattern, effect, argument] = *words else {
-            return Err(format!("`{}` is no rule", words.join(" ")));
+            return Err(format!("`{}` is not a rule", words.join(" ")));
         };
         let probability = probability.parse().ok().filter(|probability| (0.0..=1.0).contains(probability));
-        let probability = probability.ok_or("a probability is from 0 to 1")?;
-        let operation = |word: &str| Operation::of(word).ok_or_else(|| format!("`{word}` is none of {}", Operation::WORDS.join(", ")));
+        let probability = probability.ok_or("the probability must be from 0 to 1")?;
+        let operation = |word: &str| {
+            Operation::of(word).ok_or_else(|| format!("unknown operation `{word}`; expected one of {}", Operation::WORDS.join(", ")))
+        };
         let operations = operations.split(',').map(operation).collect::<Result<Vec<Operation>>>()?;
-        let number = || argument.parse::<u64>().map_err(|_| format!("`{argument}` is no number"));
+        let number = || argument.parse::<u64>().map_err(|_| format!("`{argument}` is not a number"));
         let effect = match effect {
             "error" => {
                 let found = ERRORS.iter().find(|(name, _)| *name == argument);
-                let (name, errno) = found.ok_or_else(|| format!("`{argument}` is none of {}", error_names().join(", ")))?;
+                let (name, errno) =
+                    found.ok_or_else(|| format!("unknown error `{argument}`; expected one of {}", error_names().join(", ")))?;
                 Effect::Error(name, *errno)
             }
             "delay" => Effect::Delay(Duration::from_nanos(number()?)),
-            "flip" => Effect::Flip(u32::try_from(number()?).map_err(|_| "that are too many bits")?),
-            other => return Err(format!("`{other}` is no effect")),
+            "flip" => Effect::Flip(u32::try_from(number()?).map_err(|_| "too many bits")?),
+            other => return Err(format!("unknown effect `{other}`; expected `error`, `delay` or `flip`")),
         };
         Ok(Rule { probability, operations, pattern: pattern.to_owned(), effect })
     }
@@ -158,52 +161,53 @@ impl fmt::Display for Rule {
     }
 }
 
-/// The rules that are in force.
+/// The active rules.
 #[derive(Debug, Default)]
 pub struct Faults {
     any: AtomicBool,
-    rules: RwLock<Vec<InForce>>,
+    rules: RwLock<Vec<ActiveRule>>,
 }
 
 #[derive(Debug)]
-struct InForce {
+struct ActiveRule {
     id: u32,
     rule: Rule,
     pattern: CString,
     dice: Dice,
-    /// How many operations it happened to.
+    /// The number of operations that were affected.
     hits: AtomicU64,
 }
 
 impl Faults {
-    /// Puts a rule in force under a number, which others may have too; the seed decides to which operations it happens.
+    /// Adds a rule under an id, which other rules may share. The seed decides which operations are affected.
     ///
     /// # Errors
-    /// When its pattern is none.
+    /// When the pattern contains a NUL.
     pub fn add(&self, id: u32, seed: u64, rule: Rule) -> Result<()> {
-        let pattern = CString::new(rule.pattern.as_str()).map_err(|_| "the pattern is no text")?;
+        let pattern = CString::new(rule.pattern.as_str()).map_err(|_| "the pattern contains a NUL")?;
         let mut rules = writing(&self.rules);
-        rules.push(InForce { id, rule, pattern, dice: Dice::new(seed), hits: AtomicU64::new(0) });
+        rules.push(ActiveRule { id, rule, pattern, dice: Dice::new(seed), hits: AtomicU64::new(0) });
         self.any.store(true, Ordering::Relaxed);
         Ok(())
     }
 
-    /// Takes the rules of a number away, or all.
+    /// Removes the rules with this id, or all.
     pub fn remove(&self, id: Option<u32>) {
         let mut rules = writing(&self.rules);
         rules.retain(|rule| id.is_some_and(|id| rule.id != id));
         self.any.store(!rules.is_empty(), Ordering::Relaxed);
     }
 
-    /// Each rule's number, and how many operations it happened to.
-    pub fn in_force(&self) -> Vec<(u32, u64)> {
+    /// The id of each rule, and how many operations it affected.
+    pub fn active(&self) -> Vec<(u32, u64)> {
         reading(&self.rules).iter().map(|rule| (rule.id, rule.hits.load(Ordering::Relaxed))).collect()
     }
 
-    /// What an operation meets before it is done: it is kept waiting, and perhaps told to fail. The path is below the directory, and only asked for when needed.
-    pub(crate) fn meet(&self, operation: Operation, path: impl FnOnce() -> String) -> Outcome<()> {
+    /// Applies delays and errors to an operation before it is executed. `path` is relative to the directory, and is called only when
+    /// needed.
+    pub(crate) fn apply(&self, operation: Operation, path: impl FnOnce() -> String) -> Outcome<()> {
         let (mut delay, mut error) = (Duration::ZERO, None);
-        self.struck(operation, path, |effect, _| match effect {
+        self.for_each_match(operation, path, |effect, _| match effect {
             Effect::Error(_, errno) => error = error.or(Some(errno)),
             Effect::Delay(more) => delay += more,
             Effect::Flip(_) => {}
@@ -214,12 +218,12 @@ impl Faults {
         error.map_or(Ok(()), Err)
     }
 
-    /// Falsifies what was read, if it is to be.
-    pub(crate) fn falsify(&self, bytes: &mut [u8], path: impl FnOnce() -> String) {
+    /// Flips bits of data that was read.
+    pub(crate) fn flip_bits(&self, bytes: &mut [u8], path: impl FnOnce() -> String) {
         if bytes.is_empty() {
             return;
         }
-        self.struck(Operation::Read, path, |effect, dice| {
+        self.for_each_match(Operation::Read, path, |effect, dice| {
             if let Effect::Flip(bits) = effect {
                 for _ in 0..bits {
                     let at = dice.below(bytes.len() as u64 * 8);
@@ -231,22 +235,22 @@ impl Faults {
         });
     }
 
-    fn struck(&self, operation: Operation, path: impl FnOnce() -> String, mut strike: impl FnMut(Effect, &Dice)) {
+    fn for_each_match(&self, operation: Operation, path: impl FnOnce() -> String, mut act: impl FnMut(Effect, &Dice)) {
         if !self.any.load(Ordering::Relaxed) {
             return;
         }
         let path = CString::new(path()).unwrap_or_default();
-        for InForce { rule, pattern, dice, hits, .. } in reading(&self.rules).iter() {
-            if rule.operations.contains(&operation) && matches(pattern, &path) && dice.says(rule.probability) {
+        for ActiveRule { rule, pattern, dice, hits, .. } in reading(&self.rules).iter() {
+            if rule.operations.contains(&operation) && matches(pattern, &path) && dice.happens(rule.probability) {
                 hits.fetch_add(1, Ordering::Relaxed);
-                strike(rule.effect, dice);
+                act(rule.effect, dice);
             }
         }
     }
 }
 
 fn matches(pattern: &CString, path: &CString) -> bool {
-    // SAFETY: both are strings that end, and live until it returns.
+    // SAFETY: both are NUL-terminated and outlive the call.
     unsafe { libc::fnmatch(pattern.as_ptr(), path.as_ptr(), 0) == 0 }
 }
 
@@ -255,7 +259,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_say_all_of_it() {
+    fn rules_round_trip_through_words() {
         for said in ["0.5 read,sync * error EIO", "1 write member/*.wal delay 1000000", "0.01 read * flip 3"] {
             let rule = Rule::of_words(&said.split(' ').collect::<Vec<_>>()).unwrap();
             assert_eq!(rule.to_string(), said);
@@ -266,22 +270,22 @@ mod tests {
     }
 
     #[test]
-    fn a_rule_strikes_what_it_names_and_nothing_else() {
+    fn a_rule_affects_its_operations_and_files_only() {
         let faults = Faults::default();
         let rule = |said: &str| Rule::of_words(&said.split(' ').collect::<Vec<_>>()).unwrap();
         faults.add(7, 1, rule("1 read,write member/* error ENOSPC")).unwrap();
         faults.add(8, 1, rule("1 read other flip 1")).unwrap();
-        let meet = |operation, path: &str| faults.meet(operation, || path.to_owned());
+        let meet = |operation, path: &str| faults.apply(operation, || path.to_owned());
         assert_eq!(meet(Operation::Write, "member/wal/0.wal"), Err(Errno::NOSPC));
         assert_eq!(meet(Operation::Write, "other"), Ok(()));
         assert_eq!(meet(Operation::Sync, "member/wal/0.wal"), Ok(()));
         let mut bytes = [0; 100];
-        faults.falsify(&mut bytes, || "other".into());
+        faults.flip_bits(&mut bytes, || "other".into());
         assert_eq!(bytes.iter().map(|byte| byte.count_ones()).sum::<u32>(), 1);
-        assert_eq!(faults.in_force(), [(7, 1), (8, 1)]);
+        assert_eq!(faults.active(), [(7, 1), (8, 1)]);
         faults.remove(Some(7));
         assert_eq!(meet(Operation::Write, "member/wal/0.wal"), Ok(()));
         faults.remove(None);
-        assert!(faults.in_force().is_empty());
+        assert!(faults.active().is_empty());
     }
 }

@@ -6,11 +6,11 @@ use std::sync::atomic::Ordering;
 
 use rustix::fs::{FallocateFlags, FileType};
 
-use super::contents::Contents;
+use super::undo_log::UndoLog;
 use super::{Errno, Inode, Outcome, Volume, errno, locked};
 
 impl Volume {
-    /// Reads until the end of the file, or until so many bytes are there.
+    /// Reads `size` bytes, or fewer at the end of the file.
     pub fn read(&self, file: &File, offset: u64, size: usize) -> Outcome<Vec<u8>> {
         let mut bytes = vec![0; size];
         let mut length = 0;
@@ -26,7 +26,7 @@ impl Volume {
         Ok(bytes)
     }
 
-    /// Writes. The file is open for reading too.
+    /// Writes. The file must be open for reading too.
     pub fn write(&self, inode: &Inode, file: &File, offset: u64, bytes: &[u8]) -> Outcome<()> {
         let end = offset.checked_add(bytes.len() as u64).ok_or(Errno::FBIG)?;
         self.change(inode, file, offset, end, || file.write_all_at(bytes, offset).map_err(errno))
@@ -37,51 +37,51 @@ impl Volume {
         self.change(inode, file, length, u64::MAX, || rustix::fs::ftruncate(file, length))
     }
 
-    /// Takes room, or gives it back. What would move bytes within a file is not supported, as on many file systems.
+    /// Allocates or deallocates space. Operations that move bytes within a file are not supported, as on many file systems.
     pub fn allocate(&self, inode: &Inode, file: &File, flags: FallocateFlags, offset: u64, length: u64) -> Outcome<()> {
         let moves = FallocateFlags::COLLAPSE_RANGE | FallocateFlags::INSERT_RANGE | FallocateFlags::UNSHARE_RANGE;
         if flags.intersects(moves) {
             return Err(Errno::OPNOTSUPP);
         }
         let end = offset.checked_add(length).ok_or(Errno::FBIG)?;
-        // Room alone changes no byte below the end.
+        // Allocation alone changes no byte before the end of the file.
         let from = if flags.intersects(FallocateFlags::PUNCH_HOLE | FallocateFlags::ZERO_RANGE) { offset } else { end };
         self.change(inode, file, from, end, || rustix::fs::fallocate(file, flags, offset, length))
     }
 
-    /// Changes bytes of a range, or the length, when it is kept how to undo it.
+    /// Saves a range in the undo log and changes it. When the undo log is full, changes and syncs instead.
     fn change(&self, inode: &Inode, file: &File, from: u64, to: u64, change: impl FnOnce() -> Outcome<()>) -> Outcome<()> {
-        let _on = self.on();
-        let mut contents = locked(&inode.contents);
+        let _guard = self.change_guard();
+        let mut undo_log = locked(&inode.undo_log);
         if self.is_ending.load(Ordering::Relaxed) {
             return change();
         }
-        if contents.keep(file, from, to).map_err(errno)? {
+        if undo_log.save(file, from, to).map_err(errno)? {
             return change();
         }
         change()?;
         rustix::fs::fdatasync(file)?;
-        *contents = Contents::default();
-        drop(contents);
+        *undo_log = UndoLog::default();
+        drop(undo_log);
         self.commit(inode);
         Ok(())
     }
 
-    /// Makes the contents durable, and the names up to the last change that concerned the file.
+    /// Makes the contents durable, and changes of names up to the last one that involves the file.
     pub fn sync(&self, inode: &Inode, file: &File, data_only: bool) -> Outcome<()> {
-        let _on = self.on();
-        // What is written from here on is not waited for, and is to be undone as before.
-        let taken = locked(&inode.contents).take();
+        let _guard = self.change_guard();
+        // Writes from here on are not part of this sync and can be undone as before.
+        let taken = locked(&inode.undo_log).take();
         let synced = if data_only { rustix::fs::fdatasync(file) } else { rustix::fs::fsync(file) };
         if let Err(error) = synced {
-            locked(&inode.contents).put_back(taken);
+            locked(&inode.undo_log).merge_older(taken);
             return Err(error);
         }
         self.commit(inode);
         Ok(())
     }
 
-    /// As [`Volume::set_length`], of what is not open.
+    /// [`Volume::set_length`] for a file that is not open.
     pub(crate) fn cut(&self, inode: &Inode, length: u64) -> Outcome<()> {
         if FileType::from_raw_mode(inode.stat()?.st_mode) != FileType::RegularFile {
             return Err(Errno::INVAL);

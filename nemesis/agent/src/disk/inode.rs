@@ -1,4 +1,4 @@
-//! Files and directories by identity: they keep it when they are renamed, and when no name is left.
+//! Inodes: files and directories, whatever their names.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -8,28 +8,28 @@ use std::sync::{Arc, Mutex};
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
 
-use super::contents::Contents;
+use super::undo_log::UndoLog;
 use super::{Outcome, locked};
 
-/// The kernel's number of the directory that is mounted over.
+/// The inode number of the mount's root.
 pub(crate) const ROOT: u64 = 1;
 
-/// A file, a directory, or what else has a name.
+/// A file, directory or other node.
 #[derive(Debug)]
 pub struct Inode {
-    /// The kernel's number for it.
+    /// The inode number that the kernel knows.
     pub(crate) id: u64,
-    /// Its device, and its number there.
+    /// Its device and inode number in the directory below.
     key: (u64, u64),
-    /// Leads to it; nothing can be read through it.
+    /// An `O_PATH` descriptor.
     place: OwnedFd,
-    /// What undoes writes.
-    pub(crate) contents: Mutex<Contents>,
-    /// The last journalled change that concerned it.
+    /// The undo log of writes.
+    pub(crate) undo_log: Mutex<UndoLog>,
+    /// The last journalled change that involved it.
     touched: AtomicU64,
-    /// Its names that only the journal knows.
+    /// The number of its links in the hidden directory.
     hidden: AtomicU32,
-    /// How many answers to the kernel named it.
+    /// The number of lookups that the kernel has not forgotten.
     lookups: AtomicU64,
 }
 
@@ -39,7 +39,7 @@ impl Inode {
             id,
             key,
             place,
-            contents: Mutex::default(),
+            undo_log: Mutex::default(),
             touched: AtomicU64::new(0),
             hidden: AtomicU32::new(0),
             lookups: AtomicU64::new(0),
@@ -55,7 +55,7 @@ impl Inode {
         format!("/proc/self/fd/{}", self.place.as_raw_fd())
     }
 
-    /// What is known of it.
+    /// Its attributes, without the hidden links.
     pub(crate) fn stat(&self) -> Outcome<Stat> {
         let mut stat = rustix::fs::fstat(&self.place)?;
         stat.st_nlink = stat.st_nlink.saturating_sub(self.hidden.load(Ordering::Relaxed).into());
@@ -66,7 +66,7 @@ impl Inode {
         Ok(FileType::from_raw_mode(self.stat()?.st_mode) == FileType::Directory)
     }
 
-    /// Opens it, to be read or to be read and written.
+    /// Opens it for reading, or for reading and writing.
     pub fn open(&self, writes: bool) -> Outcome<File> {
         let access = if writes { OFlags::RDWR } else { OFlags::RDONLY };
         rustix::fs::open(self.path(), access | OFlags::CLOEXEC | OFlags::NONBLOCK, Mode::empty()).map(File::from)
@@ -80,7 +80,7 @@ impl Inode {
         self.touched.load(Ordering::Relaxed)
     }
 
-    /// A name of it is kept by the journal from now on, or no longer.
+    /// Counts a link in the hidden directory.
     pub(crate) fn hide_name(&self) {
         self.hidden.fetch_add(1, Ordering::Relaxed);
     }
@@ -89,45 +89,45 @@ impl Inode {
         self.hidden.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// Whether nothing of it would be undone by a power failure, when this change was the last to be made durable.
+    /// Whether a power failure would undo nothing of it, given the last durable change of the journal.
     fn is_settled(&self, committed: u64) -> bool {
-        self.touched() <= committed && self.hidden.load(Ordering::Relaxed) == 0 && locked(&self.contents).is_synced()
+        self.touched() <= committed && self.hidden.load(Ordering::Relaxed) == 0 && locked(&self.undo_log).is_synced()
     }
 }
 
-/// Those that the kernel knows, or of which something is to be undone.
+/// The inodes that the kernel knows, or that a power failure would change.
 #[derive(Debug, Default)]
 pub(crate) struct Inodes {
     by_id: HashMap<u64, Arc<Inode>>,
-    /// By device and number there.
+    /// Inode numbers by device and inode number in the directory below.
     ids: HashMap<(u64, u64), u64>,
-    /// The devices that were seen: an overlay shows several.
+    /// The devices seen: an overlay has several.
     devices: Vec<u64>,
-    /// For those whose number is taken.
+    /// The last number given to an inode whose own number is taken.
     next_spare: u64,
-    /// Nobody gets the number of the file below any more.
-    is_renumbered: bool,
-    /// How many there may be before those that nobody needs are looked for.
-    ceiling: usize,
+    /// Whether inodes get new numbers instead of those in the directory below.
+    uses_new_numbers: bool,
+    /// The number of inodes above which unneeded ones are dropped.
+    limit: usize,
 }
 
-/// A file's number and its device's are one number to the kernel.
+/// The bits by which the index of the device is shifted above the inode number below.
 const DEVICE_SHIFT: u32 = 48;
 const SPARE: u64 = 1 << 63;
-const LEAST_CEILING: usize = 1024;
+const MIN_LIMIT: usize = 1024;
 
 impl Inodes {
-    /// Takes in the root.
+    /// Adds the root.
     pub(crate) fn insert_root(&mut self, place: OwnedFd) -> Outcome<Arc<Inode>> {
         let stat = rustix::fs::fstat(&place)?;
         self.devices.push(stat.st_dev);
         Ok(self.insert((stat.st_dev, stat.st_ino), ROOT, place))
     }
 
-    /// What a directory calls so.
+    /// Looks a name up in a directory.
     pub(crate) fn find(&mut self, parent: &Inode, name: &std::ffi::OsStr) -> Outcome<Arc<Inode>> {
         let stat = rustix::fs::statat(parent.place(), name, AtFlags::SYMLINK_NOFOLLOW)?;
-        // Nobody else has the number of one that is held open here.
+        // The numbers of an inode that is held open here are not reused.
         if let Some(known) = self.ids.get(&(stat.st_dev, stat.st_ino)).and_then(|id| self.by_id.get(id)) {
             return Ok(known.clone());
         }
@@ -141,7 +141,7 @@ impl Inodes {
         Ok(self.insert(key, id, place))
     }
 
-    /// As [`Inodes::find`], in answer to the kernel, which will say when it forgets the answer.
+    /// [`Inodes::find`] for the kernel, which will report when it forgets the inode.
     pub(crate) fn look_up(&mut self, parent: &Inode, name: &std::ffi::OsStr) -> Outcome<Arc<Inode>> {
         let found = self.find(parent, name)?;
         found.lookups.fetch_add(1, Ordering::Relaxed);
@@ -152,17 +152,17 @@ impl Inodes {
         self.by_id.get(&id).cloned().ok_or(super::Errno::STALE)
     }
 
-    /// All, in the order of their numbers.
+    /// All inodes by their number.
     pub(crate) fn all(&self) -> Vec<Arc<Inode>> {
         let mut all: Vec<Arc<Inode>> = self.by_id.values().cloned().collect();
         all.sort_by_key(|inode| inode.id);
         all
     }
 
-    /// Forgets all but directories, so that files are found anew with numbers that the kernel does not know: of those that it does, it takes nobody's word for how long
-    /// they are, where it holds writes back.
+    /// Drops all inodes except directories, so that files are found again under new numbers. Of an inode that the kernel knows, it would
+    /// not believe a changed length in write-back mode.
     pub(crate) fn renumber(&mut self) {
-        self.is_renumbered = true;
+        self.uses_new_numbers = true;
         self.by_id.retain(|_, inode| inode.is_directory() == Ok(true));
         self.forget_numbers();
     }
@@ -172,7 +172,7 @@ impl Inodes {
         self.ids.retain(|_, id| by_id.contains_key(id));
     }
 
-    /// The kernel has forgotten so many answers.
+    /// Records that the kernel has forgotten this number of lookups.
     pub(crate) fn forget(&mut self, id: u64, count: u64, committed: u64) {
         let Some(inode) = self.by_id.get(&id) else { return };
         let left = inode.lookups.load(Ordering::Relaxed).saturating_sub(count);
@@ -181,10 +181,10 @@ impl Inodes {
             self.ids.remove(&inode.key);
             self.by_id.remove(&id);
         }
-        if self.by_id.len() > self.ceiling {
+        if self.by_id.len() > self.limit {
             self.by_id.retain(|id, inode| *id == ROOT || inode.lookups.load(Ordering::Relaxed) > 0 || !inode.is_settled(committed));
             self.forget_numbers();
-            self.ceiling = (self.by_id.len() * 2).max(LEAST_CEILING);
+            self.limit = (self.by_id.len() * 2).max(MIN_LIMIT);
         }
     }
 
@@ -195,14 +195,14 @@ impl Inodes {
         inode
     }
 
-    /// The same for the same file, whenever it is asked for, unless it is taken, or the power has failed.
+    /// The same number for the same file each time, unless the number is taken or the power has failed.
     fn number(&mut self, (device, number): (u64, u64)) -> u64 {
         let at = self.devices.iter().position(|&known| known == device).unwrap_or_else(|| {
             self.devices.push(device);
             self.devices.len() - 1
         });
         let id = ((at as u64) << DEVICE_SHIFT) | number;
-        if !self.is_renumbered && number >> DEVICE_SHIFT == 0 && id > ROOT && !self.by_id.contains_key(&id) {
+        if !self.uses_new_numbers && number >> DEVICE_SHIFT == 0 && id > ROOT && !self.by_id.contains_key(&id) {
             return id;
         }
         self.next_spare += 1;

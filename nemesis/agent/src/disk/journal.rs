@@ -1,6 +1,7 @@
-//! What undoes changes of names, modes, owners and extended attributes that are not durable yet, in the order in which they were made.
+//! The undo journal of changes of names, modes, owners and extended attributes that are not durable yet, in their order.
 //!
-//! What is removed is not: it is moved to a hidden directory of the volume, so that it can be put back, and is deleted when its removal is durable.
+//! Removed files and directories are moved to a hidden directory of the volume, so that they can be restored; they are deleted when the
+//! removal is durable.
 
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
@@ -12,57 +13,57 @@ use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags};
 use super::Inode;
 use super::{Errno, Outcome};
 
-/// The hidden directory's name.
-pub const ATTIC: &str = ".elenchus-disk";
+/// The name of the hidden directory.
+pub const HIDDEN_DIRECTORY: &str = ".elenchus-disk";
 
-/// How many changes may wait to be undone. Beyond it the older half counts as durable: a journal has an end.
+/// The limit of pending changes. Beyond it the older half becomes durable, as a journal has a limited size.
 const LIMIT: usize = 1 << 15;
 
-/// How to undo a change. Directories are meant by identity: they may have been renamed since.
+/// How to undo a change. Directories are referred to by inode, because they may have been renamed since.
 #[derive(Debug)]
 pub(crate) enum Undo {
-    /// A name was given; it is taken away.
+    /// Removes a name that was created.
     Created { parent: Arc<Inode>, name: OsString, is_directory: bool },
-    /// A name was taken away; what it named is in the attic under a number, and is put back.
+    /// Restores a removed node, which is in the hidden directory under a number.
     Removed { parent: Arc<Inode>, name: OsString, what: Arc<Inode>, number: u64 },
-    /// From the first to the second.
+    /// Renames back.
     Renamed { from: (Arc<Inode>, OsString), to: (Arc<Inode>, OsString) },
-    /// Each for the other.
+    /// Exchanges two names again.
     Exchanged { one: (Arc<Inode>, OsString), other: (Arc<Inode>, OsString) },
-    /// Permissions, as they were.
+    /// Restores the permissions.
     Mode { what: Arc<Inode>, mode: u32 },
-    /// User and group, as they were.
+    /// Restores user and group.
     Owner { what: Arc<Inode>, user: u32, group: u32 },
-    /// An extended attribute as it was, if it was.
+    /// Restores or removes an extended attribute.
     Attribute { what: Arc<Inode>, name: OsString, value: Option<Vec<u8>> },
 }
 
-/// The changes that are not durable.
+/// The pending changes.
 #[derive(Debug)]
 pub(crate) struct Journal {
-    attic: OwnedFd,
-    /// The oldest first, each with the number of the change that it is a part of.
+    hidden: OwnedFd,
+    /// The oldest first, each with the number of its change; a change can have several parts.
     changes: VecDeque<(u64, Undo)>,
     last: u64,
     committed: u64,
     next_number: u64,
-    /// Nothing is noted any more, and what is removed is.
+    /// Whether changes are no longer recorded, and removals are immediate.
     is_closed: bool,
 }
 
 impl Journal {
-    /// An empty one, which keeps what is removed in this directory.
-    pub(crate) fn new(attic: OwnedFd) -> Journal {
-        Journal { attic, changes: VecDeque::new(), last: 0, committed: 0, next_number: 0, is_closed: false }
+    /// An empty journal that moves removed nodes to this directory.
+    pub(crate) fn new(hidden: OwnedFd) -> Journal {
+        Journal { hidden, changes: VecDeque::new(), last: 0, committed: 0, next_number: 0, is_closed: false }
     }
 
-    /// The last change that is durable.
+    /// The number of the last durable change.
     pub(crate) fn committed(&self) -> u64 {
         self.committed
     }
 
-    /// Notes a change by how its parts are undone, and whom it concerned.
-    pub(crate) fn note(&mut self, parts: impl IntoIterator<Item = Undo>, concerned: &[&Inode]) {
+    /// Records a change by how its parts are undone, and the inodes that it involves.
+    pub(crate) fn record(&mut self, parts: impl IntoIterator<Item = Undo>, concerned: &[&Inode]) {
         if self.is_closed {
             return;
         }
@@ -78,39 +79,39 @@ impl Journal {
         }
     }
 
-    /// Moves what has this name to the attic.
-    pub(crate) fn remove(&mut self, parent: &Arc<Inode>, name: &OsStr, what: &Arc<Inode>, is_directory: bool) -> Outcome<Option<Undo>> {
+    /// Removes a name by moving its node to the hidden directory.
+    pub(crate) fn hide(&mut self, parent: &Arc<Inode>, name: &OsStr, what: &Arc<Inode>, is_directory: bool) -> Outcome<Option<Undo>> {
         if self.is_closed {
             let flags = if is_directory { AtFlags::REMOVEDIR } else { AtFlags::empty() };
             return rustix::fs::unlinkat(parent.place(), name, flags).map(|()| None);
         }
         let number = self.number();
-        rustix::fs::renameat(parent.place(), name, &self.attic, number.to_string())?;
+        rustix::fs::renameat(parent.place(), name, &self.hidden, number.to_string())?;
         Ok(Some(self.removed(parent, name, what, number)))
     }
 
-    /// Gives a file, which is about to be replaced, a name in the attic too.
-    pub(crate) fn save(&mut self, parent: &Arc<Inode>, name: &OsStr, what: &Arc<Inode>) -> Outcome<Option<Undo>> {
+    /// Links a file that is about to be replaced into the hidden directory.
+    pub(crate) fn link_hidden(&mut self, parent: &Arc<Inode>, name: &OsStr, what: &Arc<Inode>) -> Outcome<Option<Undo>> {
         if self.is_closed {
             return Ok(None);
         }
         let number = self.number();
-        rustix::fs::linkat(parent.place(), name, &self.attic, number.to_string(), AtFlags::empty())?;
+        rustix::fs::linkat(parent.place(), name, &self.hidden, number.to_string(), AtFlags::empty())?;
         Ok(Some(self.removed(parent, name, what, number)))
     }
 
-    /// It was not replaced after all.
+    /// Forgets a [`Journal::link_hidden`] or a removal that became durable.
     pub(crate) fn discard(&self, undo: &Undo) {
         if let Undo::Removed { what, number, .. } = undo {
             what.unhide_name();
-            // Where it is left over, it goes with the attic.
+            // A leftover is deleted together with the hidden directory.
             let name = number.to_string();
-            let _ = rustix::fs::unlinkat(&self.attic, &name, AtFlags::empty())
-                .or_else(|_| rustix::fs::unlinkat(&self.attic, &name, AtFlags::REMOVEDIR));
+            let _ = rustix::fs::unlinkat(&self.hidden, &name, AtFlags::empty())
+                .or_else(|_| rustix::fs::unlinkat(&self.hidden, &name, AtFlags::REMOVEDIR));
         }
     }
 
-    /// Makes all changes up to this one durable.
+    /// Makes all changes up to this number durable.
     pub(crate) fn commit(&mut self, up_to: u64) {
         self.committed = self.committed.max(up_to.min(self.last));
         while self.changes.front().is_some_and(|(change, _)| *change <= self.committed) {
@@ -120,19 +121,19 @@ impl Journal {
         }
     }
 
-    /// Makes all durable, and notes nothing any more.
+    /// Makes all changes durable and stops recording.
     pub(crate) fn close(&mut self) {
         self.commit(self.last);
         self.is_closed = true;
     }
 
-    /// The changes that are not durable, from the first to the last.
+    /// The numbers of the pending changes.
     pub(crate) fn pending(&self) -> std::ops::RangeInclusive<u64> {
         self.committed + 1..=self.last
     }
 
-    /// The names that mean something else when what is not durable is undone, each with the number of its directory.
-    pub(crate) fn names(&self) -> Vec<(u64, OsString)> {
+    /// The names, each with the inode number of its directory, that undoing the pending changes affects.
+    pub(crate) fn affected_names(&self) -> Vec<(u64, OsString)> {
         let names = self.changes.iter().flat_map(|(_, undo)| match undo {
             Undo::Created { parent, name, .. } | Undo::Removed { parent, name, .. } => vec![(parent, name)],
             Undo::Renamed { from: (one, name), to: (other, new) } | Undo::Exchanged { one: (one, name), other: (other, new) } => {
@@ -143,7 +144,7 @@ impl Journal {
         names.map(|(parent, name)| (parent.id, name.clone())).collect()
     }
 
-    /// Undoes all that is not durable, the last first. Returns what could not be undone.
+    /// Undoes all pending changes, the last first. Returns the failures.
     pub(crate) fn undo(&mut self) -> Vec<String> {
         let mut failures = Vec::new();
         while let Some((_, undo)) = self.changes.pop_back() {
@@ -173,7 +174,7 @@ impl Journal {
             }
             Undo::Removed { parent, name, what, number } => {
                 what.unhide_name();
-                rustix::fs::renameat(&self.attic, number.to_string(), parent.place(), name)
+                rustix::fs::renameat(&self.hidden, number.to_string(), parent.place(), name)
             }
             Undo::Renamed { from, to } => rustix::fs::renameat(to.0.place(), &to.1, from.0.place(), &from.1),
             Undo::Exchanged { one, other } => {
@@ -198,10 +199,12 @@ pub(crate) fn set_owner(what: &Inode, user: Option<u32>, group: Option<u32>) -> 
     rustix::fs::chownat(what.place(), "", user, group, AtFlags::EMPTY_PATH)
 }
 
-/// Opens, or makes, the attic of a volume.
-pub(crate) fn attic(root: &OwnedFd) -> Outcome<OwnedFd> {
-    match rustix::fs::mkdirat(root, ATTIC, Mode::RWXU) {
+/// Opens, or creates, the hidden directory of a volume.
+pub(crate) fn open_hidden(root: &OwnedFd) -> Outcome<OwnedFd> {
+    match rustix::fs::mkdirat(root, HIDDEN_DIRECTORY, Mode::RWXU) {
         Err(error) if error != Errno::EXIST => Err(error),
-        _ => rustix::fs::openat(root, ATTIC, OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty()),
+        _ => {
+            rustix::fs::openat(root, HIDDEN_DIRECTORY, OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())
+        }
     }
 }

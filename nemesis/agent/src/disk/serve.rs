@@ -1,13 +1,13 @@
-//! Mounting over a directory, unmounting, and the processes between.
+//! Mounting over a directory, unmounting, and the processes in between.
 //!
-//! One process carries the file system; another waits for it to end, and takes away what would be left of the mount if it was killed. What is kept of them:
+//! One process serves the file system; another supervises it, and unmounts when it was killed. The state of a mount:
 //!
 //! ```text
-//! /run/elenchus/disks/%var%lib%x/directory  the directory
-//! /run/elenchus/disks/%var%lib%x/socket     where the carrying process takes orders
-//! /run/elenchus/disks/%var%lib%x/made       there, when the directory was made for the mount
-//! /run/elenchus/disks/%var%lib%x/through    there, when writes go through at once
-//! /run/elenchus/disks/%var%lib%x/log        what went wrong
+//! /run/elenchus/disks/%var%lib%x/directory  the path of the directory
+//! /run/elenchus/disks/%var%lib%x/socket     the control socket of the serving process
+//! /run/elenchus/disks/%var%lib%x/made       exists if the directory was created for the mount
+//! /run/elenchus/disks/%var%lib%x/through    exists if the mount is in write-through mode
+//! /run/elenchus/disks/%var%lib%x/log        the standard error of both processes
 //! ```
 
 use std::fs::{self, File};
@@ -23,40 +23,40 @@ use rustix::mount::UnmountFlags;
 use rustix::process::{Resource, Rlimit};
 
 use super::Volume;
-use super::journal::ATTIC;
-use super::mounted::{Disk, Mounted};
-use super::orders;
-use crate::{Result, failed, kept};
+use super::control;
+use super::fuse::{Disk, FuseDisk};
+use super::journal::HIDDEN_DIRECTORY;
+use crate::{Result, failed, state};
 
-/// What the mount is called in the kernel's list of mounts.
+/// The source of the mount in the kernel's mount table.
 pub const SOURCE: &str = "elenchus-disk";
 
-const FOLDER: &str = "/run/elenchus/disks";
+const STATE_FOLDER: &str = "/run/elenchus/disks";
 
-/// The longest path that can be mounted over: it is a part of the name of the socket.
-const LONGEST: usize = 80;
+/// The longest path that can be mounted over: it is part of the path of a socket, whose length is limited.
+const LONGEST_PATH: usize = 80;
 
-/// How many operations may be under way, or kept waiting, at the same time.
+/// How many operations can be in progress, or delayed, at the same time.
 const THREADS: usize = 24;
 
-/// How many files may be held open.
-const FILES: u64 = 1 << 20;
+/// How many files can be open.
+const MAX_FILES: u64 = 1 << 20;
 
-/// How often, and how many times, it is looked whether the mount is there.
-const LOOK: Duration = Duration::from_millis(10);
-const LOOKS: u32 = 1000;
+/// The interval and the number of checks whether the mount is complete.
+const POLL: Duration = Duration::from_millis(10);
+const MAX_POLLS: u32 = 1000;
 
-/// When what is written reaches the process that carries the file system.
+/// When writes reach the serving process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Writes {
-    /// When the kernel likes, or is asked to sync, as with the file systems of its own: many small writes are fast.
+    /// Write-back: when the kernel flushes its page cache, or on a sync, as with its own file systems. Many small writes are fast.
     Back,
-    /// At once, each by itself, so that each can be met by a fault, and says so to whoever writes.
+    /// Write-through: each write at once, so that faults apply to each and errors reach the writer.
     Through,
 }
 
 impl Writes {
-    /// The words of an order.
+    /// The words of a command line.
     pub fn words(self) -> &'static [&'static str] {
         match self {
             Writes::Back => &[],
@@ -64,17 +64,17 @@ impl Writes {
         }
     }
 
-    /// From the words of an order.
+    /// Parses the words of a command line.
     ///
     /// # Errors
-    /// When they are others.
+    /// When the words are neither.
     pub fn of_words(words: &[&str]) -> Result<Writes> {
         let known = [Writes::Back, Writes::Through].into_iter().find(|known| known.words() == words);
-        known.ok_or_else(|| format!("writes go back or `through`, not `{}`", words.join(" ")))
+        known.ok_or_else(|| format!("unknown write mode `{}`; expected `through` or nothing", words.join(" ")))
     }
 }
 
-/// A directory that is mounted over, or is to be.
+/// A directory that is, or can be, mounted over.
 #[derive(Clone, Debug)]
 pub struct Mount {
     directory: PathBuf,
@@ -82,24 +82,24 @@ pub struct Mount {
 }
 
 impl Mount {
-    /// Of an absolute path.
+    /// The mount over an absolute path.
     ///
     /// # Errors
-    /// When it is none, or is not to be mounted over.
+    /// When the path is not absolute, too long, or must not be mounted over.
     pub fn of(directory: &str) -> Result<Mount> {
         let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "/._-@+=:,~".contains(letter);
         let below = directory.strip_prefix('/').unwrap_or_default();
         let is_path = below.split('/').all(|part| !["", ".", ".."].contains(&part));
         if !is_path || !directory.chars().all(is_plain) {
-            return Err(format!("`{directory}` is no absolute path of a directory, without dots alone, blanks and other signs"));
+            return Err(format!("`{directory}` is not an absolute path; `.`, `..`, blanks and special characters are not allowed"));
         }
-        if let Some(ours) = [FOLDER, "/var/lib/elenchus"].into_iter().find(|ours| Path::new(ours).starts_with(directory)) {
-            return Err(format!("`{directory}` holds {ours}, which must go on working; name a directory of the system's alone"));
+        if let Some(ours) = [STATE_FOLDER, "/var/lib/elenchus"].into_iter().find(|ours| Path::new(ours).starts_with(directory)) {
+            return Err(format!("`{directory}` contains {ours}, which the agent needs; name a directory that only the system uses"));
         }
-        if directory.len() > LONGEST {
-            return Err(format!("`{directory}` is longer than {LONGEST} letters, which a socket's name leaves room for"));
+        if directory.len() > LONGEST_PATH {
+            return Err(format!("`{directory}` is longer than {LONGEST_PATH} characters, the limit for the path of its socket"));
         }
-        Ok(Mount { directory: directory.into(), folder: Path::new(FOLDER).join(directory.replace('/', "%")) })
+        Ok(Mount { directory: directory.into(), folder: Path::new(STATE_FOLDER).join(directory.replace('/', "%")) })
     }
 
     fn socket(&self) -> PathBuf {
@@ -114,13 +114,13 @@ impl Mount {
         self.folder.join("through")
     }
 
-    /// Mounts, by a process that `keep` makes and that lives on. A directory that is not there is made. One that is mounted over already is mounted over anew only where
-    /// writes are to go through and do not: nobody may use it then.
+    /// Mounts through the process that `keep` starts, which keeps running. Creates a missing directory. Mounts again over an existing mount
+    /// only to change from write-back to write-through; no process may use the directory then.
     ///
     /// # Errors
-    /// Why it could not be mounted.
+    /// Why it cannot be mounted.
     pub fn mount(&self, writes: Writes, keep: Command) -> Result<()> {
-        let _lock = kept::lock(Path::new(FOLDER))?;
+        let _lock = state::lock(Path::new(STATE_FOLDER))?;
         if self.is_mounted()? {
             if self.order(&["rules"]).is_ok() && (writes == Writes::Back || self.through().exists()) {
                 return Ok(());
@@ -129,63 +129,63 @@ impl Mount {
         }
         if let Some(below) = mounts()?.into_iter().find(|mount| mount.point.starts_with(&self.directory) && mount.point != self.directory) {
             return Err(format!(
-                "{} is another file system below {}; name the directory there",
+                "{} is another file system below {}; name a directory in that file system",
                 below.point.display(),
                 self.directory.display()
             ));
         }
-        kept::remove(&self.folder)?;
+        state::remove(&self.folder)?;
         fs::create_dir_all(&self.folder).map_err(failed(self.folder.display()))?;
-        kept::write(&self.folder.join("directory"), &self.directory.to_string_lossy())?;
+        state::write(&self.folder.join("directory"), &self.directory.to_string_lossy())?;
         if !self.directory.is_dir() {
             fs::create_dir_all(&self.directory).map_err(failed(self.directory.display()))?;
-            kept::write(&self.made(), "")?;
+            state::write(&self.made(), "")?;
         }
         if writes == Writes::Through {
-            kept::write(&self.through(), "")?;
+            state::write(&self.through(), "")?;
         }
         let log = self.folder.join("log");
         let file = File::create(&log).map_err(failed(log.display()))?;
         let mut keep = keep;
         let started = keep.stdin(Stdio::null()).stdout(Stdio::null()).stderr(file).spawn();
-        let mut keeper = started.map_err(failed("the process that is to serve the disk"))?;
-        for _ in 0..LOOKS {
-            if orders::give(&self.socket(), &["rules"])?.is_some() {
+        let mut keeper = started.map_err(failed("starting the process that serves the file system"))?;
+        for _ in 0..MAX_POLLS {
+            if control::send(&self.socket(), &["rules"])?.is_some() {
                 return Ok(());
             }
-            if keeper.try_wait().map_err(failed("the process that serves the disk"))?.is_some() {
+            if keeper.try_wait().map_err(failed("the process that serves the file system"))?.is_some() {
                 break;
             }
-            std::thread::sleep(LOOK);
+            std::thread::sleep(POLL);
         }
         let said = fs::read_to_string(&log).unwrap_or_default();
         self.release()?;
         Err(format!("{} cannot be mounted over: {}", self.directory.display(), said.trim()))
     }
 
-    /// Has another process carry the file system, and takes away what is left of it when that has ended.
+    /// Runs the serving process, and unmounts when it has ended without doing so.
     ///
     /// # Errors
-    /// When there is no such process, or something is left.
+    /// When the process cannot be started or fails, or the mount cannot be removed.
     pub fn keep(&self, mut carry: Command) -> Result<()> {
-        // It outlives the session that it was started in.
+        // It must outlive the session in which it was started.
         let _ = rustix::process::setsid();
-        let ended = carry.status().map_err(failed("the process that is to serve the disk"))?;
+        let ended = carry.status().map_err(failed("starting the process that serves the file system"))?;
         if self.is_dead() {
             self.detach()?;
-            self.clear()?;
+            self.delete_hidden()?;
         }
-        if ended.success() { Ok(()) } else { Err(format!("the process that served the disk ended: {ended}")) }
+        if ended.success() { Ok(()) } else { Err(format!("the process that served the file system ended: {ended}")) }
     }
 
-    /// Carries the file system, until it is unmounted and nobody has a file of it open; then the process exits.
+    /// Serves the file system until it is unmounted and no file of it is open; then the process exits.
     ///
     /// # Errors
     /// When it cannot be mounted.
     pub fn carry(&self, writes: Writes) -> Result<()> {
-        // Each file that the kernel knows, or that could come back, is held open. Beyond the limit that is set only a privileged process may go.
+        // Each inode that the kernel knows, or that could be restored, is held open. Only a privileged process may raise the hard limit.
         let limit = rustix::process::getrlimit(Resource::Nofile);
-        let raised = Rlimit { current: Some(FILES), maximum: Some(FILES) };
+        let raised = Rlimit { current: Some(MAX_FILES), maximum: Some(MAX_FILES) };
         if rustix::process::setrlimit(Resource::Nofile, raised).is_err() {
             let _ = rustix::process::setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
         }
@@ -197,78 +197,78 @@ impl Mount {
         config.acl = SessionACL::All;
         config.n_threads = Some(THREADS);
         config.clone_fd = true;
-        let session = Session::new(Mounted(disk.clone()), &self.directory, &config).map_err(failed("mounting"))?;
-        let (listener, kernel) = (UnixListener::bind(self.socket()).map_err(failed("the socket for orders"))?, session.notifier());
-        std::thread::spawn(move || orders::take(&listener, &disk, &kernel));
+        let session = Session::new(FuseDisk(disk.clone()), &self.directory, &config).map_err(failed("mounting"))?;
+        let (listener, kernel) = (UnixListener::bind(self.socket()).map_err(failed("the control socket"))?, session.notifier());
+        std::thread::spawn(move || control::listen(&listener, &disk, &kernel));
         session.run().map_err(failed("serving"))
     }
 
-    /// Gives the carrying process an order.
+    /// Sends a command to the serving process.
     ///
     /// # Errors
-    /// When there is none, or it could not do it.
+    /// When no process serves the directory, or the command fails.
     pub fn order(&self, words: &[&str]) -> Result<String> {
-        match orders::give(&self.socket(), words)? {
+        match control::send(&self.socket(), words)? {
             Some(said) => Ok(said),
-            None => Err(format!("nobody serves a disk at {}", self.directory.display())),
+            None => Err(format!("no process serves the file system at {}", self.directory.display())),
         }
     }
 
     /// Fails unless it is mounted and served.
     ///
     /// # Errors
-    /// What is missing.
+    /// When it is not.
     pub fn verify(&self) -> Result<()> {
         self.order(&["rules"]).map(drop)
     }
 
-    /// Fails unless it is not mounted.
+    /// Fails if it is mounted.
     ///
     /// # Errors
-    /// That it is.
+    /// When it is.
     pub fn verify_gone(&self) -> Result<()> {
         if self.is_mounted()? { Err(format!("{} is still mounted over", self.directory.display())) } else { Ok(()) }
     }
 
-    /// Fails unless rules of this number are in force, or are not. Where nothing is mounted, none is.
+    /// Fails unless rules with this id are active, or are not, as expected. Without a mount none is.
     ///
     /// # Errors
-    /// How it is instead.
+    /// When it is the other way round.
     pub fn verify_rule(&self, id: &str, expected: bool) -> Result<()> {
-        let rules = orders::give(&self.socket(), &["rules"])?.unwrap_or_default();
+        let rules = control::send(&self.socket(), &["rules"])?.unwrap_or_default();
         match (rules.lines().any(|line| line.split(' ').next() == Some(id)), expected) {
             (true, true) | (false, false) => Ok(()),
-            (false, true) => Err(format!("no rule {id} is in force at {}", self.directory.display())),
-            (true, false) => Err(format!("rule {id} is still in force at {}", self.directory.display())),
+            (false, true) => Err(format!("rule {id} is not active at {}", self.directory.display())),
+            (true, false) => Err(format!("rule {id} is still active at {}", self.directory.display())),
         }
     }
 
-    /// Takes the rules of a number away, or `all`, if anybody serves there.
+    /// Removes the rules with this id, or all with `all`, if the directory is served.
     ///
     /// # Errors
-    /// When they cannot be taken away.
+    /// When they cannot be removed.
     pub fn calm(&self, id: &str) -> Result<()> {
-        orders::give(&self.socket(), &["unrule", id]).map(drop)
+        control::send(&self.socket(), &["unrule", id]).map(drop)
     }
 
-    /// Unmounts. Who has files open keeps them, and what is written to them still arrives below.
+    /// Unmounts lazily. Programs keep their open files, and what they write still reaches the directory below.
     ///
     /// # Errors
     /// When it is still mounted.
     pub fn unmount(&self) -> Result<()> {
-        let _lock = kept::lock(Path::new(FOLDER))?;
+        let _lock = state::lock(Path::new(STATE_FOLDER))?;
         self.release()
     }
 
     fn release(&self) -> Result<()> {
-        // Who does not answer is dead, or will be: nothing is left that could undo anything.
-        let _ = orders::give(&self.socket(), &["end"]);
+        // A process that does not answer has no undo records that could still be applied.
+        let _ = control::send(&self.socket(), &["end"]);
         self.detach()?;
-        self.clear()?;
+        self.delete_hidden()?;
         let was_made = self.made().exists();
-        kept::remove(&self.folder)?;
+        state::remove(&self.folder)?;
         if was_made {
-            // Whoever put something there wants to keep it.
+            // A directory that is not empty is left.
             let _ = fs::remove_dir(&self.directory);
         }
         Ok(())
@@ -281,26 +281,26 @@ impl Mount {
         Ok(())
     }
 
-    /// Takes away what was removed but could have been put back, by a process that was killed.
-    fn clear(&self) -> Result<()> {
-        kept::remove(&self.directory.join(ATTIC))
+    /// Deletes removed files that a killed process would have restored on a power failure.
+    fn delete_hidden(&self) -> Result<()> {
+        state::remove(&self.directory.join(HIDDEN_DIRECTORY))
     }
 
-    /// Whether a disk of ours is mounted there, dead or alive.
+    /// Whether a file system of the agent is mounted there, served or not.
     ///
     /// # Errors
-    /// When the mounts cannot be read.
+    /// When the mount table cannot be read.
     pub fn is_mounted(&self) -> Result<bool> {
         Ok(mounts()?.iter().any(|mount| mount.is_ours && mount.point == self.directory))
     }
 
-    /// Whether nobody carries what is mounted there.
+    /// Whether the process that served the mount is dead.
     fn is_dead(&self) -> bool {
         fs::metadata(&self.directory).is_err_and(|error| error.raw_os_error() == Some(libc::ENOTCONN))
     }
 }
 
-/// Shows that all of it works on this node: mounts over a directory of its own, and has the power fail there.
+/// Checks that everything works on this node: mounts over a temporary directory and fails its power.
 ///
 /// # Errors
 /// What does not work.
@@ -323,15 +323,15 @@ pub fn trial(mount: impl FnOnce(&str) -> Result<()>) -> Result<()> {
     tried.unmount().and(outcome)
 }
 
-/// Every directory that is mounted over, or that something is kept of.
+/// Every directory that is mounted over or has stored state.
 ///
 /// # Errors
-/// When the mounts cannot be read.
+/// When the mount table cannot be read.
 pub fn all() -> Result<Vec<Mount>> {
     let mut directories: Vec<String> =
         mounts()?.into_iter().filter(|mount| mount.is_ours).map(|mount| mount.point.to_string_lossy().into_owned()).collect();
-    match fs::read_dir(FOLDER) {
-        Err(error) if error.kind() != ErrorKind::NotFound => return Err(format!("{FOLDER}: {error}")),
+    match fs::read_dir(STATE_FOLDER) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(format!("{STATE_FOLDER}: {error}")),
         entries => directories
             .extend(entries.into_iter().flatten().flatten().filter_map(|entry| fs::read_to_string(entry.path().join("directory")).ok())),
     }
@@ -340,14 +340,14 @@ pub fn all() -> Result<Vec<Mount>> {
     directories.iter().map(|directory| Mount::of(directory)).collect()
 }
 
-/// A line of the kernel's list.
+/// An entry of the mount table.
 struct Listed {
     point: PathBuf,
     is_ours: bool,
 }
 
 fn mounts() -> Result<Vec<Listed>> {
-    let list = fs::read_to_string("/proc/self/mountinfo").map_err(failed("the list of mounts"))?;
+    let list = fs::read_to_string("/proc/self/mountinfo").map_err(failed("the mount table"))?;
     // 36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw,errors=continue
     let listed = list.lines().filter_map(|line| {
         let (left, right) = line.split_once(" - ")?;

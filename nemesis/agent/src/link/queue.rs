@@ -1,6 +1,6 @@
-//! The kernel's queue of packets that wait for a verdict: NFQUEUE, spoken over netlink.
+//! NFQUEUE over netlink: the kernel's queue of packets that wait for a verdict.
 //!
-//! A module of our own: the crate `nfq` tells nobody its socket, whose buffer must be larger than usual for bursts not to be lost.
+//! Not the crate `nfq`, because that does not expose its socket, whose receive buffer must be enlarged to survive bursts.
 
 #![allow(unsafe_code)]
 
@@ -8,36 +8,36 @@ use std::fs::File;
 use std::io::{ErrorKind, Read, Write};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
-use super::wire::set_option;
+use super::sender::set_option;
 use crate::{Result, failed};
 
-/// The most of a packet that the kernel hands over, in bytes.
-const MOST: u32 = 0xffff - ATTRIBUTE as u32;
+/// The most bytes of a packet that the kernel is_reordered on.
+const MAX_PAYLOAD: u32 = 0xffff - ATTRIBUTE as u32;
 
-/// How many packets may wait for their verdict, which they get at once.
+/// The most packets that wait for their verdict.
 const LENGTH: u32 = 16_384;
 
-/// The kernel's buffer for them, in bytes.
+/// The receive buffer of the socket, in bytes.
 const BUFFER: i32 = 64 << 20;
 
-/// The lengths of netlink's header, of netfilter's behind it, and of an attribute's.
+/// The lengths of the headers of netlink, nfnetlink and an attribute.
 const HEADER: usize = 16;
 const FAMILY: usize = 4;
 const ATTRIBUTE: usize = 4;
 
 /// A packet that waits for its verdict.
-pub(super) struct Handed {
-    /// By which its verdict is given.
+pub(super) struct QueuedPacket {
+    /// Identifies it in the verdict.
     pub(super) id: u32,
-    /// The number of the device by which it would leave.
+    /// The index of the outgoing device.
     pub(super) device: u32,
-    /// It, from the header of IP on.
+    /// The packet from the IP header on.
     pub(super) bytes: Vec<u8>,
-    /// Whether this is all of it.
+    /// Whether `bytes` is the entire packet.
     pub(super) is_whole: bool,
 }
 
-/// A queue that is ours as long as this lives.
+/// A bound queue; it is unbound when this is dropped.
 pub(super) struct Queue {
     socket: File,
     number: u16,
@@ -45,49 +45,46 @@ pub(super) struct Queue {
 }
 
 impl Queue {
-    /// Takes packets from the queue of this number. They come whole, and not as the kernel bundles them for devices that cut them up themselves (GSO), with
-    /// checksums that are right.
+    /// Binds a queue. Packets arrive segmented (no GSO) and with valid checksums.
     pub(super) fn bind(number: u16) -> Result<Queue> {
         // SAFETY: the call takes no pointers.
         let socket = unsafe { libc::socket(libc::AF_NETLINK, libc::SOCK_RAW | libc::SOCK_CLOEXEC, libc::NETLINK_NETFILTER) };
         if socket < 0 {
             return Err(format!("this kernel has no netfilter: {}", std::io::Error::last_os_error()));
         }
-        // SAFETY: nobody else has this descriptor.
+        // SAFETY: this descriptor has no other owner.
         let socket = File::from(unsafe { OwnedFd::from_raw_fd(socket) });
-        // Where the buffer overflows all the same, packets are lost, and nobody needs to be told.
-        set_option(socket.as_raw_fd(), libc::SOL_NETLINK, libc::NETLINK_NO_ENOBUFS, 1).map_err(failed("a socket of netlink"))?;
+        // On overflow packets are lost; the error message about it is not needed.
+        set_option(socket.as_raw_fd(), libc::SOL_NETLINK, libc::NETLINK_NO_ENOBUFS, 1).map_err(failed("a netlink socket"))?;
         let _ = set_option(socket.as_raw_fd(), libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, BUFFER);
-        let mut queue = Queue { socket, number, buffer: vec![0; 2 * MOST as usize] };
+        let mut queue = Queue { socket, number, buffer: vec![0; 2 * MAX_PAYLOAD as usize] };
         let bind = [libc::NFQNL_CFG_CMD_BIND as u8, 0, 0, 0];
-        queue
-            .configure(libc::NFQA_CFG_CMD, &bind)
-            .map_err(failed(format!("queue {number} of the firewall, which may be somebody else's")))?;
-        let copy = [&MOST.to_be_bytes()[..], &[libc::NFQNL_COPY_PACKET as u8]].concat();
-        queue.configure(libc::NFQA_CFG_PARAMS, &copy).map_err(failed("having packets handed over"))?;
-        queue.configure(libc::NFQA_CFG_QUEUE_MAXLEN, &LENGTH.to_be_bytes()).map_err(failed("the length of a queue"))?;
+        queue.configure(libc::NFQA_CFG_CMD, &bind).map_err(failed(format!("binding NFQUEUE {number}, which another program may use")))?;
+        let copy = [&MAX_PAYLOAD.to_be_bytes()[..], &[libc::NFQNL_COPY_PACKET as u8]].concat();
+        queue.configure(libc::NFQA_CFG_PARAMS, &copy).map_err(failed("setting the queue's copy mode"))?;
+        queue.configure(libc::NFQA_CFG_QUEUE_MAXLEN, &LENGTH.to_be_bytes()).map_err(failed("setting the queue's length"))?;
         Ok(queue)
     }
 
     /// Waits for the next packet.
-    pub(super) fn next(&mut self) -> Result<Handed> {
+    pub(super) fn next(&mut self) -> Result<QueuedPacket> {
         loop {
-            let message = self.receive().map_err(failed("waiting for packets"))?;
-            // Whatever else comes says of a verdict that its packet was gone, as when its device is.
-            if kind(message) == Some(kind_of_queue(libc::NFQNL_MSG_PACKET))
-                && let Some(handed) = handed(message)
+            let message = self.receive().map_err(failed("receiving from the queue"))?;
+            // Other messages are errors about verdicts for packets that are gone, for example with their device.
+            if kind(message) == Some(queue_message(libc::NFQNL_MSG_PACKET))
+                && let Some(packet) = parse(message)
             {
-                return Ok(handed);
+                return Ok(packet);
             }
         }
     }
 
-    /// Lets a packet go on, as it was or as these bytes.
+    /// Accepts a packet, unchanged or replaced by these bytes.
     pub(super) fn accept(&mut self, id: u32, bytes: Option<&[u8]>) -> Result<()> {
         self.decide(id, libc::NF_ACCEPT, bytes)
     }
 
-    /// Has a packet vanish.
+    /// Drops a packet.
     pub(super) fn drop(&mut self, id: u32) -> Result<()> {
         self.decide(id, libc::NF_DROP, None)
     }
@@ -96,7 +93,7 @@ impl Queue {
         let verdict = [verdict.cast_unsigned().to_be_bytes(), id.to_be_bytes()].concat();
         let attributes: Vec<(i32, &[u8])> =
             [(libc::NFQA_VERDICT_HDR, &*verdict)].into_iter().chain(bytes.map(|bytes| (libc::NFQA_PAYLOAD, bytes))).collect();
-        self.send(libc::NFQNL_MSG_VERDICT, false, &attributes).map_err(failed("deciding of a packet"))
+        self.send(libc::NFQNL_MSG_VERDICT, false, &attributes).map_err(failed("sending a verdict"))
     }
 
     fn configure(&mut self, attribute: i32, value: &[u8]) -> std::io::Result<()> {
@@ -113,7 +110,7 @@ impl Queue {
     fn send(&mut self, kind: i32, is_answered: bool, attributes: &[(i32, &[u8])]) -> std::io::Result<()> {
         let flags = libc::NLM_F_REQUEST | if is_answered { libc::NLM_F_ACK } else { 0 };
         let mut message = vec![0; HEADER];
-        message[4..6].copy_from_slice(&kind_of_queue(kind).to_ne_bytes());
+        message[4..6].copy_from_slice(&queue_message(kind).to_ne_bytes());
         message[6..8].copy_from_slice(&(flags as u16).to_ne_bytes());
         message.extend([0, 0]);
         message.extend(self.number.to_be_bytes());
@@ -139,8 +136,8 @@ impl Queue {
     }
 }
 
-/// The kind of a message that is about queues.
-fn kind_of_queue(kind: i32) -> u16 {
+/// The type of a message of the queue subsystem.
+fn queue_message(kind: i32) -> u16 {
     (libc::NFNL_SUBSYS_QUEUE << 8 | kind) as u16
 }
 
@@ -148,8 +145,8 @@ fn kind(message: &[u8]) -> Option<u16> {
     Some(u16::from_ne_bytes(*message.get(4..)?.first_chunk()?))
 }
 
-/// The packet in a message; nothing when it holds none.
-fn handed(message: &[u8]) -> Option<Handed> {
+/// Parses a message; None when it contains no packet.
+fn parse(message: &[u8]) -> Option<QueuedPacket> {
     let (mut id, mut device, mut bytes, mut length) = (None, 0, Vec::new(), None);
     let mut rest = message.get(HEADER + FAMILY..)?;
     while let Some((head, _)) = rest.split_first_chunk::<ATTRIBUTE>() {
@@ -166,7 +163,7 @@ fn handed(message: &[u8]) -> Option<Handed> {
         rest = rest.get(size.next_multiple_of(4)..).unwrap_or_default();
     }
     let is_whole = length.is_none_or(|length| length as usize <= bytes.len()) && !bytes.is_empty();
-    Some(Handed { id: id?, device, bytes, is_whole })
+    Some(QueuedPacket { id: id?, device, bytes, is_whole })
 }
 
 #[cfg(test)]
@@ -185,20 +182,20 @@ mod tests {
     }
 
     #[test]
-    fn packets_are_read() {
+    fn packets_are_parsed() {
         let header = (libc::NFQA_PACKET_HDR, &[0, 0, 1, 2, 8, 0, 3][..]);
-        let read = handed(&message(&[header, (libc::NFQA_IFINDEX_OUTDEV, &[0, 0, 0, 9]), (libc::NFQA_PAYLOAD, b"packet!")])).unwrap();
+        let read = parse(&message(&[header, (libc::NFQA_IFINDEX_OUTDEV, &[0, 0, 0, 9]), (libc::NFQA_PAYLOAD, b"packet!")])).unwrap();
         assert_eq!((read.id, read.device, &*read.bytes, read.is_whole), (258, 9, &b"packet!"[..], true));
-        let cut = handed(&message(&[header, (libc::NFQA_PAYLOAD, b"x"), (libc::NFQA_CAP_LEN, &[0, 0, 0, 2])])).unwrap();
+        let cut = parse(&message(&[header, (libc::NFQA_PAYLOAD, b"x"), (libc::NFQA_CAP_LEN, &[0, 0, 0, 2])])).unwrap();
         assert!(!cut.is_whole);
-        assert!(handed(&message(&[(libc::NFQA_PAYLOAD, b"x")])).is_none(), "it has no number");
+        assert!(parse(&message(&[(libc::NFQA_PAYLOAD, b"x")])).is_none(), "it has no packet id");
     }
 
     proptest::proptest! {
         #[test]
         fn any_message_may_come(bytes: Vec<u8>) {
-            handed(&bytes);
-            handed(&[vec![0; HEADER + FAMILY], bytes].concat());
+            parse(&bytes);
+            parse(&[vec![0; HEADER + FAMILY], bytes].concat());
         }
     }
 }

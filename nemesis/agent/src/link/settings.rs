@@ -1,42 +1,42 @@
-//! What is done to packets: as a plan asks it, and a command line says it.
+//! The impairments of a link, as a plan and a command delayed describe them.
 
 use std::fmt;
 use std::time::Duration;
 
 use crate::Result;
 
-/// What is done to packets. Shares are from 0 to 1.
+/// The impairments of a link. Fractions are from 0 to 1.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Settings {
-    /// How late they are.
+    /// The latency.
     pub delay: Duration,
-    /// By how much more or less.
+    /// The unit of the deviation from the latency; `uniform` deviates by at most one.
     pub jitter: Duration,
-    /// How that is distributed.
+    /// The distribution of the deviation.
     pub distribution: Distribution,
-    /// The part that is lost.
+    /// The fraction of packets that are lost.
     pub loss: f64,
-    /// How much the loss of one depends on that of the one before it.
+    /// The correlation of successive losses.
     pub burst: f64,
-    /// The part that is doubled.
+    /// The fraction of packets that are duplicated.
     pub duplicate: f64,
-    /// The part that is not late.
+    /// The fraction of packets that are not delayed and so overtake others.
     pub reorder: f64,
-    /// The part in which a bit is flipped.
+    /// The fraction of packets in which a bit is flipped.
     pub corrupt: f64,
-    /// How many bits of them go in a second; as many as there are when absent.
+    /// The rate limit in bits per second, if any.
     pub rate: Option<u64>,
 }
 
-/// How jitter is distributed, as by netem's tables.
+/// The distribution of jitter, as in netem's tables.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Distribution {
-    /// All values alike.
+    /// Uniform.
     #[default]
     Uniform,
-    /// As errors of measurement are.
+    /// Normal.
     Normal,
-    /// Few are much later.
+    /// Heavy-tailed: few packets are much later.
     Pareto,
     /// A quarter of a normal and three quarters of a Pareto value.
     Paretonormal,
@@ -50,22 +50,22 @@ const DISTRIBUTIONS: [(&str, Distribution); 4] = [
 ];
 
 impl Distribution {
-    /// Its name.
+    /// The distribution's name.
     pub fn name(self) -> &'static str {
         DISTRIBUTIONS.iter().find(|(_, one)| *one == self).map_or("uniform", |(name, _)| name)
     }
 
-    /// By its name.
+    /// Finds a distribution by its name.
     pub fn named(name: &str) -> Option<Distribution> {
         DISTRIBUTIONS.iter().find(|(other, _)| *other == name).map(|(_, one)| *one)
     }
 }
 
 impl Settings {
-    /// From the words of a command line, as [`Settings`] are displayed: pairs of a name and a value.
+    /// Parses the words of a command delayed, as [`Settings`] are displayed: pairs of a name and a value.
     ///
     /// # Errors
-    /// When they are no settings.
+    /// When the words are not settings.
     pub fn of_words(words: &[&str]) -> Result<Settings> {
         let mut settings = Settings::default();
         let (pairs, rest) = words.as_chunks::<2>();
@@ -73,7 +73,7 @@ impl Settings {
             return Err(format!("`{word}` has no value"));
         }
         for [name, value] in pairs {
-            let wrong = || format!("`{name} {value}` is no setting of a link");
+            let wrong = || format!("`{name} {value}` is not a setting of a link");
             let nanos = || value.parse().map(Duration::from_nanos).map_err(|_| wrong());
             let share = || value.parse().ok().filter(|share| (0.0..=1.0).contains(share)).ok_or_else(wrong);
             match *name {
@@ -107,7 +107,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_say_all_of_it() {
+    fn settings_round_trip_through_words() {
         let settings = Settings {
             delay: Duration::from_millis(50),
             jitter: Duration::from_micros(7),

@@ -1,4 +1,4 @@
-//! One connection that passes through.
+//! One proxied connection.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -6,19 +6,19 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::Builder;
 use std::time::Duration;
 
-use super::talk::{Step, Talk};
+use super::policy::{Action, Policy};
 use super::{End, Side, socket};
 
-/// How many bytes are passed on at a time.
-const PIECE: usize = 1 << 16;
+/// The size of the buffer, in bytes.
+const BUFFER: usize = 1 << 16;
 
-/// What a thread needs here, in bytes.
-const STACK: usize = 256 << 10;
+/// The stack size of a thread, in bytes.
+const STACK_SIZE: usize = 256 << 10;
 
-/// How long a server is waited for.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// The time-out for connecting to the server.
+const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Two connections that are one to their ends.
+/// The connections to the client and to the server.
 struct Pair {
     client: TcpStream,
     server: TcpStream,
@@ -26,32 +26,32 @@ struct Pair {
 }
 
 struct State {
-    talk: Talk,
+    policy: Policy,
     is_over: bool,
 }
 
-/// A thread of its own for something that waits most of the time.
+/// Starts a thread with a small stack.
 pub(super) fn small_thread(run: impl FnOnce() + Send + 'static) -> io::Result<()> {
-    Builder::new().stack_size(STACK).spawn(run).map(drop)
+    Builder::new().stack_size(STACK_SIZE).spawn(run).map(drop)
 }
 
-/// Passes on what a client and the server that it wanted say to each other, until both have ended. `port` is ours.
-pub(super) fn serve(client: TcpStream, port: u16, talk: Talk) {
-    // Who was not sent here by the firewall wanted this port.
+/// Forwards data between a client and its original destination until both have ended. `port` is the proxy's own.
+pub(super) fn serve(client: TcpStream, port: u16, policy: Policy) {
+    // A connection that was not redirected was made to this port.
     let Some(address) = socket::original_destination(&client).ok().filter(|address| address.port() != port) else { return };
-    let Ok(server) = TcpStream::connect_timeout(&address, PATIENCE) else {
-        // As without us, where nobody listens.
+    let Ok(server) = TcpStream::connect_timeout(&address, TIMEOUT) else {
+        // Like a closed port without the proxy.
         socket::reset_when_closed(&client);
         return;
     };
     for stream in [&client, &server] {
-        // What comes in pieces goes on in the same pieces, at once.
+        // Pieces are forwarded as they arrive, at once.
         let _ = stream.set_nodelay(true);
     }
-    let pair = Arc::new(Pair { client, server, state: Mutex::new(State { talk, is_over: false }) });
+    let pair = Arc::new(Pair { client, server, state: Mutex::new(State { policy, is_over: false }) });
     let other = Arc::clone(&pair);
-    if small_thread(move || other.pass(Side::Server, address)).is_ok() {
-        pair.pass(Side::Client, address);
+    if small_thread(move || other.forward(Side::Server, address)).is_ok() {
+        pair.forward(Side::Client, address);
     }
 }
 
@@ -60,29 +60,29 @@ impl Pair {
         self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
-    /// Passes on what one side says, until it ends.
-    fn pass(&self, side: Side, server: SocketAddr) {
+    /// Forwards what one side sends, until it ends.
+    fn forward(&self, side: Side, server: SocketAddr) {
         let (mut from, mut to) = if side == Side::Client { (&self.client, &self.server) } else { (&self.server, &self.client) };
-        let mut bytes = vec![0; PIECE];
+        let mut bytes = vec![0; BUFFER];
         loop {
             let length = match from.read(&mut bytes) {
                 Ok(0) => break,
                 Ok(length) => length,
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-                // It was reset: so is the other.
+                // A reset is forwarded as a reset.
                 Err(_) => return self.end(End::Reset),
             };
             let mut state = self.state();
             if state.is_over {
                 return;
             }
-            let Step { delay, pass, again, end } = state.talk.hear(side, &mut bytes[..length]);
+            let Action { delay, forward, replay, end } = state.policy.handle(side, &mut bytes[..length]);
             drop(state);
-            if let Some(request) = again {
-                let _ = small_thread(move || send_again(server, &request));
+            if let Some(request) = replay {
+                let _ = small_thread(move || replay_request(server, &request));
             }
             std::thread::sleep(delay);
-            if to.write_all(&bytes[..pass]).is_err() {
+            if to.write_all(&bytes[..forward]).is_err() {
                 return self.end(End::Reset);
             }
             if let Some(end) = end {
@@ -90,18 +90,18 @@ impl Pair {
             }
         }
         let state = self.state();
-        let (is_over, is_stalled) = (state.is_over, state.talk.is_stalled());
+        let (is_over, is_stalled) = (state.is_over, state.policy.is_stalled());
         drop(state);
         if is_stalled && side == Side::Client {
-            // Nobody is left to be kept waiting.
+            // The client has gone, so there is nothing to stall.
             self.end(End::Close);
         } else if !is_over && !is_stalled {
-            // It says no more, but it may still hear.
+            // A half-closed connection: the other direction stays open.
             let _ = to.shutdown(Shutdown::Write);
         }
     }
 
-    /// Ends both sides, and wakes whoever waits for one of them.
+    /// Ends both connections and wakes the threads that wait for them.
     fn end(&self, end: End) {
         self.state().is_over = true;
         for stream in [&self.client, &self.server] {
@@ -117,10 +117,10 @@ impl Pair {
     }
 }
 
-/// Says a request once more, to a server that may answer it to nobody.
-fn send_again(server: SocketAddr, request: &[u8]) {
-    let Ok(mut stream) = TcpStream::connect_timeout(&server, PATIENCE) else { return };
-    let _ = stream.set_read_timeout(Some(PATIENCE));
-    // It has been understood when it is answered.
-    let _ = stream.write_all(request).and_then(|()| stream.read(&mut [0; PIECE / 16]));
+/// Sends a request replay, on a connection whose reply is discarded.
+fn replay_request(server: SocketAddr, request: &[u8]) {
+    let Ok(mut stream) = TcpStream::connect_timeout(&server, TIMEOUT) else { return };
+    let _ = stream.set_read_timeout(Some(TIMEOUT));
+    // The first bytes of a reply show that the server has processed the request.
+    let _ = stream.write_all(request).and_then(|()| stream.read(&mut [0; BUFFER / 16]));
 }

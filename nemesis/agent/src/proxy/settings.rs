@@ -1,22 +1,22 @@
-//! What is done to connections: as a plan asks it, and a command line says it.
+//! The faults of a proxy, as a plan and a command line describe them.
 
 use std::fmt;
 use std::time::Duration;
 
 use crate::Result;
 
-/// What is done to connections. Shares are from 0 to 1.
+/// The faults of a proxy. Fractions are from 0 to 1.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Settings {
-    /// The part of replies that are lost, and the connection with them.
+    /// The fraction of replies that are lost, together with the connection.
     pub lose_replies: f64,
-    /// The part of replies from which on nothing more passes.
+    /// The fraction of replies at which the connection stalls.
     pub stall: f64,
-    /// The part of requests that are sent again on a connection of their own.
+    /// The fraction of requests that are sent again, on a separate connection.
     pub replay: f64,
-    /// How late replies are.
+    /// The latency of replies.
     pub delay: Duration,
-    /// Messages that break off.
+    /// Messages that are cut off.
     pub cut: Option<Cut>,
     /// Messages in which a value is altered.
     pub alter: Option<Alter>,
@@ -25,24 +25,24 @@ pub struct Settings {
 /// Messages in which a value is altered.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Alter {
-    /// The part of them.
+    /// The fraction of messages.
     pub share: f64,
-    /// What they are made of.
+    /// The protocol.
     pub protocol: Protocol,
-    /// Whose messages.
+    /// The side whose messages are altered.
     pub of: Side,
 }
 
-/// What messages are made of.
+/// The protocol of the messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protocol {
-    /// HTTP/1: the bodies are altered that are JSON or text.
+    /// HTTP/1: JSON and text bodies are altered.
     Http,
-    /// That of Redis: strings, numbers and truth values are altered.
+    /// Redis: strings, numbers and booleans are altered.
     Redis,
-    /// That of PostgreSQL: values of rows and of parameters are altered.
+    /// PostgreSQL: values of rows and parameters are altered.
     Postgres,
-    /// Any: any byte is altered.
+    /// Any protocol: any byte is altered.
     Bytes,
 }
 
@@ -50,25 +50,25 @@ const PROTOCOLS: [(&str, Protocol); 4] =
     [("http", Protocol::Http), ("redis", Protocol::Redis), ("postgres", Protocol::Postgres), ("bytes", Protocol::Bytes)];
 
 impl Protocol {
-    /// Its name.
+    /// The protocol's name.
     pub fn name(self) -> &'static str {
         PROTOCOLS.iter().find(|(_, one)| *one == self).map_or("bytes", |(name, _)| name)
     }
 
-    /// By its name.
+    /// Finds a protocol by its name.
     pub fn named(name: &str) -> Option<Protocol> {
         PROTOCOLS.iter().find(|(other, _)| *other == name).map(|(_, one)| *one)
     }
 }
 
-/// Messages that break off.
+/// Messages that are cut off.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Cut {
-    /// The part of them.
+    /// The fraction of messages.
     pub share: f64,
-    /// Whose messages.
+    /// The side whose messages are cut off.
     pub of: Side,
-    /// After so many bytes; anywhere when absent. A message that is not longer is left whole.
+    /// The number of bytes after which they are cut off; random when None. Messages that are not longer are left whole.
     pub after: Option<u64>,
     /// How the connection ends.
     pub by: End,
@@ -77,18 +77,18 @@ pub struct Cut {
 /// A side of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
-    /// Who connected.
+    /// The side that connected.
     Client,
-    /// To whom.
+    /// The side that accepted.
     Server,
 }
 
 /// How a connection ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
-    /// By a reset, as when a machine has crashed.
+    /// With RST, as when a machine has crashed.
     Reset,
-    /// In order, as when a program has.
+    /// With FIN, as when a program has exited.
     Close,
 }
 
@@ -98,19 +98,20 @@ impl Side {
         if self == Side::Client { "requests" } else { "replies" }
     }
 
-    /// Whose messages are called so.
-    fn saying(messages: &str) -> Option<Side> {
+    /// The side whose messages are called so.
+    fn of_messages(messages: &str) -> Option<Side> {
         [Side::Client, Side::Server].into_iter().find(|side| side.messages() == messages)
     }
 }
 
 impl Settings {
-    /// From the words of a command line, as [`Settings`] are displayed: pairs of a name and a value, a cut in five words and an alteration in four.
+    /// Parses the words of a command line, as [`Settings`] are displayed: pairs of a name and a value; five words for a cut, four for an
+    /// alteration.
     ///
     /// # Errors
-    /// When they are no settings.
+    /// When the words are not settings.
     pub fn of_words(words: &[&str]) -> Result<Settings> {
-        let wrong = || format!("`{}` are no settings of a proxy", words.join(" "));
+        let wrong = || format!("`{}` are not settings of a proxy", words.join(" "));
         let share = |word: &str| word.parse().ok().filter(|share| (0.0..=1.0).contains(share)).ok_or_else(wrong);
         let mut settings = Settings::default();
         let mut rest = words;
@@ -124,7 +125,7 @@ impl Settings {
                 "cut" => {
                     let [of, after, by, tail @ ..] = tail else { return Err(wrong()) };
                     rest = tail;
-                    let of = Side::saying(of).ok_or_else(wrong)?;
+                    let of = Side::of_messages(of).ok_or_else(wrong)?;
                     let by = match *by {
                         "reset" => End::Reset,
                         "close" => End::Close,
@@ -136,7 +137,7 @@ impl Settings {
                 "alter" => {
                     let [protocol, of, tail @ ..] = tail else { return Err(wrong()) };
                     rest = tail;
-                    let (protocol, of) = (Protocol::named(protocol).ok_or_else(wrong)?, Side::saying(of).ok_or_else(wrong)?);
+                    let (protocol, of) = (Protocol::named(protocol).ok_or_else(wrong)?, Side::of_messages(of).ok_or_else(wrong)?);
                     settings.alter = Some(Alter { share: share(value)?, protocol, of });
                 }
                 _ => return Err(wrong()),
@@ -167,7 +168,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_say_all_of_it() {
+    fn settings_round_trip_through_words() {
         let settings = Settings { lose_replies: 0.1, stall: 0.2, replay: 1.0, delay: Duration::from_millis(3), cut: None, alter: None };
         let cut = |of, after, by| Settings { cut: Some(Cut { share: 0.5, of, after, by }), ..settings.clone() };
         let altering =

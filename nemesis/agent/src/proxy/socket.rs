@@ -1,4 +1,4 @@
-//! What the kernel knows of connections, and the standard library does not ask.
+//! Socket options that the standard library does not offer.
 
 #![allow(unsafe_code)]
 
@@ -8,10 +8,10 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::os::fd::AsRawFd;
 use std::time::{Duration, Instant};
 
-/// How long the last bytes before a reset may take to leave.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// The time-out for sending the last bytes before a reset.
+const TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Whom a connection was meant for before the firewall sent it here.
+/// The destination of a connection before the firewall redirected it.
 pub(super) fn original_destination(stream: &TcpStream) -> io::Result<SocketAddr> {
     if stream.peer_addr()?.ip().to_canonical().is_ipv4() {
         let found: libc::sockaddr_in = option(stream, libc::SOL_IP, libc::SO_ORIGINAL_DST)?;
@@ -22,10 +22,10 @@ pub(super) fn original_destination(stream: &TcpStream) -> io::Result<SocketAddr>
     }
 }
 
-/// An option that is an address: zeros where the kernel writes less.
+/// A socket option that is an address.
 fn option<A: Copy>(stream: &TcpStream, level: i32, name: i32) -> io::Result<A> {
     let mut length = size_of::<A>() as libc::socklen_t;
-    // SAFETY: addresses are numbers, for which zeros are values; the kernel writes at most as many bytes as it is told there are.
+    // SAFETY: the address structs consist of integers, for which zeros are valid; the kernel writes at most `length` bytes.
     let (found, value) = unsafe {
         let mut value: A = std::mem::zeroed();
         (libc::getsockopt(stream.as_raw_fd(), level, name, (&raw mut value).cast(), &raw mut length), value)
@@ -33,14 +33,14 @@ fn option<A: Copy>(stream: &TcpStream, level: i32, name: i32) -> io::Result<A> {
     if found < 0 { Err(io::Error::last_os_error()) } else { Ok(value) }
 }
 
-/// Has a connection be reset when its last owner lets go of it. What was said on it before has left by then, if the other side takes it.
+/// Makes closing the socket send an RST. Waits for data that was written before to be acknowledged.
 pub(super) fn reset_when_closed(stream: &TcpStream) {
     let began = Instant::now();
-    while waiting(stream) > 0 && began.elapsed() < PATIENCE {
+    while unacknowledged(stream) > 0 && began.elapsed() < TIMEOUT {
         std::thread::sleep(Duration::from_millis(1));
     }
     let linger = libc::linger { l_onoff: 1, l_linger: 0 };
-    // SAFETY: the value is there as long as the call lasts, with this length. That it fails means that the connection is gone.
+    // SAFETY: the value outlives the call, and has this length. A failure means that the connection is gone.
     unsafe {
         libc::setsockopt(
             stream.as_raw_fd(),
@@ -52,10 +52,10 @@ pub(super) fn reset_when_closed(stream: &TcpStream) {
     };
 }
 
-/// How many bytes the other side has not got yet.
-fn waiting(stream: &TcpStream) -> i32 {
+/// The number of bytes that the peer has not acknowledged.
+fn unacknowledged(stream: &TcpStream) -> i32 {
     let mut count = 0;
-    // SAFETY: the count is written to this variable.
+    // SAFETY: the call only writes this variable.
     let asked = unsafe { libc::ioctl(stream.as_raw_fd(), libc::TIOCOUTQ, &raw mut count) };
     if asked < 0 { 0 } else { count }
 }

@@ -5,23 +5,23 @@ use std::arch::global_asm;
 use libc::{c_void, iovec, pid_t};
 
 use super::{Replacement, from_start};
-use crate::clock::tracee::trace;
+use crate::clock::tracee::ptrace;
 use crate::{Result, failed};
 
-/// The largest page that kernels of this processor are built with; theirs may be smaller.
+/// The largest page size of kernels for this processor; the actual one may be smaller.
 pub(in crate::clock) const PAGE: usize = 65536;
 
 global_asm!(
     r#"
 .pushsection .text.elenchus_clock, "ax", @progbits
-// The compiler may make several objects of this crate, which all know these, and nobody else does.
-.irp name, elenchus_clock_start, elenchus_gettimeofday, elenchus_ask, elenchus_clock_end
+// The compiler may split this crate into several objects, all of which must see these symbols; no other crate does.
+.irp name, elenchus_clock_start, elenchus_gettimeofday, elenchus_call, elenchus_clock_end
 .globl \name
 .hidden \name
 .endr
 .balign 4096
 elenchus_clock_start:
-elenchus_clock_gettime:                 // which clock: w0; where to: x1
+elenchus_clock_gettime:                 // clock: w0; result: x1
     mov x9, x0
     mov x8, #113                        // SYS_clock_gettime
     svc #0
@@ -44,7 +44,7 @@ elenchus_clock_gettime:                 // which clock: w0; where to: x1
     extr x15, x16, x15, #32
     add x15, x11, x15
     ldr x16, [x10, #24]                 // ahead
-    add x15, x15, x16                   // x15: what is shown
+    add x15, x15, x16                   // x15: the shown time
     ldr x16, [x10, #40]                 // period
     cmp x16, #0
     b.le 2f
@@ -67,7 +67,7 @@ elenchus_clock_gettime:                 // which clock: w0; where to: x1
     mov x0, #0
 9:  ret
 .balign 16
-elenchus_gettimeofday:                  // where to: x0; where the time zone: x1
+elenchus_gettimeofday:                  // result: x0; time zone: x1
     cbz x1, 1f
     mov x9, x0
     mov x8, #169                        // SYS_gettimeofday, for the time zone
@@ -89,7 +89,7 @@ elenchus_gettimeofday:                  // where to: x0; where the time zone: x1
 8:  mov x0, #0
 9:  ret
 .balign 16
-elenchus_ask:                           // a function: x9; its arguments as ever
+elenchus_call:                           // function: x9; arguments as in its ABI
     blr x9
     brk #0
 elenchus_clock_end:
@@ -100,10 +100,10 @@ elenchus_clock_end:
 
 unsafe extern "C" {
     static elenchus_gettimeofday: u8;
-    static elenchus_ask: u8;
+    static elenchus_call: u8;
 }
 
-/// Every function that tells the time of day, `clock_gettime` first.
+/// Every function that returns the time of day, `clock_gettime` first.
 pub(in crate::clock) fn replacements() -> Vec<Replacement> {
     vec![
         Replacement { symbol: "__kernel_clock_gettime", at: 0 },
@@ -111,42 +111,42 @@ pub(in crate::clock) fn replacements() -> Vec<Replacement> {
     ]
 }
 
-/// Where the code is that calls a function and then traps, from the start of the code, and where the thread stands then: before the trap.
-pub(in crate::clock) fn ask() -> (usize, usize) {
-    let start = from_start(&raw const elenchus_ask);
+/// The offsets of the stub that calls a function and then traps, and of the stopped thread's instruction pointer: before the trap.
+pub(in crate::clock) fn call_stub() -> (usize, usize) {
+    let start = from_start(&raw const elenchus_call);
     (start, start + 4)
 }
 
-/// An instruction that makes a system call.
+/// The system call instruction.
 pub(in crate::clock) const SYSTEM_CALL: [u8; 4] = 0xd400_0001_u32.to_le_bytes();
 
-/// The length of a jump: the instruction at which an indirect call may arrive where the kernel guards the vDSO (`bti c`, elsewhere none); two that load what
-/// follows them and go there, by a register that is for that; and the address. A branch by itself leads no farther than 128 MiB, which the stacks of a dozen threads fill.
+/// The length of a jump: a landing pad for indirect branches (`bti c`, a no-op where unsupported), two instructions that load the address
+/// behind them into x16 and branch to it, and the address. A plain branch reaches only 128 MiB, which the stacks of a dozen threads fill.
 pub(in crate::clock) const JUMP: usize = 20;
 const INSTRUCTIONS: [u32; 3] = [0xd503_245f, 0x5800_0050, 0xd61f_0200];
 
-/// How far from the vDSO our code may be: anywhere.
+/// The greatest distance of our code from the vDSO: unlimited.
 pub(in crate::clock) const REACH: u64 = u64::MAX;
 
-/// Where the addresses of a program end is for the kernel's maker to say: above what is mapped, nothing is taken.
+/// The end of the user address space: it depends on the kernel, so nothing is mapped above the last mapping.
 pub(in crate::clock) const TOP: Option<u64> = None;
 
-/// A jump at `from`.
+/// Encodes a jump.
 pub(in crate::clock) fn jump(_from: u64, to: u64) -> Vec<u8> {
     let instructions = INSTRUCTIONS.map(u32::to_le_bytes).concat();
     [instructions.as_slice(), &to.to_le_bytes()].concat()
 }
 
-/// Where a jump at `from` leads, if that is what the bytes there are.
+/// Decodes the destination of a jump; None when the bytes are not a jump.
 pub(in crate::clock) fn target(_from: u64, bytes: &[u8]) -> Option<u64> {
     let address = bytes.strip_prefix(INSTRUCTIONS.map(u32::to_le_bytes).concat().as_slice())?;
     Some(u64::from_le_bytes(address.try_into().ok()?))
 }
 
-/// The kernel's set of general registers.
+/// The register set of general registers.
 const NT_PRSTATUS: usize = 1;
 
-/// As the kernel has them.
+/// The kernel's layout.
 #[repr(C)]
 #[derive(Clone, Copy, Default)]
 struct General {
@@ -156,46 +156,46 @@ struct General {
     state: u64,
 }
 
-/// The registers of a thread that is stopped. Where it was stopped in a system call, they are those with which it makes it again.
+/// The registers of a stopped thread. When it was stopped in a system call, these registers restart the call.
 #[derive(Clone, Copy)]
 pub(in crate::clock) struct Registers(General);
 
 impl Registers {
-    pub(in crate::clock) fn of(tid: pid_t) -> Result<Registers> {
+    pub(in crate::clock) fn read(tid: pid_t) -> Result<Registers> {
         let mut registers = General::default();
         let place = iovec { iov_base: (&raw mut registers).cast::<c_void>(), iov_len: size_of::<General>() };
         let what = failed(format!("the registers of thread {tid}"));
-        trace(libc::PTRACE_GETREGSET, tid, NT_PRSTATUS, &raw const place as usize).map_err(what)?;
+        ptrace(libc::PTRACE_GETREGSET, tid, NT_PRSTATUS, &raw const place as usize).map_err(what)?;
         Ok(Registers(registers))
     }
 
-    pub(in crate::clock) fn put(&self, tid: pid_t) -> Result<()> {
+    pub(in crate::clock) fn write(&self, tid: pid_t) -> Result<()> {
         let place = iovec { iov_base: (&raw const self.0).cast_mut().cast::<c_void>(), iov_len: size_of::<General>() };
         let what = failed(format!("the registers of thread {tid}"));
-        trace(libc::PTRACE_SETREGSET, tid, NT_PRSTATUS, &raw const place as usize).map_err(what)?;
+        ptrace(libc::PTRACE_SETREGSET, tid, NT_PRSTATUS, &raw const place as usize).map_err(what)?;
         Ok(())
     }
 
-    /// Which instruction is next.
-    pub(in crate::clock) fn at(&self) -> u64 {
+    /// The program counter.
+    pub(in crate::clock) fn instruction(&self) -> u64 {
         self.0.pc
     }
 
-    /// About to make a system call by an instruction at `place`.
-    pub(in crate::clock) fn calling(self, place: u64, number: i64, arguments: [u64; 6]) -> Registers {
+    /// For executing a system call instruction at `place`.
+    pub(in crate::clock) fn for_system_call(self, place: u64, number: i64, arguments: [u64; 6]) -> Registers {
         let mut general = General { pc: place, ..self.0 };
         general.x[..6].copy_from_slice(&arguments);
         general.x[8] = number as u64;
         Registers(general)
     }
 
-    /// What a system call answered.
-    pub(in crate::clock) fn answer(&self) -> i64 {
+    /// The result of a system call.
+    pub(in crate::clock) fn result(&self) -> i64 {
         self.0.x[0] as i64
     }
 
-    /// About to run [`ask`]'s code at `place`.
-    pub(in crate::clock) fn asking(self, place: u64, function: u64, arguments: [u64; 2], stack: u64) -> Registers {
+    /// For running [`call_stub`] at `place`.
+    pub(in crate::clock) fn for_call(self, place: u64, function: u64, arguments: [u64; 2], stack: u64) -> Registers {
         let mut general = General { pc: place, sp: stack, ..self.0 };
         general.x[..2].copy_from_slice(&arguments);
         general.x[9] = function;
@@ -208,13 +208,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_question_is_a_call_and_a_trap() {
+    fn the_stub_is_a_call_and_a_trap() {
         let words = [0xd63f_0120_u32, 0xd420_0000].map(u32::to_le_bytes).concat();
-        assert_eq!(crate::clock::processor::code()[ask().0..][..8], words, "blr x9; brk #0");
+        assert_eq!(crate::clock::processor::code()[call_stub().0..][..8], words, "blr x9; brk #0");
     }
 
     #[test]
-    fn jumps_are_read() {
+    fn jumps_are_decoded() {
         for to in [0x1000_0010, 0xffff_8000_1234_0000] {
             let jump = jump(0x1000_0000, to);
             assert_eq!((jump.len(), target(0x1000_0000, &jump)), (JUMP, Some(to)));

@@ -5,23 +5,23 @@ use std::arch::global_asm;
 use libc::{pid_t, user_regs_struct};
 
 use super::{Replacement, from_start};
-use crate::clock::tracee::trace;
+use crate::clock::tracee::ptrace;
 use crate::{Result, failed};
 
-/// A page, as this processor has them.
+/// The page size.
 pub(in crate::clock) const PAGE: usize = 4096;
 
 global_asm!(
     r#"
 .pushsection .text.elenchus_clock, "ax", @progbits
-# The compiler may make several objects of this crate, which all know these, and nobody else does.
-.irp name, elenchus_clock_start, elenchus_gettimeofday, elenchus_time, elenchus_ask, elenchus_clock_end
+# The compiler may split this crate into several objects, all of which must see these symbols; no other crate does.
+.irp name, elenchus_clock_start, elenchus_gettimeofday, elenchus_time, elenchus_call, elenchus_clock_end
 .globl \name
 .hidden \name
 .endr
 .balign 4096
 elenchus_clock_start:
-elenchus_clock_gettime:                 # which clock: edi; where to: rsi
+elenchus_clock_gettime:                 # clock: edi; result: rsi
     mov eax, 228                        # SYS_clock_gettime
     syscall
     test rax, rax
@@ -41,7 +41,7 @@ elenchus_clock_gettime:                 # which clock: edi; where to: rsi
     shrd rax, rdx, 32
     mov r8, rcx
     add r8, rax
-    add r8, [rip + elenchus_clock_start + 4096 + 24]    # ahead; r8: what is shown
+    add r8, [rip + elenchus_clock_start + 4096 + 24]    # ahead; r8: the shown time
     mov r10, [rip + elenchus_clock_start + 4096 + 40]   # period
     test r10, r10
     jle 2f
@@ -69,7 +69,7 @@ elenchus_clock_gettime:                 # which clock: edi; where to: rsi
     xor eax, eax
 9:  ret
 .balign 16
-elenchus_gettimeofday:                  # where to: rdi; where the time zone: rsi
+elenchus_gettimeofday:                  # result: rdi; time zone: rsi
     test rsi, rsi
     jz 1f
     mov eax, 96                         # SYS_gettimeofday, for the time zone
@@ -95,7 +95,7 @@ elenchus_gettimeofday:                  # where to: rdi; where the time zone: rs
 8:  xor eax, eax
 9:  ret
 .balign 16
-elenchus_time:                          # where to: rdi
+elenchus_time:                          # result: rdi
     push rdi
     sub rsp, 16
     xor edi, edi
@@ -109,7 +109,7 @@ elenchus_time:                          # where to: rdi
     mov [rdi], rax
 9:  ret
 .balign 16
-elenchus_ask:                           # a function: rax; its arguments as ever
+elenchus_call:                           # function: rax; arguments as in its ABI
     call rax
     int3
 elenchus_clock_end:
@@ -121,10 +121,10 @@ elenchus_clock_end:
 unsafe extern "C" {
     static elenchus_gettimeofday: u8;
     static elenchus_time: u8;
-    static elenchus_ask: u8;
+    static elenchus_call: u8;
 }
 
-/// Every function that tells the time of day, `clock_gettime` first.
+/// Every function that returns the time of day, `clock_gettime` first.
 pub(in crate::clock) fn replacements() -> Vec<Replacement> {
     vec![
         Replacement { symbol: "__vdso_clock_gettime", at: 0 },
@@ -133,75 +133,75 @@ pub(in crate::clock) fn replacements() -> Vec<Replacement> {
     ]
 }
 
-/// Where the code is that calls a function and then traps, from the start of the code, and where the thread stands then.
-pub(in crate::clock) fn ask() -> (usize, usize) {
-    let start = from_start(&raw const elenchus_ask);
-    // The trap instruction is the third byte, and behind the thread.
+/// The offsets of the stub that calls a function and then traps, and of the stopped thread's instruction pointer.
+pub(in crate::clock) fn call_stub() -> (usize, usize) {
+    let start = from_start(&raw const elenchus_call);
+    // The trap instruction is the third byte; the thread stands behind it.
     (start, start + 3)
 }
 
-/// An instruction that makes a system call.
+/// The system call instruction.
 pub(in crate::clock) const SYSTEM_CALL: [u8; 2] = [0x0f, 0x05];
 
-/// The length of a jump: an opcode and a distance of four bytes.
+/// The length of a jump: an opcode and a 32-bit displacement.
 pub(in crate::clock) const JUMP: usize = 5;
 const OPCODE: u8 = 0xe9;
 
-/// How far a jump may lead from the vDSO, with room to spare: half of its 2 GiB.
+/// The greatest distance of our code from the vDSO: half of the 2 GiB that a jump reaches.
 pub(in crate::clock) const REACH: u64 = 1 << 30;
 
-/// Where the addresses of a program end.
+/// The end of the user address space.
 pub(in crate::clock) const TOP: Option<u64> = Some(0x7fff_ffff_f000);
 
-/// A jump at `from`.
+/// Encodes a jump at `from`.
 pub(in crate::clock) fn jump(from: u64, to: u64) -> Vec<u8> {
     let distance = to.wrapping_sub(from + JUMP as u64) as i32;
     [[OPCODE].as_slice(), &distance.to_le_bytes()].concat()
 }
 
-/// Where a jump at `from` leads, if that is what the bytes there are.
+/// Decodes the destination of a jump at `from`; None when the bytes are not a jump.
 pub(in crate::clock) fn target(from: u64, bytes: &[u8]) -> Option<u64> {
     let (&OPCODE, distance) = bytes.split_first()? else { return None };
     let distance = i32::from_le_bytes(distance.try_into().ok()?);
     Some(from.wrapping_add(JUMP as u64).wrapping_add_signed(distance.into()))
 }
 
-/// The registers of a thread that is stopped.
+/// The registers of a stopped thread.
 #[derive(Clone, Copy)]
 pub(in crate::clock) struct Registers(user_regs_struct);
 
 impl Registers {
-    pub(in crate::clock) fn of(tid: pid_t) -> Result<Registers> {
-        // SAFETY: it is made of integers, of which zero is one.
+    pub(in crate::clock) fn read(tid: pid_t) -> Result<Registers> {
+        // SAFETY: the struct consists of integers, for which zeros are valid.
         let mut registers: user_regs_struct = unsafe { std::mem::zeroed() };
-        trace(libc::PTRACE_GETREGS, tid, 0, &raw mut registers as usize).map_err(failed(format!("the registers of thread {tid}")))?;
+        ptrace(libc::PTRACE_GETREGS, tid, 0, &raw mut registers as usize).map_err(failed(format!("the registers of thread {tid}")))?;
         Ok(Registers(registers))
     }
 
-    pub(in crate::clock) fn put(&self, tid: pid_t) -> Result<()> {
-        trace(libc::PTRACE_SETREGS, tid, 0, &raw const self.0 as usize).map_err(failed(format!("the registers of thread {tid}")))?;
+    pub(in crate::clock) fn write(&self, tid: pid_t) -> Result<()> {
+        ptrace(libc::PTRACE_SETREGS, tid, 0, &raw const self.0 as usize).map_err(failed(format!("the registers of thread {tid}")))?;
         Ok(())
     }
 
-    /// Which instruction is next.
-    pub(in crate::clock) fn at(&self) -> u64 {
+    /// The instruction pointer.
+    pub(in crate::clock) fn instruction(&self) -> u64 {
         self.0.rip
     }
 
-    /// About to make a system call by an instruction at `place`. It may have been stopped in another, which the kernel makes again when the thread goes on: but not
-    /// with these registers.
-    pub(in crate::clock) fn calling(self, place: u64, number: i64, arguments: [u64; 6]) -> Registers {
+    /// For executing a system call instruction at `place`. The thread may have been stopped in another system call, which the kernel would
+    /// restart; `orig_rax` of -1 prevents that.
+    pub(in crate::clock) fn for_system_call(self, place: u64, number: i64, arguments: [u64; 6]) -> Registers {
         let [rdi, rsi, rdx, r10, r8, r9] = arguments;
         Registers(user_regs_struct { rip: place, rax: number as u64, rdi, rsi, rdx, r10, r8, r9, orig_rax: u64::MAX, ..self.0 })
     }
 
-    /// What a system call answered.
-    pub(in crate::clock) fn answer(&self) -> i64 {
+    /// The result of a system call.
+    pub(in crate::clock) fn result(&self) -> i64 {
         self.0.rax as i64
     }
 
-    /// About to run [`ask`]'s code at `place`.
-    pub(in crate::clock) fn asking(self, place: u64, function: u64, arguments: [u64; 2], stack: u64) -> Registers {
+    /// For running [`call_stub`] at `place`.
+    pub(in crate::clock) fn for_call(self, place: u64, function: u64, arguments: [u64; 2], stack: u64) -> Registers {
         let [rdi, rsi] = arguments;
         Registers(user_regs_struct { rip: place, rax: function, rdi, rsi, rsp: stack, orig_rax: u64::MAX, ..self.0 })
     }
@@ -212,12 +212,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_question_is_a_call_and_a_trap() {
-        assert_eq!(crate::clock::processor::code()[ask().0..][..3], [0xff, 0xd0, 0xcc], "call rax; int3");
+    fn the_stub_is_a_call_and_a_trap() {
+        assert_eq!(crate::clock::processor::code()[call_stub().0..][..3], [0xff, 0xd0, 0xcc], "call rax; int3");
     }
 
     #[test]
-    fn jumps_are_read() {
+    fn jumps_are_decoded() {
         assert_eq!(target(0x1000, &[0xe9, 0x0b, 0, 0, 0]), Some(0x1010));
         assert_eq!(target(0x1000, &[0xe9, 0xfb, 0xff, 0xff, 0xff]), Some(0x1000));
         assert_eq!(target(0x1000, &[0x90, 0, 0, 0, 0]), None);

@@ -1,35 +1,35 @@
-//! Where the values of a text in JSON are.
+//! Finding values in JSON.
 
-use super::other_sign;
+use super::replace_char;
 
-/// How deep arrays and objects are looked into.
-const DEEPEST: u32 = u128::BITS;
+/// The greatest nesting depth at which values are altered.
+const MAX_DEPTH: u32 = u128::BITS;
 
-/// A text in JSON, byte by byte.
+/// A JSON parser that takes one byte at a time.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Json {
-    /// How many arrays and objects are open, and which of them are objects: the innermost in the lowest bit.
+    /// The nesting depth, and which levels are objects: the innermost in the lowest bit.
     depth: u32,
     objects: u128,
-    /// Whether a string would be the name of a member.
+    /// Whether a string would be a member's name.
     is_name: bool,
     string: Option<Text>,
 }
 
-/// A string that has begun.
+/// The state inside a string.
 #[derive(Clone, Copy, Debug, Default)]
 struct Text {
     at: u64,
-    /// How many bytes of an escape are still to come; its kind first, when it is just behind the backslash.
+    /// How many bytes of an escape sequence follow, after its kind.
     escaped: u8,
     is_kind_next: bool,
 }
 
 impl Json {
-    /// What the next byte may become, if it belongs to a value: a letter or a digit of a string, or a digit of a number.
+    /// The replacement of the next byte if it belongs to a value: a letter or digit of a string, or a digit of a number.
     ///
-    /// Of a string only every fourth: what is in base64 never ends with one of them, and what it ends with is not just any letter.
-    pub(super) fn other(&mut self, byte: u8) -> Option<u8> {
+    /// In strings only every fourth character, because the last characters of base64 are restricted.
+    pub(super) fn replacement(&mut self, byte: u8) -> Option<u8> {
         if let Some(text) = &mut self.string {
             let at = text.at;
             text.at += 1;
@@ -44,7 +44,7 @@ impl Json {
             match byte {
                 b'"' => self.string = None,
                 b'\\' => text.is_kind_next = true,
-                _ if !self.is_name && self.depth <= DEEPEST && at % 4 == 0 => return other_sign(byte),
+                _ if !self.is_name && self.depth <= MAX_DEPTH && at % 4 == 0 => return replace_char(byte),
                 _ => {}
             }
             return None;
@@ -62,7 +62,7 @@ impl Json {
             }
             b',' => self.is_name = self.objects & 1 == 1,
             b':' => self.is_name = false,
-            b'0'..=b'9' if self.depth <= DEEPEST => return other_sign(byte),
+            b'0'..=b'9' if self.depth <= MAX_DEPTH => return replace_char(byte),
             _ => {}
         }
         None
@@ -73,24 +73,24 @@ impl Json {
 mod tests {
     use super::*;
 
-    /// A text with every byte altered that may be.
+    /// A text in which every alterable byte is altered.
     fn altered(text: &str) -> String {
         let mut json = Json::default();
-        text.bytes().map(|byte| char::from(json.other(byte).unwrap_or(byte))).collect()
+        text.bytes().map(|byte| char::from(json.replacement(byte).unwrap_or(byte))).collect()
     }
 
     #[test]
-    fn values_are_altered_and_names_are_not() {
+    fn values_are_altered_but_names_are_not() {
         assert_eq!(
             altered(r#"{"abc": "abcdefgh", "n": [1, -20.5, {"a": "x"}, "y"], "z": true}"#),
             r#"{"abc": "bbcdffgh", "n": [2, -11.6, {"a": "w"}, "z"], "z": true}"#
         );
-        assert_eq!(altered(r#""\u0041\"abc\\""#), r#""\u0041\"bbc\\""#, "escapes are left");
+        assert_eq!(altered(r#""\u0041\"abc\\""#), r#""\u0041\"bbc\\""#, "escape sequences are left alone");
         assert_eq!(altered("7"), "8");
     }
 
     #[test]
-    fn what_is_too_deep_is_left() {
+    fn values_that_are_nested_too_deep_are_left_alone() {
         let text = format!("{}1{}", "[".repeat(200), "]".repeat(200));
         assert_eq!(altered(&text), text);
     }

@@ -1,12 +1,12 @@
-//! Values in the protocol of Redis (RESP 2 and 3).
+//! The Redis protocol (RESP 2 and 3).
 
-use super::{Pick, other_byte, other_sign};
+use super::{Choice, replace_byte, replace_char};
 use crate::proxy::Side;
 
-/// The longest line that is read: a kind and a number.
-const LONGEST: usize = 64;
+/// The longest length line that is parsed, in bytes.
+const MAX_LINE: usize = 64;
 
-/// Both sides of a connection.
+/// Both directions of a connection.
 #[derive(Default)]
 pub(super) struct Redis {
     client: Stream,
@@ -14,46 +14,46 @@ pub(super) struct Redis {
 }
 
 impl Redis {
-    pub(super) fn hear(&mut self, side: Side, bytes: &mut [u8], pick: &mut Pick) {
+    pub(super) fn process(&mut self, side: Side, bytes: &mut [u8], choice: &mut Choice) {
         let stream = if side == Side::Client { &mut self.client } else { &mut self.server };
-        bytes.iter_mut().for_each(|byte| stream.hear(side, byte, pick));
+        bytes.iter_mut().for_each(|byte| stream.process(side, byte, choice));
     }
 }
 
-/// What one side says: one thing after the other, of which some announce how many they hold.
+/// One direction: a flat sequence of elements; aggregates only announce how many follow.
 #[derive(Default)]
 struct Stream {
     state: State,
-    /// Whether the next string is the name of a command.
+    /// Whether the next string is a command's name.
     is_command: bool,
 }
 
 #[derive(Default)]
 enum State {
-    /// Before the kind of a thing.
+    /// Before the type byte of an element.
     #[default]
     Kind,
-    /// A line that is a value, and how much of it was heard.
+    /// In a line that is a value, at this offset.
     Value { kind: u8, at: u64 },
-    /// A line that says how long a string is, or how many things follow.
+    /// In a line with the length of a string or aggregate.
     Length { kind: u8, line: Vec<u8> },
-    /// A line that is left as it is.
+    /// In a line that is left alone.
     Line,
-    /// A string.
+    /// In a string.
     Text { at: u64, length: u64, is_altered: bool },
-    /// The end of a line that ends a string.
+    /// In the line end after a string.
     End { left: u8 },
-    /// What is not understood.
-    Lost,
+    /// The stream cannot be parsed.
+    Unparsable,
 }
 
 impl Stream {
-    fn hear(&mut self, side: Side, byte: &mut u8, pick: &mut Pick) {
+    fn process(&mut self, side: Side, byte: &mut u8, choice: &mut Choice) {
         match &mut self.state {
             State::Kind => {
                 self.state = match *byte {
                     b':' | b',' | b'(' | b'#' => {
-                        pick.begin(1);
+                        choice.begin(1);
                         State::Value { kind: *byte, at: 0 }
                     }
                     b'$' | b'=' | b'!' | b'*' => State::Length { kind: *byte, line: Vec::new() },
@@ -62,20 +62,20 @@ impl Stream {
             }
             State::Value { .. } | State::Line if *byte == b'\n' => self.state = State::Kind,
             State::Value { kind, at } => {
-                // Infinities and what is no number are words; the exponent of a number is left.
+                // Infinities and NaN are words, and exponents are left alone.
                 let other = match (*kind, *byte) {
                     (b'#', b't') => Some(b'f'),
                     (b'#', b'f') => Some(b't'),
-                    (_, b'0'..=b'9') => other_sign(*byte),
+                    (_, b'0'..=b'9') => replace_char(*byte),
                     _ => None,
                 };
-                pick.offer(*at, byte, other);
+                choice.offer(*at, byte, other);
                 *at += 1;
             }
             State::Length { kind, line } if *byte == b'\n' => {
                 let number = std::str::from_utf8(line).ok().and_then(|line| line.trim_end().parse::<i64>().ok());
                 self.state = match (*kind, number) {
-                    (_, None) => State::Lost,
+                    (_, None) => State::Unparsable,
                     (b'*', Some(_)) => {
                         self.is_command = side == Side::Client;
                         State::Kind
@@ -85,16 +85,16 @@ impl Stream {
                         let (length, is_altered) = (length.unsigned_abs(), kind == b'$' && !self.is_command);
                         self.is_command = false;
                         if is_altered {
-                            pick.begin(length);
+                            choice.begin(length);
                         }
                         if length == 0 { State::End { left: 2 } } else { State::Text { at: 0, length, is_altered } }
                     }
                 };
             }
-            State::Length { line, .. } if line.len() < LONGEST => line.push(*byte),
+            State::Length { line, .. } if line.len() < MAX_LINE => line.push(*byte),
             State::Text { at, length, is_altered } => {
                 if *is_altered {
-                    pick.offer(*at, byte, other_byte(*byte));
+                    choice.offer(*at, byte, replace_byte(*byte));
                 }
                 *at += 1;
                 if at == length {
@@ -103,8 +103,8 @@ impl Stream {
             }
             State::End { left: 2 } if *byte == b'\r' => self.state = State::End { left: 1 },
             State::End { left: 1 } if *byte == b'\n' => self.state = State::Kind,
-            State::Line | State::Lost => {}
-            State::Length { .. } | State::End { .. } => self.state = State::Lost,
+            State::Line | State::Unparsable => {}
+            State::Length { .. } | State::End { .. } => self.state = State::Unparsable,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What undoes the writes to one file that were not synced: its bytes as they were when it was synced last, and its length.
+//! The undo log of the writes to one file since its last sync: the previous bytes and the previous length.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -7,38 +7,39 @@ use std::os::unix::fs::FileExt;
 
 use super::dice::Dice;
 
-/// The pieces in which former bytes are kept.
+/// The granularity of the undo log, in bytes.
 const PAGE: u64 = 4096;
 
-/// The most former bytes that are kept of a file. Beyond it the file counts as synced: a kernel too writes back what is too much, whenever it likes.
+/// The most bytes that the undo log of a file holds. A file beyond it is synced, as a kernel may write back dirty pages at any time.
 pub(crate) const LIMIT: u64 = 256 << 20;
 
-/// The former contents of one file, as far as they were changed.
+/// The previous contents of a file where they were changed.
 #[derive(Debug, Default)]
-pub(crate) struct Contents {
-    /// The length when it was synced last. Absent, the file is as it was then.
+pub(crate) struct UndoLog {
+    /// The length as of the last sync. None: unchanged since.
     length: Option<u64>,
-    /// Pages of that length as they were, by number. The last may be short.
+    /// Previous pages by their number, up to that length; the last may be short.
     pages: BTreeMap<u64, Vec<u8>>,
 }
 
-/// How much of what was not synced reached the disk all the same.
+/// How writes are torn: which sectors of unsynced writes reached the disk.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Torn<'a> {
-    /// The bytes that a disk writes whole or not at all.
+    /// The bytes that a disk writes atomically.
     pub(crate) sector: u64,
-    /// Decides of each sector.
+    /// Decides for each sector.
     pub(crate) dice: &'a Dice,
 }
 
-impl Contents {
-    /// Whether nothing is to be undone.
+impl UndoLog {
+    /// Whether there is nothing to undo.
     pub(crate) fn is_synced(&self) -> bool {
         self.length.is_none()
     }
 
-    /// To be called before the bytes of a range change, or the length does. Tells whether they were kept; they are not when it would be too many.
-    pub(crate) fn keep(&mut self, file: &File, from: u64, to: u64) -> io::Result<bool> {
+    /// Saves the bytes of a range, or the length, before they change. False when the undo log would exceed its limit; nothing is saved
+    /// then.
+    pub(crate) fn save(&mut self, file: &File, from: u64, to: u64) -> io::Result<bool> {
         let length = match self.length {
             Some(length) => length,
             None => *self.length.insert(file.metadata()?.len()),
@@ -60,13 +61,13 @@ impl Contents {
         Ok(true)
     }
 
-    /// What is to be undone, taken out while a sync is under way.
-    pub(crate) fn take(&mut self) -> Contents {
+    /// Takes the undo log out while a sync is under way.
+    pub(crate) fn take(&mut self) -> UndoLog {
         std::mem::take(self)
     }
 
-    /// The sync failed: what was taken out is to be undone after all. What is older wins.
-    pub(crate) fn put_back(&mut self, older: Contents) {
+    /// Restores the undo log after a failed sync. The older bytes take precedence.
+    pub(crate) fn merge_older(&mut self, older: UndoLog) {
         if let Some(length) = older.length {
             self.length = Some(length);
             self.pages.extend(older.pages);
@@ -74,9 +75,9 @@ impl Contents {
         }
     }
 
-    /// Undoes it: the file is as it was synced last, but for the sectors that are kept where writes are torn.
+    /// Restores the contents of the last sync, except for the sectors that reached the disk where writes are torn.
     pub(crate) fn undo(&mut self, file: &File, torn: Option<Torn>) -> io::Result<()> {
-        let Contents { length: Some(length), pages } = self.take() else { return Ok(()) };
+        let UndoLog { length: Some(length), pages } = self.take() else { return Ok(()) };
         match torn {
             None => {
                 for (page, bytes) in pages {
@@ -89,11 +90,11 @@ impl Contents {
     }
 }
 
-/// Undoes some sectors and leaves others. Of what was appended the last sector that is left decides the length, and those before it that are not left are zeros:
-/// a length is written when any piece of what was appended is. That an end was cut off is undone or left as a whole.
+/// Restores some sectors and leaves others. The last appended sector that is left decides the length, since the length is written with any
+/// appended data; appended sectors before it that are restored are zeros. A truncation is undone or left as a whole.
 fn tear(file: &File, length: u64, pages: &BTreeMap<u64, Vec<u8>>, Torn { sector, dice }: Torn) -> io::Result<()> {
     let present = file.metadata()?.len();
-    let leaves_cut = present < length && dice.says(0.5);
+    let leaves_cut = present < length && dice.happens(0.5);
     let mut new_length = if leaves_cut { present } else { length };
     let per_page = PAGE / sector;
     let in_pages = pages.keys().flat_map(|page| page * per_page..(page + 1) * per_page);
@@ -104,12 +105,12 @@ fn tear(file: &File, length: u64, pages: &BTreeMap<u64, Vec<u8>>, Torn { sector,
     sectors.dedup();
     for number in sectors {
         let (start, end) = (number * sector, (number + 1) * sector);
-        // What was cut off and is put back was never overwritten: all of it is there again.
-        if dice.says(0.5) && (start < present || leaves_cut) {
+        // Truncated bytes were never overwritten: all of them are restored.
+        if dice.happens(0.5) && (start < present || leaves_cut) {
             if present > length && end > length {
                 new_length = new_length.max(end.min(present));
             }
-            // A sector across the end that was cut off is put back with what is beyond it: no disk writes half of one.
+            // A sector across the end of the truncated file is restored with the bytes behind the end: no disk writes half a sector.
             if present < length && end > present && !leaves_cut {
                 restore(file, pages, start, end.min(length))?;
             }
@@ -124,7 +125,7 @@ fn tear(file: &File, length: u64, pages: &BTreeMap<u64, Vec<u8>>, Torn { sector,
     file.set_len(new_length)
 }
 
-/// Writes the former bytes of a range within one page.
+/// Writes the previous bytes of a range within one page.
 fn restore(file: &File, pages: &BTreeMap<u64, Vec<u8>>, start: u64, end: u64) -> io::Result<()> {
     let Some(bytes) = pages.get(&(start / PAGE)) else { return Ok(()) };
     let (from, to) = ((start % PAGE) as usize, (start % PAGE + end.saturating_sub(start)) as usize);
@@ -148,40 +149,40 @@ mod tests {
     }
 
     #[test]
-    fn a_write_an_append_and_a_cut_are_undone() {
+    fn write_append_and_truncation_are_undone() {
         let before: Vec<u8> = (0..10_000).map(|at| at as u8).collect();
-        let (file, mut contents) = (file(&before), Contents::default());
-        assert!(contents.keep(&file, 4000, 4200).unwrap());
+        let (file, mut undo_log) = (file(&before), UndoLog::default());
+        assert!(undo_log.save(&file, 4000, 4200).unwrap());
         file.write_all_at(&[9; 200], 4000).unwrap();
-        assert!(contents.keep(&file, 100, u64::MAX).unwrap());
+        assert!(undo_log.save(&file, 100, u64::MAX).unwrap());
         file.set_len(100).unwrap();
-        contents.keep(&file, 5000, 20_000).unwrap();
+        undo_log.save(&file, 5000, 20_000).unwrap();
         file.write_all_at(&[7; 15_000], 5000).unwrap();
-        assert!(!contents.is_synced());
-        contents.undo(&file, None).unwrap();
-        assert!(read(&file) == before && contents.is_synced());
+        assert!(!undo_log.is_synced());
+        undo_log.undo(&file, None).unwrap();
+        assert!(read(&file) == before && undo_log.is_synced());
     }
 
     #[test]
-    fn after_a_failed_sync_the_older_bytes_count() {
-        let (file, mut contents) = (file(&[1; 5000]), Contents::default());
-        contents.keep(&file, 0, 10).unwrap();
+    fn the_older_bytes_take_precedence_after_a_failed_sync() {
+        let (file, mut undo_log) = (file(&[1; 5000]), UndoLog::default());
+        undo_log.save(&file, 0, 10).unwrap();
         file.write_all_at(&[2; 10], 0).unwrap();
-        let older = contents.take();
-        contents.keep(&file, 0, 6000).unwrap();
+        let older = undo_log.take();
+        undo_log.save(&file, 0, 6000).unwrap();
         file.write_all_at(&[3; 6000], 0).unwrap();
-        contents.put_back(older);
-        contents.undo(&file, None).unwrap();
+        undo_log.merge_older(older);
+        undo_log.undo(&file, None).unwrap();
         assert_eq!(read(&file), [1; 5000]);
     }
 
     #[test]
     fn torn_writes_keep_whole_sectors() {
         for seed in 0..50 {
-            let (file, mut contents) = (file(&[1; 6000]), Contents::default());
-            contents.keep(&file, 0, 20_000).unwrap();
+            let (file, mut undo_log) = (file(&[1; 6000]), UndoLog::default());
+            undo_log.save(&file, 0, 20_000).unwrap();
             file.write_all_at(&[2; 20_000], 0).unwrap();
-            contents.undo(&file, Some(Torn { sector: 512, dice: &Dice::new(seed) })).unwrap();
+            undo_log.undo(&file, Some(Torn { sector: 512, dice: &Dice::new(seed) })).unwrap();
             let after = read(&file);
             assert!(
                 after.len() >= 6000 && (after.len() == 6000 || after.len() == 20_000 || after.len().is_multiple_of(512)),
@@ -197,14 +198,14 @@ mod tests {
     }
 
     #[test]
-    fn a_torn_cut_is_whole_or_not_at_all() {
+    fn truncations_are_not_torn() {
         let before: Vec<u8> = (0..9000_u32).map(|at| (at / 7) as u8).collect();
         let mut lengths = std::collections::BTreeSet::new();
         for seed in 0..40 {
-            let (file, mut contents) = (file(&before), Contents::default());
-            contents.keep(&file, 1000, u64::MAX).unwrap();
+            let (file, mut undo_log) = (file(&before), UndoLog::default());
+            undo_log.save(&file, 1000, u64::MAX).unwrap();
             file.set_len(1000).unwrap();
-            contents.undo(&file, Some(Torn { sector: 4096, dice: &Dice::new(seed) })).unwrap();
+            undo_log.undo(&file, Some(Torn { sector: 4096, dice: &Dice::new(seed) })).unwrap();
             let after = read(&file);
             assert_eq!(after, before[..after.len()], "seed {seed}");
             lengths.insert(after.len());

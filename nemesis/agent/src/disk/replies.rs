@@ -1,4 +1,4 @@
-//! What a volume knows, in the kernel's words.
+//! Conversions between a volume's types and fuser's.
 
 use std::ffi::OsStr;
 use std::os::unix::fs::FileTypeExt;
@@ -10,25 +10,25 @@ use rustix::fs::{Stat, Timespec, UTIME_NOW, UTIME_OMIT};
 
 use super::{Errno, Inode, Outcome, Owner};
 
-/// How long the kernel may answer from memory what it knows of names and attributes: nobody else changes them, and it is told to forget those that are undone.
+/// How long the kernel may cache names and attributes. Nothing else changes them, and what a power failure undoes is invalidated.
 pub(super) const TIME_TO_LIVE: Duration = Duration::from_secs(3600);
 
-/// Answers with what was found or made, or with the error.
+/// Replies with the attributes of an inode, or with the error.
 pub(super) fn answer(reply: ReplyEntry, made: Outcome<Arc<Inode>>) {
     match made.and_then(|inode| attributes(&inode)) {
         Ok(attributes) => reply.entry(&TIME_TO_LIVE, &attributes, Generation(0)),
-        Err(error) => reply.error(told(error)),
+        Err(error) => reply.error(fuse_errno(error)),
     }
 }
 
 pub(super) fn done(reply: ReplyEmpty, outcome: Outcome<()>) {
     match outcome {
         Ok(()) => reply.ok(),
-        Err(error) => reply.error(told(error)),
+        Err(error) => reply.error(fuse_errno(error)),
     }
 }
 
-pub(super) fn told(error: Errno) -> fuser::Errno {
+pub(super) fn fuse_errno(error: Errno) -> fuser::Errno {
     fuser::Errno::from_i32(error.raw_os_error())
 }
 
@@ -93,15 +93,15 @@ pub(super) fn timespec(time: Option<TimeOrNow>) -> Timespec {
     }
 }
 
-/// Attributes whose meaning is this machine's alone, and those of access lists, which the kernel would have to know of.
+/// Whether extended attributes with this name are supported. ACLs (`system.`) are not: the kernel would have to interpret them.
 pub(super) fn is_passed_on(name: &OsStr) -> bool {
     ["user.", "trusted.", "security."].iter().any(|prefix| name.as_encoded_bytes().starts_with(prefix.as_bytes()))
 }
 
-/// The answer to who asks for bytes that may be too many, or for how many there are.
+/// Replies with bytes or, when `size` is 0, with their number; with ERANGE when there are more than `size`.
 pub(super) fn answer_bytes(reply: ReplyXattr, size: u32, bytes: Outcome<Vec<u8>>) {
     match bytes {
-        Err(error) => reply.error(told(error)),
+        Err(error) => reply.error(fuse_errno(error)),
         Ok(bytes) if size == 0 => reply.size(bytes.len() as u32),
         Ok(bytes) if bytes.len() > size as usize => reply.error(fuser::Errno::ERANGE),
         Ok(bytes) => reply.data(&bytes),

@@ -1,4 +1,4 @@
-//! Files that remember what is in force, and who may change it.
+//! Files that record which injections are active, and the lock for changing them.
 
 use std::fs::{self, File};
 use std::io::ErrorKind::NotFound;
@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::{Result, failed};
 
-/// Waits until nobody else changes what a folder remembers, and keeps others waiting until this is dropped.
+/// Locks a folder until the returned file is dropped; waits for other holders.
 pub(crate) fn lock(folder: &Path) -> Result<File> {
     fs::create_dir_all(folder).map_err(failed(folder.display()))?;
     let path = folder.join("lock");
@@ -15,13 +15,13 @@ pub(crate) fn lock(folder: &Path) -> Result<File> {
     Ok(file)
 }
 
-/// Writes a file; whoever reads it reads it whole.
+/// Writes a file atomically.
 pub(crate) fn write(path: &Path, text: &str) -> Result<()> {
     let new = path.with_extension("new");
     fs::write(&new, text).and_then(|()| fs::rename(&new, path)).map_err(failed(path.display()))
 }
 
-/// What a file holds, if it is there.
+/// The contents of a file, or None when it does not exist.
 pub(crate) fn read(path: &Path) -> Result<Option<String>> {
     match fs::read_to_string(path) {
         Ok(text) => Ok(Some(text)),
@@ -30,7 +30,7 @@ pub(crate) fn read(path: &Path) -> Result<Option<String>> {
     }
 }
 
-/// Takes a file, or a folder with all that is in it, away, if it is there.
+/// Deletes a file or a folder, if it exists.
 pub(crate) fn remove(path: &Path) -> Result<()> {
     let removed = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
     match removed {

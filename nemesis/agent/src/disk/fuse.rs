@@ -1,7 +1,7 @@
-//! How the kernel asks for the operations of a volume, and where faults strike them.
+//! The FUSE requests: they apply the faults and call the operations of the volume.
 //!
-//! The kernel checks permissions, keeps locks, and remembers names and attributes, and what was read of a file while that is open. Where it holds writes back, it alone
-//! knows the length of a file and when it was written to.
+//! The kernel checks permissions, manages locks, and caches names, attributes and the data of open files. In write-back mode only the
+//! kernel knows the length and modification time of a file.
 
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
@@ -19,12 +19,12 @@ use fuser::{
 };
 use rustix::fs::{FallocateFlags, Timestamps};
 
-use super::answers::{TIME_TO_LIVE, answer, answer_bytes, attributes, done, is_passed_on, kind_of, owner, timespec, told};
 use super::faults::{Faults, Operation};
+use super::replies::{TIME_TO_LIVE, answer, answer_bytes, attributes, done, fuse_errno, is_passed_on, kind_of, owner, timespec};
 use super::serve::Writes;
 use super::{Errno, Inode, Outcome, Volume, errno, locked, reading, writing};
 
-/// The largest piece that is written at once.
+/// The largest write request, in bytes.
 const MAX_WRITE: u32 = 1 << 20;
 
 /// A volume with faults.
@@ -32,14 +32,14 @@ const MAX_WRITE: u32 = 1 << 20;
 pub(crate) struct Disk {
     pub(crate) volume: Volume,
     pub(crate) faults: Faults,
-    /// What the paths of its files begin with.
+    /// The path of the directory below.
     base: PathBuf,
     writes: Writes,
     handles: RwLock<HashMap<u64, Handle>>,
     next_handle: AtomicU64,
 }
 
-/// What is open.
+/// An open file or directory.
 #[derive(Clone, Debug)]
 enum Handle {
     File(Arc<File>),
@@ -48,9 +48,9 @@ enum Handle {
 
 type Name = (u64, FileType, OsString);
 
-/// The file system that the kernel talks to.
+/// The FUSE file system.
 #[derive(Clone, Debug)]
-pub(crate) struct Mounted(pub(crate) Arc<Disk>);
+pub(crate) struct FuseDisk(pub(crate) Arc<Disk>);
 
 impl Disk {
     pub(crate) fn new(volume: Volume, writes: Writes) -> Outcome<Disk> {
@@ -62,18 +62,18 @@ impl Disk {
         locked(&self.volume.inodes).get(number.0)
     }
 
-    /// The path below the directory. Of a file without a name it is some other.
+    /// The path relative to the directory; empty for a file without a name.
     fn path(&self, inode: &Inode) -> PathBuf {
         let path = std::fs::read_link(inode.path()).unwrap_or_default();
         path.strip_prefix(&self.base).map(Path::to_owned).unwrap_or_default()
     }
 
-    fn meet(&self, operation: Operation, inode: &Inode) -> Outcome<()> {
-        self.faults.meet(operation, || self.path(inode).to_string_lossy().into_owned())
+    fn apply_faults(&self, operation: Operation, inode: &Inode) -> Outcome<()> {
+        self.faults.apply(operation, || self.path(inode).to_string_lossy().into_owned())
     }
 
-    fn meet_name(&self, operation: Operation, parent: &Inode, name: &OsStr) -> Outcome<()> {
-        self.faults.meet(operation, || self.path(parent).join(name).to_string_lossy().into_owned())
+    fn apply_faults_to_name(&self, operation: Operation, parent: &Inode, name: &OsStr) -> Outcome<()> {
+        self.faults.apply(operation, || self.path(parent).join(name).to_string_lossy().into_owned())
     }
 
     fn keep(&self, handle: Handle) -> FileHandle {
@@ -91,7 +91,7 @@ impl Disk {
 
     fn names(&self, number: INodeNo) -> Outcome<Handle> {
         let inode = self.inode(number)?;
-        self.meet(Operation::List, &inode)?;
+        self.apply_faults(Operation::List, &inode)?;
         let here = [".", ".."].map(|name| (number.0, FileType::Directory, OsString::from(name)));
         let entries = self.volume.list(&inode)?;
         let below = entries.into_iter().map(|entry| {
@@ -102,9 +102,9 @@ impl Disk {
     }
 }
 
-impl Filesystem for Mounted {
+impl Filesystem for FuseDisk {
     fn init(&mut self, _: &Request, config: &mut KernelConfig) -> std::io::Result<()> {
-        // What an old kernel cannot do is done without.
+        // Older kernels lack some of these capabilities.
         let _ = config.set_max_write(MAX_WRITE);
         let always = InitFlags::FUSE_PARALLEL_DIROPS | InitFlags::FUSE_ASYNC_DIO | InitFlags::FUSE_HANDLE_KILLPRIV_V2;
         let back = if self.0.writes == Writes::Back { InitFlags::FUSE_WRITEBACK_CACHE } else { InitFlags::empty() };
@@ -114,9 +114,9 @@ impl Filesystem for Mounted {
         Ok(())
     }
 
-    /// It is unmounted, and nobody has a file of it open.
+    /// Called when the file system is unmounted and no file of it is open.
     fn destroy(&mut self) {
-        // Whoever called would unmount by its path, where another may be mounted by now.
+        // On return fuser would unmount by path, where another file system may be mounted by now.
         std::process::exit(0);
     }
 
@@ -131,7 +131,7 @@ impl Filesystem for Mounted {
     fn getattr(&self, _: &Request, number: INodeNo, _: Option<FileHandle>, reply: ReplyAttr) {
         match self.0.inode(number).and_then(|inode| attributes(&inode)) {
             Ok(attributes) => reply.attr(&TIME_TO_LIVE, &attributes),
-            Err(error) => reply.error(told(error)),
+            Err(error) => reply.error(fuse_errno(error)),
         }
     }
 
@@ -156,9 +156,9 @@ impl Filesystem for Mounted {
         let Disk { volume, .. } = &*self.0;
         let set = |inode: &Arc<Inode>| {
             if length.is_some() {
-                self.0.meet(Operation::Truncate, inode)?;
+                self.0.apply_faults(Operation::Truncate, inode)?;
             } else {
-                self.0.meet(Operation::Attribute, inode)?;
+                self.0.apply_faults(Operation::Attribute, inode)?;
             }
             if let Some(mode) = mode {
                 volume.set_mode(inode, mode)?;
@@ -180,7 +180,7 @@ impl Filesystem for Mounted {
         };
         match self.0.inode(number).and_then(|inode| set(&inode)) {
             Ok(attributes) => reply.attr(&TIME_TO_LIVE, &attributes),
-            Err(error) => reply.error(told(error)),
+            Err(error) => reply.error(fuse_errno(error)),
         }
     }
 
@@ -188,13 +188,13 @@ impl Filesystem for Mounted {
         let target = self.0.inode(number).and_then(|inode| rustix::fs::readlinkat(inode.place(), "", Vec::new()));
         match target {
             Ok(target) => reply.data(target.as_bytes()),
-            Err(error) => reply.error(told(error)),
+            Err(error) => reply.error(fuse_errno(error)),
         }
     }
 
     fn mknod(&self, request: &Request, parent: INodeNo, name: &OsStr, mode: u32, _: u32, device: u32, reply: ReplyEntry) {
         let make = |parent: Arc<Inode>| {
-            self.0.meet_name(Operation::Create, &parent, name)?;
+            self.0.apply_faults_to_name(Operation::Create, &parent, name)?;
             self.0.volume.make_node(&parent, name, mode, device.into(), owner(request))
         };
         answer(reply, self.0.inode(parent).and_then(make));
@@ -202,7 +202,7 @@ impl Filesystem for Mounted {
 
     fn mkdir(&self, request: &Request, parent: INodeNo, name: &OsStr, mode: u32, _: u32, reply: ReplyEntry) {
         let make = |parent: Arc<Inode>| {
-            self.0.meet_name(Operation::Create, &parent, name)?;
+            self.0.apply_faults_to_name(Operation::Create, &parent, name)?;
             self.0.volume.make_directory(&parent, name, mode, owner(request))
         };
         answer(reply, self.0.inode(parent).and_then(make));
@@ -210,7 +210,7 @@ impl Filesystem for Mounted {
 
     fn unlink(&self, _: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
         let remove = |parent: Arc<Inode>| {
-            self.0.meet_name(Operation::Remove, &parent, name)?;
+            self.0.apply_faults_to_name(Operation::Remove, &parent, name)?;
             self.0.volume.unlink(&parent, name)
         };
         done(reply, self.0.inode(parent).and_then(remove));
@@ -218,7 +218,7 @@ impl Filesystem for Mounted {
 
     fn rmdir(&self, _: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
         let remove = |parent: Arc<Inode>| {
-            self.0.meet_name(Operation::Remove, &parent, name)?;
+            self.0.apply_faults_to_name(Operation::Remove, &parent, name)?;
             self.0.volume.remove_directory(&parent, name)
         };
         done(reply, self.0.inode(parent).and_then(remove));
@@ -226,7 +226,7 @@ impl Filesystem for Mounted {
 
     fn symlink(&self, request: &Request, parent: INodeNo, name: &OsStr, target: &Path, reply: ReplyEntry) {
         let make = |parent: Arc<Inode>| {
-            self.0.meet_name(Operation::Create, &parent, name)?;
+            self.0.apply_faults_to_name(Operation::Create, &parent, name)?;
             self.0.volume.make_symlink(&parent, name, target, owner(request))
         };
         answer(reply, self.0.inode(parent).and_then(make));
@@ -244,7 +244,7 @@ impl Filesystem for Mounted {
     ) {
         let rename = || {
             let (parent, new_parent) = (self.0.inode(parent)?, self.0.inode(new_parent)?);
-            self.0.meet_name(Operation::Rename, &parent, name)?;
+            self.0.apply_faults_to_name(Operation::Rename, &parent, name)?;
             let flags = rustix::fs::RenameFlags::from_bits(flags.bits()).ok_or(Errno::INVAL)?;
             self.0.volume.rename((&parent, name), (&new_parent, new_name), flags)
         };
@@ -254,7 +254,7 @@ impl Filesystem for Mounted {
     fn link(&self, _: &Request, number: INodeNo, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
         let link = || {
             let (inode, parent) = (self.0.inode(number)?, self.0.inode(parent)?);
-            self.0.meet_name(Operation::Create, &parent, name)?;
+            self.0.apply_faults_to_name(Operation::Create, &parent, name)?;
             self.0.volume.link(&inode, &parent, name)
         };
         answer(reply, link());
@@ -262,19 +262,19 @@ impl Filesystem for Mounted {
 
     fn open(&self, _: &Request, number: INodeNo, flags: OpenFlags, reply: ReplyOpen) {
         let open = |inode: Arc<Inode>| {
-            self.0.meet(Operation::Open, &inode)?;
-            // What is written to is read too, to know what was there. The kernel knows where to append.
+            self.0.apply_faults(Operation::Open, &inode)?;
+            // Writing requires reading, for the undo log. The kernel handles O_APPEND.
             inode.open(flags.0 & libc::O_ACCMODE != libc::O_RDONLY)
         };
         match self.0.inode(number).and_then(open) {
             Ok(file) => reply.opened(self.0.keep(Handle::File(file.into())), FopenFlags::empty()),
-            Err(error) => reply.error(told(error)),
+            Err(error) => reply.error(fuse_errno(error)),
         }
     }
 
     fn create(&self, request: &Request, parent: INodeNo, name: &OsStr, mode: u32, _: u32, flags: i32, reply: ReplyCreate) {
         let create = |parent: Arc<Inode>| {
-            self.0.meet_name(Operation::Create, &parent, name)?;
+            self.0.apply_faults_to_name(Operation::Create, &parent, name)?;
             let (inode, file) = self.0.volume.create(&parent, name, mode, owner(request), flags & libc::O_EXCL != 0)?;
             Ok((attributes(&inode)?, file))
         };
@@ -283,7 +283,7 @@ impl Filesystem for Mounted {
                 let handle = self.0.keep(Handle::File(file.into()));
                 reply.created(&TIME_TO_LIVE, &attributes, Generation(0), handle, FopenFlags::empty());
             }
-            Err(error) => reply.error(told(error)),
+            Err(error) => reply.error(fuse_errno(error)),
         }
     }
 
@@ -300,14 +300,14 @@ impl Filesystem for Mounted {
     ) {
         let read = || {
             let (inode, file) = (self.0.inode(number)?, self.0.file(handle)?);
-            self.0.meet(Operation::Read, &inode)?;
+            self.0.apply_faults(Operation::Read, &inode)?;
             let mut bytes = self.0.volume.read(&file, offset, size as usize)?;
-            self.0.faults.falsify(&mut bytes, || self.0.path(&inode).to_string_lossy().into_owned());
+            self.0.faults.flip_bits(&mut bytes, || self.0.path(&inode).to_string_lossy().into_owned());
             Ok(bytes)
         };
         match read() {
             Ok(bytes) => reply.data(&bytes),
-            Err(error) => reply.error(told(error)),
+            Err(error) => reply.error(fuse_errno(error)),
         }
     }
 
@@ -323,10 +323,10 @@ impl Filesystem for Mounted {
         _: Option<LockOwner>,
         reply: ReplyWrite,
     ) {
-        // Of a write with O_SYNC or O_DSYNC the kernel asks for a sync by itself.
+        // For O_SYNC and O_DSYNC the kernel sends an fsync request by itself.
         let write = || {
             let (inode, file) = (self.0.inode(number)?, self.0.file(handle)?);
-            self.0.meet(Operation::Write, &inode)?;
+            self.0.apply_faults(Operation::Write, &inode)?;
             self.0.volume.write(&inode, &file, offset, bytes)?;
             if kind.contains(WriteFlags::FUSE_WRITE_KILL_SUIDGID) {
                 let mode = inode.stat()?.st_mode & 0o7777;
@@ -339,12 +339,12 @@ impl Filesystem for Mounted {
         };
         match write() {
             Ok(()) => reply.written(bytes.len() as u32),
-            Err(error) => reply.error(told(error)),
+            Err(error) => reply.error(fuse_errno(error)),
         }
     }
 
     fn flush(&self, _: &Request, _: INodeNo, _: FileHandle, _: LockOwner, reply: ReplyEmpty) {
-        // Nothing is to be done when a file is closed, and the kernel does not ask again.
+        // Closing has no effect. After ENOSYS the kernel does not send this request again.
         reply.error(fuser::Errno::ENOSYS);
     }
 
@@ -356,7 +356,7 @@ impl Filesystem for Mounted {
     fn fsync(&self, _: &Request, number: INodeNo, handle: FileHandle, data_only: bool, reply: ReplyEmpty) {
         let sync = || {
             let (inode, file) = (self.0.inode(number)?, self.0.file(handle)?);
-            self.0.meet(Operation::Sync, &inode)?;
+            self.0.apply_faults(Operation::Sync, &inode)?;
             self.0.volume.sync(&inode, &file, data_only)
         };
         done(reply, sync());
@@ -365,16 +365,16 @@ impl Filesystem for Mounted {
     fn opendir(&self, _: &Request, number: INodeNo, _: OpenFlags, reply: ReplyOpen) {
         match self.0.names(number) {
             Ok(names) => reply.opened(self.0.keep(names), FopenFlags::empty()),
-            Err(error) => reply.error(told(error)),
+            Err(error) => reply.error(fuse_errno(error)),
         }
     }
 
     fn readdir(&self, _: &Request, number: INodeNo, handle: FileHandle, offset: u64, mut reply: ReplyDirectory) {
-        // Who begins anew wants to know of what is new; who goes on gets each name once.
+        // A read from the start (rewinddir) refreshes the list; otherwise each name is returned once.
         if offset == 0 {
             match self.0.names(number) {
                 Ok(names) => drop(writing(&self.0.handles).insert(handle.0, names)),
-                Err(error) => return reply.error(told(error)),
+                Err(error) => return reply.error(fuse_errno(error)),
             }
         }
         let names = match reading(&self.0.handles).get(&handle.0) {
@@ -396,7 +396,7 @@ impl Filesystem for Mounted {
 
     fn fsyncdir(&self, _: &Request, number: INodeNo, _: FileHandle, _: bool, reply: ReplyEmpty) {
         let sync = |inode: Arc<Inode>| {
-            self.0.meet(Operation::Sync, &inode)?;
+            self.0.apply_faults(Operation::Sync, &inode)?;
             self.0.volume.sync_directory(&inode)
         };
         done(reply, self.0.inode(number).and_then(sync));
@@ -409,13 +409,13 @@ impl Filesystem for Mounted {
                 let (blocks, free, available) = (found.f_blocks, found.f_bfree, found.f_bavail);
                 reply.statfs(blocks, free, available, found.f_files, found.f_ffree, size, longest, found.f_frsize as u32);
             }
-            Err(error) => reply.error(told(error)),
+            Err(error) => reply.error(fuse_errno(error)),
         }
     }
 
     fn setxattr(&self, _: &Request, number: INodeNo, name: &OsStr, value: &[u8], flags: i32, _: u32, reply: ReplyEmpty) {
         let set = |inode: Arc<Inode>| {
-            self.0.meet(Operation::Attribute, &inode)?;
+            self.0.apply_faults(Operation::Attribute, &inode)?;
             if !is_passed_on(name) {
                 return Err(Errno::OPNOTSUPP);
             }
@@ -444,7 +444,7 @@ impl Filesystem for Mounted {
 
     fn removexattr(&self, _: &Request, number: INodeNo, name: &OsStr, reply: ReplyEmpty) {
         let remove = |inode: Arc<Inode>| {
-            self.0.meet(Operation::Attribute, &inode)?;
+            self.0.apply_faults(Operation::Attribute, &inode)?;
             self.0.volume.set_attribute(&inode, name, None)
         };
         done(reply, self.0.inode(number).and_then(remove));
@@ -453,7 +453,7 @@ impl Filesystem for Mounted {
     fn fallocate(&self, _: &Request, number: INodeNo, handle: FileHandle, offset: u64, length: u64, mode: i32, reply: ReplyEmpty) {
         let allocate = || {
             let (inode, file) = (self.0.inode(number)?, self.0.file(handle)?);
-            self.0.meet(Operation::Truncate, &inode)?;
+            self.0.apply_faults(Operation::Truncate, &inode)?;
             let flags = FallocateFlags::from_bits_retain(mode.cast_unsigned());
             self.0.volume.allocate(&inode, &file, flags, offset, length)
         };
