@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use elenchus_core::Nanos;
-use elenchus_nemesis::clock::Reading;
+use elenchus_nemesis::ClockReading as Reading;
 use serde::{Deserialize, Serialize};
 
 /// What one node's clocks showed at a moment.

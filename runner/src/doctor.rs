@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use elenchus_control::Command;
 use elenchus_control::lab::LabNet;
 use elenchus_control::system::Node;
-use elenchus_nemesis::{Requirement, requirement};
+use elenchus_nemesis::Requirement;
 use futures_util::future::join_all;
 
 use crate::plan::Resolved;
@@ -30,7 +30,7 @@ pub struct Found {
 pub async fn examine(plan: &Resolved, net: Option<&LabNet>) -> Result<Found, RunError> {
     let (nodes, _lab) = nodes::reach(plan, net)?;
     let system = nodes::system(plan, &nodes)?;
-    let (mut requirements, mut ports) = (requirement::of(&plan.nemesis), Vec::new());
+    let (mut requirements, mut ports) = (elenchus_nemesis::requirements(&plan.nemesis), Vec::new());
     if let Some(system) = &system {
         requirements.extend(system.definition().requires.commands.iter().map(|command| Requirement::command(&[command])));
         ports.extend(system.definition().requires.ports.iter().map(|port| port.to_string()));
@@ -63,7 +63,7 @@ async fn complaints(node: &Node, requirements: &[Requirement], ports: &[String])
         Ok(output) => found.push(format!("commands do not run as root ({}); log in as root, or set `ssh.sudo`", output.last_words())),
         Err(error) => found.push(told(error)),
     }
-    found.extend(requirement::missing(std::slice::from_ref(node), requirements).await.concat());
+    found.extend(elenchus_nemesis::missing(std::slice::from_ref(node), requirements).await.concat());
     for port in ports {
         // /proc/net/tcp lists listening sockets (state 0A) by hexadecimal port.
         let hexadecimal = port.parse::<u16>().map_or_else(|_| port.clone(), |port| format!("{port:04X}"));

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use clap::{CommandFactory, Parser};
 use elenchus_control::lab::{self, Entered, LabNet};
 use elenchus_core::Verdict;
-use elenchus_nemesis::about;
+use elenchus_nemesis::catalogue;
 use elenchus_runner::check::{self, CheckError, Checked};
 use elenchus_runner::cli::{Annotations, CheckArgs, Cli, Command, OutputArgs, PlanArgs, RunArgs};
 use elenchus_runner::lab::LabCommandError;
@@ -141,7 +141,7 @@ fn execute(cli: &Cli) -> Result<ExitCode, Failure> {
             Ok(if healed.is_whole { ExitCode::SUCCESS } else { ExitCode::from(exit::COULD_NOT_RUN) })
         }
         Command::Faults { markdown } => {
-            say(&if *markdown { about::markdown() } else { about::terminal() })?;
+            say(&if *markdown { catalogue::markdown() } else { catalogue::terminal() })?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Lab(command) => {

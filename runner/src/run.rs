@@ -119,7 +119,7 @@ pub async fn run(plan: &Resolved, net: Option<&LabNet>, facts: Facts, reporter: 
     let mut findings = Vec::new();
     let interrupt = Interrupt::listen();
     let stage = Stage { plan, seed: Seed(facts.seed), cluster: &cluster, workload: workload.clone(), client, dir: &dir };
-    let staged = elenchus_nemesis::stage(campaign, &cluster, &ledger).await?;
+    let staged = elenchus_nemesis::mount(campaign, &cluster, &ledger).await?;
     let ran = staged.during(drive(stage, &ledger, &interrupt, reporter)).await;
     let fetched = match &cluster.system {
         Some(system) => {

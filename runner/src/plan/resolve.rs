@@ -8,7 +8,7 @@ use elenchus_control::lab::{LabOptions, MAX_NODES, NodeSshd};
 use elenchus_control::system::Definition;
 use elenchus_core::generator::MAX_WORKERS;
 use elenchus_core::{Seed, Span};
-use elenchus_nemesis::{Campaign, Roster, Safety, Scheduled};
+use elenchus_nemesis::{FaultSchedule, Roster, Safety, Scheduled};
 use elenchus_workloads::WorkloadSpec;
 
 use super::load::Loaded;
@@ -226,25 +226,14 @@ impl Loaded {
         let plan = &self.plan;
         let names: Vec<String> = nodes.iter().map(|node| node.name.clone()).collect();
         let roster = Roster::new(names, &plan.zones).map_err(|why| self.origin.error_at_word("zones", why))?;
-        let campaign = Campaign { lines: &plan.nemesis, safety: &plan.safety, seed: Seed(0), duration: plan.load.duration.0 };
+        let campaign = FaultSchedule { lines: &plan.nemesis, safety: &plan.safety, seed: Seed(0), duration: plan.load.duration.0 };
         campaign.check(&roster).map_err(|(line, why)| {
             let path = line.map_or("safety".to_owned(), |line| format!("nemesis.{line}"));
             self.origin.error_at_word(&path, why)
         })?;
-        let has_primary = system.is_some_and(|system| system.definition.primary.is_some());
-        let faults = plan.nemesis.iter().enumerate().flat_map(|(at, line)| line.faults().into_iter().map(move |(fault, _)| (at, fault)));
-        for (at, fault) in faults {
-            let path = format!("nemesis.{at}.{}", fault.name());
-            self.must(system.is_some() || !fault.needs_system(), &path, || {
-                format!("`{}` needs to know the processes; name the `system` that runs there", fault.name())
-            })?;
-            self.must(has_primary || !fault.needs_primary(), &path, || {
-                format!("this `{}` strikes the primary, and no `system` says how to find it", fault.name())
-            })?;
-            let has_membership = system.is_some_and(|system| system.definition.membership.is_some());
-            self.must(has_membership || !fault.needs_membership(), &path, || {
-                format!("`{}` takes members out and in, and no `system` says by which commands (`membership`)", fault.name())
-            })?;
+        match elenchus_nemesis::unmet(&plan.nemesis, system.map(|system| &system.definition)) {
+            Some(unmet) => return Err(self.origin.error(&format!("nemesis.{}.{}", unmet.line, unmet.key), unmet.message)),
+            None => {}
         }
         Ok(roster)
     }
@@ -260,8 +249,8 @@ impl Resolved {
     }
 
     /// Its faults, decided by a seed.
-    pub fn campaign(&self, seed: Seed) -> Campaign<'_> {
-        Campaign { lines: &self.nemesis, safety: &self.safety, seed, duration: self.duration.0 }
+    pub fn campaign(&self, seed: Seed) -> FaultSchedule<'_> {
+        FaultSchedule { lines: &self.nemesis, safety: &self.safety, seed, duration: self.duration.0 }
     }
 
     /// Applies what the plan says of logging in to how a lab's node is reached: another user, sudo.

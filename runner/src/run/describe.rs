@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use elenchus_core::Seed;
-use elenchus_nemesis::{Aim, Start};
+use elenchus_nemesis::{Decision, Start};
 
 use super::{RunError, nodes};
 use crate::plan::Resolved;
@@ -51,7 +51,7 @@ pub fn describe(plan: &Resolved, seed: u64) -> Result<String, RunError> {
             Start::PrimaryChanges => format!("each time the primary changes, for {:.1} s", fault.lasting.as_secs_f64()),
             Start::AfterOperations(count) => format!("after {count} operations, for {:.1} s", fault.lasting.as_secs_f64()),
         };
-        let _ = writeln!(text, "  {when}  {}: {}", fault.fault, aim(&fault.aim));
+        let _ = writeln!(text, "  {when}  {}: {}", fault.fault, decision(&fault.decision));
     }
     Ok(text)
 }
@@ -69,9 +69,9 @@ fn steps(todo: &elenchus_control::system::Rendered, text: &mut String) {
     todo.ready.iter().for_each(|check| say("await", check));
 }
 
-fn aim(aim: &Aim) -> &str {
-    match aim {
-        Aim::Deed(deed) => &deed.what,
-        Aim::Primaries { .. } => "by who is primary then",
+fn decision(decision: &Decision) -> &str {
+    match decision {
+        Decision::Injection(injection) => &injection.description,
+        Decision::Primaries { .. } => "targets depend on the primary at that time",
     }
 }

@@ -1,0 +1,102 @@
+//! Which connections the firewall sends to a proxy.
+
+use std::net::IpAddr;
+
+use elenchus_control::command::quote;
+
+use super::From;
+use crate::Requirement;
+use crate::means::firewall::{Line, Lines, Place};
+
+/// Where the kernel decides, once for each connection, to whom it goes.
+pub(super) const PLACE: Place =
+    Place { fault: "proxy", table: "nat", chain: "PREROUTING", base: "type nat hook prerouting priority -110; policy accept;" };
+
+/// New connections to a port, from whom it concerns, go to the proxy's port. Those that the proxy makes, and all others within the node, come in by the loopback.
+///
+/// A connection is new by its first packet, not by what the kernel knows: where it has tracked none before, those that are there would look new, and break.
+pub(super) fn lines(from: From, own: &[IpAddr], peers: &[IpAddr], port: u16, proxy: u16) -> Lines {
+    let of_family = |is_v4: bool| {
+        let (length, ip) = if is_v4 { (32, "ip") } else { (128, "ip6") };
+        let peers: Vec<&IpAddr> = peers.iter().filter(|peer| peer.is_ipv4() == is_v4).collect();
+        // Clients come by the protocol that the nodes have.
+        if peers.is_empty() && (from == From::Nodes || own.iter().all(|own| own.is_ipv4() != is_v4)) {
+            return Vec::new();
+        }
+        let redirect = |source: Option<&IpAddr>| Line {
+            iptables: format!(
+                "{}-p tcp --dport {port} --syn -j REDIRECT --to-ports {proxy}",
+                source.map(|source| format!("-s {source}/{length} ")).unwrap_or_default()
+            ),
+            nft: format!(
+                "{}tcp dport {port} tcp flags & (fin | syn | rst | ack) == syn redirect to :{proxy}",
+                source.map(|source| format!("{ip} saddr {source} ")).unwrap_or_default()
+            ),
+        };
+        let loopback = Line { iptables: "-i lo -j RETURN".into(), nft: "iifname \"lo\" return".into() };
+        let spared =
+            |source: &&IpAddr| Line { iptables: format!("-s {source}/{length} -j RETURN"), nft: format!("{ip} saddr {source} return") };
+        let rest: Vec<Line> = match from {
+            From::Clients => peers.iter().map(spared).chain([redirect(None)]).collect(),
+            From::Nodes => peers.iter().map(|peer| redirect(Some(peer))).collect(),
+            From::All => vec![redirect(None)],
+        };
+        [vec![loopback], rest].concat()
+    };
+    Lines { v4: of_family(true), v6: of_family(false) }
+}
+
+/// What `ss` calls the connections to a port, from whom it concerns.
+pub(super) fn filter(from: From, own: &[IpAddr], peers: &[IpAddr], port: u16) -> String {
+    let of = |addresses: &[IpAddr], relation: &str, joint: &str| {
+        addresses.iter().map(|address| format!("{relation} [{address}]")).collect::<Vec<_>>().join(joint)
+    };
+    let but = |addresses: &[IpAddr]| of(addresses, "not dst", " and ");
+    let sources = match from {
+        From::Nodes => of(peers, "dst", " or "),
+        From::All => but(own),
+        From::Clients => but(&[own, peers].concat()),
+    };
+    format!("sport = :{port} and ( {sources} ) and not dst 127.0.0.0/8 and not dst [::1]")
+}
+
+/// That such rules can be made, as is tried in a network of its own.
+pub(super) fn requirement() -> Requirement {
+    let trial = PLACE.apply(1, &lines(From::All, &[std::net::Ipv4Addr::LOCALHOST.into()], &[], 1, 2));
+    Requirement::test(
+        format!("unshare --net sh -c {}", quote(&trial)),
+        "neither iptables nor nftables can send connections elsewhere here; install iptables, on a kernel with NAT (nf_nat, xt_REDIRECT)",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn iptables(from: From) -> Vec<String> {
+        let (own, peers): ([IpAddr; 1], [IpAddr; 1]) = (["10.0.0.1".parse().unwrap()], ["10.0.0.2".parse().unwrap()]);
+        let lines = lines(from, &own, &peers, 80, 9);
+        assert!(lines.v6.is_empty());
+        lines.v4.into_iter().map(|line| line.iptables).collect()
+    }
+
+    #[test]
+    fn those_that_are_there_are_told_apart() {
+        let (own, peers): ([IpAddr; 1], [IpAddr; 2]) =
+            (["10.0.0.1".parse().unwrap()], ["10.0.0.2".parse().unwrap(), "fd00::3".parse().unwrap()]);
+        let sources = |from| filter(from, &own, &peers, 80).split(['(', ')']).nth(1).unwrap().trim().to_owned();
+        assert_eq!(sources(From::Nodes), "dst [10.0.0.2] or dst [fd00::3]");
+        assert_eq!(sources(From::Clients), "not dst [10.0.0.1] and not dst [10.0.0.2] and not dst [fd00::3]");
+        assert_eq!(sources(From::All), "not dst [10.0.0.1]");
+    }
+
+    #[test]
+    fn the_loopback_is_spared_first() {
+        assert_eq!(
+            iptables(From::Clients),
+            ["-i lo -j RETURN", "-s 10.0.0.2/32 -j RETURN", "-p tcp --dport 80 --syn -j REDIRECT --to-ports 9"]
+        );
+        assert_eq!(iptables(From::Nodes), ["-i lo -j RETURN", "-s 10.0.0.2/32 -p tcp --dport 80 --syn -j REDIRECT --to-ports 9"]);
+        assert_eq!(iptables(From::All), ["-i lo -j RETURN", "-p tcp --dport 80 --syn -j REDIRECT --to-ports 9"]);
+    }
+}
