@@ -78,7 +78,7 @@ mod tests {
     }
 
     fn definition(yaml: &str) -> Definition {
-        serde_yaml::from_str(&format!("{{start: {{command: 'true'}}{yaml}}}")).unwrap()
+        serde_yaml::from_str(&format!("{{name: sys, start: {{command: 'true'}}{yaml}}}")).unwrap()
     }
 
     #[test]
