@@ -1,4 +1,4 @@
-//! What a node's clocks show, against the control node's.
+//! The offsets of nodes' clocks from the control node's.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -8,26 +8,26 @@ use serde::{Deserialize, Serialize};
 
 use crate::means::agent;
 
-/// A node that takes longer is asked again the next time.
+/// How long a node may take to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A second, in nanoseconds.
 const SECOND_NS: i64 = 1_000_000_000;
 
-/// How far a node's clocks were ahead of the control node's, in nanoseconds; negative where they were behind.
+/// The offsets of a node's clocks from the control node's, in nanoseconds; negative when behind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClockReading {
     /// The machine's clock.
     pub machine_ns: i64,
-    /// What the process was shown whose clock is the furthest from right, where the nemesis has set any wrong.
+    /// The offset that the process with the largest error is shown, where the nemesis has changed the clocks of processes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub process_ns: Option<i64>,
-    /// How wrong this may be, either way: half of the time that asking took.
+    /// The error bound, either way: half of the round trip.
     pub within_ns: u64,
 }
 
 impl ClockReading {
-    /// Asks a node. None where it does not answer in time.
+    /// Reads a node's clocks. Returns `None` if it does not answer in time.
     pub async fn of(node: &Node) -> Option<ClockReading> {
         let script = format!(": what time is it\ndate +%s%N\nif [ -x {0} ]; then {0} clock read; fi\n:\n", agent::path());
         let asked = SystemTime::now();
@@ -37,12 +37,12 @@ impl ClockReading {
         ClockReading::parse(&output.stdout_text(), middle, took / 2)
     }
 
-    /// What a node printed, when it was this time here.
+    /// Parses what a node printed when the control node's clock showed `now_ns`.
     fn parse(printed: &str, now_ns: i64, within: Duration) -> Option<ClockReading> {
         let mut lines = printed.lines();
         let shown = lines.next()?.split(|letter: char| !letter.is_ascii_digit()).next()?;
         let number: i64 = shown.parse().ok()?;
-        // BusyBox knows whole seconds alone, which are half a second old in the mean.
+        // BusyBox prints whole seconds, which are half a second old on average.
         let (machine_ns, within) = match shown.len() {
             0..=12 => (number.checked_mul(SECOND_NS)? + SECOND_NS / 2 - now_ns, within + Duration::from_nanos(SECOND_NS as u64 / 2)),
             _ => (number - now_ns, within),
@@ -55,7 +55,7 @@ impl ClockReading {
         })
     }
 
-    /// What the system was shown: its processes, where their clocks are set wrong, or else the machine.
+    /// The offset that the system sees: that of its processes, where their clocks were changed, else of the machine.
     pub fn shown_ns(&self) -> i64 {
         self.process_ns.unwrap_or(self.machine_ns)
     }
@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_nodes_print_is_understood() {
+    fn output_of_nodes_is_parsed() {
         let of = |printed: &str| ClockReading::parse(printed, 1_000_000_000_000_000_000, Duration::from_micros(3));
         let right = ClockReading { machine_ns: 5, process_ns: None, within_ns: 3000 };
         assert_eq!(of("1000000000000000005\n"), Some(right));

@@ -1,4 +1,4 @@
-//! Which nodes a fault is done to.
+//! The nodes that a fault is injected into.
 
 use elenchus_core::Rng;
 use schemars::JsonSchema;
@@ -6,59 +6,59 @@ use serde::{Deserialize, Serialize};
 
 use crate::roster::{Roster, minority};
 
-/// Which nodes. Who exactly is decided anew at each injection.
+/// The nodes that a fault is injected into. Nodes are chosen anew for each injection.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Targets {
-    /// Nobody: what a test is like without the fault.
+    /// No node: the fault has no effect, for comparison.
     None,
     /// One node.
     #[default]
     One,
-    /// As many as can be spared: fewer than half.
+    /// The largest minority: fewer than half.
     Minority,
-    /// Just more than half.
+    /// The smallest majority: more than half.
     Majority,
-    /// All of them.
+    /// All nodes.
     All,
-    /// From one to all of them, any number as likely as any other.
+    /// From one to all nodes; every number is equally likely.
     Random,
-    /// Every node that is seen as primary at the moment.
+    /// Every node that is seen as primary at that time.
     Primary,
-    /// Every node that is not seen as primary at the moment.
+    /// Every node that is not seen as primary at that time.
     Followers,
-    /// All nodes of one zone, any of the plan's.
+    /// All nodes of one of the plan's zones, chosen at random.
     #[serde(alias = "one-zone")]
     OneZone,
     /// All nodes of this zone.
     Zone(String),
-    /// These.
+    /// These nodes.
     Nodes(Vec<String>),
 }
 
 impl Targets {
-    /// Whether these can be had of such a cluster, and else why not.
+    /// Checks these against the nodes.
     pub fn check(&self, roster: &Roster) -> Result<(), String> {
         let count = roster.count();
         match self {
-            Targets::Minority if count < 3 => Err(format!("a minority of {count} nodes is nobody; it takes three nodes or more")),
+            Targets::Minority if count < 3 => Err(format!("{count} nodes have no minority; use 3 or more")),
             Targets::Nodes(names) if names.is_empty() => Err("`nodes` is empty; name at least one".into()),
             Targets::Nodes(names) => roster.positions(names).map(drop),
             Targets::Zone(name) => roster.zone(name).map(drop),
-            Targets::OneZone if roster.zones.is_empty() => Err("`one-zone` needs the plan to have `zones`".into()),
+            Targets::OneZone if roster.zones.is_empty() => Err("`one_zone` needs `zones` in the plan".into()),
             _ if count == 0 => Err("the plan has no nodes".into()),
             _ => Ok(()),
         }
     }
 
-    /// Whether it may be that nobody is left out.
+    /// Whether these may be all nodes.
     pub fn may_be_all(&self, roster: &Roster) -> bool {
         let count = roster.count();
         match self {
             Targets::None | Targets::Minority => false,
             Targets::One => count < 2,
             Targets::Majority => count < 3,
-            // Who leads is for the moment to tell; there is one, as a rule.
+            // Usually there is one primary.
             Targets::Primary | Targets::Followers => count < 2,
             Targets::All | Targets::Random => true,
             Targets::OneZone => roster.zones.values().any(|zone| zone.len() == count),
@@ -67,12 +67,12 @@ impl Targets {
         }
     }
 
-    /// Whether only the moment knows who they are.
+    /// Whether they depend on the primary.
     pub fn by_role(&self) -> bool {
         matches!(self, Targets::Primary | Targets::Followers)
     }
 
-    /// Their positions, ascending; none when only the moment knows them.
+    /// Chooses nodes, and returns their positions, ascending; `None` when they depend on the primary.
     pub fn choose(&self, roster: &Roster, rng: &mut Rng) -> Option<Vec<usize>> {
         let nodes = roster.count();
         let count = match self {
@@ -97,7 +97,7 @@ impl Targets {
         Some(order)
     }
 
-    /// Who they are when these are the primaries.
+    /// Returns the nodes when these are the primaries.
     pub fn at_primaries(&self, roster: &Roster, primaries: &[usize]) -> Vec<usize> {
         match self {
             Targets::Followers => (0..roster.count()).filter(|node| !primaries.contains(node)).collect(),
@@ -121,7 +121,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn sizes_are_what_the_words_say(count in 3usize..12, seed: u64) {
+        fn sizes_are_as_documented(count in 3usize..12, seed: u64) {
             let roster = roster(count);
             let chosen = |targets: Targets| targets.choose(&roster, &mut Seed(seed).stream("t")).unwrap();
             let size = |targets: Targets| chosen(targets).len();
@@ -145,14 +145,14 @@ mod tests {
     }
 
     #[test]
-    fn roles_are_known_at_the_moment_alone() {
+    fn roles_depend_on_the_primary() {
         assert_eq!(Targets::Primary.choose(&roster(3), &mut Seed(1).stream("t")), None);
         assert_eq!(Targets::Primary.at_primaries(&roster(3), &[1]), [1]);
         assert_eq!(Targets::Followers.at_primaries(&roster(3), &[1]), [0, 2]);
     }
 
     #[test]
-    fn a_zone_is_struck_as_a_whole() {
+    fn a_zone_is_chosen_as_a_whole() {
         let zones = BTreeMap::from([("a".to_owned(), vec![0, 2]), ("b".to_owned(), vec![1])]);
         let roster = Roster { zones, ..roster(3) };
         let chosen = |targets: Targets, seed| targets.choose(&roster, &mut Seed(seed).stream("t")).unwrap();

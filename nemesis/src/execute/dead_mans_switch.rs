@@ -1,20 +1,20 @@
-//! The dead man's switch: what heals a node when nobody is left to heal it.
+//! The dead man's switch: a watcher on the node that heals it when the control node is gone.
 //!
-//! Before a fault is injected on a node, what undoes it is written to a folder there and a watcher is started, in a session of its own. The control node renews the
-//! node's lease as long as it lives. When the lease has run out, the watcher undoes the fault, sees that it is undone, and goes; it tries until it succeeds. When the
-//! control node has healed the fault, it deletes the folder, and the watcher goes too.
+//! Before a fault is injected into a node, its undo script is written to a directory there and a watcher is started, in a session of its own. The control node keeps
+//! renewing the node's lease. When the lease has run out, the watcher undoes the fault, verifies that, and exits; it retries until it succeeds. When the control node
+//! has healed the fault, it deletes the directory, and the watcher exits.
 //!
 //! ```text
-//! /run/elenchus/lease             when the lease was renewed last, in seconds since the node started
-//! /run/elenchus/faults/7/injector who makes injection 7: its pid and the time of its start
-//! /run/elenchus/faults/7/undo     what undoes it
-//! /run/elenchus/faults/7/proof    what fails unless it is undone
-//! /run/elenchus/faults/7/over     somebody has begun to undo it
-//! /run/elenchus/lapsed/7          it was undone by the watcher; what it said
+//! /run/elenchus/lease             the last renewal, in seconds since boot
+//! /run/elenchus/faults/7/injector the process that makes injection 7: pid and start time
+//! /run/elenchus/faults/7/undo     its undo script
+//! /run/elenchus/faults/7/proof    a script that fails unless it is undone
+//! /run/elenchus/faults/7/over     an undo has begun
+//! /run/elenchus/lapsed/7          it was undone by the watcher; its output
 //! ```
 //!
-//! Time is what the kernel says has passed since it started, which no fault changes. All of it is gone after a reboot, as the faults are; what a
-//! fault left on a disk, the control node undoes then, or `elenchus heal`.
+//! Time is the kernel's uptime, which no fault changes. A reboot deletes all of it, and ends the faults; what a fault left on a disk is undone by the control node,
+//! or by `elenchus heal`.
 
 use std::time::Duration;
 
@@ -27,13 +27,13 @@ use crate::means::remote_script::{NodeActions, UNDO_PATIENCE};
 const LEASE: &str = "/run/elenchus/lease";
 const LAPSED: &str = "/run/elenchus/lapsed";
 
-/// How many renewals may be lost before a lease runs out.
+/// How many renewals fit into a lease.
 const RENEWALS: u32 = 10;
 
-/// How long an injection that is to be undone may still take to be made, before it is ended.
+/// How long an undo waits for an injection that is still being made, before it kills it.
 const PATIENCE: Duration = UNDO_PATIENCE.0;
 
-/// Writes the present to the lease; whole, as its readers do not wait.
+/// Writes the current uptime to the lease, atomically.
 const RENEW: &str =
     "read -r now rest </proc/uptime && echo \"${now%%.*}\" >/run/elenchus/lease.$$ && mv /run/elenchus/lease.$$ /run/elenchus/lease\n";
 
@@ -42,12 +42,12 @@ pub(crate) fn renewal_interval(lease: Duration) -> Duration {
     (lease / RENEWALS).clamp(Duration::from_millis(200), Duration::from_secs(5))
 }
 
-/// Renews a node's lease.
+/// Renews the node's lease.
 pub(crate) fn renew() -> String {
     format!(": renew the lease\nmkdir -p /run/elenchus && {RENEW}")
 }
 
-/// Arms the switch: renews the lease, and starts a watcher of an injection that is to be made.
+/// Arms the switch: renews the lease, and starts a watcher for an injection that is about to be made.
 pub(crate) fn arm(id: u32, node_actions: &NodeActions, lease: Duration) -> String {
     format!(
         ": arm for {verb}\nsetsid sh -c {arm} arm {proof} {watch} {undo} </dev/null\n",
@@ -59,8 +59,8 @@ pub(crate) fn arm(id: u32, node_actions: &NodeActions, lease: Duration) -> Strin
     )
 }
 
-/// Leaves what the arguments say: the proof, the watcher and what undoes it; and starts the watcher. It is a session of its own: should whoever waits for it be killed, no
-/// switch is left half armed.
+/// Writes its arguments (proof, watcher and undo) to files, and starts the watcher. It runs in a session of its own, so that no switch is left half armed when the
+/// connection is lost.
 fn armed(id: u32) -> String {
     let folder = format!("{FAULTS}/{id}");
     format!(
@@ -71,13 +71,12 @@ fn armed(id: u32) -> String {
     )
 }
 
-/// Injects, when the switch is armed, and whoever undoes it has not begun: an order may come late. It is in a session of its own, by which all that belongs to the injection
-/// can be found while it is being made.
+/// Injects, if the switch is armed and no undo has begun: scripts may arrive late. It runs in a session of its own, by which all its processes can be found.
 pub(crate) fn inject(id: u32, node_actions: &NodeActions) -> String {
     let folder = format!("{FAULTS}/{id}");
     let launch = format!(
         "inject=$1\nread -r line </proc/$$/stat && set -- ${{line##*) }} || exit 1\n\
-         {{ echo \"$$ ${{20}}\" >{folder}/injector; }} 2>/dev/null && [ -e {folder}/undo ] && [ ! -e {folder}/over ] || {{ echo 'it is to be undone already' >&2; exit 1; }}\n\
+         {{ echo \"$$ ${{20}}\" >{folder}/injector; }} 2>/dev/null && [ -e {folder}/undo ] && [ ! -e {folder}/over ] || {{ echo 'it is already being undone' >&2; exit 1; }}\n\
          exec sh -c \"$inject\"\n"
     );
     format!(
@@ -88,7 +87,7 @@ pub(crate) fn inject(id: u32, node_actions: &NodeActions) -> String {
     )
 }
 
-/// Defines `injecting`, whether an injection is still being made, by its folder; and `halt`, which ends it with all that it has begun.
+/// Defines two shell functions, given an injection's directory: `injecting`, whether it is still being made; and `halt`, which kills its processes.
 fn injection() -> String {
     format!(
         "{LOOK}injecting() {{ read -r pid since 2>/dev/null <\"$1/injector\" && look $pid && [ $state != X ] && [ \"$born\" = \"$since\" ]; }}\n\
@@ -107,7 +106,7 @@ fn injection() -> String {
     )
 }
 
-/// Waits a while for an injection that is still being made, and ends it then: it would break what is undone. One that has not begun will not.
+/// Waits for an injection that is still being made, and kills it if it takes too long, as it would break what is undone. One that has not begun is prevented.
 fn await_injection(folder: &str) -> String {
     let polls = PATIENCE.as_millis() / 100;
     format!(
@@ -115,14 +114,14 @@ fn await_injection(folder: &str) -> String {
     )
 }
 
-/// What an error message shows of a script: its first line says what it does. Nothing in it means anything to a shell.
+/// The name of a script for error messages: its first line, without characters that are special to a shell.
 fn first_line(script: &str) -> String {
     let line = script.lines().next().unwrap_or_default();
     let plain: String = line.chars().map(|letter| if letter.is_alphanumeric() || "-_.,".contains(letter) { letter } else { ' ' }).collect();
     plain.trim().to_owned()
 }
 
-/// The watcher of one injection. One that is still being made when the lease has run out, on a node that is slow, is first waited for, and ended then.
+/// The watcher of one injection. If the injection is still being made when the lease runs out, as on a slow node, waits for it, and kills it if it takes too long.
 fn watch(id: u32, lease: Duration) -> String {
     let (folder, seconds) = (format!("{FAULTS}/{id}"), lease.as_secs().max(1));
     let patience = seconds + PATIENCE.as_secs();
@@ -142,7 +141,7 @@ fn watch(id: u32, lease: Duration) -> String {
     )
 }
 
-/// Undoes a fault, when no watcher is undoing another. Its injection is over then.
+/// Undoes a fault, holding the lock of undos. Its injection has ended then.
 pub(crate) fn undo(id: u32, node_actions: &NodeActions) -> String {
     format!(
         ": {verb}\nmkdir -p /run/elenchus\n{injection}{over}{undo}\n",
@@ -153,7 +152,7 @@ pub(crate) fn undo(id: u32, node_actions: &NodeActions) -> String {
     )
 }
 
-/// Fails unless it is undone; when it is, the switch is disarmed. Prints whether the watcher undid it.
+/// Fails unless the fault is undone; then disarms the switch. Prints `lapsed` if the watcher undid it.
 pub(crate) fn verify_undone(id: u32, node_actions: &NodeActions) -> String {
     format!(
         ": {verb}\nsh -c {proof} >/dev/null || exit 1\n\
@@ -164,17 +163,17 @@ pub(crate) fn verify_undone(id: u32, node_actions: &NodeActions) -> String {
     )
 }
 
-/// Takes the switch away, of what is undone otherwise.
+/// Disarms a switch whose fault is undone otherwise.
 pub(crate) fn disarm(id: u32) -> String {
     format!(": disarm {id}\nrm -rf {FAULTS}/{id} {LAPSED}/{id}\n")
 }
 
-/// Whether some node printed, when it was seen to be healed, that it had healed itself.
+/// Whether a node printed, when its heal was verified, that it had healed itself.
 pub(crate) fn has_lapsed(printed: &[String]) -> bool {
     printed.iter().any(|said| said.lines().any(|line| line == "lapsed"))
 }
 
-/// Undoes whatever any switch on the node is armed for, and fails where it cannot.
+/// Undoes every fault for which a switch is armed on the node, and fails if it cannot.
 pub(crate) fn undo_all() -> String {
     format!(
         ": undo all faults\nfailed=\n{injection}\
@@ -195,13 +194,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_first_line_is_no_command() {
+    fn a_first_line_has_no_special_characters() {
         assert_eq!(first_line(": cut 7\nset -e\n"), "cut 7");
         assert_eq!(first_line("( : kill it's `a` $(b); c ) && d"), "kill it s  a    b   c      d");
         assert_eq!(first_line(""), "");
     }
 
-    /// Scripts for one injection, run where nothing of this machine is touched.
+    /// Runs scripts in a temporary directory.
     struct Bench(tempfile::TempDir);
 
     impl Bench {
@@ -236,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_too_late_is_not_injected() {
+    fn a_late_injection_is_refused() {
         let bench = Bench::new();
         let node_actions = bench.node_actions("touch MARK");
         let lease = Duration::from_secs(3600);
@@ -249,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn what_begins_together_with_its_undoing_does_not_stay() {
+    fn an_injection_that_races_with_its_undo_does_not_stay() {
         for round in 0..20 {
             let bench = Bench::new();
             let node_actions = bench.node_actions("sleep 0.2; touch MARK");
@@ -263,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn an_injection_says_what_it_printed_and_how_it_ended() {
+    fn the_output_and_status_of_an_injection_are_passed_on() {
         let bench = Bench::new();
         let node_actions = bench.node_actions("echo told; echo why >&2; exit 75");
         assert!(bench.runs(&arm(7, &node_actions, Duration::from_secs(3600))));

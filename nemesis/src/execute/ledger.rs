@@ -1,7 +1,7 @@
-//! What is in force, on the control node's disk.
+//! The ledger: the faults in force, on the control node's disk.
 //!
-//! A line of JSON before each injection says how to undo it, and is on the disk before the injection begins; a line after the verified heal strikes it out. What is
-//! left over after a crash of the control node can be healed from the file alone.
+//! A line of JSON before each injection says how to undo it, and is synced before the injection begins; a line after the verified heal removes it. After a crash of
+//! the control node, everything can be healed from the file alone.
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions, TryLockError};
@@ -23,11 +23,11 @@ pub struct Armed {
     pub id: u32,
     /// The fault's name.
     pub fault: String,
-    /// What exactly, in a sentence.
+    /// A description for people.
     pub what: String,
-    /// What undoes it.
+    /// The scripts that undo it.
     pub inverse: Vec<RemoteScript>,
-    /// What fails unless it is undone.
+    /// The scripts that fail unless it is undone.
     pub proof: Vec<RemoteScript>,
 }
 
@@ -52,19 +52,19 @@ struct Inner {
 }
 
 impl Ledger {
-    /// Opens or creates the ledger in a run's store. A last line that was cut off by a crash was never acted upon, and is dropped.
+    /// Opens or creates the ledger in a run's store. A last line that was cut off by a crash is dropped: its injection was never made.
     ///
     /// # Errors
-    /// When it cannot be read or written, and while somebody else has it open: what a run has in force is not to be undone beside it.
+    /// When it cannot be read or written, or another process has it open: the faults of a run must not be undone while it goes on.
     pub fn open(store: &Path) -> Result<Ledger, NemesisError> {
         let path = store.join(FILE);
         let failed = |source| NemesisError::Ledger { path: path.clone(), source };
         let mut file = OpenOptions::new().read(true).append(true).create(true).open(&path).map_err(failed)?;
-        // Where files cannot be locked, nobody is kept away.
+        // File systems without locks give no protection.
         if let Err(TryLockError::WouldBlock) = file.try_lock() {
             return Err(NemesisError::UnderWay(path));
         }
-        // The name of a new file is on the disk only when its folder is.
+        // A new file's name is durable only after its directory is synced.
         File::open(store).and_then(|folder| folder.sync_all()).map_err(failed)?;
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).map_err(failed)?;
@@ -82,17 +82,17 @@ impl Ledger {
         Ok(Ledger { path, inner: Mutex::new(Inner { file, outstanding }) })
     }
 
-    /// Writes down an injection that is about to be made; it is on the disk when this returns.
+    /// Records an injection that is about to be made, and syncs.
     pub fn record(&self, armed: Armed) -> Result<(), NemesisError> {
         self.append(&Line::Armed(armed.clone()), |outstanding| outstanding.insert(armed.id, armed))
     }
 
-    /// Strikes out an injection that is undone.
+    /// Removes an injection that is undone, and syncs.
     pub fn healed(&self, id: u32) -> Result<(), NemesisError> {
         self.append(&Line::Healed { id }, |outstanding| outstanding.remove(&id))
     }
 
-    /// What may be in force, in order of injection.
+    /// The injections that may be in force, in order.
     pub fn outstanding(&self) -> Vec<Armed> {
         self.inner.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).outstanding.values().cloned().collect()
     }
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_healed_is_still_known_after_a_crash() {
+    fn unhealed_injections_survive_a_crash() {
         let store = tempfile::tempdir().unwrap();
         let ledger = Ledger::open(store.path()).unwrap();
         ledger.record(armed(1)).unwrap();
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn nonsense_is_told_with_its_file() {
+    fn a_corrupt_ledger_is_reported_with_its_file() {
         let store = tempfile::tempdir().unwrap();
         std::fs::write(store.path().join(FILE), "nonsense\n").unwrap();
         assert!(Ledger::open(store.path()).unwrap_err().to_string().contains(FILE));

@@ -1,7 +1,7 @@
-//! The helper: a small static program of ours that is uploaded to nodes for what a shell cannot do there.
+//! The agent: a small static program that is uploaded to nodes for what a shell cannot do there.
 //!
-//! It is uploaded before the first fault, to a place named for its content that only root may write to, and removed when all is healed. It is carried in this
-//! crate (see `build.rs`), for machines of the kind that this was built on and those whose target was installed then.
+//! It is uploaded before the first fault, to a path that has its hash and that only root may write to, and removed when everything is healed. It is embedded in this
+//! crate (see `build.rs`), for the machine type of the build and those whose targets were installed then.
 
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
@@ -16,54 +16,54 @@ use sha2::{Digest, Sha256};
 use crate::means::remote_script::RemoteScript;
 use crate::{NemesisError, Requirement};
 
-/// The program, for each kind of machine as `uname -m` says it.
+/// The program for each machine type, as `uname -m` prints it.
 const PROGRAMS: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/programs.rs"));
 
-/// How many letters of its hash are in its place's name.
+/// How many digits of the hash are in the path.
 const LETTERS: usize = 16;
 
-/// Of all programs: their place has one name, whatever the machine.
+/// The hash of all programs, so that the path is the same on every machine.
 static HASH: LazyLock<String> = LazyLock::new(|| hash(&PROGRAMS.iter().flat_map(|(_, program)| *program).copied().collect::<Vec<u8>>()));
 
 fn hash(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Where it is on nodes.
+/// Its path on nodes.
 pub(crate) fn path() -> String {
     format!("{AGENT}{}", &HASH[..LETTERS])
 }
 
-/// A command line that gives it an order. Nothing in the words means anything to the shell.
+/// A command line that runs it with these arguments, quoted.
 pub(crate) fn order(words: &[&str]) -> String {
     let words: Vec<String> = words.iter().map(|word| quote(word)).collect();
     format!("{} {}", path(), words.join(" "))
 }
 
-/// A script that gives it an order to undo something, of which there is a trace as long as it is to be undone. Without a trace it may be missing.
+/// A script that runs it to undo something. If it is missing, the script succeeds only if no `trace`, a path that exists until the undo, exists.
 pub(crate) fn order_to_undo(words: &[&str], trace: &str) -> String {
     format!(
         "if [ -x {path} ]; then\n{order} || exit 1\n\
-         elif ls -d {trace} >/dev/null 2>&1; then echo '{path} is missing, which is needed to undo this; `elenchus heal` brings it' >&2; exit 1\nfi\n",
+         elif ls -d {trace} >/dev/null 2>&1; then echo 'the agent {path} is missing, which is needed to undo this; run `elenchus heal`' >&2; exit 1\nfi\n",
         path = path(),
         order = order(words),
     )
 }
 
-/// That a node is a machine on which it runs.
+/// Requires a machine type that it was built for.
 pub(crate) fn requirement() -> Requirement {
     let machines: Vec<&str> = PROGRAMS.iter().map(|(machine, _)| *machine).collect();
     Requirement::test(
         format!("case $(uname -m) in {}) true;; *) false;; esac", machines.join("|")),
         format!(
-            "the fault needs the helper, which was built for {}; for nodes of another kind, add their target to the toolchain, as by `rustup target add \
+            "the fault needs the agent, which was built for {}; for other machine types, add their target to the toolchain, such as `rustup target add \
              aarch64-unknown-linux-musl`, and build Elenchus again",
             machines.join(" and ")
         ),
     )
 }
 
-/// The program for a node.
+/// Returns the program for a node.
 async fn program(node: &Node) -> Result<&'static [u8], ControlError> {
     let said = node.host.output(Command::sh("uname -m")).await?;
     let machine = String::from_utf8_lossy(&said.stdout).trim().to_owned();
@@ -71,7 +71,7 @@ async fn program(node: &Node) -> Result<&'static [u8], ControlError> {
     Ok(own.map_or(&[], |(_, program)| program))
 }
 
-/// Uploads it to all nodes that do not have it.
+/// Uploads it to every node that does not have it.
 ///
 /// # Errors
 /// When a node cannot be reached or written to.
@@ -88,9 +88,9 @@ pub(crate) async fn install(nodes: &[Node]) -> Result<(), NemesisError> {
     all(join_all(uploads).await)
 }
 
-/// Uploads it to where these scripts look for it, if it is not there any more. An script of another version of this program looks elsewhere.
+/// Uploads it to the paths at which these scripts run it, where it is missing. Scripts of another version of Elenchus have another path.
 pub(crate) async fn install_for(nodes: &[Node], scripts: &[RemoteScript]) -> Result<(), NemesisError> {
-    // Once to each place: two that upload to the same one stand in each other's way.
+    // Once to each path: concurrent uploads to one path would interfere.
     let places: BTreeSet<(&str, &str)> =
         scripts.iter().filter_map(|script| Some((script.node.as_str(), mentioned(&script.script)?))).collect();
     let uploads = places.into_iter().filter_map(|(name, path)| {
@@ -106,12 +106,12 @@ pub(crate) async fn install_for(nodes: &[Node], scripts: &[RemoteScript]) -> Res
     all(join_all(uploads).await)
 }
 
-/// A script that removes it, of any version.
+/// A script that removes every version of it.
 pub(crate) fn remove() -> String {
-    format!(": remove the helper\nrm -f {AGENT}*\nrmdir /var/lib/elenchus 2>/dev/null\n:\n")
+    format!(": remove the agent\nrm -f {AGENT}*\nrmdir /var/lib/elenchus 2>/dev/null\n:\n")
 }
 
-/// Where a script looks for it, if it does.
+/// The path at which a script runs it, if it does.
 fn mentioned(script: &str) -> Option<&str> {
     let start = script.find(AGENT)?;
     let end = start + AGENT.len() + LETTERS;
@@ -128,9 +128,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_a_program_and_found_in_scripts() {
+    fn it_is_an_executable_and_found_in_scripts() {
         for (machine, program) in PROGRAMS {
-            // What ELF calls the two kinds of machines.
+            // The machine type in the ELF header.
             let kind = u16::from_le_bytes([program[18], program[19]]);
             assert_eq!((&program[..4], kind), (&b"\x7fELF"[..], if *machine == "aarch64" { 183 } else { 62 }));
         }

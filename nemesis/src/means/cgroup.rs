@@ -1,7 +1,7 @@
-//! Limits that the kernel sets to the system's processes: they are moved to a cgroup of their own, and back to where they came from.
+//! Limits of the kernel: the system's processes are moved to a cgroup of their own, and back to where they came from.
 //!
 //! All faults share one cgroup of the system in a hierarchy (of v1, one for each controller; of v2, one in all), because a process can be in one only. Each sets its
-//! own files there. Who has a part in it is noted on the node, and the last to be undone takes the cgroup away:
+//! own files there. The injections that use it are noted on the node, and the last to be undone deletes it:
 //!
 //! ```text
 //! /run/elenchus/cgroup/cpu/place         version, cgroup and hierarchy; `unified` in place of `cpu` with v2
@@ -11,7 +11,7 @@
 //! /run/elenchus/cgroup/cpu/tree          the hierarchy, where the node has it nowhere else: it is mounted, and unmounted at the end
 //! ```
 //!
-//! What a process had before it was moved stays on the account of its former cgroup (`Documentation/admin-guide/cgroup-v2.rst`, "Memory Ownership").
+//! Memory that a process allocated before it was moved stays charged to its former cgroup (`Documentation/admin-guide/cgroup-v2.rst`, "Memory Ownership").
 
 use elenchus_control::command::quote;
 use elenchus_control::system::daemon::{Daemon, LOOK};
@@ -19,17 +19,17 @@ use elenchus_control::system::daemon::{Daemon, LOOK};
 use crate::means::remote_script::{self, RemoteScript};
 use crate::{Cluster, NodeActions, Requirement};
 
-/// A file of a cgroup, and what is written there.
+/// A file of a cgroup, and the values written to it.
 pub(crate) struct Knob {
     /// Its name.
     pub(crate) file: &'static str,
-    /// What is written to limit. `$device` in it is what [`Limit::device`] finds.
+    /// The value with the limit. It may contain `$device`: see [`Limit::device`].
     pub(crate) set: String,
-    /// What is written to limit no more.
+    /// The value without a limit.
     pub(crate) unset: String,
-    /// The file and the line in it that say that the limit is in force, when it is not what was written.
+    /// The file and its line that show that the limit is in force, if not the file and value written.
     pub(crate) shown: Option<(&'static str, String)>,
-    /// Kernels without the file do as well.
+    /// Whether kernels without the file are accepted.
     pub(crate) is_optional: bool,
 }
 
@@ -43,7 +43,7 @@ impl Knob {
         format!("\x20 if [ -e \"$group/{file}\" ]; then echo \"{value}\" >\"$group/{file}\" || exit 1; else {or}; fi\n", file = self.file)
     }
 
-    /// Succeeds where it shows the limit.
+    /// Succeeds if the limit is shown.
     fn shows(&self) -> String {
         let (file, line) = self.shown.as_ref().map_or((self.file, &self.set), |(file, line)| (*file, line));
         format!("grep -qsxF \"{line}\" \"$group/{file}\"")
@@ -54,17 +54,17 @@ impl Knob {
 pub(crate) struct Limit {
     /// Its name.
     pub(crate) controller: &'static str,
-    /// A directory whose disk is limited.
+    /// A directory on the disk that is limited.
     pub(crate) path: Option<String>,
-    /// What it is in cgroup v1, if it is used there.
+    /// Its files in cgroup v1.
     pub(crate) v1: Vec<Knob>,
-    /// What it is in cgroup v2.
+    /// Its files in cgroup v2.
     pub(crate) v2: Vec<Knob>,
 }
 
 const KEPT: &str = "/run/elenchus/cgroup";
 
-/// `reach` finds the hierarchy of `$controller` (`$tree`, `$version`) and where it is noted (`$state` in `$kept`), and mounts it there where the node has it nowhere.
+/// `reach` finds the hierarchy of `$controller` (`$tree`, `$version`) and where it is noted (`$state` in `$kept`), and mounts it if the node has not.
 /// `usable` enables the controller for the root's children, or fails. That of v1 is taken when it is there: its controllers are not in v2 then. Only the freezer is
 /// always that of v2, as what v1 froze withstands SIGKILL.
 const REACH: &str = "PATH=$PATH:/usr/sbin:/sbin\n\
@@ -94,14 +94,14 @@ const REACH: &str = "PATH=$PATH:/usr/sbin:/sbin\n\
     }\n\
     leave() { if grep -qs \" $own cgroup\" /proc/mounts; then umount \"$own\" || return 1; fi; rmdir \"$own\" 2>/dev/null; return 0; }\n";
 
-/// `born` and `origin` tell of a process that lives when it was started and in which cgroup it is. It takes `look` ([`LOOK`]), whose `$state` is not the scripts' own.
+/// `born` and `origin` print the start time of a live process and its cgroup. It takes `look` ([`LOOK`]), whose `$state` is not the scripts' own.
 const PROCESS: &str = "born() ( look \"$1\" && [ $state != X ] && echo \"$born\" )\n\
     origin() {\n\
     \x20 if [ $version = 2 ]; then sed -n 's/^0:://p' \"/proc/$1/cgroup\"\n\
     \x20 else sed -n \"s/^[0-9]*:\\([^:]*,\\)\\{0,1\\}$controller\\(,[^:]*\\)\\{0,1\\}://p\" \"/proc/$1/cgroup\"; fi 2>/dev/null\n\
     }\n";
 
-/// `release` moves everybody in the cgroup of `$state` back to where they came from, or to the hierarchy's root where that is gone, and takes the cgroup away.
+/// `release` moves every process in the cgroup of `$state` back to its former cgroup, or to the hierarchy's root if that is gone, and deletes the cgroup.
 const RELEASE: &str = "release() {\n\
     \x20 own=$state/tree version= group= tree=\n\
     \x20 if [ -r \"$state/place\" ]; then read -r version group tree <\"$state/place\"; fi\n\
@@ -121,7 +121,7 @@ const RELEASE: &str = "release() {\n\
     \x20 leave && rm -rf \"$state/held\" && rm -f \"$state/place\" \"$state/origins\" \"$state/enabled\" && rmdir \"$state\"\n\
     }\n";
 
-/// The name of a cgroup of the node's. In a lab, whose nodes share one kernel, the node's tag is in it (see `control/src/lab/cgroups.rs`).
+/// Sets `$name`: the name of a cgroup of the node. In a lab, whose nodes share one kernel, the node's tag is in it (see `control/src/lab/cgroups.rs`).
 fn named(name: &str) -> String {
     format!("name=elenchus-{name}; if read -r lab </run/elenchus/lab; then name=elenchus-$lab.{name}; fi 2>/dev/null\n")
 }
@@ -141,7 +141,7 @@ fn family(daemon: &Daemon) -> String {
 }
 
 impl Limit {
-    /// What is done on one node for an injection; `mine` names who has a part in the cgroup.
+    /// The actions of an injection on one node. `mine` names the injection among the users of the cgroup.
     pub(crate) fn actions(&self, fault: &str, mine: &str, node: String, daemon: &Daemon) -> NodeActions {
         NodeActions {
             node,
@@ -156,7 +156,7 @@ impl Limit {
         format!(": {verb}\ncontroller={}\n{REACH}{LOOK}{PROCESS}{}", self.controller, self.device())
     }
 
-    /// Sets `$device`: the numbers of the whole disk on which the path is.
+    /// Sets `$device`: the device number of the whole disk that has the path.
     fn device(&self) -> String {
         let Some(path) = &self.path else { return String::new() };
         format!(
@@ -166,7 +166,7 @@ impl Limit {
         )
     }
 
-    /// For each version a part of a script, of which the one of `$version` is run.
+    /// A script with a branch for each version.
     fn by_version(&self, part: impl Fn(&Knob) -> String) -> String {
         let parts = |knobs: &[Knob]| knobs.iter().map(&part).collect::<String>();
         format!("if [ $version = 1 ]; then :\n{}else :\n{}fi\n", parts(&self.v1), parts(&self.v2))
@@ -175,7 +175,7 @@ impl Limit {
     fn inject(&self, fault: &str, mine: &str, daemon: &Daemon) -> String {
         format!(
             "{head}{name}{family}\
-             [ -n \"$(family)\" ] || {{ echo 'it does not run' >&2; exit 1; }}\n\
+             [ -n \"$(family)\" ] || {{ echo 'the system does not run' >&2; exit 1; }}\n\
              kept={KEPT} enabled=\n\
              reach && usable || {{ echo \"no cgroup with the controller $controller can be made\" >&2; exit 1; }}\n\
              group=$tree/$name\n\
@@ -187,7 +187,7 @@ impl Limit {
              while :; do\n\
              \x20 out=; for pid in $(family); do grep -qsx $pid \"$group/cgroup.procs\" || ! born $pid >/dev/null || out=\"$out $pid\"; done\n\
              \x20 [ -n \"$out\" ] || break\n\
-             \x20 tries=$((tries + 1)); [ $tries -lt 100 ] || {{ echo \"these stay out of $group:$out\" >&2; exit 1; }}\n\
+             \x20 tries=$((tries + 1)); [ $tries -lt 100 ] || {{ echo \"these processes cannot be moved to $group:$out\" >&2; exit 1; }}\n\
              \x20 for pid in $out; do\n\
              \x20   since=$(born $pid) && echo \"$pid $since $(origin $pid)\" >>\"$state/origins\" && echo $pid >\"$group/cgroup.procs\"\n\
              \x20 done 2>/dev/null\n\
@@ -201,7 +201,7 @@ impl Limit {
         )
     }
 
-    /// Runs a part of a script for the state in which the injection has a part.
+    /// Runs a part of a script for each state directory.
     fn for_state(&self, part: &str) -> String {
         format!("for state in {KEPT}/{} {KEPT}/unified; do\n[ -d \"$state\" ] || continue\n{part}done\n", self.controller)
     }
@@ -246,7 +246,7 @@ impl Limit {
              held=yes\n\
              {}",
             self.by_version(|knob| {
-                // A file that is used by several is theirs: a device may be limited by one alone.
+                // An optional file may be shared; only the value of this limit counts.
                 format!("if {}; then echo \"{} is still in force\" >&2; exit 1; fi\n", knob.shows(), knob.file)
             })
         );
@@ -286,14 +286,14 @@ impl Limit {
         };
         let version = if self.v1.is_empty() { "of version 2 with `cgroup.freeze`" } else { "" };
         let advice = format!(
-            "it takes a cgroup file system {version} that root may change, with the controller `{}`{what}: a lab without root and most containers have none",
+            "this needs a cgroup file system {version} that root may change, with the controller `{}`{what}; a lab without root and most containers have none",
             self.controller
         );
         Requirement::test(test, advice.replace("  ", " "))
     }
 }
 
-/// Takes every cgroup of ours away, whosever it is.
+/// Deletes all our cgroups, of any injection.
 pub(crate) fn undo_all(cluster: &Cluster) -> Vec<RemoteScript> {
     let script = format!(
         ": lift all limits\n{REACH}{LOOK}{PROCESS}{RELEASE}for state in {KEPT}/*; do\n\x20 [ -d \"$state\" ] || continue\n\x20 controller=${{state##*/}}\n\x20 release || exit 1\ndone\n"

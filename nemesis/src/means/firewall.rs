@@ -1,5 +1,5 @@
-//! The scripts that decide what a node hears and says, as pure text: with iptables where it works, else with nftables, else, for what they can do, with routing
-//! rules. And those that hand packets to a program on the node.
+//! Scripts that filter a node's packets, as pure text: with iptables where it works, else with nftables, else, for plain rules, with routing rules; and scripts that
+//! redirect packets to a program on the node.
 
 mod iptables;
 mod nftables;
@@ -12,11 +12,11 @@ use std::net::IpAddr;
 use crate::means::remote_script::NodeActions;
 use crate::means::requirement::Requirement;
 
-pub(crate) use redirect::{Line, Lines, Place};
+pub(crate) use redirect::{Hook, ToolRule, ToolRules};
 pub(crate) use rule::{Act, Only, Peers, Rule, Way};
 pub use rule::{Protocol, Verdict};
 
-/// A version of the Internet protocol, which has tools of its own.
+/// An IP version, which has its own tools.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Family {
     V4,
@@ -49,7 +49,7 @@ impl Family {
         address.is_ipv6() == (self == Family::V6)
     }
 
-    /// As tools print networks of one address.
+    /// An address as tools print it.
     fn network(self, address: &IpAddr) -> String {
         match self {
             Family::V4 => format!("{address}/32"),
@@ -58,7 +58,7 @@ impl Family {
     }
 }
 
-/// The rules that are about a family, with the addresses of that family; none when all of them only spare.
+/// The rules that apply to a family, with the addresses of that family; none if all of them are exemptions.
 fn of_family(family: Family, rules: &[Rule]) -> Vec<Rule> {
     let of_family = rules.iter().filter_map(|rule| match &rule.peers {
         Peers::These(peers) => {
@@ -68,7 +68,7 @@ fn of_family(family: Family, rules: &[Rule]) -> Vec<Rule> {
         _ => (rule.only != Only::Neighbours || family == Family::V6).then(|| rule.clone()),
     });
     let of_family: Vec<Rule> = of_family.flat_map(|rule| rule.by_protocol()).collect();
-    if of_family.iter().all(|rule| rule.act == Act::Spare) { Vec::new() } else { of_family }
+    if of_family.iter().all(|rule| rule.act == Act::Exempt) { Vec::new() } else { of_family }
 }
 
 type OfTool = fn(Family, u32, &[Rule]) -> String;
@@ -80,11 +80,11 @@ fn with_what_works(id: u32, rules: &[Rule], iptables: OfTool, nftables: OfTool, 
         if rules.is_empty() {
             continue;
         }
-        let stopping: Vec<&Rule> = rules.iter().filter(|rule| rule.act != Act::Spare).collect();
+        let stopping: Vec<&Rule> = rules.iter().filter(|rule| rule.act != Act::Exempt).collect();
         let last = if stopping.iter().all(|rule| rule.plain_sources().is_some()) {
             routing(family, id, &rules)
         } else {
-            "echo 'this takes iptables or nftables; install iptables' >&2; exit 1\n".to_owned()
+            "echo 'this needs iptables or nftables; install iptables' >&2; exit 1\n".to_owned()
         };
         let branches = format!(
             "if {}; then\n{}elif {}; then\n{}else\n{last}fi\n",
@@ -93,7 +93,7 @@ fn with_what_works(id: u32, rules: &[Rule], iptables: OfTool, nftables: OfTool, 
             nftables::works(family),
             nftables(family, id, &rules)
         );
-        // What is for whoever must not fail where a version of the protocol is switched off.
+        // Rules for any peer must not fail where IPv6 is disabled.
         script += &match family {
             Family::V4 => branches,
             Family::V6 => format!("if [ -e /proc/net/if_inet6 ]; then\n{branches}fi\n"),
@@ -102,12 +102,12 @@ fn with_what_works(id: u32, rules: &[Rule], iptables: OfTool, nftables: OfTool, 
     script
 }
 
-/// Puts these rules in force, under this number.
+/// Adds these rules, under this number.
 pub(crate) fn apply(id: u32, rules: &[Rule]) -> String {
     format!(": cut {id}\nset -e\n{}", with_what_works(id, rules, iptables::apply, nftables::apply, routing::apply))
 }
 
-/// Fails unless each of these rules is in force, before anything else is decided.
+/// Fails unless each of these rules is in force and comes before all others.
 pub(crate) fn assert_applied(id: u32, rules: &[Rule]) -> String {
     let looks = with_what_works(id, rules, iptables::assert_applied, nftables::assert_applied, routing::assert_applied);
     format!(": is-cut {id}\nfail() {{ echo \"$1\" >&2; exit 1; }}\n{looks}exit 0\n")
@@ -118,13 +118,13 @@ pub(crate) fn remove(id: u32) -> String {
     format!(": join {id}\n{}{}{}{}", iptables::remove(id), nftables::remove(id), routing::remove(id), assert_removed(id))
 }
 
-/// Fails while anything of [`apply`] is there.
+/// Fails while a rule of [`apply`] is left.
 pub(crate) fn assert_removed(id: u32) -> String {
     let looks = [iptables::assert_removed(id), nftables::assert_removed(id), routing::assert_removed(id)];
     format!(": is-joined {id}\n{}exit 0\n", looks.concat())
 }
 
-/// Undoes every injection, whosever it was.
+/// Undoes every injection.
 pub(crate) fn undo_all() -> String {
     let undone = [iptables::undo_all(), nftables::undo_all(), routing::undo_all()];
     let looks = [iptables::assert_all_removed(), nftables::assert_all_removed(), routing::assert_all_removed()];
@@ -145,26 +145,26 @@ pub(crate) fn actions(node: &str, id: u32, rules: &[Rule]) -> NodeActions {
 /// The most ports that one rule of iptables can name.
 const MAX_PORTS: usize = 15;
 
-/// Whether a rule can name these ports, and else why not.
+/// Checks that a rule can name these ports.
 pub(crate) fn check_ports(ports: &[u16]) -> Result<(), String> {
     if ports.len() > MAX_PORTS {
-        return Err(format!("`ports` has {} ports; at most {MAX_PORTS} can be told apart", ports.len()));
+        return Err(format!("`ports` has {} ports; use at most {MAX_PORTS}", ports.len()));
     }
-    if ports.contains(&0) { Err("`ports` has the port 0, which there is not".into()) } else { Ok(()) }
+    if ports.contains(&0) { Err("`ports` has port 0, which is invalid".into()) } else { Ok(()) }
 }
 
-/// What a node needs to have rules like these applied: tried in a network of its own, where it touches nobody.
+/// Requires that rules like these can be added: tried in a network namespace of its own, where they affect no one.
 pub(crate) fn requirement(rules: &[Rule]) -> Requirement {
     let trial = elenchus_control::command::quote(&apply(1, rules));
-    if rules.iter().all(|rule| rule.act == Act::Spare || rule.plain_sources().is_some()) {
-        let advice = "neither iptables, nor nftables, nor rules of routing can cut a network here; install iptables";
+    if rules.iter().all(|rule| rule.act == Act::Exempt || rule.plain_sources().is_some()) {
+        let advice = "neither iptables, nftables nor routing rules can drop packets on this node; install iptables";
         let test = format!(
             "if command -v unshare; then unshare --net sh -c {trial}; else command -v iptables || command -v nft || command -v ip; fi"
         );
         return Requirement::test(format!("{{ {test}; }} >/dev/null 2>&1"), advice);
     }
     let advice =
-        "neither iptables nor nftables can make the rules of this fault here; install iptables, on a kernel with its usual matches";
+        "neither iptables nor nftables can add the rules of this fault on this node; install iptables, on a kernel with its usual matches";
     Requirement::test(format!("unshare --net sh -c {trial}"), advice)
 }
 

@@ -1,4 +1,4 @@
-//! What the faults of a disk share: the file system of ours that is mounted over a directory while the system runs, and what it is told.
+//! The agent's file system, mounted over a directory during the run, and its rules: shared by the faults of disks.
 
 use elenchus_agent::disk::ATTIC;
 use elenchus_agent::disk::faults::{Effect, Rule};
@@ -9,42 +9,42 @@ use crate::means::agent;
 use crate::means::remote_script::{self, RemoteScript};
 use crate::{Cluster, NodeActions, Requirement};
 
-/// Any trace there is of a mount, as a shell's pattern that is a path of its own where there is none.
+/// A shell pattern that matches the trace of every mount.
 const TRACES: &str = "/run/elenchus/disks/%*";
 
-/// What is mounted over, in the words of the plan's documentation.
+/// The cell `needs` of these faults.
 pub(crate) const NEEDS: &str =
     "a machine that the agent was built for; `/dev/fuse`; `umount`; permission to mount, which is tried before the run";
 
-/// How it is done, which all of them have in common.
+/// The cell `how` of these faults.
 pub(crate) const HOW: &str = "a FUSE file system of the agent, mounted over the directory before the system is started";
 
-/// Whether a directory may be mounted over, and else why not.
+/// Checks that a file system may be mounted over a directory.
 pub(crate) fn check(directory: &str) -> Result<(), String> {
     Mount::of(directory).map(drop).map_err(|why| format!("`directory`: {why}"))
 }
 
-/// Whether files are named by a pattern that nothing but a pattern is made of, and else why not.
+/// Checks that `files` is a plain pattern.
 fn check_files(files: &str) -> Result<(), String> {
     if !files.is_empty() && !files.starts_with('/') && remote_script::is_pattern(files) {
         return Ok(());
     }
-    Err(format!("`files` is a pattern of paths below the directory without spaces and quotes, like `wal/*.log`, not `{files}`"))
+    Err(format!("`files` must be a pattern of paths below the directory without spaces and quotes, like `wal/*.log`, not `{files}`"))
 }
 
-/// What the helper is told of operations, or why it would not understand.
+/// Returns a rule for the agent.
 pub(crate) fn rule(probability: f64, operations: &str, files: &str, effect: &str, argument: &str) -> Result<Rule, String> {
     if !(probability > 0.0 && probability <= 1.0) {
-        return Err("`probability` must be above 0 and at most 1".into());
+        return Err("`probability` must be greater than 0 and at most 1".into());
     }
     check_files(files)?;
     Rule::of_words(&[&probability.to_string(), operations, files, effect, argument])
 }
 
-/// Mounting over the directory on every node, and unmounting.
+/// Mounts the file system over the directory on every node, and unmounts it.
 pub(crate) fn mount(cluster: &Cluster, directory: &str, writes: Writes) -> Vec<NodeActions> {
     let order = |what: &str, writes: &[&str]| agent::order(&[&["disk", what, directory], writes].concat());
-    // The list of mounts shows a path as it is: no blank is in it.
+    // Paths without blanks are not escaped in the list of mounts.
     let is_mounted = format!("grep -q {} /proc/self/mountinfo", quote(&format!(" {directory} .* - fuse[^ ]* {SOURCE} ")));
     let actions = cluster.nodes.iter().map(|node| NodeActions {
         node: node.name.clone(),
@@ -59,7 +59,7 @@ pub(crate) fn mount(cluster: &Cluster, directory: &str, writes: Writes) -> Vec<N
     actions.collect()
 }
 
-/// By the helper, which has the process that serves it give up what it keeps; or without, as what is below is what was written last.
+/// Unmounts by the agent, whose server process writes everything back; or without it, as the directory below has what was written last.
 fn unmount(directory: &str) -> String {
     let path = agent::path();
     format!(
@@ -69,7 +69,7 @@ fn unmount(directory: &str) -> String {
     )
 }
 
-/// Unmounts what is mounted of ours on paths that begin so, without the helper.
+/// Unmounts our file systems on paths with this beginning, without the agent.
 fn unmount_by_force(beginning: &str) -> String {
     format!(
         "while read -r a b c d point rest; do\n\
@@ -78,7 +78,7 @@ fn unmount_by_force(beginning: &str) -> String {
     )
 }
 
-/// Unmounts everything of ours, on every node.
+/// Unmounts all our file systems, on every node.
 pub(crate) fn unmount_all(cluster: &Cluster) -> Vec<RemoteScript> {
     let (path, order) = (agent::path(), agent::order(&["disk", "unmount-all"]));
     let script =
@@ -86,7 +86,7 @@ pub(crate) fn unmount_all(cluster: &Cluster) -> Vec<RemoteScript> {
     remote_script::everywhere(cluster, &script)
 }
 
-/// Putting a rule in force on the nodes of a injection, and taking it away. Where there is a system that it may have ended, that is started again, but need not live.
+/// The actions that add a rule on these nodes, and remove it. A system that may have ended because of it is started again, but may not survive.
 pub(crate) fn ruled(cluster: &Cluster, id: u32, nodes: &[usize], seed: u64, directory: &str, rule: &Rule) -> Vec<NodeActions> {
     let may_end_it = !matches!(rule.effect, Effect::Delay(_));
     let (number, seed, rule) = (id.to_string(), seed.to_string(), rule.to_string());
@@ -106,28 +106,28 @@ pub(crate) fn ruled(cluster: &Cluster, id: u32, nodes: &[usize], seed: u64, dire
     actions.collect()
 }
 
-/// Takes all rules away, on every node.
+/// Removes all rules, on every node.
 pub(crate) fn calm(cluster: &Cluster) -> Vec<RemoteScript> {
     remote_script::everywhere(cluster, &format!(": repair all disks\n{}", agent::order_to_undo(&["disk", "calm-all"], TRACES)))
 }
 
-/// What the helper needs of a node to mount.
+/// What the agent needs to mount.
 pub(crate) fn requirements() -> Vec<Requirement> {
     vec![
         agent::requirement(),
         Requirement::command(&["umount"]),
         Requirement::test(
             "[ -c /dev/fuse ] && : <>/dev/fuse",
-            "there is no /dev/fuse that root may open; load the module `fuse`, or give the container that device",
+            "/dev/fuse cannot be opened by root; load the module `fuse`, or give the container that device",
         ),
         trial(),
     ]
 }
 
-/// That it mounts, serves and forgets.
+/// Requires that the agent can mount, serve and unmount.
 fn trial() -> Requirement {
     Requirement::trial(
         agent::order(&["disk", "trial"]),
-        "a file system of the helper could not be mounted, as was tried below /run/elenchus; it takes root with the capability CAP_SYS_ADMIN",
+        "the agent could not mount its file system below /run/elenchus; this needs root with the capability CAP_SYS_ADMIN",
     )
 }

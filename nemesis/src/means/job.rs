@@ -1,4 +1,4 @@
-//! What a fault keeps running on a node as long as it is in force.
+//! Background jobs on a node, for as long as a fault is in force.
 
 use elenchus_control::system::daemon::Daemon;
 
@@ -7,22 +7,22 @@ use crate::{Cluster, NemesisError, NodeActions};
 
 const FOLDER: &str = "/run/elenchus/jobs";
 
-/// A command in the background of a node, in a session of its own, named for a fault and an injection.
+/// A background command on a node, in a session of its own, named after a fault and an injection.
 pub(crate) struct Job(Daemon);
 
 impl Job {
-    /// The job of an injection; `command` is for `sh`, and stays in the foreground.
+    /// The job of an injection. `command` is run by `sh` and must stay in the foreground.
     pub(crate) fn new(fault: &str, id: u32, command: String) -> Job {
         let folder = FOLDER.to_owned();
         Job(Daemon { name: format!("{fault}-{id}"), command, run_directory: folder.clone(), log_directory: folder, ..Daemon::default() })
     }
 
-    /// The file with its pid and the time of its start.
+    /// The file with its pid and start time.
     pub(crate) fn pidfile(&self) -> String {
         self.0.pidfile()
     }
 
-    /// The file with what it prints.
+    /// The file with its output.
     pub(crate) fn log(&self) -> String {
         self.0.log()
     }
@@ -32,7 +32,7 @@ impl Job {
         self.0.start()
     }
 
-    /// Ends it with all its children, and takes its files away.
+    /// Kills it with all its children, and deletes its files.
     pub(crate) fn end(&self) -> String {
         format!("{}rm -f {} {}\n", self.0.kill(), self.0.pidfile(), self.0.log())
     }
@@ -42,13 +42,13 @@ impl Job {
         self.0.assert_running()
     }
 
-    /// Fails while anything of it is there.
+    /// Fails while any of its processes is left.
     pub(crate) fn assert_gone(&self) -> String {
         self.0.assert_gone()
     }
 
-    /// The node_actions of a job that ends a system and starts it. At its end the system is started, which the job may just have been doing: that is given the time to leave
-    /// its pidfile.
+    /// The actions of a job that stops and starts the system. The undo starts it too, half a second after the job was killed: the job may just have started it, and it needs
+    /// time to write its pidfile.
     pub(crate) fn around(&self, node: String, system: &Daemon) -> NodeActions {
         NodeActions {
             node,
@@ -59,7 +59,7 @@ impl Job {
         }
     }
 
-    /// The node_actions of a fault that is nothing but the job, on every node of a injection.
+    /// The actions of a fault that is nothing but the job, on these nodes.
     pub(crate) fn actions(&self, cluster: &Cluster, nodes: &[usize], verify_too: &str) -> Vec<NodeActions> {
         let nodes = nodes.iter().filter_map(|&at| cluster.nodes.get(at));
         let actions = nodes.map(|node| NodeActions {
@@ -73,7 +73,7 @@ impl Job {
     }
 }
 
-/// Ends all jobs of a fault, whosever injections they were.
+/// Kills all jobs of a fault, of any injection.
 pub(crate) fn undo_all(fault: &str) -> String {
     format!(
         ": end all jobs of {fault}\n\

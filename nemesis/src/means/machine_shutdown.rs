@@ -1,4 +1,4 @@
-//! What ends a machine, and what is done when it is back: shared by the faults that take whole nodes down.
+//! Shutting a machine down, and starting the system when it is back: shared by the faults that take whole nodes down.
 
 use elenchus_control::command::quote;
 use elenchus_control::system::daemon::{Daemon, LOOK};
@@ -10,24 +10,24 @@ use crate::means::node_down::{NOT_YET, Recovery};
 use crate::means::remote_script::{self, RemoteScript};
 use crate::{Cluster, NemesisError, NodeActions, Requirement};
 
-/// In which way machines go down.
+/// How machines go down.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct MachineShutdown {
     /// The fault's name.
     pub(crate) fault: &'static str,
-    /// The helper's word for it.
+    /// The agent's argument.
     pub(crate) way: &'static str,
-    /// Whether the system is stopped, and the machine asked.
+    /// Whether the system is stopped gracefully and the machine shut down.
     pub(crate) is_orderly: bool,
     /// Whether the machine must not come back by itself.
     pub(crate) stays_off: bool,
 }
 
-/// How long after its order a machine ends, in seconds: time for the control node to hear that it was given.
+/// The delay of the shutdown, in seconds, so that the control node receives the result of the script before.
 const NOTICE: &str = "1";
 
 impl MachineShutdown {
-    /// What is done on each node of a injection.
+    /// The actions on each of these nodes.
     pub(crate) fn actions(self, cluster: &Cluster, id: u32, nodes: &[usize]) -> Result<Vec<NodeActions>, NemesisError> {
         cluster.at(nodes).map(|node| self.on_node(cluster, id, &node.name)).collect()
     }
@@ -36,12 +36,12 @@ impl MachineShutdown {
         let daemon = daemon(cluster, node)?;
         let end = self.end(cluster, daemon)?;
         let job = Job::new(self.fault, id, format!("sleep {NOTICE}; {end}"));
-        // In memory: when the machine is up again, it is gone, or of another start.
+        // In memory: after a reboot the file is gone, or names another boot.
         let before = format!("/run/elenchus/{}-{id}", self.fault);
         let this_start = this_start();
         let is_pending = format!("( {} ) 2>/dev/null", job.assert_running());
         let back = match self.stays_off {
-            true => "echo 'it is up again, though nobody has switched it on' >&2; exit 1",
+            true => "echo 'the node is up again without having been switched on' >&2; exit 1",
             false => "exit 0",
         };
         Ok(NodeActions {
@@ -53,12 +53,12 @@ impl MachineShutdown {
             ),
             verify: format!(
                 ": is-down\n{this_start}if [ \"$(this_start)\" != \"$(cat {before} 2>/dev/null)\" ]; then {back}; fi\n\
-                 if {is_pending}; then echo 'it is still up' >&2; exit {NOT_YET}; fi\n\
-                 echo 'it did not go down:' $(tail -n 3 {log} 2>/dev/null) >&2\nexit 1\n",
+                 if {is_pending}; then echo 'the node is still up' >&2; exit {NOT_YET}; fi\n\
+                 echo 'the node did not go down:' $(tail -n 3 {log} 2>/dev/null) >&2\nexit 1\n",
                 log = quote(&job.log())
             ),
             undo: format!(
-                ": start what ran here\nif {is_pending}; then echo 'it is about to go down' >&2; exit {NOT_YET}; fi\n\
+                ": start what ran here\nif {is_pending}; then echo 'the node is about to go down' >&2; exit {NOT_YET}; fi\n\
                  rm -f {before}\n( {} ) && ( {} )\n",
                 job.end(),
                 start(daemon)
@@ -71,7 +71,7 @@ impl MachineShutdown {
         })
     }
 
-    /// Ends the machine. Which one must not be ended is known here.
+    /// Ends the machine, unless it is the control node's.
     fn end(self, cluster: &Cluster, daemon: Option<&Daemon>) -> Result<String, NemesisError> {
         let (boot_id, processes) = control_node()?;
         let words: Vec<&str> = ["power", self.way, &boot_id, &processes].into_iter().chain(self.is_orderly.then_some("orderly")).collect();
@@ -82,7 +82,7 @@ impl MachineShutdown {
         Ok(format!("{stop}exec {}", agent::order(&words)))
     }
 
-    /// What starts everything everywhere that went down.
+    /// Starts the system on every node that went down.
     pub(crate) fn undo_all(
         self,
         cluster: &Cluster,
@@ -96,24 +96,23 @@ impl MachineShutdown {
     }
 }
 
-/// A function of shell that prints which start of the machine it is: when its first process began, and the kernel's identifier, which is the same for all that share
-/// a kernel.
+/// A shell function that identifies the boot of the machine: the start time of its first process, and the kernel's boot ID, which containers share.
 fn this_start() -> String {
     format!("{LOOK}this_start() {{ look 1 && echo \"$born $(cat /proc/sys/kernel/random/boot_id)\"; }}\n")
 }
 
-/// What a node needs.
+/// What the node must have.
 pub(crate) fn requirements() -> Vec<Requirement> {
     vec![agent::requirement(), Requirement::command(&["setsid"]), Requirement::command(&["pkill"]), trial()]
 }
 
-/// That a node may be ended.
+/// Requires that the machine can be ended.
 fn trial() -> Requirement {
-    // Where it is not known, the helper refuses.
+    // Without an identity, the agent refuses.
     let (boot_id, processes) = control_node().unwrap_or_default();
     Requirement::trial(
         agent::order(&["power", "trial", &boot_id, &processes]),
-        "the machine cannot be ended: it takes root with the capability CAP_SYS_BOOT, and a machine other than the control node's own",
+        "the machine cannot be shut down: this needs root with the capability CAP_SYS_BOOT, and another machine than the control node's",
     )
 }
 
@@ -126,22 +125,22 @@ fn start(daemon: Option<&Daemon>) -> String {
     daemon.map_or_else(|| ":".to_owned(), Daemon::start)
 }
 
-/// Which machine must not go down: the one that this runs on, by its boot identifier and its namespace of processes.
+/// The identity of the control node's machine, which must not go down: boot ID and PID namespace.
 fn control_node() -> Result<(String, String), NemesisError> {
     let own = elenchus_agent::power::Identity::own();
     own.map(|own| (own.boot_id, own.processes))
-        .map_err(|why| NemesisError::Refused(format!("it is not known which machine is the control node, which must not go down: {why}")))
+        .map_err(|why| NemesisError::Refused(format!("the control node, which must not go down, cannot be identified: {why}")))
 }
 
-/// What is known to switch a node on, whatever the plan says.
+/// The lab's command that switches a node on.
 pub(crate) fn own_button(cluster: &Cluster, node: &str) -> Option<String> {
     let node = cluster.nodes.iter().find(|there| there.name == node)?;
     node.host.power_on().map(str::to_owned)
 }
 
-/// Whether a machine is given any time at all.
+/// Checks the time that a machine may take.
 pub(crate) fn check_within(within: Span) -> Result<(), String> {
-    if within.0.is_zero() { Err("`within` must be longer than nothing, as long as a machine takes to start".into()) } else { Ok(()) }
+    if within.0.is_zero() { Err("`within` must be greater than zero; use the time that a machine takes to boot".into()) } else { Ok(()) }
 }
 
 #[cfg(test)]
@@ -162,10 +161,10 @@ mod tests {
     }
 
     #[test]
-    fn scripts_are_right_for_a_shell_and_name_who_must_not_go_down() {
+    fn scripts_parse_and_name_the_control_node() {
         let node_actions = node_actions(RESTART);
         for script in [&node_actions.inject, &node_actions.verify, &node_actions.undo, &node_actions.verify_undone] {
-            // It is read, and nothing of it is done.
+            // The script is parsed, not run.
             let read = Command::new("sh").arg("-n").arg("-c").arg(script).output().unwrap();
             assert!(read.status.success(), "{script}\n{}", String::from_utf8_lossy(&read.stderr));
         }
@@ -175,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn a_start_is_told_from_another() {
+    fn a_boot_has_a_stable_identity() {
         let said = || Command::new("sh").arg("-c").arg(this_start() + "this_start").output().unwrap();
         let (one, two) = (said(), said());
         let words = String::from_utf8(one.stdout.clone()).unwrap();
@@ -184,8 +183,11 @@ mod tests {
     }
 
     #[test]
-    fn who_is_up_again_by_itself_was_not_switched_off() {
+    fn a_node_that_is_off_must_not_come_back_by_itself() {
         let off = MachineShutdown { fault: "power_off", way: "off", stays_off: true, ..RESTART };
-        assert!(node_actions(off).verify.contains("nobody has switched it on") && !node_actions(RESTART).verify.contains("nobody"));
+        assert!(
+            node_actions(off).verify.contains("without having been switched on")
+                && !node_actions(RESTART).verify.contains("without having been")
+        );
     }
 }

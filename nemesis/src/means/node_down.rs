@@ -1,4 +1,4 @@
-//! Nodes that go down, and come back: scripts to them are carried out from the control node's side of the silence.
+//! Running scripts on nodes that go down or come back.
 
 use std::future::Future;
 use std::process::Stdio;
@@ -9,45 +9,45 @@ use elenchus_control::{ControlError, Host, Output};
 use elenchus_core::Span;
 use serde::{Deserialize, Serialize};
 
-/// What is known of a node that goes down, or is down.
+/// The expected state of a node that goes down, or is down.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Expect {
-    /// It is to go down: that it does not answer is as good as that the script succeeds, for which it is given so long.
+    /// It goes down within this time: if it does not answer, the script counts as successful.
     Down(Span),
-    /// It is to come back.
+    /// It comes back.
     Back(Recovery),
 }
 
-/// How a node comes back that went down.
+/// How a node that is down comes back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Recovery {
-    /// What switches it on: a command for `sh` on the control node. It comes back by itself when absent.
+    /// The command that switches it on, run by `sh` on the control node. When absent, it comes back by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on: Option<String>,
-    /// How long it may take until it answers.
+    /// How long it may take to answer.
     pub within: Span,
 }
 
-/// The exit status of a script that may succeed later, as that of `sendmail` for what is to be tried again.
+/// The exit status of a script that may succeed later: `EX_TEMPFAIL` of sysexits.h.
 pub(crate) const NOT_YET: u32 = 75;
 
-/// How long to wait before asking again.
+/// How long to wait before trying again.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// How long a node may take to answer that is not down.
+/// How long a node that is up may take to answer.
 const SILENCE: Duration = Duration::from_secs(4);
 
-/// How many times in a row a node must not be reached to be down: one connection may fail by chance.
+/// How many connections in a row must fail before a node counts as down, as a single one may fail by chance.
 const SILENCES: u32 = 2;
 
-/// How long after the command that switches a node on it is given again, if the node does not answer.
+/// How long to wait before a node that does not answer is switched on again.
 const AGAIN: Duration = Duration::from_secs(30);
 
 /// How long that command may take.
 const PRESS_LIMIT: Duration = Duration::from_secs(60);
 
-/// Carries out an script to such a node, each time on a new connection.
+/// Runs a script on such a node by `attempt`, on a new connection each time, until the node is in the expected state.
 pub(crate) async fn run<Attempt>(host: &Host, away: &Expect, attempt: impl Fn() -> Attempt) -> Result<Output, ControlError>
 where
     Attempt: Future<Output = Result<Output, ControlError>>,
@@ -66,7 +66,7 @@ where
     loop {
         match host.reconnect(SILENCE).await {
             Err(ControlError::Connect { .. }) => silences += 1,
-            // Whoever answers at all is up; what he says may be different in a moment.
+            // Another error means that the node is up; it may go down in a moment.
             Err(error) if began.elapsed() >= within => return Err(error),
             Err(_) => silences = 0,
             Ok(()) => {
@@ -112,7 +112,7 @@ where
     }
 }
 
-/// Whether it failed only because the node goes down or is not up yet.
+/// Whether a failure may be due to the node going down or not being up yet.
 fn may_succeed_later(error: &ControlError) -> bool {
     match error {
         ControlError::Connect { .. } | ControlError::ConnectionLost { .. } | ControlError::Timeout { .. } => true,
@@ -121,7 +121,7 @@ fn may_succeed_later(error: &ControlError) -> bool {
     }
 }
 
-/// Runs the command that switches a node on, and tells how it ended.
+/// Runs the command that switches a node on, and describes its result.
 async fn press(on: &str) -> String {
     tracing::info!(command = on, "switching a node on");
     let mut command = tokio::process::Command::new("/bin/sh");
@@ -135,11 +135,11 @@ async fn press(on: &str) -> String {
     format!("`{on}` {ended}")
 }
 
-/// A node that did not come back is told with what was done, and what is left to do.
+/// The error for a node that did not come back: what was tried, and what to do.
 fn never_back(host: &Host, recovery: &Recovery, pressed: Option<String>, last: ControlError) -> ControlError {
     let pressed = pressed.map_or_else(String::new, |said| format!("; {said}"));
     let reason = format!(
-        "it went down and did not come back within {}{pressed}; the last attempt: {last}; switch it on by hand, and then `elenchus heal` starts what runs on it",
+        "it went down and did not come back within {}{pressed}; the last attempt: {last}; switch it on by hand, then run `elenchus heal` to start the system",
         recovery.within
     );
     ControlError::Connect { host: host.name().to_owned(), address: host.address().to_owned(), reason }
@@ -153,14 +153,14 @@ mod tests {
 
     use super::*;
 
-    /// A host at a port where nobody listens.
+    /// A host with a port on which no process listens.
     fn unreachable() -> Host {
         let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         Host::new("n1", HostConfig { port: free, ..HostConfig::new("127.0.0.1") })
     }
 
     #[tokio::test]
-    async fn who_does_not_answer_is_down() {
+    async fn a_node_that_does_not_answer_is_down() {
         let tries = AtomicU32::new(0);
         let attempt = || async {
             tries.fetch_add(1, Ordering::Relaxed);
@@ -171,21 +171,21 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_does_not_come_back_is_told_with_what_was_done() {
+    async fn the_error_of_a_lost_node_says_what_was_tried() {
         let folder = tempfile::tempdir().unwrap();
         let mark = folder.path().join("pressed");
         let on = format!("echo . >>{}; echo no such machine >&2; exit 3", mark.display());
         let recovery = Recovery { on: Some(on), within: Span::millis(1) };
         let attempt = || async { Err(ControlError::ConnectionLost { host: "n1".into(), command: "x".into() }) };
         let said = run(&unreachable(), &Expect::Back(recovery), attempt).await.unwrap_err().to_string();
-        assert_eq!(std::fs::read_to_string(mark).unwrap(), ".\n", "the button is pressed once");
+        assert_eq!(std::fs::read_to_string(mark).unwrap(), ".\n", "the command is run once");
         for part in ["n1", "did not come back within 1ms", "exit status: 3: no such machine", "elenchus heal"] {
             assert!(said.contains(part), "{said}");
         }
     }
 
     #[test]
-    fn what_is_not_yet_is_told_from_what_failed() {
+    fn temporary_failures_are_recognized() {
         let failed =
             |code| ControlError::Failed { host: "n1".into(), command: "x".into(), status: Exit::Code(code), output: String::new() };
         assert!(may_succeed_later(&failed(NOT_YET)) && !may_succeed_later(&failed(1)));

@@ -2,7 +2,7 @@
 
 use elenchus_control::command::quote;
 
-/// The lock of whatever undoes an injection or starts the system.
+/// The lock of scripts that undo an injection or start the system.
 pub(crate) const LOCKED: &str = "/run/elenchus/undoing";
 
 /// Takes the lock in file descriptor 9, where the node has `flock`. It is not waited for longer than this many seconds: to heal a node twice is better than not to
@@ -14,8 +14,8 @@ pub(crate) fn with_undo_lock(script: &str) -> String {
     format!("( {LOCK}sh -c {} 9>&- ) 9>{LOCKED}", quote(script))
 }
 
-/// Returns a script that puts copies of files in place, which only one at a time may do, however long it takes: the first deletes the copies. Within the script, whatever
-/// starts the system must close file descriptor 8, or the system keeps the lock.
+/// Returns a script that puts copies of files in place, which only one at a time may do, however long it takes: the first deletes the copies. A command within
+/// the script that starts the system must close file descriptor 8, or the system keeps the lock.
 pub(crate) fn with_copy_lock(script: &str) -> String {
     format!("mkdir -p /run/elenchus\n( flock 8 2>/dev/null\n{script}) 8>/run/elenchus/copying\n")
 }

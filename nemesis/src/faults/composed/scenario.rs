@@ -1,6 +1,6 @@
-//! Ready compositions of faults, one of which a plan names in one line: gray failures, and what other tools are known for.
+//! Ready compositions of faults: gray failures, and well-known scenarios of other tools.
 //!
-//! A scenario is one injection: one choice of nodes, one line in the ledger, one heal. What changes while it lasts is done by a job on the node.
+//! A scenario is one injection: one choice of nodes, one line in the ledger, one heal. A job on the node does what changes meanwhile.
 
 mod library;
 mod parts;
@@ -19,35 +19,35 @@ use crate::means::job;
 use crate::means::remote_script::{self, RemoteScript};
 use crate::{Cluster, Fault, Injection, NemesisError, NodeActions, Requirement, Roster, Targets};
 
-/// Plays a ready composition of faults.
+/// Injects a ready composition of faults.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Scenario {
-    /// Nodes that can send to the others but do not hear them: a leader that leads, and learns of nothing.
+    /// Nodes that can send to the others but not receive from them.
     #[serde(alias = "send-only")]
     SendOnly(SendOnly),
-    /// Nodes that answer health checks, and nobody and nothing else.
+    /// Nodes that only answer health checks.
     #[serde(alias = "health-checks-only")]
     HealthChecksOnly(HealthChecksOnly),
-    /// Nodes with a slow disk that lose a part of what they get: they are up, and hardly of use.
+    /// Nodes with a slow disk that lose a part of the packets that they receive.
     #[serde(alias = "slow-disk-and-loss")]
     SlowDiskAndLoss(SlowDiskAndLoss),
-    /// Nodes that are paused, go on with what they knew at the time when they fell asleep, and hear of the others later still.
+    /// Nodes that are paused, resume with old state and old clocks, and receive from the others only later.
     #[serde(alias = "late-wakers")]
     LateWakers(LateWakers),
-    /// Nodes that hear the others, and do not, and do, again and again.
+    /// Nodes that repeatedly stop receiving from the others.
     #[serde(alias = "flapping-link")]
     FlappingLink(FlappingLink),
-    /// Nodes that do not hear the others, and then send slowly at first, and faster step by step, again and again.
+    /// Nodes that repeatedly stop receiving, and then send slowly at first, and faster step by step.
     #[serde(alias = "slow-start")]
     SlowStart(SlowStart),
-    /// Nodes that lose a part of what they get, and now and then all of it.
+    /// Nodes that lose a part of the packets that they receive, and now and then all of them.
     #[serde(alias = "flaky-network")]
     FlakyNetwork(FlakyNetwork),
     /// One node after the other is paused.
     #[serde(alias = "rolling-pause")]
     RollingPause(RollingPause),
-    /// Nodes are cut off one after the other, and come back one after the other in another order.
+    /// Nodes stop receiving one after the other, and resume one after the other in another order.
     Swizzle(Swizzle),
 }
 
@@ -61,7 +61,7 @@ impl Default for Scenario {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct SendOnly {
-    /// Which nodes.
+    /// The nodes.
     pub targets: Targets,
 }
 
@@ -69,9 +69,9 @@ pub struct SendOnly {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct HealthChecksOnly {
-    /// Which nodes.
+    /// The nodes.
     pub targets: Targets,
-    /// The ports on which health checks are answered.
+    /// The ports of the health checks.
     pub ports: Vec<u16>,
 }
 
@@ -79,13 +79,13 @@ pub struct HealthChecksOnly {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct SlowDiskAndLoss {
-    /// Which nodes.
+    /// The nodes.
     pub targets: Targets,
-    /// A directory on the disk that is slow: where the system's data is.
+    /// A directory on the slow disk, such as the system's data directory.
     pub path: String,
-    /// How much is written to it in a second, in KiB.
+    /// The most that is written, in KiB a second.
     pub write_kib: u64,
-    /// The part of the packets from other nodes that is lost, above 0 and at most 1.
+    /// The share of packets from other nodes that is lost, greater than 0 and at most 1.
     pub share: f64,
 }
 
@@ -93,12 +93,12 @@ pub struct SlowDiskAndLoss {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct LateWakers {
-    /// Which nodes.
+    /// The nodes.
     pub targets: Targets,
-    /// How long they are paused. They hear of the others when the line's `for` is over, which is longer.
+    /// How long they are paused. They receive from the others when the line's `for` is over, which is longer.
     #[schemars(with = "String")]
     pub asleep: Span,
-    /// Whether their clocks are behind by `asleep` when they wake, as if they had stood still. It needs what `clock` needs.
+    /// Whether their clocks are behind by `asleep` when they resume. It needs what `clock` needs.
     pub old_clock: bool,
 }
 
@@ -106,19 +106,19 @@ pub struct LateWakers {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct SlowStart {
-    /// Which nodes.
+    /// The nodes.
     pub targets: Targets,
-    /// How long they do not hear each time.
+    /// How long they do not receive each time.
     #[schemars(with = "String")]
     pub cut: Span,
-    /// How fast they send to the others at first, as `link` has it: `128kbit`.
+    /// The first rate at which they send to the others, as in `link`: `128kbit`.
     pub slowest: String,
-    /// How often that doubles until they send as fast as they can.
+    /// How often the rate doubles before it is unlimited.
     pub steps: u32,
     /// How long each step takes.
     #[schemars(with = "String")]
     pub step: Span,
-    /// How long they send as fast as they can each time.
+    /// How long the rate is unlimited each time.
     #[schemars(with = "String")]
     pub whole: Span,
 }
@@ -127,12 +127,12 @@ pub struct SlowStart {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct FlappingLink {
-    /// Which nodes.
+    /// The nodes.
     pub targets: Targets,
-    /// How long they do not hear each time.
+    /// How long they do not receive each time.
     #[schemars(with = "String")]
     pub cut: Span,
-    /// How long they hear each time.
+    /// How long they receive each time.
     #[schemars(with = "String")]
     pub whole: Span,
 }
@@ -141,14 +141,14 @@ pub struct FlappingLink {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct FlakyNetwork {
-    /// Which nodes.
+    /// The nodes.
     pub targets: Targets,
-    /// The part of the packets from other nodes that is lost, above 0 and at most 1.
+    /// The share of packets from other nodes that is lost, greater than 0 and at most 1.
     pub share: f64,
-    /// How long all is lost each time.
+    /// How long all packets are lost each time.
     #[schemars(with = "String")]
     pub cut: Span,
-    /// How long only a part is lost each time.
+    /// How long only a share is lost each time.
     #[schemars(with = "String")]
     pub whole: Span,
 }
@@ -157,12 +157,12 @@ pub struct FlakyNetwork {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct RollingPause {
-    /// Which nodes; in which order, the seed decides.
+    /// The nodes, in an order that the seed decides.
     pub targets: Targets,
-    /// How long each is paused.
+    /// How long each node is paused.
     #[schemars(with = "String")]
     pub asleep: Span,
-    /// How long none is before the next.
+    /// How long no node is paused before the next.
     #[schemars(with = "String")]
     pub awake: Span,
 }
@@ -171,9 +171,9 @@ pub struct RollingPause {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Swizzle {
-    /// Which nodes; in which orders, the seed decides.
+    /// The nodes, in orders that the seed decides.
     pub targets: Targets,
-    /// How long it takes from one node to the next. All are back after twice as many steps as there are nodes.
+    /// The time from one node to the next. All nodes are back after twice as many steps as there are nodes.
     #[schemars(with = "String")]
     pub step: Span,
 }
@@ -246,14 +246,14 @@ const ABOUT: About = About {
     is_destructive: false,
 };
 
-/// The shortest time that a job on a loaded node keeps.
+/// The shortest time that a job on a busy node can keep.
 const SHORTEST_MS: u128 = 100;
 
 /// The most steps of a slow start: each doubles the rate.
 const MAX_STEPS: u32 = 10;
 
 impl Scenario {
-    /// How long something lasts in it, by the settings' names.
+    /// The durations among the settings, by name.
     fn spans(&self) -> Vec<(&'static str, Span)> {
         match self {
             Scenario::LateWakers(late) => vec![("asleep", late.asleep)],
@@ -266,7 +266,7 @@ impl Scenario {
         }
     }
 
-    /// The faults it is made of: what they check and need, and how they are undone, it does.
+    /// The faults that it is composed of, which decide its checks, requirements and undo.
     fn faults(&self) -> Vec<Box<dyn Fault>> {
         let cut = || Box::new(parts::deaf()) as Box<dyn Fault>;
         match self {
@@ -303,29 +303,34 @@ impl Fault for Scenario {
 
     fn describe(&self, nodes: &str) -> String {
         match self {
-            Scenario::SendOnly(_) => format!("{nodes} heard by the others, but not hearing them"),
+            Scenario::SendOnly(_) => format!("{nodes} sending to the others, but not receiving from them"),
             Scenario::HealthChecksOnly(health) => {
                 let ports: Vec<String> = health.ports.iter().map(u16::to_string).collect();
-                format!("{nodes} answering on port {} alone", ports.join(", "))
+                format!("{nodes} answering on port {} only", ports.join(", "))
             }
             Scenario::SlowDiskAndLoss(slow) => {
                 format!("{nodes} with {} KiB/s for {} and {} % of packets lost", slow.write_kib, slow.path, slow.share * 100.0)
             }
             Scenario::LateWakers(late) => {
                 let clocks = if late.old_clock { " with old clocks and" } else { "" };
-                format!("{nodes} paused for {}, and awake{clocks} without hearing the others", late.asleep)
+                format!("{nodes} paused for {}, and resumed{clocks} without receiving from the others", late.asleep)
             }
             Scenario::SlowStart(slow) => {
                 format!(
-                    "{nodes} not hearing the others for {}, then sending with {} and faster in {} steps",
+                    "{nodes} not receiving from the others for {}, then sending at {} and faster in {} steps",
                     slow.cut, slow.slowest, slow.steps
                 )
             }
             Scenario::FlappingLink(link) => {
-                format!("{nodes} not hearing the others for {} in each {}", link.cut, Span(link.cut.0 + link.whole.0))
+                format!("{nodes} not receiving from the others for {} in each {}", link.cut, Span(link.cut.0 + link.whole.0))
             }
             Scenario::FlakyNetwork(network) => {
-                format!("{nodes} losing {} % of packets, and all for {} after each {}", network.share * 100.0, network.cut, network.whole)
+                format!(
+                    "{nodes} losing {} % of packets, and all of them for {} after each {}",
+                    network.share * 100.0,
+                    network.cut,
+                    network.whole
+                )
             }
             Scenario::RollingPause(pause) => format!("{nodes} paused for {} one after the other", pause.asleep),
             Scenario::Swizzle(swizzle) => {
@@ -335,7 +340,7 @@ impl Fault for Scenario {
     }
 
     fn lasts_until_healed(&self) -> bool {
-        // They wake by themselves.
+        // The nodes resume by themselves.
         !matches!(self, Scenario::LateWakers(_))
     }
 
@@ -349,10 +354,10 @@ impl Fault for Scenario {
         }
         match self {
             Scenario::HealthChecksOnly(health) if health.ports.is_empty() => {
-                Err("`ports` names no port on which health checks are answered".into())
+                Err("`ports` is empty; set the ports of the health checks".into())
             }
-            Scenario::SlowStart(slow) if !(1..=MAX_STEPS).contains(&slow.steps) => Err(format!("`steps` are from 1 to {MAX_STEPS}")),
-            _ if roster.count() < 2 => Err("a scenario takes two nodes or more".into()),
+            Scenario::SlowStart(slow) if !(1..=MAX_STEPS).contains(&slow.steps) => Err(format!("`steps` must be from 1 to {MAX_STEPS}")),
+            _ if roster.count() < 2 => Err("a scenario needs 2 nodes or more".into()),
             _ => self.faults().iter().try_for_each(|fault| fault.check(roster)),
         }
     }

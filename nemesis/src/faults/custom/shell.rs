@@ -1,4 +1,4 @@
-//! Whatever a user can write as commands.
+//! Faults by the plan's own commands.
 
 use elenchus_control::command::quote;
 use elenchus_core::Span;
@@ -9,26 +9,26 @@ use crate::fault::{About, Overlap};
 use crate::means::remote_script::RemoteScript;
 use crate::{Cluster, Fault, Injection, NemesisError, NodeActions, Roster, Targets};
 
-/// Breaks nodes by the plan's own commands. Each is a script for `sh`, run as root on the node; its exit status says whether it succeeded.
+/// Runs the plan's own commands. Each is a script for `sh`, run as root on the node; its exit status says whether it succeeded.
 ///
-/// They find the injection's number in `$ELENCHUS_ID`, a number from the seed in `$ELENCHUS_SEED`, and the node in `$ELENCHUS_NODE`.
+/// `$ELENCHUS_ID` is the injection's number, `$ELENCHUS_SEED` a number from the seed, and `$ELENCHUS_NODE` the node's name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Shell {
-    /// What it does, for the report: `the cache is empty`.
+    /// A description for the report: `the cache is empty`.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub says: String,
-    /// On which nodes.
+    /// The nodes.
     pub targets: Targets,
-    /// Breaks the node.
+    /// Injects the fault.
     pub inject: String,
-    /// Fails unless the node is broken.
+    /// Fails unless the fault is in force.
     pub verify: String,
-    /// Puts the node right. It may be run more than once, on a node that is not broken too.
+    /// Undoes the fault. It may run more than once, also when the fault is not in force.
     pub heal: String,
-    /// Fails unless the node is right again.
+    /// Fails unless the fault is undone.
     pub verify_healed: String,
-    /// How long each of these commands may take; it is ended then, and has failed.
+    /// How long each of these commands may take before it is killed and fails.
     #[schemars(with = "String")]
     pub within: Span,
     /// A command that must succeed on every node before the run.
@@ -67,7 +67,7 @@ impl Default for Shell {
 
 impl Shell {
     fn command(&self, verb: &str, command: &str, node: &str, id: u32, seed: u64) -> String {
-        // Standard output is told apart from what the switch prints; a command that hangs must not keep the node from being healed.
+        // Standard output is reserved for the dead man's switch; a command that hangs must not keep the node from being healed.
         format!(
             ": {verb}\nexport ELENCHUS_ID={id} ELENCHUS_SEED={seed} ELENCHUS_NODE={}\n\
              limit=; if command -v timeout >/dev/null; then limit='timeout {}'; fi\n$limit sh -c {} >&2\n",
@@ -99,9 +99,7 @@ impl Fault for Shell {
         let commands = [("inject", &self.inject), ("verify", &self.verify), ("heal", &self.heal), ("verify_healed", &self.verify_healed)];
         match commands.iter().find(|(_, command)| command.trim().is_empty()) {
             None => Ok(()),
-            Some((key, _)) => {
-                Err(format!("the command `{key}` is missing; a fault is injected, verified, healed, and verified to be healed"))
-            }
+            Some((key, _)) => Err(format!("the command `{key}` is missing; `inject`, `verify`, `heal` and `verify_healed` are required")),
         }
     }
 
@@ -120,7 +118,7 @@ impl Fault for Shell {
         Ok(actions.collect())
     }
 
-    /// What the plan's commands left behind only the switches of the nodes know.
+    /// Only the dead man's switches know the commands.
     fn undo_all(&self, _: &Cluster) -> Result<Vec<RemoteScript>, NemesisError> {
         Ok(Vec::new())
     }
@@ -128,7 +126,9 @@ impl Fault for Shell {
     fn requirements(&self) -> Vec<crate::Requirement> {
         let needs = self.requires.iter();
         needs
-            .map(|test| crate::Requirement::test(format!("( {test}\n) >/dev/null 2>&1"), format!("what the plan requires fails: {test}")))
+            .map(|test| {
+                crate::Requirement::test(format!("( {test}\n) >/dev/null 2>&1"), format!("the plan's command `requires` fails: {test}"))
+            })
             .collect()
     }
 }

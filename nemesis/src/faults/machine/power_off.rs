@@ -1,4 +1,4 @@
-//! Machines that are off for a while.
+//! Machines that are switched off for a while.
 
 use elenchus_control::command::quote;
 use elenchus_core::Span;
@@ -11,21 +11,21 @@ use crate::means::node_down::Recovery;
 use crate::means::remote_script::RemoteScript;
 use crate::{Cluster, Fault, Injection, NemesisError, NodeActions, Requirement, Roster, TakesDown, Targets};
 
-/// Switches whole nodes off, and on again when the fault is healed; then the system is started there, unless it starts by itself. What was in memory is gone.
+/// Switches whole nodes off, and on again when the fault is healed; then starts the system there, unless it starts by itself. Everything in memory is lost.
 ///
-/// When the control node dies meanwhile, nothing switches a node on, as nothing runs there: `elenchus heal` does, from the ledger of the run.
+/// If the control node crashes meanwhile, `elenchus heal` switches the nodes on, from the ledger of the run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct PowerOff {
-    /// Which nodes.
+    /// The nodes.
     pub targets: Targets,
-    /// Whether the system is stopped as its definition says, and the machine is asked to go down. Otherwise it is as if somebody pulled the plug.
+    /// Whether the system is stopped gracefully and the machine is shut down. Otherwise it is as if the power was cut.
     pub orderly: bool,
-    /// What switches a node on: a command for `sh` on the control node, in which `{{ node }}` is the node's name and `{{ address }}` its address:
-    /// `virsh start {{ node }}`. It may be run again while the node starts. A lab's nodes need none.
+    /// The command that switches a node on, run by `sh` on the control node, in which `{{ node }}` is the node's name and `{{ address }}` its address:
+    /// `virsh start {{ node }}`. It may be run again while the node boots. Nodes of a lab need none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub on: Option<String>,
-    /// How long the machine may take to go down, and from its being switched on until it answers, before it is told that it does not.
+    /// How long the machine may take to go down, and to answer after it was switched on.
     #[schemars(with = "String")]
     pub within: Span,
 }
@@ -62,7 +62,7 @@ impl PowerOff {
     }
 }
 
-/// The command with a node's name and address in place of what stands for them.
+/// Fills a node's name and address into the command.
 fn filled_in(on: &str, node: &str, address: &str) -> String {
     let words = [("node", quote(node)), ("address", quote(address))];
     words.iter().fold(on.to_owned(), |text, (name, word)| {
@@ -80,7 +80,7 @@ impl Fault for PowerOff {
     }
 
     fn describe(&self, nodes: &str) -> String {
-        format!("{nodes} switched off{}", if self.orderly { " in order" } else { "" })
+        format!("{nodes} switched off{}", if self.orderly { " gracefully" } else { "" })
     }
 
     fn takes_down(&self) -> Option<&dyn TakesDown> {
@@ -91,7 +91,7 @@ impl Fault for PowerOff {
         machine_shutdown::check_within(self.within)?;
         let Some(on) = &self.on else { return Ok(()) };
         if on.trim().is_empty() {
-            return Err("`on` is empty; a command that switches the node on was expected, like `virsh start {{ node }}`".into());
+            return Err("`on` is empty; set it to a command that switches the node on, like `virsh start {{ node }}`".into());
         }
         match filled_in(on, "", "").contains("{{") {
             true => Err(format!("`on: {on}` has a `{{{{` that is neither `{{{{ node }}}}` nor `{{{{ address }}}}`")),
@@ -121,7 +121,7 @@ impl TakesDown for PowerOff {
         match cluster.nodes.iter().find(|node| self.on(cluster, &node.name).is_none()) {
             None => Ok(()),
             Some(node) => Err(format!(
-                "nothing is known that switches {} on again; set `on` to a command that does it from the control node, like \
+                "{} could not be switched on again; set `on` to a command that does it from the control node, like \
                  `virsh start {{{{ node }}}}` or `ipmitool -H {{{{ node }}}}-bmc … chassis power on`",
                 node.name
             )),
@@ -147,15 +147,15 @@ mod tests {
     }
 
     #[test]
-    fn who_could_not_be_switched_on_is_not_switched_off() {
+    fn nodes_that_could_not_be_switched_on_are_not_switched_off() {
         let refused = power_off("{}").check_cluster(&cluster(None)).unwrap_err();
-        assert!(refused.contains("switches n1 on again; set `on`") && refused.contains("virsh start {{ node }}"), "{refused}");
+        assert!(refused.contains("n1 could not be switched on again; set `on`") && refused.contains("virsh start {{ node }}"), "{refused}");
         assert_eq!(power_off("on: 'virsh start {{ node }}'").check_cluster(&cluster(None)), Ok(()));
         assert_eq!(power_off("{}").check_cluster(&cluster(Some("kill -USR1 7"))), Ok(()));
     }
 
     #[test]
-    fn the_command_is_that_of_the_plan_with_the_node_in_it() {
+    fn the_command_has_the_node_filled_in() {
         let on = |yaml: &str| power_off(yaml).recovery(&cluster(Some("button")), "n1").on;
         assert_eq!(on("on: 'virsh start {{ node }} || wake {{address}}'").as_deref(), Some("virsh start n1 || wake 192.0.2.1"));
         assert_eq!(on("{}").as_deref(), Some("button"));
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn senseless_settings_are_refused() {
+    fn invalid_settings_are_rejected() {
         let check = |yaml: &str| power_off(yaml).check(&Roster::of(vec!["n1".into()]));
         assert_eq!(check("{on: 'virsh start {{ node }}', within: 10m}"), Ok(()));
         assert!(check("on: ' '").unwrap_err().contains("is empty"));

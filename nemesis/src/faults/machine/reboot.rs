@@ -1,4 +1,4 @@
-//! Machines that start again.
+//! Reboots of machines.
 
 use elenchus_core::Span;
 use schemars::JsonSchema;
@@ -10,20 +10,20 @@ use crate::means::node_down::Recovery;
 use crate::means::remote_script::RemoteScript;
 use crate::{Cluster, Fault, Injection, NemesisError, NodeActions, Requirement, Roster, TakesDown, Targets};
 
-/// Restarts whole nodes, and starts the system there when the fault is healed, unless it starts by itself. What was in memory is gone: processes, connections, what
-/// other faults did to the network.
+/// Restarts whole nodes, and starts the system there when the fault is healed, unless it starts by itself. Everything in memory is lost: processes, connections, and
+/// other faults of the network.
 ///
-/// A node is back as soon as it is; `for` is how long until the system is started again, and at least as long as the machine takes. When the control node dies
-/// meanwhile, nothing starts the system but the machine itself, or `elenchus heal`.
+/// The system is started again after `for`, or when the machine has booted if that takes longer. If the control node crashes meanwhile, only the machine itself or
+/// `elenchus heal` starts the system.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Reboot {
-    /// Which nodes.
+    /// The nodes.
     pub targets: Targets,
-    /// Whether the system is stopped as its definition says, and the machine is asked to go down, as an operator would. Otherwise it is as if somebody pressed the
-    /// reset button: nothing is ended, nothing is written to the disks, and no connection is closed.
+    /// Whether the system is stopped gracefully and the machine is shut down, as an operator would. Otherwise it is like the reset button: no process is stopped, nothing
+    /// is written to the disks, and no connection is closed.
     pub orderly: bool,
-    /// How long the machine may take to go down, and to be back, before it is told that it is not.
+    /// How long the machine may take to go down, and to come back.
     #[schemars(with = "String")]
     pub within: Span,
 }
@@ -63,7 +63,7 @@ impl Fault for Reboot {
     }
 
     fn describe(&self, nodes: &str) -> String {
-        format!("{nodes} restarted{}", if self.orderly { " in order" } else { "" })
+        format!("{nodes} restarted{}", if self.orderly { " gracefully" } else { "" })
     }
 
     fn takes_down(&self) -> Option<&dyn TakesDown> {
@@ -89,7 +89,7 @@ impl Fault for Reboot {
 
 impl TakesDown for Reboot {
     fn recovery(&self, cluster: &Cluster, node: &str) -> Recovery {
-        // Where it is known how, a machine that does not come back by itself is helped.
+        // In a lab, a machine that does not come back by itself is switched on.
         Recovery { on: machine_shutdown::own_button(cluster, node), within: self.within }
     }
 }

@@ -1,4 +1,4 @@
-//! Names that are not found.
+//! DNS lookups that fail.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -9,14 +9,14 @@ use crate::means::remote_script::{self, RemoteScript};
 use crate::means::requirement::Requirement;
 use crate::{Cluster, Fault, Injection, NemesisError, NodeActions, Targets};
 
-/// Has nodes ask for names in vain. What `/etc/hosts` says is found all the same.
+/// Makes DNS lookups of nodes fail. Names in `/etc/hosts` are still found.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Dns {
-    /// Which nodes.
+    /// The nodes whose lookups fail.
     #[serde(default)]
     pub targets: Targets,
-    /// What becomes of their questions: without an answer (`drop`) they are waited for, a refusal is seen at once.
+    /// How lookups fail: by time-out (`drop`), or at once.
     #[serde(default)]
     pub by: Verdict,
 }
@@ -36,7 +36,7 @@ const ABOUT: About = About {
 
 impl Dns {
     fn rules(&self) -> Vec<Rule> {
-        // A packet that is stopped on its way out is known to its sender; without an answer is without an answer.
+        // A sender notices that an outgoing packet is dropped (EPERM), so replies are dropped instead.
         let way = if self.by == Verdict::Drop { Way::In } else { Way::Out };
         vec![Rule { ports: vec![53], act: Act::Stop(self.by), ..Rule::stop(way, Peers::Any) }]
     }
@@ -52,7 +52,7 @@ impl Fault for Dns {
     }
 
     fn describe(&self, nodes: &str) -> String {
-        format!("{nodes} without names")
+        format!("{nodes} without DNS")
     }
 
     fn actions(&self, cluster: &Cluster, id: u32, injection: &Injection) -> Result<Vec<NodeActions>, NemesisError> {

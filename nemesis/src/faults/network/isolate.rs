@@ -1,4 +1,4 @@
-//! A node that answers SSH and nothing else.
+//! Nodes that can be reached by SSH only.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -10,35 +10,35 @@ use crate::means::remote_script::{self, RemoteScript};
 use crate::means::requirement::Requirement;
 use crate::{Cluster, Fault, Injection, NemesisError, NodeActions, Roster, Targets};
 
-/// Cuts nodes off from everybody, or from clients alone; all but SSH.
+/// Cuts nodes off from every host, or from clients only. SSH still works.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Isolate {
-    /// Which nodes.
+    /// The nodes that are cut off.
     #[serde(default)]
     pub targets: Targets,
-    /// From whom.
+    /// From which hosts.
     #[serde(default)]
     pub from: From,
-    /// Whether they neither hear nor are heard, or one of it. Who sends UDP from a node that is not heard may be told so by the kernel.
+    /// Whether packets to the nodes, from them, or both are dropped. A process that sends UDP from a node whose outgoing packets are dropped may see an error.
     #[serde(default)]
     pub direction: Direction,
-    /// What becomes of the packets.
+    /// What happens to the packets.
     #[serde(default)]
     pub by: Verdict,
-    /// Ports that are not cut, like that of a health check. At most 13.
+    /// Ports that still work, like that of a health check. At most 13.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub spare: Vec<u16>,
 }
 
-/// From whom a node is cut off.
+/// The hosts that a node is cut off from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum From {
-    /// From all.
+    /// Every host.
     #[default]
     Everybody,
-    /// From all that is not a node of the cluster: clients.
+    /// Every host that is not a node of the cluster: clients.
     Clients,
 }
 
@@ -64,13 +64,13 @@ impl Isolate {
         };
         let mut rules = Vec::new();
         for &way in ways {
-            rules.push(Rule::spare_ssh(way, [ssh_ports, &self.spare].concat()));
-            rules.extend([Rule::spare_loopback(way), Rule::spare_neighbours(way)]);
+            rules.push(Rule::exempt_ssh(way, [ssh_ports, &self.spare].concat()));
+            rules.extend([Rule::exempt_loopback(way), Rule::exempt_neighbours(way)]);
             if self.by != Verdict::Drop {
-                rules.push(Rule::spare_refusals(way));
+                rules.push(Rule::exempt_refusals(way));
             }
             if self.from == From::Clients {
-                rules.push(Rule { act: Act::Spare, ..Rule::stop(way, Peers::These(others.to_vec())) });
+                rules.push(Rule { act: Act::Exempt, ..Rule::stop(way, Peers::These(others.to_vec())) });
             }
             rules.push(Rule { act: Act::Stop(self.by), ..Rule::stop(way, Peers::Any) });
         }
@@ -88,18 +88,18 @@ impl Fault for Isolate {
     }
 
     fn describe(&self, nodes: &str) -> String {
-        let whom = if self.from == From::Clients { "clients" } else { "anybody" };
+        let whom = if self.from == From::Clients { "clients" } else { "every host" };
         match self.direction {
             Direction::Both => format!("{nodes} cut off from {whom}"),
-            Direction::Inbound => format!("{nodes} not hearing {whom}"),
-            Direction::Outbound => format!("{nodes} not heard by {whom}"),
+            Direction::Inbound => format!("{nodes} not receiving from {whom}"),
+            Direction::Outbound => format!("{nodes} not sending to {whom}"),
         }
     }
 
     fn check(&self, _: &Roster) -> Result<(), String> {
-        // SSH's own may be two.
+        // SSH may take two more.
         firewall::check_ports(&[self.spare.as_slice(), &[22, 22]].concat())
-            .map_err(|why| why.replace("`ports`", "`spare`, with those of SSH,"))
+            .map_err(|why| why.replace("`ports`", "`spare`, with the ports of SSH,"))
     }
 
     fn actions(&self, cluster: &Cluster, id: u32, injection: &Injection) -> Result<Vec<NodeActions>, NemesisError> {

@@ -1,7 +1,7 @@
-//! Links between nodes that are slow, late or untrustworthy.
+//! Links between nodes that are slow, late or unreliable.
 //!
-//! The kernel does it where it can: what a node sends to other nodes goes through a class of its own (HTB), which has the rate; where more than a rate is asked for,
-//! netem is behind it. Elsewhere the helper does the same in user space. What the node sends to anybody else, and SSH, goes past both.
+//! Where the kernel can, it does this: packets to other nodes go through an HTB class, which has the rate, with netem behind it for everything else. Elsewhere the agent
+//! does the same in user space. Packets to other hosts, and SSH, are not affected.
 
 mod kernel;
 mod userspace;
@@ -16,37 +16,37 @@ use crate::fault::{About, Overlap};
 use crate::means::remote_script::{self, PATH, RemoteScript};
 use crate::{Cluster, Fault, Injection, NemesisError, NodeActions, Requirement, Roster, Targets};
 
-/// Makes what nodes send to other nodes slow, late, or otherwise than it was sent. For plain loss, `loss` needs less of a node.
+/// Makes packets from nodes to other nodes slow, late, lost, duplicated, reordered or corrupt. For plain loss, the fault `loss` has fewer requirements.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Link {
-    /// Which nodes' packets.
+    /// The sending nodes.
     pub targets: Targets,
-    /// Only those to these nodes; to all others when empty.
+    /// The receiving nodes; all others when empty.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub to: Vec<String>,
-    /// At most so many bits a second, as `tc` writes them: `512kbit`, `10mbit`.
+    /// The rate, in bits a second, as `tc` writes it: `512kbit`, `10mbit`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rate: Option<String>,
-    /// How much later they arrive.
+    /// How much later packets arrive.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub delay: Option<Span>,
-    /// By how much more or less the delay varies. Packets may overtake each other.
+    /// The largest deviation from the delay. Packets may be reordered.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub jitter: Option<Span>,
     /// How the jitter is distributed.
     pub distribution: Distribution,
-    /// The part that is lost, from 0 to 1.
+    /// The share that is lost, from 0 to 1.
     pub loss: f64,
-    /// How much the loss of a packet depends on that of the one before, from 0 to 1: bursts.
+    /// The correlation of the loss of a packet with that of the one before, from 0 to 1: bursts.
     pub burst: f64,
-    /// The part that arrives twice, from 0 to 1.
+    /// The share that arrives twice, from 0 to 1.
     pub duplicate: f64,
-    /// The part that is not delayed and so overtakes, from 0 to 1; it takes a `delay`.
+    /// The share that is not delayed and so arrives early, from 0 to 1; needs a `delay`.
     pub reorder: f64,
-    /// The part in which a bit is flipped, from 0 to 1. Checksums notice it.
+    /// The share in which a bit is flipped, from 0 to 1. Checksums detect it.
     pub corrupt: f64,
 }
 
@@ -54,19 +54,19 @@ pub struct Link {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Distribution {
-    /// All values alike.
+    /// All values are equally likely.
     #[default]
     Uniform,
-    /// As errors of measurement are.
+    /// A normal distribution.
     Normal,
-    /// Few are much later.
+    /// A Pareto distribution: a few packets are much later.
     Pareto,
-    /// Between both.
+    /// A mixture of normal and Pareto.
     Paretonormal,
 }
 
 impl Distribution {
-    /// As the helper names it.
+    /// The agent's type.
     fn to_agent(self) -> elenchus_agent::link::Distribution {
         match self {
             Distribution::Uniform => elenchus_agent::link::Distribution::Uniform,
@@ -97,7 +97,7 @@ fn is_share(share: f64) -> bool {
 /// The units of rates, as `tc` writes them, in bits a second.
 const UNITS: [(&str, u64); 4] = [("bit", 1), ("kbit", 1_000), ("mbit", 1_000_000), ("gbit", 1_000_000_000)];
 
-/// What `tc` takes for a rate, in bits a second: a number and a unit.
+/// Parses a rate, as `tc` writes it: a number and a unit. Returns bits a second.
 pub(crate) fn bits(text: &str) -> Option<u64> {
     let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
     let (_, unit) = UNITS.iter().find(|(unit, _)| *unit == &text[digits.len()..])?;
@@ -126,7 +126,7 @@ impl Fault for Link {
         }
         let shares = [self.loss, self.burst, self.duplicate, self.reorder, self.corrupt];
         if !shares.into_iter().all(is_share) {
-            return Err("`loss`, `burst`, `duplicate`, `reorder` and `corrupt` are from 0 to 1".into());
+            return Err("`loss`, `burst`, `duplicate`, `reorder` and `corrupt` must be from 0 to 1".into());
         }
         if self.reorder > 0.0 && self.delay.is_none() {
             return Err("`reorder` lets some packets pass those that are delayed; set a `delay`".into());
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn settings_are_netems() {
+    fn netem_settings_are_written() {
         let link: Link =
             serde_yaml::from_str("{delay: 50ms, jitter: 10ms, distribution: normal, loss: 0.1, burst: 0.25, corrupt: 0.01}").unwrap();
         assert_eq!(link.netem(), " delay 50000us 10000us distribution normal loss 10% 25% corrupt 1%");
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn senseless_settings_are_refused() {
+    fn invalid_settings_are_rejected() {
         assert!(complaint("{}").contains("nothing is set"));
         assert!(complaint("rate: 5; reboot").contains("units"));
         assert!(complaint("rate: fast").contains("units"));

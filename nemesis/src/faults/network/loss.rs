@@ -1,4 +1,4 @@
-//! Packets that are lost on the way between nodes.
+//! Packet loss between nodes.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -9,15 +9,15 @@ use crate::means::remote_script::{self, RemoteScript};
 use crate::means::requirement::Requirement;
 use crate::{Cluster, Fault, Injection, NemesisError, NodeActions, Roster, Targets};
 
-/// Loses a part of the packets that nodes get from other nodes.
+/// Drops a part of the packets that nodes receive from other nodes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Loss {
-    /// Which nodes do not get them.
+    /// The receiving nodes.
     pub targets: Targets,
-    /// The part that is lost, above 0 and at most 1.
+    /// The share of packets that is dropped, greater than 0 and at most 1.
     pub share: f64,
-    /// The protocol that is lossy; all when absent.
+    /// The protocol that is affected; all when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub protocol: Option<Protocol>,
     /// Only packets from or to these ports; all when empty. At most 15.
@@ -65,10 +65,10 @@ impl Fault for Loss {
 
     fn check(&self, roster: &Roster) -> Result<(), String> {
         if !(self.share > 0.0 && self.share <= 1.0) {
-            return Err(format!("`share` must be above 0 and at most 1, not {}", self.share));
+            return Err(format!("`share` must be greater than 0 and at most 1, not {}", self.share));
         }
         firewall::check_ports(&self.ports)?;
-        if roster.count() < 2 { Err("packets are lost between nodes; it takes two or more".into()) } else { Ok(()) }
+        if roster.count() < 2 { Err("packets are dropped between nodes; use 2 nodes or more".into()) } else { Ok(()) }
     }
 
     fn actions(&self, cluster: &Cluster, id: u32, injection: &Injection) -> Result<Vec<NodeActions>, NemesisError> {
@@ -76,7 +76,7 @@ impl Fault for Loss {
         for &at in &injection.nodes {
             let Some(node) = cluster.nodes.get(at) else { continue };
             let others = remote_script::addresses(cluster, cluster.others(at))?;
-            let rules = [Rule::spare_ssh(Way::In, remote_script::ssh_ports(cluster, at)), self.rule(others)];
+            let rules = [Rule::exempt_ssh(Way::In, remote_script::ssh_ports(cluster, at)), self.rule(others)];
             actions.push(firewall::actions(&node.name, id, &rules));
         }
         Ok(actions)

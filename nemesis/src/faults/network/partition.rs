@@ -1,7 +1,7 @@
-//! Cutting the network between nodes.
+//! Network partitions between nodes.
 //!
-//! Packets are stopped where they arrive; what is cut in one way is cut at the deaf end alone. Only addresses of nodes are named, and SSH is spared, so that the
-//! control node and its clients are never cut.
+//! Packets are dropped by the receiving node; a one-way partition needs rules on one side only. Rules name only addresses of nodes and exempt SSH, so that the control
+//! node and its clients are never cut off.
 
 pub(crate) mod grudge;
 mod shape;
@@ -24,10 +24,10 @@ use crate::{Cluster, Decision, Fault, Injection, NemesisError, NodeActions, Rost
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Partition {
-    /// Who is cut from whom.
+    /// Which nodes are cut from which.
     #[serde(default)]
     pub shape: Shape,
-    /// Whether both sides are deaf, or one.
+    /// Whether both sides drop packets, or one.
     #[serde(default)]
     pub direction: Direction,
     /// The protocol that is cut; all when absent.
@@ -36,22 +36,22 @@ pub struct Partition {
     /// Packets from or to these ports are cut; all when empty. At most 15.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ports: Vec<u16>,
-    /// What becomes of the packets that are cut.
+    /// What happens to the packets.
     #[serde(default)]
     pub by: Verdict,
-    /// What becomes of connections that are there already.
+    /// What happens to existing connections.
     #[serde(default)]
     pub connections: Connections,
 }
 
-/// What becomes of connections that are there when the network is cut.
+/// What happens to connections that exist before the partition.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Connections {
-    /// Their packets are cut like all others.
+    /// Their packets are dropped like all others.
     #[default]
     Cut,
-    /// They go on; only new ones are not made. UDP, which has no connections, is cut.
+    /// They go on; only new ones are prevented. UDP, which has no connections, is dropped.
     Left,
 }
 
@@ -69,7 +69,7 @@ const ABOUT: About = About {
 };
 
 impl Partition {
-    /// What a node that no longer hears these does with their packets.
+    /// The rule by which a node drops the packets of others.
     fn rule(&self, unheard: Vec<IpAddr>) -> Rule {
         Rule {
             protocol: self.protocol,
@@ -108,7 +108,7 @@ impl Fault for Partition {
         &ABOUT
     }
 
-    // Its shape says whom it strikes.
+    // The shape decides the nodes.
     fn targets(&self) -> &Targets {
         if self.shape == Shape::PrimariesApart { &Targets::Primary } else { &Targets::All }
     }
@@ -137,10 +137,10 @@ impl Fault for Partition {
         for (&deaf, unheard) in &injection.grudge {
             let Some(node) = cluster.nodes.get(deaf) else { continue };
             let stop = self.rule(remote_script::addresses(cluster, unheard.iter().copied())?);
-            // By IPv6, who does not hear of neighbours cannot send to them either after a while.
-            let mut rules = vec![Rule::spare_ssh(Way::In, remote_script::ssh_ports(cluster, deaf)), Rule::spare_neighbours(Way::In)];
+            // Without IPv6 neighbour discovery, a node soon cannot send either.
+            let mut rules = vec![Rule::exempt_ssh(Way::In, remote_script::ssh_ports(cluster, deaf)), Rule::exempt_neighbours(Way::In)];
             if self.by != Verdict::Drop {
-                rules.push(Rule::spare_refusals(Way::In));
+                rules.push(Rule::exempt_refusals(Way::In));
             }
             rules.push(stop);
             actions.push(firewall::actions(&node.name, id, &rules));

@@ -1,6 +1,7 @@
-//! Between clients and a server: replies that are lost although the request arrived, messages that break off or lie, connections that stall, requests that come twice.
+//! A proxy between clients and a server that loses, cuts, stalls, delays, repeats and alters messages.
 //!
-//! The helper is a proxy on the server's node, in front of which the firewall puts it. It knows no protocol but to alter values; see there what a request and a reply are.
+//! The agent runs the proxy on the server's node, and the firewall redirects connections to it. It parses protocols only to alter values; a request is what the client
+//! sends until the server replies.
 
 mod how;
 mod rules;
@@ -17,34 +18,34 @@ use crate::means::agent;
 use crate::means::job::{self, Job};
 use crate::means::remote_script::{self, PATH, RemoteScript};
 use crate::{Cluster, Fault, Injection, NemesisError, NodeActions, Requirement, Roster, Targets};
-use rules::{PLACE, filter, lines};
+use rules::{HOOK, filter, lines};
 
-/// Stands between clients and the system's port: loses replies, cuts, stalls, delays, replays and alters. The server sees its own node's address instead of the clients'.
+/// Puts a proxy between clients and the system's port, which loses, cuts, stalls, delays, replays or alters messages. The server sees its own node's address instead of the clients'.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Proxy {
     /// On which nodes.
     pub targets: Targets,
-    /// The port of TCP on which the server listens. Not that of SSH.
+    /// The server's TCP port. Not that of SSH.
     pub port: u16,
-    /// Whose connections to it.
+    /// Which connections are redirected.
     pub from: From,
     /// What is done to them.
     pub how: How,
-    /// Whether connections that are there already are closed, so that they are made again and come through it. Otherwise they are left alone.
+    /// Whether existing connections are reset, so that they are made again through the proxy. Otherwise they are left alone.
     pub sever: bool,
 }
 
-/// Whose connections go through a proxy. Those of the node to itself never do.
+/// The connections that go through a proxy. Those of the node to itself never do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum From {
-    /// Of all that is not a node of the cluster.
+    /// Those from hosts that are not nodes of the cluster.
     #[default]
     Clients,
-    /// Of the other nodes.
+    /// Those from the other nodes.
     Nodes,
-    /// Of both.
+    /// Both.
     All,
 }
 
@@ -61,17 +62,17 @@ const ABOUT: About = About {
     is_destructive: false,
 };
 
-/// The ports at which proxies listen begin here, below those that the kernel gives to whoever asks for any.
+/// The first port of proxies, below the kernel's ephemeral ports.
 const FIRST_PORT: u16 = 26_140;
 
-/// How many injections have a port of their own.
+/// The number of ports for proxies.
 const PORTS: u32 = 1000;
 
 fn own_port(id: u32) -> u16 {
     FIRST_PORT + (id % PORTS) as u16
 }
 
-/// Succeeds where somebody listens at a port.
+/// Succeeds if a process listens on a port.
 fn is_listening(port: u16) -> String {
     format!("cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | grep -q ':{port:04X} [0-9A-F]*:0000 0A '")
 }
@@ -96,18 +97,15 @@ impl Fault for Proxy {
 
     fn check(&self, roster: &Roster) -> Result<(), String> {
         match self.port {
-            0 => return Err("`port` is missing: the port of TCP on which the server listens".into()),
-            22 => return Err("`port: 22` is that of SSH, by which faults are healed".into()),
+            0 => return Err("`port` is missing: set it to the server's TCP port".into()),
+            22 => return Err("`port: 22` is the port of SSH, which is needed to heal faults".into()),
             port if (FIRST_PORT..FIRST_PORT + PORTS as u16).contains(&port) => {
-                return Err(format!(
-                    "`port: {port}` is among those at which proxies listen ({FIRST_PORT} to {})",
-                    FIRST_PORT + PORTS as u16 - 1
-                ));
+                return Err(format!("`port: {port}` is one on which proxies listen ({FIRST_PORT} to {})", FIRST_PORT + PORTS as u16 - 1));
             }
             _ => {}
         }
         if self.from == From::Nodes && roster.count() < 2 {
-            return Err("`from: nodes` is from other nodes; it takes two or more".into());
+            return Err("`from: nodes` needs 2 nodes or more".into());
         }
         self.how.check()
     }
@@ -118,7 +116,7 @@ impl Fault for Proxy {
             let Some(node) = cluster.nodes.get(at) else { continue };
             if remote_script::ssh_ports(cluster, at).contains(&self.port) {
                 return Err(NemesisError::Refused(format!(
-                    "port {} of {} is that of SSH, by which faults are healed",
+                    "port {} of {} is the port of SSH, which is needed to heal faults",
                     self.port, node.name
                 )));
             }
@@ -127,13 +125,13 @@ impl Fault for Proxy {
             let (port, seed) = (own_port(id), Seed(injection.seed).stream(&node.name).bits().to_string());
             let (number, settings) = (port.to_string(), self.how.settings().to_string());
             let words: Vec<&str> = ["proxy", "run", &number, &seed].into_iter().chain(settings.split(' ')).collect();
-            // When it is killed alone, connections go past where it was.
-            let job = Job::new(ABOUT.name, id, format!("{}; {}", agent::order(&words), PLACE.cease(id)));
+            // If the proxy is killed, new connections reach the server directly.
+            let job = Job::new(ABOUT.name, id, format!("{}; {}", agent::order(&words), HOOK.stop_redirecting(id)));
             let lines = lines(self.from, &own, &peers, self.port, port);
             let sever = if self.sever { reset_connections::script(&filter(self.from, &own, &peers, self.port)) } else { String::new() };
             actions.push(NodeActions {
                 node: node.name.clone(),
-                // Nobody is sent to it before it listens.
+                // Connections are redirected only after the proxy listens.
                 inject: format!(
                     ": between\n{PATH}( {start} ) || exit 1\n\
                      tries=0\n\
@@ -145,24 +143,24 @@ impl Fault for Proxy {
                     start = job.start(),
                     listens = is_listening(port),
                     log = job.log(),
-                    rules = PLACE.apply(id, &lines)
+                    rules = HOOK.apply(id, &lines)
                 ),
                 verify: format!(
                     ": is-between\n{PATH}( {} ) || exit 1\n{} || {{ echo 'the proxy does not listen' >&2; exit 1; }}\n{}",
                     job.assert_running(),
                     is_listening(port),
-                    PLACE.assert_applied(id, &lines)
+                    HOOK.assert_applied(id, &lines)
                 ),
-                // Who is connected through it learns of its end as long as the kernel still knows of the connection.
-                undo: format!(": not between\n{PATH}( {} )\n( {} ) || exit 1\n{}", PLACE.cease(id), job.end(), PLACE.remove(id)),
-                verify_undone: format!(": is-not-between\n{PATH}( {} ) || exit 1\n{}", job.assert_gone(), PLACE.assert_removed(id)),
+                // Connections through the proxy are reset while the kernel still tracks them.
+                undo: format!(": not between\n{PATH}( {} )\n( {} ) || exit 1\n{}", HOOK.stop_redirecting(id), job.end(), HOOK.remove(id)),
+                verify_undone: format!(": is-not-between\n{PATH}( {} ) || exit 1\n{}", job.assert_gone(), HOOK.assert_removed(id)),
             });
         }
         Ok(actions)
     }
 
     fn undo_all(&self, cluster: &Cluster) -> Result<Vec<RemoteScript>, NemesisError> {
-        let script = format!(": nobody between\n{PATH}( {} )\n{}", job::undo_all(ABOUT.name), PLACE.undo_all());
+        let script = format!(": remove all proxies\n{PATH}( {} )\n{}", job::undo_all(ABOUT.name), HOOK.undo_all());
         Ok(remote_script::everywhere(cluster, &script))
     }
 
@@ -189,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn it_says_what_it_does() {
+    fn descriptions_have_the_settings() {
         let proxy = read("{port: 2379, from: all, how: {lose_replies: 0.1, delay: 5ms, cut: {share: 0.2, after: 10}}}");
         assert_eq!(proxy.check(&Roster::of(vec!["n1".into()])), Ok(()));
         assert_eq!(
@@ -199,13 +197,13 @@ mod tests {
     }
 
     #[test]
-    fn senseless_settings_are_refused() {
+    fn invalid_settings_are_rejected() {
         assert!(complaint("{}").contains("`port` is missing"));
         assert!(complaint("{port: 22}").contains("SSH"));
         assert!(complaint("{port: 26500}").contains("proxies listen"));
-        assert!(complaint("{port: 80, from: nodes}").contains("two or more"));
-        assert!(complaint("{port: 80, how: {}}").contains("nothing is set"));
-        assert!(complaint("{port: 80, how: {replay: 2}}").contains("from 0 to 1"));
-        assert!(complaint("{port: 80, how: {cut: {share: 0}}}").contains("above 0"));
+        assert!(complaint("{port: 80, from: nodes}").contains("2 nodes or more"));
+        assert!(complaint("{port: 80, how: {}}").contains("no effect is set"));
+        assert!(complaint("{port: 80, how: {replay: 2}}").contains("must be from 0 to 1"));
+        assert!(complaint("{port: 80, how: {cut: {share: 0}}}").contains("greater than 0"));
     }
 }

@@ -1,4 +1,4 @@
-//! Connections that break all at once.
+//! TCP connections that are reset.
 
 use elenchus_control::command::quote;
 use schemars::JsonSchema;
@@ -8,11 +8,11 @@ use crate::fault::{About, Overlap};
 use crate::means::remote_script::{self, PATH, RemoteScript};
 use crate::{Cluster, Fault, Injection, NemesisError, NodeActions, Requirement, Roster, Targets};
 
-/// Closes, once, the TCP connections that nodes have to other nodes. Both ends see a reset; nothing keeps them from connecting again.
+/// Resets, once, the TCP connections of nodes to other nodes. They can be made again at once.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ResetConnections {
-    /// Of which nodes.
+    /// The nodes whose connections are reset.
     pub targets: Targets,
 }
 
@@ -29,10 +29,10 @@ const ABOUT: About = About {
     is_destructive: false,
 };
 
-/// Closes the connections that a filter of `ss` finds, and sees that they are gone. Prints nothing when there were none.
+/// Resets the connections that a filter of `ss` finds, and verifies that they are gone. Prints nothing when there were none.
 pub(crate) fn script(filter: &str) -> String {
     let filter = quote(filter);
-    // A connection is known by both ends: one that is made again has another port.
+    // Connections are identified by both ends: one that is made again has another port.
     format!(
         "{PATH}\
          list() {{ ss -Htn state established {filter} | awk '{{ print $3, $4 }}' | sort; }}\n\
@@ -56,11 +56,11 @@ impl Fault for ResetConnections {
     }
 
     fn describe(&self, nodes: &str) -> String {
-        format!("connections of {nodes} severed")
+        format!("connections of {nodes} reset")
     }
 
     fn check(&self, roster: &Roster) -> Result<(), String> {
-        if roster.count() < 2 { Err("connections are between nodes; it takes two or more".into()) } else { Ok(()) }
+        if roster.count() < 2 { Err("connections are between nodes; use 2 nodes or more".into()) } else { Ok(()) }
     }
 
     fn actions(&self, cluster: &Cluster, _id: u32, injection: &Injection) -> Result<Vec<NodeActions>, NemesisError> {
@@ -88,11 +88,10 @@ impl Fault for ResetConnections {
     }
 
     fn requirements(&self) -> Vec<Requirement> {
-        // A kernel that does not tell how it was made is believed.
+        // A kernel whose configuration cannot be read passes.
         let made = "{ zcat /proc/config.gz || cat \"/boot/config-$(uname -r)\"; } 2>/dev/null";
         let test = format!("! {made} | grep -q '^# CONFIG_INET_DIAG_DESTROY is not set'");
-        let destroy =
-            Requirement::test(test, "the kernel cannot close connections of others: it was made without CONFIG_INET_DIAG_DESTROY");
+        let destroy = Requirement::test(test, "the kernel cannot reset connections: it was built without CONFIG_INET_DIAG_DESTROY");
         vec![Requirement::command(&["ss"]), Requirement::command(&["awk"]), destroy]
     }
 }

@@ -1,4 +1,4 @@
-//! A system that crashes as soon as it has come back, again and again.
+//! A system that crashes again and again.
 
 use elenchus_control::command::quote;
 use elenchus_core::Span;
@@ -11,13 +11,13 @@ use crate::means::node_lock;
 use crate::means::remote_script::{self, RemoteScript};
 use crate::{Cluster, Fault, Injection, NemesisError, NodeActions, Requirement, Roster, Targets};
 
-/// Kills the system's processes and starts the system again, over and over.
+/// Kills the system's processes and starts the system again, repeatedly.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct CrashLoop {
-    /// On which nodes.
+    /// The nodes.
     pub targets: Targets,
-    /// How long it lives each time.
+    /// How long the system runs between kills.
     #[schemars(with = "String")]
     pub lives: Span,
 }

@@ -12,22 +12,22 @@ use crate::{Cluster, Fault, Injection, NemesisError, NodeActions, Targets};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Kill {
-    /// On which nodes.
+    /// The nodes.
     #[serde(default)]
     pub targets: Targets,
-    /// By which signal. A process that lives on for five seconds after another than `KILL` makes the fault count as not injected.
+    /// The signal. If a process survives another signal than `KILL` for five seconds, the injection fails.
     #[serde(default)]
     pub signal: Signal,
 }
 
-/// A signal that ends a process that does nothing against it.
+/// A signal whose default action ends a process.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Signal {
-    /// Nothing can be done against it.
+    /// SIGKILL, which cannot be handled.
     #[default]
     Kill,
-    /// The usual request to end.
+    /// The usual request to terminate.
     Term,
     /// Ctrl-C.
     Int,
@@ -35,40 +35,40 @@ pub enum Signal {
     Quit,
     /// The terminal is gone.
     Hup,
-    /// What an assertion that failed does.
+    /// A failed assertion.
     Abrt,
-    /// What a broken pointer does.
+    /// An invalid memory access.
     Segv,
-    /// What a broken file behind a mapping does.
+    /// An access to a mapping beyond its file.
     Bus,
     /// Free to use.
     Usr1,
     /// Free to use.
     Usr2,
-    /// A timer has run out.
+    /// A timer has expired.
     Alrm,
-    /// Nobody reads what is written.
+    /// A pipe without reader.
     Pipe,
-    /// What an instruction that there is not does.
+    /// An invalid instruction.
     Ill,
-    /// What a division by zero does.
+    /// An arithmetic error, as a division by zero.
     Fpe,
-    /// What a breakpoint does that nobody waits for.
+    /// A breakpoint without debugger.
     Trap,
-    /// What a call does that a filter forbids.
+    /// A system call that a filter forbids.
     Sys,
-    /// It has had all of its processor time.
+    /// The limit of processor time is exceeded.
     Xcpu,
-    /// It has written the largest file that it may.
+    /// The limit of file size is exceeded.
     Xfsz,
-    /// A timer of its own processor time has run out.
+    /// A timer of processor time has expired.
     Vtalrm,
-    /// A profiler's timer has run out.
+    /// A profiling timer has expired.
     Prof,
 }
 
 impl Signal {
-    /// As `kill` takes it.
+    /// Its name as `kill` takes it.
     pub fn name(self) -> String {
         format!("{self:?}").to_uppercase()
     }

@@ -1,4 +1,4 @@
-//! Stopping the system's processes, and letting them go on.
+//! Pausing the system's processes, and resuming them.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -8,26 +8,26 @@ use crate::means::cgroup::{self, Knob, Limit};
 use crate::means::remote_script::{self, RemoteScript};
 use crate::{Cluster, Fault, Injection, NemesisError, NodeActions, Requirement, Targets};
 
-/// Pauses the system's processes, and lets them go on.
+/// Pauses the system's processes, and resumes them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Pause {
-    /// On which nodes.
+    /// The nodes.
     #[serde(default)]
     pub targets: Targets,
-    /// By what means.
+    /// How processes are paused.
     #[serde(default)]
     pub how: How,
 }
 
-/// What stops processes.
+/// How processes are paused.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum How {
-    /// SIGSTOP. Parents see it, and children that left the system's session are not reached.
+    /// SIGSTOP. Parent processes notice it, and children that left the system's session are not reached.
     #[default]
     Signal,
-    /// The freezer of cgroup v2: nobody sees it, and nothing that the system has started or starts meanwhile escapes.
+    /// The freezer of cgroup v2: no process notices it, and every process that the system has started, or starts meanwhile, is paused.
     Freezer,
 }
 
@@ -61,7 +61,7 @@ impl Fault for Pause {
         &[Need::System]
     }
 
-    /// Either way ends with both being undone: of two pauses that overlap, the last to end undoes what either did.
+    /// The undo covers both ways of pausing: of two pauses that overlap, the last to end undoes both.
     fn actions(&self, cluster: &Cluster, _id: u32, injection: &Injection) -> Result<Vec<NodeActions>, NemesisError> {
         remote_script::on_daemons(cluster, &injection.nodes, |node, daemon| {
             let frozen = freezer().actions("freeze", ABOUT.name, node, daemon);

@@ -1,4 +1,4 @@
-//! Ending the system in order, and starting it again.
+//! Stopping the system gracefully, and starting it again.
 
 use elenchus_control::system::daemon::Daemon;
 use elenchus_core::Span;
@@ -9,11 +9,11 @@ use crate::fault::{About, Need, Overlap};
 use crate::means::remote_script::{self, RemoteScript};
 use crate::{Cluster, Fault, Injection, NemesisError, NodeActions, Requirement, Targets};
 
-/// Asks the system to end, as its definition says, and starts it again.
+/// Stops the system gracefully, as its definition says, and starts it again.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Restart {
-    /// On which nodes.
+    /// The nodes.
     #[serde(default)]
     pub targets: Targets,
 }
@@ -41,7 +41,7 @@ impl Fault for Restart {
     }
 
     fn describe(&self, nodes: &str) -> String {
-        format!("{nodes} ended in order")
+        format!("{nodes} stopped gracefully")
     }
 
     fn needs(&self) -> &'static [Need] {

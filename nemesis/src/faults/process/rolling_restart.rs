@@ -1,4 +1,4 @@
-//! Restarting the system on one node after the other.
+//! Rolling restarts.
 
 use elenchus_control::command::quote;
 use elenchus_core::{Seed, Span};
@@ -11,19 +11,19 @@ use crate::means::node_lock;
 use crate::means::remote_script::{self, RemoteScript};
 use crate::{Cluster, Fault, Injection, NemesisError, NodeActions, Requirement, Roster, Targets};
 
-/// Restarts the system on one node after the other, each for a while, as an upgrade does.
+/// Restarts the system on one node after the other, as an upgrade does.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct RollingRestart {
-    /// On which nodes; in which order, the seed decides.
+    /// The nodes, in an order that the seed decides.
     pub targets: Targets,
-    /// How long each is down.
+    /// How long the system is down on each node.
     #[schemars(with = "String")]
     pub down: Span,
-    /// How long all are up before the next.
+    /// How long it is up on all nodes before the next.
     #[schemars(with = "String")]
     pub pause: Span,
-    /// By a kill rather than in order.
+    /// Whether it is killed instead of stopped gracefully.
     pub kill: bool,
 }
 
@@ -64,7 +64,7 @@ impl Fault for RollingRestart {
     }
 
     fn check(&self, _: &Roster) -> Result<(), String> {
-        if self.down.0.is_zero() { Err("`down` must be longer than nothing".into()) } else { Ok(()) }
+        if self.down.0.is_zero() { Err("`down` must be greater than zero".into()) } else { Ok(()) }
     }
 
     fn actions(&self, cluster: &Cluster, id: u32, injection: &Injection) -> Result<Vec<NodeActions>, NemesisError> {

@@ -1,4 +1,4 @@
-//! Neighbours that take processor time.
+//! Busy processors.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -12,9 +12,9 @@ use crate::{Cluster, Fault, Injection, NemesisError, NodeActions, Requirement, R
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Cpu {
-    /// On which nodes.
+    /// The nodes.
     pub targets: Targets,
-    /// How many busy processes; two for each processor when absent.
+    /// The number of busy processes; two for each processor when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub workers: Option<u32>,
 }
@@ -32,7 +32,7 @@ const ABOUT: About = About {
     is_destructive: false,
 };
 
-/// The most busy processes that make sense.
+/// The most busy processes.
 const MAX_WORKERS: u32 = 4096;
 
 impl Fault for Cpu {
@@ -50,7 +50,7 @@ impl Fault for Cpu {
 
     fn check(&self, _: &Roster) -> Result<(), String> {
         match self.workers {
-            Some(workers) if !(1..=MAX_WORKERS).contains(&workers) => Err(format!("`workers` is from 1 to {MAX_WORKERS}")),
+            Some(workers) if !(1..=MAX_WORKERS).contains(&workers) => Err(format!("`workers` must be from 1 to {MAX_WORKERS}")),
             _ => Ok(()),
         }
     }

@@ -1,4 +1,4 @@
-//! Files that cannot be opened any more, as too many are open.
+//! Limits of open files.
 
 use elenchus_control::command::quote;
 use schemars::JsonSchema;
@@ -8,13 +8,13 @@ use crate::fault::{About, Need, Overlap};
 use crate::means::remote_script::{self, RemoteScript};
 use crate::{Cluster, Fault, Injection, NemesisError, NodeActions, Requirement, Roster, Targets};
 
-/// Lowers how many files the system's processes may have open. Those that are open stay so.
+/// Lowers the limit of open files of the system's processes. Files that are open stay open.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Descriptors {
-    /// On which nodes.
+    /// The nodes.
     pub targets: Targets,
-    /// The most files, sockets and the like that each process may have open.
+    /// The most file descriptors that each process may have.
     pub limit: u32,
 }
 
@@ -37,12 +37,12 @@ const ABOUT: About = About {
     is_destructive: false,
 };
 
-/// The limits before, a line for each process: its pid, the time of its start, its limit.
+/// The file with the former limits, a line for each process: pid, start time, limit.
 fn saved(id: u32) -> String {
     format!("/run/elenchus/descriptors-{id}")
 }
 
-/// The soft limit of a process as the kernel tells it, and when it was started.
+/// Functions that print the soft limit of a process and its start time.
 const SOFT: &str = "soft() { sed -n 's/^Max open files  *\\([^ ]*\\) .*/\\1/p' \"/proc/$1/limits\" 2>/dev/null; }\n\
                     born() { line=; { read -r line <\"/proc/$1/stat\"; } 2>/dev/null || return 1; set -- ${line##*) }; echo \"${20}\"; }\n";
 
@@ -75,14 +75,14 @@ impl Fault for Descriptors {
                 node,
                 inject: format!(
                     ": few files\nset -e\nmkdir -p /run/elenchus\n{SOFT}: >{file}\n\
-                     pids=$({members})\n[ -n \"$pids\" ] || {{ echo 'it does not run' >&2; exit 1; }}\n\
+                     pids=$({members})\n[ -n \"$pids\" ] || {{ echo 'the system does not run' >&2; exit 1; }}\n\
                      for pid in $pids; do\n\
                      \x20 echo \"$pid $(born $pid) $(soft $pid)\" >>{file}\n\
                      \x20 prlimit --pid \"$pid\" --nofile={limit}:\n\
                      done\n"
                 ),
                 verify: format!(
-                    ": is-few\n{SOFT}pids=$({members})\n[ -n \"$pids\" ] || {{ echo 'it does not run' >&2; exit 1; }}\n\
+                    ": is-few\n{SOFT}pids=$({members})\n[ -n \"$pids\" ] || {{ echo 'the system does not run' >&2; exit 1; }}\n\
                      for pid in $pids; do\n\
                      \x20 [ \"$(soft $pid)\" = {limit} ] || {{ echo \"$pid may open $(soft $pid)\" >&2; exit 1; }}\n\
                      done\n"
@@ -103,7 +103,7 @@ impl Fault for Descriptors {
     }
 }
 
-/// Gives every process that still lives the limit that it had, and forgets them.
+/// Restores the limit of every process that is still alive, and deletes the file.
 fn restore(file: &str) -> String {
     format!(
         ": many files\n{SOFT}if [ -r {file} ]; then\n\

@@ -1,4 +1,4 @@
-//! Disks without room.
+//! Full disks.
 
 use elenchus_control::command::quote;
 use elenchus_core::Span;
@@ -9,15 +9,15 @@ use crate::fault::{About, Overlap};
 use crate::means::remote_script::{self, RemoteScript};
 use crate::{Cluster, Fault, Injection, NemesisError, NodeActions, Requirement, Roster, Targets};
 
-/// Fills the disk on which a path is.
+/// Fills the disk of a directory.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct FillDisk {
-    /// On which nodes.
+    /// The nodes.
     pub targets: Targets,
-    /// A directory on the disk that is filled.
+    /// A directory on the disk.
     pub path: String,
-    /// How much is left free, in KiB.
+    /// How much space is left free, in KiB.
     pub leave_kib: u64,
 }
 
@@ -34,7 +34,7 @@ const ABOUT: About = About {
     is_destructive: false,
 };
 
-/// How much may be free of a disk that is full, in KiB: file systems keep a little for themselves.
+/// How much may be free on a full disk, in KiB: file systems reserve some space.
 const SLACK_KIB: u64 = 1024;
 
 impl FillDisk {
@@ -42,7 +42,7 @@ impl FillDisk {
         format!("{}/.elenchus-fill-{id}", self.path.trim_end_matches('/'))
     }
 
-    /// Sets `$free`: how many KiB are free, with those that are kept for root: servers may be root's.
+    /// Sets `$free`: the free space in KiB, with the part reserved for root, as servers may run as root.
     fn free(&self) -> String {
         format!("set -- $(stat -f -c '%f %S' {}) && free=$(($1 * ($2 / 512) / 2)) || exit 1\n", quote(&self.path))
     }
@@ -62,7 +62,11 @@ impl Fault for FillDisk {
     }
 
     fn check(&self, _: &Roster) -> Result<(), String> {
-        if self.path.starts_with('/') { Ok(()) } else { Err(format!("`path` is an absolute path of a directory, not `{}`", self.path)) }
+        if self.path.starts_with('/') {
+            Ok(())
+        } else {
+            Err(format!("`path` must be the absolute path of a directory, not `{}`", self.path))
+        }
     }
 
     fn actions(&self, cluster: &Cluster, id: u32, injection: &Injection) -> Result<Vec<NodeActions>, NemesisError> {
@@ -70,13 +74,13 @@ impl Fault for FillDisk {
         let nodes = cluster.at(&injection.nodes);
         let actions = nodes.map(|node| NodeActions {
             node: node.name.clone(),
-            // What `fallocate` cannot do, `dd` does; it may end for want of room, which is what is wanted.
+            // Where `fallocate` is not supported, `dd` is used; that it ends with ENOSPC is intended.
             inject: format!(
                 ": fill\n{free}take=$((free - {leave}))\n[ $take -gt 0 ] || {{ : >{file}; exit 0; }}\n\
                  fallocate -l ${{take}}K {file} 2>/dev/null || dd if=/dev/zero of={file} bs=1024 count=$take 2>/dev/null\n\
-                 [ -e {file} ] || {{ echo 'nothing can be written there' >&2; exit 1; }}\n"
+                 [ -e {file} ] || {{ echo 'the file cannot be written' >&2; exit 1; }}\n"
             ),
-            // What a file system says is free it may keep for itself: then it is tried.
+            // A file system may count space as free that it does not give out, so writing is tried.
             verify: format!(
                 ": is-full\n[ -e {file} ] || {{ echo 'the file is not there' >&2; exit 1; }}\n\
                  {free}[ $free -gt $(({leave} + {SLACK_KIB})) ] || exit 0\n\
@@ -106,7 +110,7 @@ impl Fault for FillDisk {
         vec![
             Requirement::command(&["stat"]),
             Requirement::command(&["fallocate", "dd"]),
-            Requirement::test(format!("test -d {}", quote(&self.path)), format!("there is no directory {} to be filled", self.path)),
+            Requirement::test(format!("test -d {}", quote(&self.path)), format!("the directory {} does not exist", self.path)),
         ]
     }
 }

@@ -1,4 +1,4 @@
-//! Disks that are slow.
+//! Limits of disk throughput.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -12,14 +12,14 @@ use crate::means::cgroup::{Knob, Limit};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Io {
-    /// On which nodes.
+    /// The nodes.
     pub targets: Targets,
-    /// A directory on the disk: where the system's data is.
+    /// A directory on the disk, such as the system's data directory.
     pub path: String,
-    /// How much is read in a second, in KiB; as much as ever when absent.
+    /// The most that is read, in KiB a second; unlimited when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub read_kib: Option<u64>,
-    /// How much is written in a second, in KiB; as much as ever when absent.
+    /// The most that is written, in KiB a second; unlimited when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub write_kib: Option<u64>,
 }
@@ -37,7 +37,7 @@ const ABOUT: About = About {
     is_destructive: false,
 };
 
-/// The most KiB a second that can be said: as bytes it is a number of the kernel's.
+/// The largest limit, in KiB a second, that the kernel can represent in bytes.
 const MAX_KIB: u64 = 1 << 50;
 
 impl Limiting for Io {
@@ -57,10 +57,10 @@ impl Limiting for Io {
 
     fn check(&self) -> Result<(), String> {
         if !self.path.starts_with('/') {
-            return Err(format!("`path` is an absolute path of a directory, not `{}`", self.path));
+            return Err(format!("`path` must be the absolute path of a directory, not `{}`", self.path));
         }
         match (self.read_kib, self.write_kib) {
-            (None, None) => Err("nothing is limited; set `read_kib`, `write_kib` or both".into()),
+            (None, None) => Err("no limit is set; set `read_kib`, `write_kib` or both".into()),
             (Some(0), _) | (_, Some(0)) => Err("`read_kib` and `write_kib` must be 1 or more".into()),
             _ => Ok(()),
         }

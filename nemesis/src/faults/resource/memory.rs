@@ -1,4 +1,4 @@
-//! Neighbours that take memory.
+//! Memory shortage.
 
 use elenchus_control::command::quote;
 use schemars::JsonSchema;
@@ -9,13 +9,13 @@ use crate::means::job::{self, Job};
 use crate::means::remote_script::{self, RemoteScript};
 use crate::{Cluster, Fault, Injection, NemesisError, NodeActions, Requirement, Roster, Targets};
 
-/// Takes a node's memory.
+/// Uses up a node's memory.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Memory {
-    /// On which nodes.
+    /// The nodes.
     pub targets: Targets,
-    /// How much, in MiB.
+    /// How much is used up, in MiB.
     pub mib: u32,
 }
 
@@ -48,7 +48,7 @@ impl Fault for Memory {
     }
 
     fn describe(&self, nodes: &str) -> String {
-        format!("{nodes} without {} MiB", self.mib)
+        format!("{nodes} with {} MiB of memory used up", self.mib)
     }
 
     fn check(&self, _: &Roster) -> Result<(), String> {
@@ -58,11 +58,11 @@ impl Fault for Memory {
     fn actions(&self, cluster: &Cluster, id: u32, injection: &Injection) -> Result<Vec<NodeActions>, NemesisError> {
         let bytes = u64::from(self.mib) << 20;
         let job = Job::new(ABOUT.name, id, format!("(head -c {bytes} /dev/zero; exec sleep 100000000) | tail"));
-        // It takes a while to be written.
+        // Writing it takes a while.
         let holds = format!(
             "read -r leader since <{}\ntries=0\n\
              until cat $(pgrep -s $leader | sed 's|.*|/proc/&/status|') 2>/dev/null | awk '/^VmRSS:/ {{ s += $2 }} END {{ exit s < {} }}'; do\n\
-             \x20 tries=$((tries + 1)); [ $tries -lt 200 ] || {{ echo 'the memory is not held' >&2; exit 1; }}; sleep 0.1\n\
+             \x20 tries=$((tries + 1)); [ $tries -lt 200 ] || {{ echo 'the memory is not allocated' >&2; exit 1; }}; sleep 0.1\n\
              done\n",
             quote(&job.pidfile()),
             bytes / 1024 / 10 * 9

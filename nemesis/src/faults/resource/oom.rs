@@ -1,4 +1,4 @@
-//! A system for which the kernel has no memory left.
+//! Limits of memory, with the OOM killer.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -8,13 +8,13 @@ use crate::fault::{About, Overlap};
 use crate::faults::limiting::Limiting;
 use crate::means::cgroup::{Knob, Limit};
 
-/// Gives the system so much more memory and no more; what takes more than that is killed by the kernel. At the heal it is started again.
+/// Limits the memory of the system: the kernel kills processes that allocate more. At the heal the system is started again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Oom {
-    /// On which nodes.
+    /// The nodes.
     pub targets: Targets,
-    /// How much its processes may take together beyond what they have, in MiB. Files that they read and write count until the kernel drops them.
+    /// How much its processes may allocate together beyond what they have, in MiB. Their page cache counts until the kernel drops it.
     pub mib: u32,
 }
 
@@ -47,7 +47,7 @@ impl Limiting for Oom {
     }
 
     fn describe(&self, nodes: &str) -> String {
-        format!("{nodes} with {} MiB more of memory", self.mib)
+        format!("{nodes} limited to {} MiB more memory", self.mib)
     }
 
     fn check(&self) -> Result<(), String> {

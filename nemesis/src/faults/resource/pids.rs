@@ -1,4 +1,4 @@
-//! A system that can start nothing: no process, no thread.
+//! Limits of processes and threads.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -8,13 +8,13 @@ use crate::fault::{About, Overlap};
 use crate::faults::limiting::Limiting;
 use crate::means::cgroup::{Knob, Limit};
 
-/// Limits how many processes and threads the system may have. Those that are there stay so.
+/// Limits how many processes and threads the system may have. Existing ones are not affected.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Pids {
-    /// On which nodes.
+    /// The nodes.
     pub targets: Targets,
-    /// The most processes and threads that the system may have together; while there are more, none is started.
+    /// The most processes and threads that the system may have together. While it has as many or more, it cannot start another.
     pub limit: u32,
 }
 

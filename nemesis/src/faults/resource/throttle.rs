@@ -1,4 +1,4 @@
-//! A system that gets little processor time.
+//! Limits of processor time.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -8,13 +8,13 @@ use crate::fault::{About, Overlap};
 use crate::faults::limiting::Limiting;
 use crate::means::cgroup::{Knob, Limit};
 
-/// Gives the system's processes a share of a processor alone.
+/// Limits the processor time of the system's processes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Throttle {
-    /// On which nodes.
+    /// The nodes.
     pub targets: Targets,
-    /// How much of one processor all its processes have together: 0.1 is a tenth, 2 are two processors.
+    /// The processor time of all its processes together, in processors: 0.1 is a tenth of one.
     pub cpus: f64,
 }
 
@@ -37,9 +37,9 @@ const ABOUT: About = About {
     is_destructive: false,
 };
 
-/// How often the kernel gives the quota anew, in microseconds.
+/// The period of the quota, in microseconds.
 const PERIOD: u32 = 100_000;
-/// The smallest and the largest quota that make sense.
+/// The valid quotas, in processors.
 const SHARES: std::ops::RangeInclusive<f64> = 0.01..=1024.0;
 
 impl Limiting for Throttle {
@@ -56,7 +56,7 @@ impl Limiting for Throttle {
     }
 
     fn check(&self) -> Result<(), String> {
-        if SHARES.contains(&self.cpus) { Ok(()) } else { Err(format!("`cpus` is from {} to {}", SHARES.start(), SHARES.end())) }
+        if SHARES.contains(&self.cpus) { Ok(()) } else { Err(format!("`cpus` must be from {} to {}", SHARES.start(), SHARES.end())) }
     }
 
     fn limit(&self) -> Limit {

@@ -1,4 +1,4 @@
-//! Files that are not what was written: bits flipped, ends cut off or zeroed, files gone.
+//! Damaged files: flipped bits, truncated or zeroed ends, deleted files.
 //!
 //! The system is killed, its files are damaged, and it is started on them, as after a power failure of a machine with a bad disk.
 
@@ -17,28 +17,28 @@ use crate::{Cluster, Fault, Injection, NemesisError, NodeActions, Requirement, R
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Damage {
-    /// On which nodes.
+    /// The nodes.
     pub targets: Targets,
-    /// The files: a shell's pattern of absolute paths, like `/var/lib/etcd/member/wal/*.wal`. Directories and links that match are left alone.
+    /// The files: a shell pattern of absolute paths, like `/var/lib/etcd/member/wal/*.wal`. Directories and links are skipped.
     pub files: String,
-    /// What is done to each.
+    /// The damage to each file.
     pub how: How,
-    /// How many of the files, which the seed chooses; all when absent.
+    /// The number of files, which the seed chooses; all when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub count: Option<u32>,
-    /// Whether the system is killed once more when the fault is healed, and the files are put back as they were. Otherwise the damage stays.
+    /// Whether the heal kills the system again and restores the files. Otherwise the damage stays.
     pub restore: bool,
 }
 
-/// What is done to a file.
+/// The damage to a file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum How {
-    /// So many bits are flipped, where the seed decides.
+    /// This many bits are flipped, at places that the seed decides.
     Flip(u32),
-    /// So many bytes at its end are cut off; all of it, when it is not longer.
+    /// This many bytes are cut off its end; all, if it is not longer.
     Truncate(u64),
-    /// So many bytes at its end become zeros, as when a file's length was written and its content was not.
+    /// This many bytes at its end become zeros, as when a file's length was written but its content was not.
     Zero(u64),
     /// It is deleted.
     Delete,
@@ -63,7 +63,7 @@ const ABOUT: About = About {
     is_destructive: true,
 };
 
-/// The most bits that are flipped in a file: each is a process on the node.
+/// The most bits that are flipped in a file: each takes a process on the node.
 const MAX_FLIPS: u32 = 1000;
 
 /// Copies of the files by number, and `names`: the files' names in the same order.
@@ -72,7 +72,7 @@ fn folder(id: u32) -> String {
 }
 
 impl Damage {
-    /// Harms the file `$file` of `$size` bytes, the `$number`th.
+    /// Damages the file `$file` of `$size` bytes, the `$number`th.
     fn harm(&self, seed: u64) -> String {
         let keep = |bytes| format!("keep=$((size - {bytes})); [ $keep -ge 0 ] || keep=0; truncate -s $keep \"$file\"\n");
         match self.how {
@@ -81,7 +81,7 @@ impl Damage {
             How::Zero(bytes) => keep(bytes) + "truncate -s $size \"$file\"\n",
             How::Flip(count) => {
                 let mut rng = Seed(seed).stream("damage");
-                // A place in the file before it is reduced to its size, and the value of a bit.
+                // A position, taken modulo the file's size later, and the value of a bit.
                 let places: Vec<String> = (0..count).map(|_| format!("{}:{}", rng.below(1 << 53), 1 << rng.below(8))).collect();
                 format!(
                     "for place in {}; do\n\
@@ -112,13 +112,13 @@ impl Damage {
              \x20 number=$((number + 1)); size=$(wc -c <\"$file\")\n\
              \x20 cp -p \"$file\" {folder}/$number\n\
              {harm}\
-             \x20 if cmp -s \"$file\" {folder}/$number; then echo \"$file is as it was\" >&2; exit 1; fi\n\
+             \x20 if cmp -s \"$file\" {folder}/$number; then echo \"$file is unchanged\" >&2; exit 1; fi\n\
              done <{folder}/names\n\
              sync\n( {start} )\n: >{folder}/done\n",
             kill = daemon.kill(),
             start = daemon.start(),
             files = self.files,
-            none = quote(&format!("no file matches {}, or all that do are empty", self.files)),
+            none = quote(&format!("no non-empty file matches {}", self.files)),
             harm = self.harm(seed),
         )
     }
@@ -134,7 +134,7 @@ impl Damage {
              done <{folder}/names\nsync\nfi\n",
             daemon.kill()
         );
-        // An injection that stopped half-way has done what was not asked for.
+        // The damage of an injection that stopped half-way is undone in any case.
         let when = if self.restore { restore } else { format!("if [ ! -e {folder}/done ]; then\n{restore}fi\n") };
         format!(": repair\n{}", node_lock::with_copy_lock(&format!("{when}( {} ) 8>&- || exit 1\nrm -rf {folder}\n", daemon.start())))
     }
@@ -165,11 +165,11 @@ impl Fault for Damage {
 
     fn check(&self, _: &Roster) -> Result<(), String> {
         if !self.files.starts_with('/') || !remote_script::is_pattern(&self.files) {
-            return Err(format!("`files` is a pattern of absolute paths without spaces and quotes, not `{}`", self.files));
+            return Err(format!("`files` must be a pattern of absolute paths without spaces and quotes, not `{}`", self.files));
         }
         match (&self.how, self.count) {
-            (How::Flip(count), _) if !(1..=MAX_FLIPS).contains(count) => Err(format!("`flip` takes from 1 to {MAX_FLIPS} bits")),
-            (How::Truncate(0) | How::Zero(0), _) | (_, Some(0)) => Err("nothing would be damaged; take 1 or more".into()),
+            (How::Flip(count), _) if !(1..=MAX_FLIPS).contains(count) => Err(format!("`flip` must be from 1 to {MAX_FLIPS} bits")),
+            (How::Truncate(0) | How::Zero(0), _) | (_, Some(0)) => Err("nothing would be damaged; use 1 or more".into()),
             _ => Ok(()),
         }
     }
@@ -181,12 +181,12 @@ impl Fault for Damage {
             inject: self.inject(daemon, id, injection.seed),
             verify: format!(": is-damaged\n[ -e {folder}/done ] || {{ echo 'nothing was damaged' >&2; exit 1; }}\n"),
             undo: self.undo(daemon, id),
-            verify_undone: format!(": is-repaired\nif [ -e {folder} ]; then echo 'it was not repaired' >&2; exit 1; fi\n"),
+            verify_undone: format!(": is-repaired\nif [ -e {folder} ]; then echo 'the files were not repaired' >&2; exit 1; fi\n"),
         })
     }
 
     fn time_limit(&self, _: &Cluster) -> Span {
-        // Files are copied, whatever their size.
+        // Copying large files takes time.
         remote_script::LONGEST
     }
 
@@ -204,7 +204,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn patterns_are_no_commands() {
+    fn patterns_are_not_commands() {
         let check = |yaml: &str| serde_yaml::from_str::<Damage>(yaml).unwrap().check(&Roster::of(vec!["n1".into()]));
         assert_eq!(check("{files: '/var/lib/x/*.[ab]', how: {flip: 3}}"), Ok(()));
         assert!(check("files: '/tmp/x; reboot'").is_err() && check("files: '/tmp/$(reboot)'").is_err() && check("files: x").is_err());

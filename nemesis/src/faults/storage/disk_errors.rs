@@ -1,4 +1,4 @@
-//! Disks that fail or are slow, for some operations on some files.
+//! Disk errors and delays, for some operations on some files.
 
 use elenchus_agent::disk::faults::{Operation, Rule, error_names};
 use elenchus_agent::disk::serve::Writes;
@@ -10,31 +10,31 @@ use crate::fault::{About, Overlap};
 use crate::means::fuse_disk;
 use crate::{Cluster, Fault, Injection, Mounts, NemesisError, NodeActions, RemoteScript, Requirement, Roster, Targets};
 
-/// Has operations on the files of a directory fail, or take long.
+/// Makes operations on the files of a directory fail, or take longer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct DiskErrors {
-    /// On which nodes.
+    /// The nodes.
     pub targets: Targets,
-    /// The directory, like `/var/lib/etcd`. It is mounted over on every node while the system runs.
+    /// The directory, like `/var/lib/etcd`. A file system is mounted over it on every node while the system runs.
     pub directory: String,
-    /// What happens.
+    /// The effect.
     pub how: How,
-    /// To which operations: `read`, `write`, `sync`, `open`, `create`, `remove`, `rename`, `truncate`, `list`, `attribute`.
+    /// The operations: `read`, `write`, `sync`, `open`, `create`, `remove`, `rename`, `truncate`, `list`, `attribute`.
     pub operations: Vec<String>,
-    /// On which files: a pattern of paths below the directory, like `wal/*.log`. A `*` stands for slashes too.
+    /// The files: a pattern of paths below the directory, like `wal/*.log`. A `*` matches slashes too.
     pub files: String,
-    /// How likely, from 0 to 1.
+    /// The probability, greater than 0 and at most 1.
     pub probability: f64,
 }
 
-/// What happens to an operation.
+/// The effect on an operation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum How {
     /// It fails with this error, by the kernel's name: `EIO`, `ENOSPC`, `EROFS` …
     Error(String),
-    /// It takes so much longer.
+    /// It takes this much longer.
     Delay(#[schemars(with = "String")] Span),
 }
 
@@ -60,21 +60,21 @@ const ABOUT: About = About {
 };
 
 impl DiskErrors {
-    /// What the helper is told, or why it would not understand.
+    /// The rule for the agent.
     fn rule(&self) -> Result<Rule, String> {
         let (effect, argument) = match &self.how {
             How::Error(name) if !error_names().contains(&name.as_str()) => {
-                return Err(format!("`error` is one of {}, not `{name}`", error_names().join(", ")));
+                return Err(format!("`error` must be one of {}, not `{name}`", error_names().join(", ")));
             }
             How::Error(name) => ("error", name.clone()),
-            How::Delay(delay) if delay.0.is_zero() => return Err("`delay` must be longer than nothing".into()),
+            How::Delay(delay) if delay.0.is_zero() => return Err("`delay` must be greater than zero".into()),
             How::Delay(delay) => ("delay", delay.0.as_nanos().to_string()),
         };
         if let Some(wrong) = self.operations.iter().find(|word| Operation::of(word).is_none()) {
-            return Err(format!("`operations` are of {}, not `{wrong}`", Operation::WORDS.join(", ")));
+            return Err(format!("`operations` must be among {}, not `{wrong}`", Operation::WORDS.join(", ")));
         }
         if self.operations.is_empty() {
-            return Err(format!("`operations` names none; take some of {}", Operation::WORDS.join(", ")));
+            return Err(format!("`operations` is empty; use some of {}", Operation::WORDS.join(", ")));
         }
         fuse_disk::rule(self.probability, &self.operations.join(","), &self.files, effect, &argument)
     }
@@ -136,7 +136,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_helper_would_not_understand_is_refused() {
+    fn rules_that_the_agent_cannot_parse_are_rejected() {
         let check = |yaml: &str| serde_yaml::from_str::<DiskErrors>(yaml).unwrap().check(&Roster::of(vec!["n1".into()]));
         assert_eq!(check("{directory: /var/lib/x, how: {delay: 1s}, operations: [sync], files: 'wal/*', probability: 0.1}"), Ok(()));
         assert!(check("{directory: /var/lib/x, how: {error: EGAL}}").unwrap_err().contains("EIO, ENOSPC"));

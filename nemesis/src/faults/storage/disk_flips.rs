@@ -1,4 +1,4 @@
-//! Disks that give back other bits than were written.
+//! Bit flips in reads.
 
 use elenchus_agent::disk::serve::Writes;
 use schemars::JsonSchema;
@@ -8,20 +8,20 @@ use crate::fault::{About, Overlap};
 use crate::means::fuse_disk;
 use crate::{Cluster, Fault, Injection, Mounts, NemesisError, NodeActions, RemoteScript, Requirement, Roster, Targets};
 
-/// Flips bits of what is read from the files of a directory. What is on the disk stays as it was.
+/// Flips bits in what is read from the files of a directory. The files on the disk are unchanged.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct DiskFlips {
-    /// On which nodes.
+    /// The nodes.
     pub targets: Targets,
-    /// The directory, like `/var/lib/etcd`. It is mounted over on every node while the system runs.
+    /// The directory, like `/var/lib/etcd`. A file system is mounted over it on every node while the system runs.
     pub directory: String,
-    /// Of which files: a pattern of paths below the directory, like `wal/*.log`. A `*` stands for slashes too.
+    /// The files: a pattern of paths below the directory, like `wal/*.log`. A `*` matches slashes too.
     pub files: String,
-    /// How many bits in each piece that the kernel reads, which is 128 KiB or less.
+    /// The number of flipped bits in each read of the kernel, which is of 128 KiB or less.
     #[schemars(range(min = 1))]
     pub bits: u32,
-    /// How likely a piece has them, from 0 to 1.
+    /// The probability that a read has them, greater than 0 and at most 1.
     pub probability: f64,
 }
 
@@ -44,7 +44,7 @@ const ABOUT: About = About {
     is_destructive: true,
 };
 
-/// The most bits in a piece.
+/// The most bits in a read.
 const MAX_BITS: u32 = 1000;
 
 impl Fault for DiskFlips {
@@ -57,12 +57,12 @@ impl Fault for DiskFlips {
     }
 
     fn describe(&self, nodes: &str) -> String {
-        format!("{nodes} with {} bits flipped in what is read of {} in {}", self.bits, self.files, self.directory)
+        format!("{nodes} with {} bits flipped in reads of {} in {}", self.bits, self.files, self.directory)
     }
 
     fn check(&self, _: &Roster) -> Result<(), String> {
         if !(1..=MAX_BITS).contains(&self.bits) {
-            return Err(format!("`bits` is from 1 to {MAX_BITS}"));
+            return Err(format!("`bits` must be from 1 to {MAX_BITS}"));
         }
         fuse_disk::check(&self.directory)?;
         fuse_disk::rule(self.probability, "read", &self.files, "flip", &self.bits.to_string()).map(drop)
@@ -101,7 +101,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_is_not_flipped() {
+    fn at_least_one_bit_is_flipped() {
         let check = |yaml: &str| serde_yaml::from_str::<DiskFlips>(yaml).unwrap().check(&Roster::of(vec!["n1".into()]));
         assert_eq!(check("{directory: /var/lib/x, bits: 3, files: '*.db'}"), Ok(()));
         assert!(check("{directory: /var/lib/x, bits: 0}").is_err() && check("{}").is_err());

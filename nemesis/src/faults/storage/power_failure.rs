@@ -1,4 +1,4 @@
-//! The power that fails: the system is gone at once, and with it what it wrote and never synced.
+//! Power failures: the system is killed and unsynced writes are lost.
 
 use elenchus_agent::disk::serve::Writes;
 use schemars::JsonSchema;
@@ -10,18 +10,18 @@ use crate::means::fuse_disk;
 use crate::means::remote_script::{self, RemoteScript};
 use crate::{Cluster, Fault, Injection, Mounts, NemesisError, NodeActions, Requirement, Roster, Targets};
 
-/// Kills the system's processes, takes from a directory what was not synced, and starts the system on what is left.
+/// Kills the system's processes, discards unsynced writes to a directory, and starts the system on what is left.
 ///
-/// Synced is what `fsync`, `fdatasync`, `O_SYNC` and `O_DSYNC` say, as of a journalling file system; `sync` and `syncfs` are not heard of there.
+/// Writes are synced by `fsync`, `fdatasync`, `O_SYNC` and `O_DSYNC`, as on a journalling file system; `sync` and `syncfs` have no effect.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct PowerFailure {
-    /// On which nodes.
+    /// The nodes.
     pub targets: Targets,
-    /// The directory, which all that must survive is in: `/var/lib/etcd`. It is mounted over on every node while the system runs.
+    /// The directory that has all durable data: `/var/lib/etcd`. A file system is mounted over it on every node while the system runs.
     pub directory: String,
-    /// For torn writes: of what was not synced, the seed decides which sectors of so many bytes, 512 or 4096, reached the disk; and which of the oldest changes of
-    /// names. Nothing did when absent.
+    /// For torn writes, the size of a sector, 512 or 4096 bytes: the seed decides which unsynced sectors, and which of the oldest unsynced changes of names, reached the
+    /// disk. None did when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub torn: Option<u32>,
 }
@@ -50,8 +50,8 @@ impl Fault for PowerFailure {
 
     fn describe(&self, nodes: &str) -> String {
         match self.torn {
-            None => format!("{nodes} without power, and without what was not synced in {}", self.directory),
-            Some(sector) => format!("{nodes} without power, with writes to {} torn at {sector} bytes", self.directory),
+            None => format!("power failure on {nodes}, with unsynced writes to {} lost", self.directory),
+            Some(sector) => format!("power failure on {nodes}, with unsynced writes to {} torn at {sector} bytes", self.directory),
         }
     }
 
@@ -61,7 +61,7 @@ impl Fault for PowerFailure {
 
     fn check(&self, _: &Roster) -> Result<(), String> {
         if self.torn.is_some_and(|sector| ![512, 4096].contains(&sector)) {
-            return Err("`torn` is the size of a sector, 512 or 4096".into());
+            return Err("`torn` must be the size of a sector, 512 or 4096".into());
         }
         fuse_disk::check(&self.directory)
     }
@@ -103,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn directories_and_sectors_are_looked_at() {
+    fn directories_and_sectors_are_checked() {
         let check = |yaml: &str| serde_yaml::from_str::<PowerFailure>(yaml).unwrap().check(&Roster::of(vec!["n1".into()]));
         assert_eq!(check("{directory: /var/lib/x, torn: 512}"), Ok(()));
         assert!(check("{directory: /var/lib/x, torn: 100}").is_err() && check("{}").is_err() && check("directory: x").is_err());

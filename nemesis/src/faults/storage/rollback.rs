@@ -1,4 +1,4 @@
-//! Files that are older than they should be, as when a backup is put back, or a machine's snapshot.
+//! Files that are rolled back, as when a backup or a snapshot is restored.
 
 use std::time::Duration;
 
@@ -17,14 +17,14 @@ use crate::{Cluster, Fault, Injection, NemesisError, NodeActions, Requirement, R
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Rollback {
-    /// On which nodes.
+    /// The nodes.
     pub targets: Targets,
-    /// The file, or the directory with all that is in it, by its absolute path: `/var/lib/etcd`.
+    /// The absolute path of the file or directory: `/var/lib/etcd`.
     pub path: String,
-    /// How old the copy is, up to 15s: it is made so long before the system is killed, while the system is paused, so that its files fit together.
+    /// The age of the copy, up to 15s. It is made this long before the system is killed, while the system is paused, so that its files are consistent.
     #[schemars(with = "String")]
     pub age: Span,
-    /// Whether the system is killed once more when the fault is healed, and what was there before is put back. Otherwise the old copy stays.
+    /// Whether the heal kills the system again and restores the newer files. Otherwise the old copy stays.
     pub restore: bool,
 }
 
@@ -47,7 +47,7 @@ const ABOUT: About = About {
     is_destructive: true,
 };
 
-/// The oldest that a copy may be: the injection takes so long.
+/// The greatest age: the injection takes as long.
 const MAX_AGE: Duration = Duration::from_secs(15);
 
 /// `older` and `newer`: the copies; `done`: there when the system was started on the older.
@@ -56,19 +56,19 @@ fn folder(id: u32) -> String {
 }
 
 impl Rollback {
-    /// Copies the file, or what is in the directory, to a place in our folder.
+    /// Copies the file or directory.
     fn copy(&self, to: &str) -> String {
         format!("cp -a {path} {to}\n", path = quote(&self.path))
     }
 
-    /// Puts a copy in place. A directory itself stays where it is: it may be mounted over.
+    /// Puts a copy in place. A directory itself is kept, as it may be a mount point.
     fn put(&self, from: &str) -> String {
         let path = quote(&self.path);
         format!(
             "if [ -d {from} ]; then find {path} -mindepth 1 -delete && cp -a {from}/. {path}; else rm -f {path} && cp -a {from} {path}; fi || exit 1\n\
              diff -r {from} {path} >/dev/null || {{ echo {differs} >&2; exit 1; }}\n\
              sync\n",
-            differs = quote(&format!("{} is not as it was copied", self.path)),
+            differs = quote(&format!("{} differs from its copy", self.path)),
         )
     }
 
@@ -87,8 +87,8 @@ impl Rollback {
              if diff -r {older} {newer} >/dev/null; then echo {same} >&2; exit 1; fi\n\
              {put}( {start} ) || exit 1\n: >{folder}/done\n",
             path = quote(&self.path),
-            none = quote(&format!("there is no {}", self.path)),
-            same = quote(&format!("nothing in {} has changed within {}", self.path, self.age)),
+            none = quote(&format!("{} does not exist", self.path)),
+            same = quote(&format!("{} has not changed within {}", self.path, self.age)),
             pause = daemon.pause(),
             resume = daemon.resume(),
             copy_older = self.copy(&older),
@@ -102,13 +102,13 @@ impl Rollback {
 
     fn undo(&self, daemon: &Daemon, id: u32) -> String {
         let folder = folder(id);
-        // A copy that was not finished is of what is still there.
+        // If the copy was not finished, the files were not replaced.
         let restore = format!(
             "if [ -e {folder}/whole ]; then\n( {} ) >/dev/null || exit 1\n{}fi\n",
             daemon.kill(),
             self.put(&format!("{folder}/newer"))
         );
-        // An injection that stopped half-way has done what was not asked for.
+        // An injection that stopped half-way is undone in any case.
         let when = if self.restore { restore } else { format!("if [ ! -e {folder}/done ]; then\n{restore}fi\n") };
         let put_back = format!(
             "if [ -e {folder} ]; then\n( {resume} ) >/dev/null || exit 1\n{when}fi\n( {start} ) 8>&- || exit 1\nrm -rf {folder}\n",
@@ -129,7 +129,7 @@ impl Fault for Rollback {
     }
 
     fn describe(&self, nodes: &str) -> String {
-        format!("{nodes} with {} as it was {} before", self.path, self.age)
+        format!("{nodes} with {} rolled back by {}", self.path, self.age)
     }
 
     fn needs(&self) -> &'static [Need] {
@@ -138,10 +138,10 @@ impl Fault for Rollback {
 
     fn check(&self, _: &Roster) -> Result<(), String> {
         if !self.path.starts_with('/') || self.path.len() < 2 || self.path.ends_with('/') {
-            return Err(format!("`path` is the absolute path of a file or a directory, not `{}`", self.path));
+            return Err(format!("`path` must be the absolute path of a file or a directory, not `{}`", self.path));
         }
         if self.age.0.is_zero() || self.age.0 > MAX_AGE {
-            return Err(format!("`age` is longer than nothing, and not longer than {}", Span(MAX_AGE)));
+            return Err(format!("`age` must be greater than zero and at most {}", Span(MAX_AGE)));
         }
         Ok(())
     }
@@ -153,12 +153,12 @@ impl Fault for Rollback {
             inject: self.inject(daemon, id),
             verify: format!(": is-rolled-back\n[ -e {folder}/done ] || {{ echo 'nothing was rolled back' >&2; exit 1; }}\n"),
             undo: self.undo(daemon, id),
-            verify_undone: format!(": is-put-back\nif [ -e {folder} ]; then echo 'it was not put back' >&2; exit 1; fi\n"),
+            verify_undone: format!(": is-put-back\nif [ -e {folder} ]; then echo 'the files were not restored' >&2; exit 1; fi\n"),
         })
     }
 
     fn time_limit(&self, _: &Cluster) -> Span {
-        // Files are copied, whatever their size.
+        // Copying large files takes time.
         remote_script::LONGEST
     }
 
@@ -176,7 +176,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ages_and_paths_are_looked_at() {
+    fn ages_and_paths_are_checked() {
         let check = |yaml: &str| serde_yaml::from_str::<Rollback>(yaml).unwrap().check(&Roster::of(vec!["n1".into()]));
         assert_eq!(check("{path: /var/lib/x, age: 2s}"), Ok(()));
         assert!(check("{path: x}").is_err() && check("{path: /}").is_err() && check("{path: /x, age: 1m}").unwrap_err().contains("15s"));

@@ -1,4 +1,4 @@
-//! Members that leave the system, are replaced, or lead no longer, by the system's own commands.
+//! Membership changes, by the system's own commands.
 //!
 //! ```text
 //! member ── remove ──> out ── wipe, add, start ──> member
@@ -6,7 +6,7 @@
 //! primary ── demote ──> member
 //! ```
 //!
-//! The commands run on the node that they are about, and ask a member that answers. Every node's own view of the members is watched until it is what it should be.
+//! The commands run on the node that is changed, and are sent to a member that answers. Every node's view of the members is polled until it is as expected.
 
 use elenchus_control::command::quote;
 use elenchus_control::system::daemon::Daemon;
@@ -19,26 +19,26 @@ use crate::fault::{About, Need, Overlap};
 use crate::means::remote_script::{self, RemoteScript};
 use crate::{Cluster, Fault, Injection, NemesisError, NodeActions, Requirement, Roster, Targets};
 
-/// Changes who is a member of the system, while it runs.
+/// Changes the members of the system while it runs.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Membership {
-    /// Which nodes. A system must be able to do without them.
+    /// The nodes. The system must work without them.
     pub targets: Targets,
-    /// What becomes of them.
+    /// The change.
     pub change: Change,
 }
 
-/// What becomes of a member.
+/// A change of membership.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Change {
-    /// It is taken out, and its processes end; at the heal it is taken in again, with nothing of what it had.
+    /// The node is removed and its processes are killed; at the heal it is added again, without its data.
     #[default]
     Remove,
-    /// It is taken out, and taken in again at once with nothing of what it had, as if it were a new machine. There is nothing to heal.
+    /// The node is removed and added again at once, without its data, like a new machine. There is nothing to heal.
     Replace,
-    /// It is primary no longer, when it was. There is nothing to heal.
+    /// The primary steps down. There is nothing to heal.
     Demote,
 }
 
@@ -55,7 +55,7 @@ const ABOUT: About = About {
     is_destructive: true,
 };
 
-/// What a node knows of the members: how to ask, and whom.
+/// The membership commands as seen from one node.
 struct Scene<'a> {
     commands: &'a Commands,
     daemon: &'a Daemon,
@@ -108,7 +108,7 @@ impl<'a> Scene<'a> {
         format!("has \"{view}\" {} {}", quote(self.address), quote(self.name))
     }
 
-    /// Takes the node out, when it is in, and ends what runs there.
+    /// Removes the node, if it is a member, and kills the system there.
     fn remove(&self) -> String {
         format!(
             "go_out() {{ ask && {{ ! {is_in} || sh -c {remove} >/dev/null; }}; }}\nwithin go_out\n( {kill} ) >/dev/null || exit 1\n",
@@ -118,7 +118,7 @@ impl<'a> Scene<'a> {
         )
     }
 
-    /// Takes the node in, when it is out: without what it had, which it would otherwise tell as its own. Starts the system there.
+    /// Adds the node, if it is not a member, without its old data, which would be stale. Starts the system there.
     fn add(&self) -> String {
         let wipe: String = self
             .data
@@ -135,7 +135,7 @@ impl<'a> Scene<'a> {
         )
     }
 
-    /// Succeeds when this node's own view has, or lacks, exactly these others.
+    /// Succeeds when this node's own view has, or lacks, these others.
     fn sees(&self, others: &[(&str, &str)], are_in: bool) -> String {
         let not = if are_in { "" } else { "! " };
         let each: String =
@@ -144,16 +144,16 @@ impl<'a> Scene<'a> {
     }
 }
 
-const NO_COMMANDS: &str = "the system's definition has no `membership`, so nobody can be taken out or in";
+const NO_COMMANDS: &str = "the system's definition has no `membership` commands";
 
 impl Membership {
     fn scene<'a>(cluster: &'a Cluster, at: usize) -> Result<Scene<'a>, NemesisError> {
-        let node = cluster.nodes.get(at).ok_or_else(|| NemesisError::Refused("there is no such node".into()))?;
+        let node = cluster.nodes.get(at).ok_or_else(|| NemesisError::Refused("the node does not exist".into()))?;
         Scene::new(cluster, at, cluster.system()?.on(&node.name)?)
     }
 
-    /// What is done on a node that is struck.
-    fn struck(&self, cluster: &Cluster, at: usize) -> Result<NodeActions, NemesisError> {
+    /// The actions on a target.
+    fn on_target(&self, cluster: &Cluster, at: usize) -> Result<NodeActions, NemesisError> {
         let scene = Membership::scene(cluster, at)?;
         let (head, is_in) = (|verb| scene.head(verb), scene.is_in("$seen"));
         let inject = match self.change {
@@ -166,9 +166,9 @@ impl Membership {
             }
         };
         let verify = match self.change {
-            Change::Remove => format!("ask || exit 1\nif {is_in}; then echo 'it is a member still' >&2; exit 1; fi\n"),
+            Change::Remove => format!("ask || exit 1\nif {is_in}; then echo 'the node is still a member' >&2; exit 1; fi\n"),
             Change::Replace => {
-                format!("ask || exit 1\n{is_in} || {{ echo 'it is no member' >&2; exit 1; }}\n{}", scene.daemon.assert_running())
+                format!("ask || exit 1\n{is_in} || {{ echo 'the node is not a member' >&2; exit 1; }}\n{}", scene.daemon.assert_running())
             }
             Change::Demote => match cluster.system()?.on(scene.name)?.primary.as_ref() {
                 None => ":\n".into(),
@@ -189,10 +189,10 @@ impl Membership {
         })
     }
 
-    /// What is done on a member that is not struck: it is watched until it sees what was done.
-    fn watched(&self, cluster: &Cluster, at: usize, struck: &[(&str, &str)]) -> Result<NodeActions, NemesisError> {
+    /// The actions on another member, which is polled until its view has the change.
+    fn watched(&self, cluster: &Cluster, at: usize, targets: &[(&str, &str)]) -> Result<NodeActions, NemesisError> {
         let scene = Membership::scene(cluster, at)?;
-        let sees = scene.head("watch members") + &scene.sees(struck, self.change != Change::Remove);
+        let sees = scene.head("watch members") + &scene.sees(targets, self.change != Change::Remove);
         let undone = scene.head("watch members") + &all_seen(&scene, cluster);
         Ok(NodeActions { node: scene.name.to_owned(), inject: sees.clone(), verify: sees, undo: ":\n".into(), verify_undone: undone })
     }
@@ -215,9 +215,9 @@ impl Fault for Membership {
 
     fn describe(&self, nodes: &str) -> String {
         match self.change {
-            Change::Remove => format!("{nodes} taken out of the members"),
+            Change::Remove => format!("{nodes} removed from the members"),
             Change::Replace => format!("{nodes} replaced by new members"),
-            Change::Demote => format!("{nodes} to lead no longer"),
+            Change::Demote => format!("{nodes} made to step down"),
         }
     }
 
@@ -228,31 +228,29 @@ impl Fault for Membership {
     fn check(&self, roster: &Roster) -> Result<(), String> {
         match (&self.targets, self.change) {
             (targets, Change::Demote) if *targets != Targets::Primary => {
-                Err("only who is primary can be demoted; set `targets: primary`".into())
+                Err("only the primary can step down; set `targets: primary`".into())
             }
-            _ if roster.count() < 2 => Err("members of a system of one node cannot be changed".into()),
-            (targets, _) if targets.may_be_all(roster) => {
-                Err("somebody must stay a member; take `targets` that are never all nodes".into())
-            }
+            _ if roster.count() < 2 => Err("a system of one node has no member to change".into()),
+            (targets, _) if targets.may_be_all(roster) => Err("one member must stay; use `targets` that never are all nodes".into()),
             _ => Ok(()),
         }
     }
 
     fn actions(&self, cluster: &Cluster, _id: u32, injection: &Injection) -> Result<Vec<NodeActions>, NemesisError> {
         let nodes = cluster.at(&injection.nodes);
-        let struck: Vec<(&str, &str)> = nodes.map(|node| (node.name.as_str(), node.address.as_str())).collect();
-        if struck.is_empty() {
+        let targets: Vec<(&str, &str)> = nodes.map(|node| (node.name.as_str(), node.address.as_str())).collect();
+        if targets.is_empty() {
             return Ok(Vec::new());
         }
         cluster
             .all()
             .into_iter()
-            .map(|at| if injection.nodes.contains(&at) { self.struck(cluster, at) } else { self.watched(cluster, at, &struck) })
+            .map(|at| if injection.nodes.contains(&at) { self.on_target(cluster, at) } else { self.watched(cluster, at, &targets) })
             .collect()
     }
 
     fn time_limit(&self, cluster: &Cluster) -> Span {
-        // Out, in, and seen by all: each of its waits may take that long.
+        // Removing, adding and agreeing: each may take that long.
         let within = cluster
             .system()
             .ok()
@@ -282,11 +280,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn somebody_stays_and_only_primaries_are_demoted() {
+    fn one_member_stays_and_only_primaries_step_down() {
         let check = |yaml: &str| serde_yaml::from_str::<Membership>(yaml).unwrap().check(&Roster::of(vec!["n1".into(), "n2".into()]));
         assert_eq!(check("{targets: minority}"), Ok(()));
         for all in ["all", "random", "{nodes: [n1, n2]}", "majority"] {
-            assert!(check(&format!("{{targets: {all}}}")).unwrap_err().contains("somebody must stay"), "{all}");
+            assert!(check(&format!("{{targets: {all}}}")).unwrap_err().contains("one member must stay"), "{all}");
         }
         assert!(check("{change: demote}").unwrap_err().contains("targets: primary"));
         assert_eq!(check("{targets: primary, change: demote}"), Ok(()));

@@ -1,8 +1,8 @@
-//! Clocks that are wrong: ahead or behind, too fast or too slow, jumping, or standing still.
+//! Wrong clocks: ahead or behind, too fast or too slow, jumping or frozen.
 //!
-//! Either the clocks of the system's processes, and of no others: the helper replaces the code by which a program asks for the time. So it actions in a lab and in
-//! containers, whose clock is that of their host, with programs in Go and without a dynamic linker, and while they run. What it does not reach is time that the kernel
-//! counts: time-outs, and timers set to a time of day. Or the machine's clock, where it is the machine's own.
+//! Either the clocks of the system's processes only: the agent replaces the vDSO code that returns the time. That works in a lab and in containers, which share their
+//! host's clock, for Go and statically linked programs, and for running processes. It does not affect time in the kernel: time-outs, and timers set to a time of day.
+//! Or the machine's clock, if the machine has its own.
 
 mod machine;
 mod ntp_services;
@@ -21,26 +21,26 @@ use crate::means::job::{self, Job};
 use crate::means::remote_script::{self, RemoteScript};
 use crate::{Cluster, Fault, Injection, NemesisError, NodeActions, Requirement, Roster, Targets};
 
-/// Has the system's processes see a wrong time of day.
+/// Shows the system's processes a wrong time of day.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Clock {
-    /// On which nodes.
+    /// The nodes.
     pub targets: Targets,
-    /// How their clocks are wrong.
+    /// How the clocks are wrong.
     pub how: How,
-    /// Whose clocks are wrong.
+    /// Which clocks are wrong.
     pub of: Of,
 }
 
-/// Whose clock it is.
+/// Which clocks are wrong.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Of {
-    /// That of the system's processes.
+    /// Those of the system's processes.
     #[default]
     Processes,
-    /// That of the whole machine, which must not be the control node's: refused in a lab and in containers.
+    /// The machine's clock, which must not be the control node's: refused in a lab and in containers.
     Machine,
 }
 
@@ -48,21 +48,21 @@ pub enum Of {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum How {
-    /// It is ahead by so much, or behind: `-30s`.
+    /// It is ahead by this much, or behind: `-30s`.
     Bump(#[schemars(with = "String")] Shift),
-    /// It jumps to and fro.
+    /// It jumps forth and back.
     Strobe(Strobe),
-    /// It gains so many seconds in each second, or loses: `0.05`, `-0.5`.
+    /// It gains this many seconds in each second, or loses: `0.05`, `-0.5`.
     Drift(f64),
-    /// It shows this date, and goes on from there: `2038-01-19T03:14:00Z`.
+    /// It is set to this date, and goes on from there: `2038-01-19T03:14:00Z`.
     Jump(#[schemars(with = "String")] Date),
-    /// It stands still.
+    /// It is frozen.
     Freeze,
-    /// It shows two seconds before midnight (UTC), and then comes a leap second.
+    /// It is set to two seconds before midnight (UTC), followed by a leap second.
     Leap(Leap),
 }
 
-/// How a clock jumps to and fro.
+/// How a clock jumps forth and back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Strobe {
@@ -80,7 +80,7 @@ pub struct Strobe {
 pub enum Leap {
     /// The last second of the day comes twice, as the kernel shows it.
     Insert,
-    /// The last second of the day is left out.
+    /// The last second of the day is skipped.
     Delete,
 }
 
@@ -103,16 +103,16 @@ const ABOUT: About = About {
     is_destructive: false,
 };
 
-/// What the helper keeps of an injection as long as it is in force.
+/// The agent's directory of an injection that is in force.
 fn trace(id: u32) -> String {
     format!("/run/elenchus/clocks/{id}")
 }
 
-/// The largest rate of a drift, in seconds in a second, either way.
+/// The largest drift, in seconds a second, either way.
 const MAX_DRIFT: f64 = 1000.0;
 
 impl How {
-    /// What the helper is told.
+    /// The change for the agent.
     fn change(&self) -> Change {
         match self {
             How::Bump(by) => Change::Bump(by.0),
@@ -126,12 +126,12 @@ impl How {
 
     fn check(&self) -> Result<(), String> {
         match self {
-            How::Bump(Shift(0)) | How::Strobe(Strobe { by: Shift(0), .. }) => Err("a clock that is 0s ahead is right; say how far".into()),
+            How::Bump(Shift(0)) | How::Strobe(Strobe { by: Shift(0), .. }) => Err("an offset of 0s has no effect; set another".into()),
             How::Strobe(Strobe { every, .. }) if every.0.as_micros() < 1 => {
-                Err("a strobe stays for a microsecond or longer (`every`)".into())
+                Err("`every` of a strobe must be a microsecond or longer".into())
             }
             How::Drift(gain) if *gain == 0.0 || !gain.is_finite() || gain.abs() > MAX_DRIFT => {
-                Err(format!("`drift` is how many seconds a clock gains in each second, to {MAX_DRIFT} or -{MAX_DRIFT}, and not 0"))
+                Err(format!("`drift`, in seconds a second, must be from -{MAX_DRIFT} to {MAX_DRIFT}, and not 0"))
             }
             _ => Ok(()),
         }
@@ -155,9 +155,9 @@ impl Fault for Clock {
             How::Drift(gain) if *gain < 0.0 => format!("{nodes} with clocks that lose {} s in each second", -gain),
             How::Drift(gain) => format!("{nodes} with clocks that gain {gain} s in each second"),
             How::Jump(date) => format!("{nodes} with clocks set to {date}"),
-            How::Freeze => format!("{nodes} with clocks that stand still"),
-            How::Leap(Leap::Insert) => format!("{nodes} with a leap second more"),
-            How::Leap(Leap::Delete) => format!("{nodes} with a leap second less"),
+            How::Freeze => format!("{nodes} with frozen clocks"),
+            How::Leap(Leap::Insert) => format!("{nodes} with an inserted leap second"),
+            How::Leap(Leap::Delete) => format!("{nodes} with a deleted leap second"),
         }
     }
 
@@ -211,7 +211,7 @@ impl Fault for Clock {
     }
 }
 
-/// Any trace there is, as a shell's pattern that is a path of its own where there is none.
+/// A shell pattern that matches the directory of every injection.
 fn trace_of_any() -> String {
     "/run/elenchus/clocks/[0-9]*".into()
 }
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn all_ways_are_read_and_told() {
+    fn all_changes_are_read_and_described() {
         let told = |how: &str| {
             let clock = read(&format!("{{how: {how}}}"));
             assert_eq!(clock.check(&Roster::of(vec!["n1".into()])), Ok(()));
@@ -240,12 +240,12 @@ mod tests {
         );
         assert_eq!(told("{drift: -0.5}"), both("n1 with clocks that lose 0.5 s in each second", "drift -0.5"));
         assert_eq!(told("{jump: '1970-01-02T00:00:00Z'}"), both("n1 with clocks set to 1970-01-02T00:00:00Z", "jump 86400000000000"));
-        assert_eq!(told("freeze"), both("n1 with clocks that stand still", "freeze"));
-        assert_eq!(told("{leap: insert}"), both("n1 with a leap second more", "leap insert"));
+        assert_eq!(told("freeze"), both("n1 with frozen clocks", "freeze"));
+        assert_eq!(told("{leap: insert}"), both("n1 with an inserted leap second", "leap insert"));
     }
 
     #[test]
-    fn what_the_helper_is_told_it_understands() {
+    fn the_agent_parses_every_change() {
         for how in ["{bump: 1ms}", "{strobe: {by: -1h, every: 1ms}}", "{drift: 0.1}", "freeze", "{leap: delete}"] {
             let change = read(&format!("{{how: {how}}}")).how.change();
             assert_eq!(Change::of_words(&change.to_string().split(' ').collect::<Vec<_>>()), Ok(change));
@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn clocks_that_are_right_or_mad_are_refused() {
+    fn changes_without_effect_or_beyond_bounds_are_rejected() {
         for how in ["{bump: 0s}", "{drift: 0}", "{drift: 1001}", "{drift: .nan}", "{strobe: {by: 1s, every: 0s}}"] {
             assert!(read(&format!("{{how: {how}}}")).check(&Roster::of(vec!["n1".into()])).is_err(), "{how}");
         }

@@ -1,4 +1,4 @@
-//! A machine that is somewhere else, as far as its time zone says.
+//! Changed time zones.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -7,11 +7,11 @@ use crate::fault::{About, Overlap};
 use crate::means::remote_script::{self, RemoteScript};
 use crate::{Cluster, Fault, Injection, NemesisError, NodeActions, Requirement, Roster, Targets};
 
-/// Gives nodes another time zone. Programs see it that start afterwards, as by a `kill` or a `restart`, and those that look again; nobody who has one of his own in `$TZ`.
+/// Changes the time zone of nodes. It affects programs that start afterwards, as by a `kill` or a `restart`, or read it again, unless `$TZ` is set.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Timezone {
-    /// Which nodes.
+    /// The nodes.
     pub targets: Targets,
     /// The time zone, by its name in `/usr/share/zoneinfo`: `America/New_York`.
     pub zone: String,
@@ -36,7 +36,7 @@ const ABOUT: About = About {
     is_destructive: false,
 };
 
-/// What is put back. Not below `/run`: what is changed outlasts a restart of the machine.
+/// The copies of the files. Not below `/run`, as the change survives a reboot.
 const KEPT: &str = "/var/lib/elenchus/timezone";
 
 impl Timezone {
@@ -44,11 +44,11 @@ impl Timezone {
         format!("/usr/share/zoneinfo/{}", self.zone)
     }
 
-    /// The copies are complete before anything is replaced, and each file is replaced at once.
+    /// The copies are complete before anything is replaced, and each file is replaced atomically.
     fn inject(&self) -> String {
         format!(
             ": other zone\nset -e\n\
-             [ ! -e {KEPT} ] || {{ echo 'this node has another time zone already; `elenchus heal` puts it back' >&2; exit 1; }}\n\
+             [ ! -e {KEPT} ] || {{ echo 'the time zone of this node is already changed; run `elenchus heal`' >&2; exit 1; }}\n\
              rm -rf {KEPT}.new\nmkdir -p {KEPT}.new\n\
              for name in localtime timezone; do\n\
              \x20 if [ -e /etc/$name ] || [ -L /etc/$name ]; then cp -a /etc/$name {KEPT}.new/$name; else : >{KEPT}.new/$name.absent; fi\n\
@@ -72,7 +72,7 @@ impl Timezone {
     }
 }
 
-/// Whoever else does this at the same time finds what is kept until all is put back.
+/// The copies are kept until both files are restored, so that a concurrent undo finds them.
 fn undo() -> String {
     format!(
         ": own zone\n\
@@ -91,7 +91,7 @@ fn undo() -> String {
 }
 
 fn verify_undone() -> String {
-    format!(": is-own-zone\nif [ -e {KEPT} ]; then echo 'the time zone was not put back' >&2; exit 1; fi\n")
+    format!(": is-own-zone\nif [ -e {KEPT} ]; then echo 'the time zone was not restored' >&2; exit 1; fi\n")
 }
 
 impl Fault for Timezone {
@@ -104,7 +104,7 @@ impl Fault for Timezone {
     }
 
     fn describe(&self, nodes: &str) -> String {
-        format!("{nodes} with the time of {}", self.zone)
+        format!("{nodes} in the time zone {}", self.zone)
     }
 
     fn check(&self, _: &Roster) -> Result<(), String> {
@@ -134,7 +134,7 @@ impl Fault for Timezone {
     fn requirements(&self) -> Vec<Requirement> {
         vec![Requirement::test(
             format!("[ -f {} ]", self.path()),
-            format!("the time zone {} is not in /usr/share/zoneinfo; install tzdata, or name another", self.zone),
+            format!("the time zone {} is not in /usr/share/zoneinfo; install tzdata, or use another", self.zone),
         )]
     }
 }

@@ -33,13 +33,15 @@ fn arguments(family: Family, way: Way, rules: &[Rule]) -> Vec<String> {
                 Peers::Loopback => vec![format!("{interface} lo ")],
                 Peers::These(peers) => peers.iter().map(|peer| format!("{address} {} ", family.network(peer))).collect(),
             };
-            ends.into_iter().flat_map(|end| what(family, rule).into_iter().map(move |what| format!("{end}{what}"))).collect::<Vec<_>>()
+            ends.into_iter()
+                .flat_map(|end| match_and_target(family, rule).into_iter().map(move |rest| format!("{end}{rest}")))
+                .collect::<Vec<_>>()
         })
         .collect()
 }
 
-/// What a rule says behind its end; the tool may take several to say it.
-fn what(family: Family, rule: &Rule) -> Vec<String> {
+/// The arguments of a rule after its end; the tool may need several rules.
+fn match_and_target(family: Family, rule: &Rule) -> Vec<String> {
     if rule.only == Only::Neighbours {
         return NEIGHBOURS.map(|kind| format!("-p ipv6-icmp --icmpv6-type {kind} -j RETURN")).to_vec();
     }
@@ -63,7 +65,7 @@ fn what(family: Family, rule: &Rule) -> Vec<String> {
         text += &format!("-m statistic --mode random --probability {share:.6} ");
     }
     text += match rule.act {
-        Act::Spare => "-j RETURN",
+        Act::Exempt => "-j RETURN",
         Act::Stop(Verdict::Drop) => "-j DROP",
         Act::Stop(Verdict::Reject) => "-j REJECT",
         Act::Stop(Verdict::Reset) => "-j REJECT --reject-with tcp-reset",
@@ -71,13 +73,13 @@ fn what(family: Family, rule: &Rule) -> Vec<String> {
     vec![text]
 }
 
-/// The ways that rules are about, with their arguments.
+/// The arguments of the rules for each direction that has any.
 fn by_way(family: Family, rules: &[Rule]) -> Vec<(Way, Vec<String>)> {
     let ways = [Way::In, Way::Out].map(|way| (way, arguments(family, way, rules)));
     ways.into_iter().filter(|(_, arguments)| !arguments.is_empty()).collect()
 }
 
-/// Puts the rules in force. They are complete before they are called.
+/// Adds the rules. A chain is complete before it is called.
 pub(super) fn apply(family: Family, id: u32, rules: &[Rule]) -> String {
     let mut script = format!("t='{} -w 10'\n", family.iptables());
     for (way, arguments) in by_way(family, rules) {
@@ -93,7 +95,7 @@ pub(super) fn apply(family: Family, id: u32, rules: &[Rule]) -> String {
     script
 }
 
-/// Fails unless each of the rules is there, and before anything else is decided.
+/// Fails unless each rule is listed and comes before all others.
 pub(super) fn assert_applied(family: Family, id: u32, rules: &[Rule]) -> String {
     let mut script = format!("t='{} -w 10'\n", family.iptables());
     for (way, arguments) in by_way(family, rules) {
@@ -110,7 +112,7 @@ pub(super) fn assert_applied(family: Family, id: u32, rules: &[Rule]) -> String 
     script
 }
 
-/// Both tools, where they work: what is to be undone may have been done with either, or never.
+/// Loops over both tools, where they work: the rules may have been added with either, or never.
 pub(super) const EACH_TOOL: &str = "for tool in iptables ip6tables; do\n\
                          \x20 t=\"$tool -w 10\"\n\
                          \x20 command -v $tool >/dev/null && rules=$($t -S 2>/dev/null) || continue\n";
@@ -132,12 +134,12 @@ pub(super) fn remove(id: u32) -> String {
     script + "done\n"
 }
 
-/// Fails while anything of [`apply`] is there.
+/// Fails while a rule of [`apply`] is left.
 pub(super) fn assert_removed(id: u32) -> String {
     none_left(&format!(" ELENCHUS(-OUT)?-{id}( |$)"))
 }
 
-/// Takes all our chains away, whosever injections they were.
+/// Deletes all our chains, of any injection.
 pub(super) fn undo_all() -> String {
     format!(
         "{EACH_TOOL}\
@@ -150,7 +152,7 @@ pub(super) fn undo_all() -> String {
     )
 }
 
-/// Fails while anything of any injection is there.
+/// Fails while a chain of any injection is left.
 pub(super) fn assert_all_removed() -> String {
     none_left(" ELENCHUS(-OUT)?(-[0-9]+)?( |$)")
 }

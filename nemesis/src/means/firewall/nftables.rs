@@ -57,17 +57,17 @@ fn line(family: Family, rule: &Rule, ports: &str) -> String {
         text += &format!("numgen random mod 1000000 < {} ", (share * 1e6).round() as u32);
     }
     text + match rule.act {
-        Act::Spare => "return",
+        Act::Exempt => "return",
         Act::Stop(Verdict::Drop) => "drop",
         Act::Stop(Verdict::Reject) => "reject",
         Act::Stop(Verdict::Reset) => "reject with tcp reset",
     }
 }
 
-/// Puts the rules in force, all in one transaction.
+/// Adds the rules in one transaction.
 pub(super) fn apply(family: Family, id: u32, rules: &[Rule]) -> String {
     let table = table(family, id);
-    // A table is made before it is deleted, so that deleting does not fail.
+    // The table is created before it is deleted, so that the deletion does not fail.
     let mut script = format!("nft -f - <<'END'\ntable {table} {{ }}\ndelete table {table}\ntable {table} {{\n");
     for (way, name) in [(Way::In, "input"), (Way::Out, "output")] {
         script += &format!("chain {name} {{\ntype filter hook {name} priority -300;\n");
@@ -79,7 +79,7 @@ pub(super) fn apply(family: Family, id: u32, rules: &[Rule]) -> String {
     script + "}\nEND\n"
 }
 
-/// Fails unless all of the rules are there. No other table can decide for a packet that one of these stops.
+/// Fails unless all rules are listed. No other table can accept a packet that one of these drops.
 pub(super) fn assert_applied(family: Family, id: u32, rules: &[Rule]) -> String {
     let count = lines(family, Way::In, rules).len() + lines(family, Way::Out, rules).len();
     format!(
@@ -94,18 +94,18 @@ pub(super) fn remove(id: u32) -> String {
     format!("if {}; then for family in ip ip6; do nft delete table $family elenchus_{id} 2>/dev/null; done; fi\n", works(Family::V4))
 }
 
-/// Fails while anything of [`apply`] is there.
+/// Fails while a rule of [`apply`] is left.
 pub(super) fn assert_removed(id: u32) -> String {
     none_left(&format!(" elenchus_{id}$"))
 }
 
-/// Takes all our tables away, whosever injections they were.
+/// Deletes all our tables, of any injection.
 pub(super) fn undo_all() -> String {
     let ours = "nft list tables | sed -n -E 's/^table (ip6?) (elenchus_[0-9]+)$/\\1 \\2/p'";
     format!("if {}; then {ours} | while read -r table; do nft delete table $table; done; fi\n", works(Family::V4))
 }
 
-/// Fails while anything of any injection is there.
+/// Fails while a table of any injection is left.
 pub(super) fn assert_all_removed() -> String {
     none_left(" elenchus_[0-9]+$")
 }

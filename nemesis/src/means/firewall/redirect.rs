@@ -1,46 +1,46 @@
-//! Rules that hand packets to a program of ours on the node rather than stop them.
+//! Rules that redirect packets to a program on the node.
 //!
-//! They stand where the kernel offers it, not among those that stop packets: each injection has a chain of its own in one of iptables' tables, called first from the
-//! kernel's; or else a table of nftables with a chain at the same place.
+//! They are at another hook than the rules that drop packets: each injection has a chain of its own in one of iptables' tables, called first from the kernel's chain;
+//! or else an nftables table with a chain at the same hook.
 
 use super::{Family, iptables};
 
-/// A place in the kernel where packets are handed over.
+/// A hook in the kernel at which packets are redirected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
-    /// The fault whose place it is; chains and tables are named for it.
+pub(crate) struct Hook {
+    /// The fault, after which chains and tables are named.
     pub(crate) fault: &'static str,
     /// iptables' table.
     pub(crate) table: &'static str,
     /// The kernel's chain, as iptables names it.
     pub(crate) chain: &'static str,
-    /// The same place, as nftables writes it.
+    /// The same hook, as nftables writes it.
     pub(crate) base: &'static str,
 }
 
-/// One rule, as each tool writes it.
+/// A rule, as each tool writes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Line {
-    /// Behind `-A <chain>`.
+pub(crate) struct ToolRule {
+    /// The arguments after `-A <chain>`.
     pub(crate) iptables: String,
-    /// Within a chain.
+    /// A line within a chain.
     pub(crate) nft: String,
 }
 
-/// The rules for each version of the protocol; for none where they are empty.
+/// The rules for each IP version.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Lines {
-    pub(crate) v4: Vec<Line>,
-    pub(crate) v6: Vec<Line>,
+pub(crate) struct ToolRules {
+    pub(crate) v4: Vec<ToolRule>,
+    pub(crate) v6: Vec<ToolRule>,
 }
 
-impl Lines {
-    fn by_family(&self) -> impl Iterator<Item = (Family, &[Line])> {
+impl ToolRules {
+    fn by_family(&self) -> impl Iterator<Item = (Family, &[ToolRule])> {
         [(Family::V4, &*self.v4), (Family::V6, &*self.v6)].into_iter().filter(|(_, lines)| !lines.is_empty())
     }
 }
 
-impl Place {
+impl Hook {
     fn own_chain(&self, id: u32) -> String {
         format!("ELENCHUS-{}-{id}", self.fault.to_uppercase())
     }
@@ -60,9 +60,9 @@ impl Place {
 
     fn with_what_works(
         &self,
-        lines: &Lines,
-        iptables: impl Fn(Family, &[Line]) -> String,
-        nft: impl Fn(Family, &[Line]) -> String,
+        lines: &ToolRules,
+        iptables: impl Fn(Family, &[ToolRule]) -> String,
+        nft: impl Fn(Family, &[ToolRule]) -> String,
     ) -> String {
         let branches = lines.by_family().map(|(family, lines)| {
             let branches = format!("if {}; then\n{}else\n{}fi\n", self.works(family), iptables(family, lines), nft(family, lines));
@@ -72,17 +72,17 @@ impl Place {
         branches.collect()
     }
 
-    /// Puts the rules in force, under this number. They are complete before they are called.
-    pub(crate) fn apply(&self, id: u32, lines: &Lines) -> String {
+    /// Adds the rules, under this number. The chain is complete before it is called.
+    pub(crate) fn apply(&self, id: u32, lines: &ToolRules) -> String {
         let (own, kernel) = (self.own_chain(id), self.chain);
-        let by_iptables = |family, lines: &[Line]| {
+        let by_iptables = |family, lines: &[ToolRule]| {
             let rules: String = lines.iter().map(|line| format!("$t -A {own} {}\n", line.iptables)).collect();
             format!(
                 "t='{}'\n$t -N {own} 2>/dev/null || $t -F {own}\n{rules}$t -C {kernel} -j {own} 2>/dev/null || $t -I {kernel} 1 -j {own}\n",
                 self.tool(family)
             )
         };
-        let by_nft = |family: Family, lines: &[Line]| {
+        let by_nft = |family: Family, lines: &[ToolRule]| {
             let table = format!("{} {}", family.nft(), self.own_table(id));
             let rules: String = lines.iter().map(|line| format!("{}\n", line.nft)).collect();
             format!(
@@ -90,13 +90,13 @@ impl Place {
                 self.base
             )
         };
-        format!(": hand over {id}\nset -e\n{}", self.with_what_works(lines, by_iptables, by_nft))
+        format!(": redirect {id}\nset -e\n{}", self.with_what_works(lines, by_iptables, by_nft))
     }
 
-    /// Fails unless all of the rules are in force, before those of others.
-    pub(crate) fn assert_applied(&self, id: u32, lines: &Lines) -> String {
+    /// Fails unless all rules are in force and come before all others.
+    pub(crate) fn assert_applied(&self, id: u32, lines: &ToolRules) -> String {
         let (own, kernel) = (self.own_chain(id), self.chain);
-        let by_iptables = |family, lines: &[Line]| {
+        let by_iptables = |family, lines: &[ToolRule]| {
             let rules = lines.iter().map(|line| format!("{own} {}", line.iptables)).chain([format!("{kernel} -j {own}")]);
             let looks: String =
                 rules.map(|rule| format!("$t -C {rule} 2>/dev/null || fail \"the rule '{rule}' is not there\"\n")).collect();
@@ -107,7 +107,7 @@ impl Place {
                 self.tool(family)
             )
         };
-        let by_nft = |family: Family, lines: &[Line]| {
+        let by_nft = |family: Family, lines: &[ToolRule]| {
             format!(
                 "found=$(nft list table {} {} 2>/dev/null | grep -c -v -E -e '^table' -e 'chain' -e 'type .* hook' -e '^[[:space:]]*}}?$')\n\
                  [ \"$found\" = {count} ] || fail \"of {count} rules $found are there\"\n",
@@ -116,27 +116,24 @@ impl Place {
                 count = lines.len()
             )
         };
-        format!(
-            ": is handed over {id}\nfail() {{ echo \"$1\" >&2; exit 1; }}\n{}exit 0\n",
-            self.with_what_works(lines, by_iptables, by_nft)
-        )
+        format!(": is redirected {id}\nfail() {{ echo \"$1\" >&2; exit 1; }}\n{}exit 0\n", self.with_what_works(lines, by_iptables, by_nft))
     }
 
-    /// Has nothing more handed over, where what was handed over is still to be known by the kernel: the chain stays, with nothing in it.
-    pub(crate) fn cease(&self, id: u32) -> String {
+    /// Stops redirecting, but keeps the empty chain, so that the kernel still tracks redirected connections.
+    pub(crate) fn stop_redirecting(&self, id: u32) -> String {
         let (own, table) = (self.own_chain(id), self.own_table(id));
         format!(
-            ": cease {id}\n{}\x20 $t -F {own} 2>/dev/null\ndone\n\
+            ": stop_redirecting {id}\n{}\x20 $t -F {own} 2>/dev/null\ndone\n\
              if command -v nft >/dev/null; then for family in ip ip6; do nft flush chain $family {table} own 2>/dev/null; done; fi\n:\n",
             self.each_tool()
         )
     }
 
-    /// Undoes [`Place::apply`].
+    /// Undoes [`Hook::apply`].
     pub(crate) fn remove(&self, id: u32) -> String {
         let (own, kernel, table) = (self.own_chain(id), self.chain, self.own_table(id));
         format!(
-            ": hand no more over {id}\n{each}\
+            ": redirect no more {id}\n{each}\
              \x20 while $t -D {kernel} -j {own} 2>/dev/null; do :; done\n\
              \x20 $t -F {own} 2>/dev/null; $t -X {own} 2>/dev/null\n\
              done\n\
@@ -147,19 +144,19 @@ impl Place {
         )
     }
 
-    /// Fails while anything of [`Place::apply`] is there.
+    /// Fails while a rule of [`Hook::apply`] is left.
     pub(crate) fn assert_removed(&self, id: u32) -> String {
         format!(
-            ": is not handed over {id}\n{}exit 0\n",
+            ": is not redirected {id}\n{}exit 0\n",
             self.none_left(&format!(" {}( |$)", self.own_chain(id)), &format!(" {}$", self.own_table(id)))
         )
     }
 
-    /// Undoes every injection, whosever it was.
+    /// Undoes every injection.
     pub(crate) fn undo_all(&self) -> String {
         let (kernel, fault, name) = (self.chain, self.fault, self.fault.to_uppercase());
         format!(
-            ": hand nothing more over\n{each}\
+            ": redirect nothing\n{each}\
              \x20 for chain in $(printf '%s\\n' \"$rules\" | sed -n -E 's/^-N (ELENCHUS-{name}-[0-9]+)$/\\1/p'); do\n\
              \x20   while $t -D {kernel} -j $chain 2>/dev/null; do :; done\n\
              \x20   $t -F $chain; $t -X $chain\n\

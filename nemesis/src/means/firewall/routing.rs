@@ -1,45 +1,45 @@
-//! Rules of the routing policy database, where there is no iptables: a packet whose source has no way back is dropped when it arrives.
+//! Rules of the routing policy database, where there is no iptables: a packet whose source has no route back is dropped when it arrives.
 //!
-//! The kernel asks the rules in order of preference, the table of local addresses first. That table is moved behind our rules as long as
-//! there are any. Nothing is touched where somebody else has rules of their own, which would then come before it.
+//! The kernel asks the rules in order of preference, the table of local addresses first. That table is moved behind our rules while
+//! there are any. Nodes that already have other rules are refused, as these would then come before it.
 
 use super::{Act, Family, Protocol, Rule};
 
-/// Where the rules of the first injection stand.
+/// The preference of the rules of the first injection.
 const FIRST: u32 = 1000;
 
-/// How many injections have a place of their own; ids beyond share them, which no run lives to see in force at once.
+/// The number of preferences for injections. Higher ids wrap around; no run has so many in force at once.
 const PLACES: u32 = 30_000;
 
-/// Where the table of local addresses stands meanwhile: behind ours, before all others.
+/// The preference of the table of local addresses meanwhile: behind ours, before all others.
 const LOCAL: u32 = 32_000;
 
 fn place(id: u32) -> u32 {
     FIRST + id % PLACES
 }
 
-/// The addresses from which everything is to be dropped, which is all that can be done.
+/// The addresses whose packets are dropped: all that routing rules can do.
 fn sources(rules: &[Rule]) -> impl Iterator<Item = String> {
     rules.iter().filter_map(Rule::plain_sources).flatten().map(ToString::to_string)
 }
 
-/// The ports that are spared, whoever comes: those of SSH.
+/// The exempt ports: those of SSH.
 fn spared(rules: &[Rule]) -> impl Iterator<Item = u16> {
-    let spared = rules.iter().filter(|rule| rule.act == Act::Spare && rule.protocol == Some(Protocol::Tcp));
+    let spared = rules.iter().filter(|rule| rule.act == Act::Exempt && rule.protocol == Some(Protocol::Tcp));
     spared.flat_map(|rule| rule.ports.iter().copied())
 }
 
-/// What only our rules that spare a port have in them.
+/// A pattern that matches only our rules that exempt a port.
 const SPARES: &str = " ipproto tcp .*lookup local";
 
-/// Drops what comes from these; but SSH's, where the tool and the kernel know ports in rules.
+/// Drops packets from these addresses, but for SSH, if the tool and the kernel support ports in rules.
 pub(super) fn apply(family: Family, id: u32, rules: &[Rule]) -> String {
     let (rule, place) = (family.ip_rule(), place(id));
     let mut script = format!(
-        "command -v ip >/dev/null || {{ echo 'a partition takes iptables, or else ip; install one (Debian: apt-get install iptables)' >&2; exit 1; }}\n\
+        "command -v ip >/dev/null || {{ echo 'a partition needs iptables or ip; install iptables' >&2; exit 1; }}\n\
          r='{rule}'\n\
          others=$($r show | grep -vE -e '^(0|{LOCAL}):.*lookup local' -e '^3276[67]:' -e '^[0-9]+:.* blackhole' -e '{SPARES}' || :)\n\
-         [ -z \"$others\" ] || {{ echo \"$r has rules of its own ($others) that a partition would disturb; install iptables\" >&2; exit 1; }}\n\
+         [ -z \"$others\" ] || {{ echo \"$r already has rules ($others) that a partition would disturb; install iptables\" >&2; exit 1; }}\n\
          $r show | grep -q '^{LOCAL}:' || $r add pref {LOCAL} lookup local\n\
          while $r del pref {place} 2>/dev/null; do :; done\n"
     );
@@ -54,10 +54,10 @@ pub(super) fn apply(family: Family, id: u32, rules: &[Rule]) -> String {
     script + "if $r show | grep -q '^0:'; then $r del pref 0; fi\n"
 }
 
-/// Fails unless each of these is dropped, and before anything else is decided.
+/// Fails unless each rule is listed and comes before the table of local addresses.
 pub(super) fn assert_applied(family: Family, id: u32, rules: &[Rule]) -> String {
     let (rule, place) = (family.ip_rule(), place(id));
-    // BusyBox names a table too, which is not looked into.
+    // BusyBox prints a table too, which has no meaning.
     let mut script =
         format!("rules=$({rule} show | tr '\\t' ' ' | sed -e 's/ *$//' -e 's/ lookup [a-z]* blackhole$/ blackhole/') || exit 1\n");
     for source in sources(rules) {
@@ -67,7 +67,7 @@ pub(super) fn assert_applied(family: Family, id: u32, rules: &[Rule]) -> String 
     script + "case $rules in '0:'*) fail 'local addresses are looked up before the rules of the fault';; esac\n"
 }
 
-/// Both families, where rules of ours may be.
+/// Loops over both families, where our rules may be.
 fn each_family() -> String {
     format!(
         "for r in 'ip -4 rule' 'ip -6 rule'; do\n\
@@ -75,7 +75,7 @@ fn each_family() -> String {
     )
 }
 
-/// Puts the table of local addresses back when none of ours is left.
+/// Moves the table of local addresses back when none of our rules is left.
 fn restore() -> String {
     format!(
         "\x20 if ! $r show | grep -q ' blackhole'; then\n\
@@ -91,18 +91,18 @@ pub(super) fn remove(id: u32) -> String {
     format!("{}\x20 while $r del pref {} 2>/dev/null; do :; done\n{}", each_family(), place(id), restore())
 }
 
-/// Fails while anything of [`apply`] is there.
+/// Fails while a rule of [`apply`] is left.
 pub(super) fn assert_removed(id: u32) -> String {
     none_left(&format!("^{}:.* blackhole", place(id)))
 }
 
-/// Takes all our rules away, whosever injections they were.
+/// Deletes all our rules, of any injection.
 pub(super) fn undo_all() -> String {
     let ours = format!("$r show | sed -n -e 's/^\\([0-9]*\\):.* blackhole.*$/\\1/p' -e 's/^\\([0-9]*\\):.*{SPARES}.*$/\\1/p'");
     format!("{}\x20 for place in $({ours}); do $r del pref $place; done\n{}", each_family(), restore())
 }
 
-/// Fails while anything of any injection is there.
+/// Fails while the table of local addresses is moved.
 pub(super) fn assert_all_removed() -> String {
     none_left(&format!("^{LOCAL}:.*lookup local"))
 }

@@ -1,20 +1,20 @@
-//! What is to happen to which packets, whatever the tool.
+//! Packet filter rules, independent of the tool.
 
 use std::net::IpAddr;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What happens to packets that are stopped.
+/// What happens to packets that match.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
-    /// They vanish, as in a real partition: the sender learns nothing.
+    /// They are dropped silently, as in a real partition.
     #[default]
     Drop,
-    /// The sender is told that nobody listens there (ICMP port unreachable).
+    /// The sender gets an ICMP error (port unreachable).
     Reject,
-    /// A TCP connection is reset; what is not TCP vanishes.
+    /// TCP connections are reset; other packets are dropped.
     Reset,
 }
 
@@ -37,49 +37,49 @@ impl Protocol {
     }
 }
 
-/// Which way packets go, seen from the node.
+/// The direction of packets, as seen from the node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Way {
     In,
     Out,
 }
 
-/// Who is at the other end.
+/// The other end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Peers {
-    /// Whoever.
+    /// Any host.
     Any,
     /// The node itself.
     Loopback,
-    /// One of these.
+    /// These hosts.
     These(Vec<IpAddr>),
 }
 
-/// Which of the packets that a rule is about otherwise.
+/// A further condition on packets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Only {
     All,
-    /// Those that open a connection of TCP; what has no connections, like UDP, is all of it new. No connections are tracked for this: those that
-    /// were there before would look new.
+    /// Packets that open a TCP connection, and all packets without connections, like UDP. Connection tracking is not used, as existing connections would
+    /// look new to it.
     New,
-    /// Those by which somebody is told that he is refused: resets of TCP, and ICMP's unreachable.
+    /// Refusals: TCP resets and ICMP unreachable.
     Refusals,
-    /// Those of IPv6 by which neighbours and routers find each other, without which not even SSH arrives after a while. IPv4 has ARP, which is no IP.
+    /// IPv6 neighbour discovery, without which even SSH fails after a while. IPv4 has ARP, which is not IP.
     Neighbours,
 }
 
-/// ICMPv6's types of those: of listeners to groups, and of neighbours and routers (RFC 4890, section 4.4.1).
+/// The ICMPv6 types of neighbour discovery and multicast listener discovery (RFC 4890, section 4.4.1).
 pub(super) const NEIGHBOURS: [u8; 8] = [130, 131, 132, 133, 134, 135, 136, 143];
 
 /// What a rule does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Act {
-    /// The packet is none of this injection's business; those that follow do not see it.
-    Spare,
+    /// Exempts the packet from the rules that follow.
+    Exempt,
     Stop(Verdict),
 }
 
-/// What is to happen to which packets. Rules are tried in order; the first that fits decides.
+/// A rule. Rules are tried in order; the first that matches decides.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Rule {
     pub(crate) way: Way,
@@ -89,38 +89,38 @@ pub(crate) struct Rule {
     /// Either end's port is one of these; any, when empty.
     pub(crate) ports: Vec<u16>,
     pub(crate) only: Only,
-    /// This part of the packets, at random; all when absent.
+    /// This share of the packets, at random; all when absent.
     pub(crate) share: Option<f64>,
     pub(crate) act: Act,
 }
 
 impl Rule {
-    /// Everything in one way, from or to these, vanishes.
+    /// Drops every packet in one direction, from or to these hosts.
     pub(crate) fn stop(way: Way, peers: Peers) -> Rule {
         Rule { way, peers, protocol: None, ports: Vec::new(), only: Only::All, share: None, act: Act::Stop(Verdict::Drop) }
     }
 
-    /// Packets of SSH, by the ports on which the node's server may listen, are spared: by them faults are healed.
-    pub(crate) fn spare_ssh(way: Way, ports: Vec<u16>) -> Rule {
-        Rule { protocol: Some(Protocol::Tcp), ports, act: Act::Spare, ..Rule::stop(way, Peers::Any) }
+    /// Exempts SSH, by the ports on which the node's server may listen, as it is needed to heal faults.
+    pub(crate) fn exempt_ssh(way: Way, ports: Vec<u16>) -> Rule {
+        Rule { protocol: Some(Protocol::Tcp), ports, act: Act::Exempt, ..Rule::stop(way, Peers::Any) }
     }
 
-    /// What the node says to itself is spared.
-    pub(crate) fn spare_loopback(way: Way) -> Rule {
-        Rule { act: Act::Spare, ..Rule::stop(way, Peers::Loopback) }
+    /// Exempts the loopback.
+    pub(crate) fn exempt_loopback(way: Way) -> Rule {
+        Rule { act: Act::Exempt, ..Rule::stop(way, Peers::Loopback) }
     }
 
-    /// What finds neighbours is spared.
-    pub(crate) fn spare_neighbours(way: Way) -> Rule {
-        Rule { only: Only::Neighbours, act: Act::Spare, ..Rule::stop(way, Peers::Any) }
+    /// Exempts neighbour discovery.
+    pub(crate) fn exempt_neighbours(way: Way) -> Rule {
+        Rule { only: Only::Neighbours, act: Act::Exempt, ..Rule::stop(way, Peers::Any) }
     }
 
-    /// Refusals are spared: where both sides refuse, each is to hear it.
-    pub(crate) fn spare_refusals(way: Way) -> Rule {
-        Rule { only: Only::Refusals, act: Act::Spare, ..Rule::stop(way, Peers::Any) }
+    /// Exempts refusals: where both sides refuse, each must receive them.
+    pub(crate) fn exempt_refusals(way: Way) -> Rule {
+        Rule { only: Only::Refusals, act: Act::Exempt, ..Rule::stop(way, Peers::Any) }
     }
 
-    /// The addresses of a family, when that is all there is to say.
+    /// The source addresses of a rule that drops everything from them.
     pub(super) fn plain_sources(&self) -> Option<&[IpAddr]> {
         let is_plain =
             self.way == Way::In && self.protocol.is_none() && self.ports.is_empty() && self.only == Only::All && self.share.is_none();
@@ -130,7 +130,7 @@ impl Rule {
         }
     }
 
-    /// The same rule, once for each protocol that tools must be told apart: ports belong to a protocol, and only TCP can be reset.
+    /// Splits the rule by protocol where tools need that: ports belong to a protocol, and only TCP can be reset.
     pub(super) fn by_protocol(&self) -> Vec<Rule> {
         let of = |protocol| Rule { protocol: Some(protocol), ..self.clone() };
         if self.only == Only::Refusals {

@@ -5,7 +5,7 @@ use std::process::{Command, Output};
 
 use super::*;
 
-/// What a node may have to cut its network with.
+/// The tools that a node may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Tool {
     Iptables,
@@ -16,7 +16,7 @@ enum Tool {
 const TOOLS: [Tool; 3] = [Tool::Iptables, Tool::Nftables, Tool::Routing];
 
 impl Tool {
-    /// Run before each script: takes iptables out of its reach where it is to do without.
+    /// A prelude for each script that hides the other tools.
     fn prelude(self) -> &'static str {
         match self {
             Tool::Iptables => "",
@@ -35,7 +35,7 @@ impl Tool {
     }
 }
 
-/// Runs a script in a network namespace of its own, where it can do no harm, with each tool. None where that is not allowed.
+/// Runs a script in a network namespace of its own. Returns `None` where that is not allowed.
 fn in_own_namespace(tool: Tool, script: &str) -> Option<Output> {
     let unshared = |script: &str| Command::new("unshare").args(["--map-root-user", "--net", "sh", "-c", script]).output().ok();
     let allowed = unshared(&format!("{{ {}; }} >/dev/null", tool.show())).is_some_and(|output| output.status.success());
@@ -54,7 +54,7 @@ fn holds(tool: Tool, script: &str) {
 
 fn from(sources: &[&str]) -> Vec<Rule> {
     let sources = sources.iter().map(|address| address.parse().unwrap()).collect();
-    vec![Rule::spare_ssh(Way::In, vec![22]), Rule::stop(Way::In, Peers::These(sources))]
+    vec![Rule::exempt_ssh(Way::In, vec![22]), Rule::stop(Way::In, Peers::These(sources))]
 }
 
 fn sources() -> Vec<Rule> {
@@ -67,7 +67,7 @@ fn same_before_and_after(tool: Tool, script: &str) -> String {
 }
 
 #[test]
-fn cuts_overlap_and_are_undone_one_by_one() {
+fn injections_overlap_and_are_undone_one_by_one() {
     let (first, second) = (sources(), from(&["10.0.0.1"]));
     let step = |script: String| format!("( {script} ) || exit 1\n");
     let fails = |script: String| format!("( {script} ) 2>/dev/null && {{ echo 'should have failed' >&2; exit 1; }}\n");
@@ -103,7 +103,7 @@ fn a_sweep_takes_ours_and_nothing_else() {
 }
 
 #[test]
-fn a_rule_put_before_ours_is_noticed() {
+fn a_rule_before_ours_is_detected() {
     let noticed = |tool, theirs: &str, said: &str| {
         holds(
             tool,
@@ -115,7 +115,7 @@ fn a_rule_put_before_ours_is_noticed() {
 }
 
 #[test]
-fn rules_of_others_are_left_alone() {
+fn other_rules_are_left_alone() {
     let theirs = "ip rule add pref 500 from 10.9.9.9 lookup main\n".to_owned();
     let refused = format!("( {} ) 2>&1 | grep -q 'install iptables' || exit 1\n", apply(3, &sources()));
     holds(Tool::Routing, &(theirs + &same_before_and_after(Tool::Routing, &refused)));
@@ -131,16 +131,16 @@ fn both_families_are_cut() {
     }
 }
 
-/// Every kind of rule there is.
+/// Every kind of rule.
 fn of_all_kinds() -> Vec<Rule> {
     let peers = Peers::These(vec!["10.0.0.1".parse().unwrap(), "fd00::1".parse().unwrap()]);
     let mut rules = vec![
-        Rule::spare_ssh(Way::In, vec![22, 2222]),
-        Rule::spare_loopback(Way::In),
-        Rule::spare_loopback(Way::Out),
-        Rule::spare_refusals(Way::In),
-        Rule::spare_neighbours(Way::In),
-        Rule::spare_neighbours(Way::Out),
+        Rule::exempt_ssh(Way::In, vec![22, 2222]),
+        Rule::exempt_loopback(Way::In),
+        Rule::exempt_loopback(Way::Out),
+        Rule::exempt_refusals(Way::In),
+        Rule::exempt_neighbours(Way::In),
+        Rule::exempt_neighbours(Way::Out),
     ];
     for way in [Way::In, Way::Out] {
         for verdict in [Verdict::Drop, Verdict::Reject, Verdict::Reset] {
@@ -167,7 +167,7 @@ fn rules_of_every_kind_come_and_go() {
 }
 
 #[test]
-fn a_rule_that_is_missing_is_noticed() {
+fn a_missing_rule_is_detected() {
     let (all, few) = (of_all_kinds(), of_all_kinds()[..10].to_vec());
     for tool in [Tool::Iptables, Tool::Nftables] {
         holds(tool, &format!("( {} ) || exit 1\n( {} ) 2>/dev/null && exit 1\nexit 0\n", apply(4, &few), assert_applied(4, &all)));

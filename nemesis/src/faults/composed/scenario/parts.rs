@@ -1,4 +1,4 @@
-//! What scenarios are made of, put together for each node.
+//! The scripts of scenarios, composed for each node.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::faults::time::clock::{Clock, How, Shift};
 use crate::means::job::Job;
 use crate::{Cluster, Fault, Injection, NemesisError, NodeActions, Targets};
 
-/// Nodes that do not hear the others; who they are, a injection's grudge says.
+/// A partition in which nodes do not receive from the others; the injection's grudge has the nodes.
 pub(super) fn deaf() -> Partition {
     Partition { shape: Shape::OneNode, direction: Direction::Inbound, ..Partition::default() }
 }
@@ -31,22 +31,22 @@ pub(super) fn lossy(share: f64) -> Loss {
     Loss { targets: Targets::All, share, ..Loss::default() }
 }
 
-/// Clocks that have stood still for so long.
+/// Clocks that are behind by this much.
 pub(super) fn old(asleep: Span) -> Clock {
     let behind = i64::try_from(asleep.0.as_nanos()).unwrap_or(i64::MAX);
     Clock { how: How::Bump(Shift(-behind)), ..Clock::default() }
 }
 
-/// A step of a slow start, counted from 0. A rate that cannot be read, it refuses.
+/// A step of a slow start, counted from 0. `Link` rejects an invalid rate.
 pub(super) fn step(slow: &SlowStart, number: u32) -> Link {
     let rate = link::bits(&slow.slowest).map_or(slow.slowest.clone(), |bits| format!("{}kbit", (bits << number).div_ceil(1000)));
     Link { rate: Some(rate), ..Link::default() }
 }
 
-/// The numbers by which the second fault of a scenario that has rules of the firewall is told from its first.
+/// Added to the id of the second fault of a scenario that has firewall rules.
 const SECOND: u32 = 1 << 24;
 
-/// What is done on each node of a injection.
+/// The actions on each target.
 pub(super) fn actions(scenario: &Scenario, cluster: &Cluster, id: u32, injection: &Injection) -> Result<Vec<NodeActions>, NemesisError> {
     let mut actions = Vec::new();
     for (place, &at) in injection.nodes.iter().enumerate() {
@@ -64,7 +64,7 @@ pub(super) fn actions(scenario: &Scenario, cluster: &Cluster, id: u32, injection
             Scenario::LateWakers(late) => {
                 let pause = of(&Pause::default(), id)?;
                 let wake = pause.iter().map(|pause| then(late.asleep.0, &pause.undo)).collect::<String>();
-                // Their clocks are set while they sleep: nobody sees them jump.
+                // Clocks are changed while the processes are paused, so that no process sees the jump.
                 let old: Vec<NodeActions> = if late.old_clock { of(&old(late.asleep), id)? } else { Vec::new() };
                 vec![driven(id, &wake, together([cut()?, pause, old].concat()), true)]
             }
@@ -95,19 +95,19 @@ pub(super) fn actions(scenario: &Scenario, cluster: &Cluster, id: u32, injection
     Ok(actions)
 }
 
-/// The place of a node, the `place`th of a injection, in an order that the seed decides.
+/// The position of the `place`th target in an order that the seed decides.
 fn position(injection: &Injection, stream: &str, place: usize) -> u32 {
     let mut order: Vec<usize> = (0..injection.nodes.len()).collect();
     Seed(injection.seed).stream(stream).shuffle(&mut order);
     order.iter().position(|&other| other == place).unwrap_or_default() as u32
 }
 
-/// Part of a job: waits, and runs a script.
+/// Part of a job: waits, then runs a script.
 fn then(wait: Duration, script: &str) -> String {
     format!("sleep {}; sh -c {}; ", wait.as_secs_f64(), quote(script))
 }
 
-/// Again and again: broken for a while, and whole.
+/// Part of a job: repeatedly injects, waits, undoes and waits.
 fn forever(broken: Span, whole: Span, actions: &[NodeActions]) -> String {
     let turns: String = actions
         .iter()
@@ -118,7 +118,7 @@ fn forever(broken: Span, whole: Span, actions: &[NodeActions]) -> String {
     format!("while :; do {turns}done; ")
 }
 
-/// Again and again: cut off, and then slow, less and less.
+/// Part of a job: repeatedly cuts off, then limits the rate, less and less.
 fn slowly(slow: &SlowStart, cuts: &[NodeActions], links: &[NodeActions]) -> String {
     let run = |actions: &[NodeActions], script: fn(&NodeActions) -> &String| {
         actions.iter().map(|node_actions| format!("sh -c {}; ", quote(script(node_actions)))).collect::<String>()
@@ -137,26 +137,27 @@ fn slowly(slow: &SlowStart, cuts: &[NodeActions], links: &[NodeActions]) -> Stri
     )
 }
 
-/// Once: whole for a while, broken, and whole.
+/// Part of a job: waits, injects, waits and undoes, once.
 fn once(before: Duration, during: Duration, actions: &[NodeActions]) -> String {
     actions.iter().map(|node_actions| then(before, &node_actions.inject) + &then(during, &node_actions.undo)).collect()
 }
 
-/// The node_actions of a job that breaks and undoes by itself, after what is done at once. Its end comes before everything is undone.
+/// The actions of a job that injects and undoes `during` by itself; with `is_done_at_once`, `during` is injected before the job is started. The job is killed before
+/// everything is undone.
 fn driven(id: u32, command: &str, during: NodeActions, is_done_at_once: bool) -> NodeActions {
     let job = Job::new(ABOUT.name, id, format!("{command}sleep 100000000"));
     let first = |script: &str| if is_done_at_once { format!("( {script} ) && ") } else { String::new() };
     NodeActions {
         inject: format!("{}( {} )", first(&during.inject), job.start()),
         verify: format!("{}( {} )", first(&during.verify), job.assert_running()),
-        // What the job has just started is given the time to say who it is.
+        // Gives a process that the job has just started the time to write its pidfile.
         undo: format!("( {} ) && sleep 0.5 && ( {} )", job.end(), during.undo),
         verify_undone: format!("( {} ) && ( {} )", job.assert_gone(), during.verify_undone),
         node: during.node,
     }
 }
 
-/// Several actions on one node as one. Each is undone whatever becomes of the others, the last first.
+/// Combines several actions on one node. Each is undone even if others fail, the last first.
 fn together(actions: Vec<NodeActions>) -> NodeActions {
     let all = |of: fn(&NodeActions) -> &String| {
         actions.iter().map(|node_actions| format!("( {} )", of(node_actions))).collect::<Vec<String>>().join(" && ")

@@ -27,7 +27,7 @@ fn the_library_names_every_scenario() {
         let written = serde_json::to_value(&scenario).unwrap();
         assert_eq!(written.as_object().unwrap().keys().collect::<Vec<_>>(), [entry.name]);
         assert_eq!(scenario.check(&roster()), Ok(()), "{}", entry.name);
-        assert!([entry.what, entry.parts].iter().all(|cell| !cell.is_empty() && !cell.ends_with('.')), "cells are no sentences: {entry:?}");
+        assert!([entry.what, entry.parts].iter().all(|cell| !cell.is_empty() && !cell.ends_with('.')), "cells are phrases: {entry:?}");
     }
     // The schema has all that can be read.
     let schema = serde_json::to_value(schemars::schema_for!(Scenario)).unwrap();
@@ -35,9 +35,9 @@ fn the_library_names_every_scenario() {
 }
 
 #[test]
-fn wrong_settings_are_refused_in_words() {
+fn invalid_settings_are_rejected() {
     let complaint = |yaml: &str| read(yaml).check(&roster()).unwrap_err();
-    assert!(complaint("{health_checks_only: {}}").contains("names no port"));
+    assert!(complaint("{health_checks_only: {}}").contains("`ports` is empty"));
     assert!(complaint("{slow_disk_and_loss: {}}").contains("absolute path"));
     assert!(complaint("{slow_disk_and_loss: {path: /x, share: 2}}").contains("`share`"));
     assert!(complaint("{flapping_link: {cut: 1ms}}").contains("`cut: 1ms` must be 100ms or longer"));
@@ -54,5 +54,8 @@ fn whom_it_strikes_is_in_the_deed() {
     assert_eq!((injection.nodes.as_slice(), injection.grudge.len()), ([0, 1, 2, 3, 4].as_slice(), 5));
     let leader = read("{send_only: {}}");
     assert!(matches!(leader.decide(&roster(), &mut Seed(1).stream("t")), Decision::Primaries { .. }));
-    assert_eq!((&leader as &dyn Fault).at_primaries(&roster(), &[2], 7).description, "n3 heard by the others, but not hearing them");
+    assert_eq!(
+        (&leader as &dyn Fault).at_primaries(&roster(), &[2], 7).description,
+        "n3 sending to the others, but not receiving from them"
+    );
 }

@@ -1,4 +1,4 @@
-//! A link made by the kernel: a class of its own (HTB), which has the rate, for what goes to the peers, and netem behind it.
+//! A link emulated by the kernel: an HTB class with the rate, for packets to the peers, and netem behind it.
 
 use std::net::IpAddr;
 
@@ -8,15 +8,15 @@ use super::{Distribution, Link};
 use crate::Requirement;
 use crate::means::remote_script::PATH;
 
-/// The number of our queueing discipline, by which it is known again.
+/// The handle of our queueing discipline, by which it is recognized.
 const HANDLE: &str = "e1e";
-/// And that of netem behind it.
+/// The handle of netem behind it.
 const NETEM: &str = "e1f";
-/// What is not limited.
+/// No limit.
 const UNLIMITED: &str = "100gbit";
 
 impl Link {
-    /// The settings of netem, nothing when it is not needed.
+    /// netem's arguments; empty when it is not needed.
     pub(super) fn netem(&self) -> String {
         let mut text = String::new();
         if self.delay.is_some() || self.jitter.is_some() {
@@ -40,7 +40,7 @@ impl Link {
         text
     }
 
-    /// Succeeds where the kernel can do all that is asked: tried in a network of its own.
+    /// Succeeds if the kernel can do everything that is set: tried in a network namespace of its own.
     pub(super) fn is_kernels(&self) -> String {
         let mut steps = vec![
             "tc qdisc add dev lo root handle 1: htb",
@@ -53,7 +53,7 @@ impl Link {
         format!("unshare --net sh -c 'ip link set lo up && {}' >/dev/null 2>&1", steps.join(" && "))
     }
 
-    /// Sets the discipline up on every device by which one of the peers is reached.
+    /// Adds the discipline to every device that leads to a peer.
     pub(super) fn inject_by_kernel(&self, ssh_ports: &[u16], peers: &[IpAddr]) -> String {
         let mut script = format!(
             ": slow\nset -e\nseen=\n\
@@ -89,7 +89,7 @@ impl Link {
         script
     }
 
-    /// Gives a link that is there another rate, without a moment in which it has none.
+    /// Changes the rate of an existing link atomically.
     pub(crate) fn change_rate(&self) -> String {
         let rate = self.rate.as_deref().unwrap_or(UNLIMITED);
         format!(
@@ -97,7 +97,7 @@ impl Link {
         )
     }
 
-    /// That the kernel can do all that is asked by itself.
+    /// Requires that the kernel can do everything that is set.
     pub(crate) fn kernel_requirement(&self) -> Requirement {
         let advice = "the kernel has no HTB or u32, or `tc` or `ip` is missing; load the modules sch_htb and cls_u32, and install iproute2";
         Requirement::test(self.is_kernels(), advice)
@@ -121,7 +121,7 @@ impl Link {
     }
 }
 
-/// The devices that have our discipline.
+/// Lists the devices that have our discipline.
 const OURS: &str = "ours() { tc qdisc show 2>/dev/null | sed -n 's/^qdisc htb e1e: dev \\([^ ]*\\) root.*/\\1/p'; }\n";
 
 pub(super) fn undo() -> String {

@@ -1,4 +1,4 @@
-//! Who does not hear whom: the shapes of network partitions, as pure functions.
+//! Grudges of network partitions, as pure functions.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +6,7 @@ use elenchus_core::Rng;
 
 use crate::fault::Grudge;
 
-/// No group hears another. Nodes in no group hear and are heard by all.
+/// Cuts groups from each other. Nodes in no group are not cut off.
 pub(crate) fn apart(groups: &[Vec<usize>]) -> Grudge {
     let mut grudge = Grudge::new();
     for (at, group) in groups.iter().enumerate() {
@@ -17,14 +17,14 @@ pub(crate) fn apart(groups: &[Vec<usize>]) -> Grudge {
     grudge
 }
 
-/// Those of `deaf` do not hear those of `mute`, who hear them well.
+/// The nodes of `deaf` drop the packets of those of `mute`, but not the other way round.
 pub(crate) fn one_way(deaf: &[usize], mute: &[usize]) -> Grudge {
     let mut grudge = Grudge::new();
     deafen(&mut grudge, deaf, mute);
     grudge
 }
 
-/// Two halves that do not hear each other, and one node, the first of `order`, that hears and is heard by all.
+/// Cuts two halves from each other; the first node of `order` reaches both.
 pub(crate) fn bridge(order: &[usize]) -> Grudge {
     match order {
         [] => Grudge::new(),
@@ -35,8 +35,8 @@ pub(crate) fn bridge(order: &[usize]) -> Grudge {
     }
 }
 
-/// Every node hears a majority, and no two hear the same: in a ring, each hears just so many neighbours on both sides. Three nodes make a chain, where the
-/// one in the middle hears all; fewer than three cannot be cut so, and are not.
+/// Every node receives from a majority, and no two from the same: in a ring, each receives from as many neighbours on both sides as that takes. Three nodes make a
+/// chain, where the middle one receives from all; fewer than three are not cut.
 pub(crate) fn majorities_ring(order: &[usize]) -> Grudge {
     let count = order.len();
     if count == 3 {
@@ -57,14 +57,14 @@ pub(crate) fn majorities_ring(order: &[usize]) -> Grudge {
     grudge
 }
 
-/// Every node hears a majority at random: not all hear equally many, and who hears whom is not mutual.
+/// Every node receives from a random majority, some from more than others, and not always mutually.
 pub(crate) fn uneven_majorities(count: usize, rng: &mut Rng) -> Grudge {
     let majority = count / 2 + 1;
     let mut grudge = Grudge::new();
     for node in 0..count {
         let mut others: Vec<usize> = (0..count).filter(|&other| other != node).collect();
         rng.shuffle(&mut others);
-        // Itself is one of those that it hears.
+        // The node itself counts.
         let heard = majority - 1 + rng.below((count - majority + 1) as u64) as usize;
         let unheard: BTreeSet<usize> = others.into_iter().skip(heard).collect();
         if !unheard.is_empty() {
@@ -74,7 +74,7 @@ pub(crate) fn uneven_majorities(count: usize, rng: &mut Rng) -> Grudge {
     grudge
 }
 
-/// Each link in each direction is cut with this probability, whatever becomes of the others.
+/// Each link in each direction is cut independently with this probability.
 pub(crate) fn random(count: usize, probability: f64, rng: &mut Rng) -> Grudge {
     let mut grudge = Grudge::new();
     for node in 0..count {
@@ -102,7 +102,7 @@ mod tests {
 
     use super::*;
 
-    /// All nodes that `node` hears, itself included.
+    /// All nodes that `node` receives from, itself included.
     fn heard(grudge: &Grudge, count: usize, node: usize) -> BTreeSet<usize> {
         (0..count).filter(|other| !grudge.get(&node).is_some_and(|unheard| unheard.contains(other))).collect()
     }
@@ -117,7 +117,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn in_a_majorities_ring_all_hear_majorities_and_no_two_the_same(order in orders()) {
+        fn in_a_majorities_ring_majorities_are_distinct(order in orders()) {
             let (grudge, count) = (majorities_ring(&order), order.len());
             let views: Vec<_> = (0..count).map(|node| heard(&grudge, count, node)).collect();
             prop_assert!(views.iter().all(|view| view.len() * 2 > count), "{:?}", views);
@@ -127,7 +127,7 @@ mod tests {
         }
 
         #[test]
-        fn in_uneven_majorities_all_hear_majorities(count in 1usize..16, seed: u64) {
+        fn uneven_majorities_are_majorities(count in 1usize..16, seed: u64) {
             let grudge = uneven_majorities(count, &mut Seed(seed).stream("t"));
             prop_assert!((0..count).all(|node| heard(&grudge, count, node).contains(&node)));
             prop_assert!((0..count).all(|node| heard(&grudge, count, node).len() * 2 > count));
@@ -141,7 +141,7 @@ mod tests {
         }
 
         #[test]
-        fn groups_hear_themselves_alone(order in orders(), cut in 1usize..3) {
+        fn groups_receive_only_from_themselves(order in orders(), cut in 1usize..3) {
             let (left, right) = order.split_at(cut);
             let grudge = apart(&[left.to_vec(), right.to_vec()]);
             for group in [left, right] {
@@ -152,7 +152,7 @@ mod tests {
         }
 
         #[test]
-        fn a_bridge_hears_all_and_is_the_only_way(order in orders()) {
+        fn a_bridge_is_the_only_connection(order in orders()) {
             let (grudge, count) = (bridge(&order), order.len());
             prop_assert_eq!(heard(&grudge, count, order[0]).len(), count);
             prop_assert!(is_mutual(&grudge));
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn small_clusters_are_left_whole() {
+    fn small_clusters_are_not_cut() {
         assert!(majorities_ring(&[]).is_empty() && majorities_ring(&[0]).is_empty() && majorities_ring(&[0, 1]).is_empty());
         assert!(bridge(&[]).is_empty() && bridge(&[0, 1]).is_empty());
     }

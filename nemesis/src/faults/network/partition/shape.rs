@@ -1,4 +1,4 @@
-//! Who is cut from whom: the shapes of partitions, from the plan to a grudge.
+//! The shapes of partitions, and the grudges that they make.
 
 use elenchus_core::Rng;
 use schemars::JsonSchema;
@@ -9,78 +9,78 @@ use crate::faults::network::partition::grudge;
 use crate::roster::minority;
 use crate::{Injection, Roster};
 
-/// Who is cut from whom. Who exactly is decided anew at each injection.
+/// The shape of a partition. Nodes are chosen anew for each injection.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Shape {
     /// One node from all others.
     #[serde(alias = "one-node")]
     OneNode,
-    /// Two halves; of an odd number of nodes, one is larger by one.
+    /// Two halves; with an odd number of nodes, one is larger by one.
     #[default]
     Halves,
-    /// The largest possible minority from the rest, who are always a majority.
+    /// The largest minority from the rest, a majority.
     #[serde(alias = "majority-minority")]
     MajorityMinority,
-    /// Every node hears a majority, and no two the same.
+    /// Every node receives from a majority, and no two from the same.
     #[serde(alias = "majorities-ring")]
     MajoritiesRing,
-    /// Every node hears a majority at random, some more than others, and not always mutually.
+    /// Every node receives from a random majority, some from more than others, and not always mutually.
     #[serde(alias = "uneven-majorities")]
     UnevenMajorities,
-    /// Two halves that are joined by one node alone.
+    /// Two halves that are connected by a single node.
     Bridge,
     /// Every node that is seen as primary from all others.
     #[serde(alias = "primaries-apart")]
     PrimariesApart,
     /// Every zone of the plan from every other.
     Zones,
-    /// One zone of the plan, any, from all that is not in it.
+    /// One zone of the plan, chosen at random, from all other nodes.
     #[serde(alias = "one-zone")]
     OneZone,
-    /// These groups from each other. Nodes in no group hear and are heard by all.
+    /// These groups from each other. Nodes in no group are not cut off.
     Groups(Vec<Vec<String>>),
-    /// Each link in each direction with this probability, from 0 to 1.
+    /// Each link in each direction with this probability, greater than 0 and at most 1.
     Random(f64),
 }
 
-/// Which side is deaf.
+/// The side that drops packets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Direction {
-    /// Both.
+    /// Both sides.
     #[default]
     Both,
-    /// The smaller, or first, side does not hear the others, and is heard by them.
+    /// The smaller, or first, side does not receive from the others, but can send to them.
     Inbound,
-    /// The smaller, or first, side is not heard by the others, and hears them.
+    /// The smaller, or first, side cannot send to the others, but receives from them.
     Outbound,
 }
 
 impl Shape {
-    /// Whether such a cluster can be cut so, and else why not.
+    /// Checks the shape against the nodes.
     pub(super) fn check(&self, direction: Direction, roster: &Roster) -> Result<(), String> {
         let least = match self {
             Shape::MajoritiesRing | Shape::UnevenMajorities | Shape::Bridge | Shape::MajorityMinority => 3,
             Shape::Groups(groups) => return check_groups(groups, roster),
-            Shape::Zones if roster.zones.len() < 2 => return Err("`zones` takes a plan with two `zones` or more".into()),
-            Shape::OneZone if roster.zones.is_empty() => return Err("`one-zone` takes a plan with `zones`".into()),
+            Shape::Zones if roster.zones.len() < 2 => return Err("`zones` needs two `zones` or more in the plan".into()),
+            Shape::OneZone if roster.zones.is_empty() => return Err("`one_zone` needs `zones` in the plan".into()),
             Shape::Random(probability) if !(*probability > 0.0 && *probability <= 1.0) => {
-                return Err(format!("`random` takes a probability above 0 and at most 1, not {probability}"));
+                return Err(format!("`random` must be greater than 0 and at most 1, not {probability}"));
             }
             _ => 2,
         };
         if roster.count() < least {
-            return Err(format!("a partition of this shape takes {least} nodes or more; the plan has {}", roster.count()));
+            return Err(format!("a partition of this shape needs {least} nodes or more; the plan has {}", roster.count()));
         }
         let has_no_side = matches!(self, Shape::MajoritiesRing | Shape::UnevenMajorities | Shape::Bridge | Shape::Random(_));
         if direction != Direction::Both && has_no_side {
-            return Err("this shape has no first side to be deaf or unheard; leave `direction` out, or take another shape".into());
+            return Err("this shape has no first side, so `direction` has no meaning; remove it, or use another shape".into());
         }
         Ok(())
     }
 
-    /// Who is cut from whom this time; none when only the moment knows.
+    /// Chooses the nodes; `None` when they depend on the primary.
     pub(super) fn decide(&self, direction: Direction, roster: &Roster, rng: &mut Rng) -> Option<Injection> {
         let count = roster.count();
         Some(match self {
@@ -111,7 +111,7 @@ impl Shape {
     }
 }
 
-/// Every primary from all others.
+/// Cuts every primary from all others.
 pub(super) fn primaries_apart(direction: Direction, roster: &Roster, primaries: &[usize]) -> Injection {
     let others: Vec<usize> = (0..roster.count()).filter(|node| !primaries.contains(node)).collect();
     if direction == Direction::Both {
@@ -123,7 +123,7 @@ pub(super) fn primaries_apart(direction: Direction, roster: &Roster, primaries: 
     apart(direction, roster, &[primaries.to_vec(), others])
 }
 
-/// The first group from the others, each group from each other.
+/// Cuts the groups from each other, or one way the first from the others.
 fn apart(direction: Direction, roster: &Roster, groups: &[Vec<usize>]) -> Injection {
     let [first, rest @ ..] = groups else { return Injection::default() };
     let others: Vec<usize> = rest.concat();
@@ -133,13 +133,13 @@ fn apart(direction: Direction, roster: &Roster, groups: &[Vec<usize>]) -> Inject
             let sides: Vec<String> = groups.iter().map(|group| roster.listed(group)).collect();
             (all_but_the_largest(groups), grudge::apart(groups), sides.join(" | "))
         }
-        Direction::Inbound => (first.clone(), grudge::one_way(first, &others), format!("{few} not hearing {many}")),
-        Direction::Outbound => (first.clone(), grudge::one_way(&others, first), format!("{few} not heard by {many}")),
+        Direction::Inbound => (first.clone(), grudge::one_way(first, &others), format!("{few} not receiving from {many}")),
+        Direction::Outbound => (first.clone(), grudge::one_way(&others, first), format!("{few} not sending to {many}")),
     };
     Injection { nodes, grudge, description, ..Injection::default() }
 }
 
-/// Who is struck when groups are apart: the largest group, the last of those, is what is left of the cluster.
+/// The targets of a partition into groups: all but the largest group, the last of several.
 fn all_but_the_largest(groups: &[Vec<usize>]) -> Vec<usize> {
     let largest = groups.iter().enumerate().max_by_key(|(_, group)| group.len()).map(|(at, _)| at);
     let others = groups.iter().enumerate().filter(|(at, _)| Some(*at) != largest);
@@ -166,11 +166,11 @@ fn bridge(roster: &Roster, order: &[usize]) -> Injection {
     }
 }
 
-/// A grudge without sides: `n1 deaf to n2 and n3; n4 deaf to n1`.
+/// A grudge without sides: `n1 not receiving from n2 and n3; n4 not receiving from n1`.
 fn uneven(roster: &Roster, grudge: Grudge) -> Injection {
     let said = grudge.iter().map(|(&deaf, unheard)| {
         let unheard: Vec<usize> = unheard.iter().copied().collect();
-        format!("{} deaf to {}", roster.listed(&[deaf]), roster.listed(&unheard))
+        format!("{} not receiving from {}", roster.listed(&[deaf]), roster.listed(&unheard))
     });
     let description = said.collect::<Vec<_>>().join("; ");
     Injection {
@@ -183,7 +183,7 @@ fn uneven(roster: &Roster, grudge: Grudge) -> Injection {
 
 fn check_groups(groups: &[Vec<String>], roster: &Roster) -> Result<(), String> {
     if groups.len() < 2 || groups.iter().any(Vec::is_empty) {
-        return Err("`groups` takes two groups or more, none of them empty".into());
+        return Err("`groups` needs two groups or more, none of them empty".into());
     }
     let named = groups.concat();
     if roster.positions(&named)?.len() < named.len() {

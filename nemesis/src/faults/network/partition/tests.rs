@@ -36,25 +36,25 @@ fn shapes_cut_what_they_say() {
 }
 
 #[test]
-fn one_way_is_cut_at_the_deaf_end() {
+fn one_way_partitions_need_rules_on_one_side() {
     let deaf = injection("{shape: {groups: [[n1], [n2, n3]]}, direction: inbound}");
-    assert_eq!((deaf.description.as_str(), deaf.grudge.len()), ("n1 not hearing n2 and n3", 1));
+    assert_eq!((deaf.description.as_str(), deaf.grudge.len()), ("n1 not receiving from n2 and n3", 1));
     let mute = injection("{shape: {groups: [[n1], [n2, n3]]}, direction: outbound}");
-    assert_eq!((mute.description.as_str(), mute.grudge.len()), ("n1 not heard by n2 and n3", 2));
+    assert_eq!((mute.description.as_str(), mute.grudge.len()), ("n1 not sending to n2 and n3", 2));
     let primaries = injection("{shape: primaries_apart, direction: inbound}");
     assert_eq!(primaries.grudge.len(), 2);
 }
 
 #[test]
-fn what_is_cut_is_said() {
+fn descriptions_have_the_settings() {
     let said = injection("{shape: {groups: [[n1], [n2]]}, protocol: tcp, ports: [2380], by: reset, connections: left}");
     assert_eq!(said.description, "n1 | n2 (TCP, port 2380, reset, connections left)");
 }
 
 #[test]
-fn what_cannot_be_cut_is_refused() {
+fn impossible_partitions_are_rejected() {
     let refusal = |yaml: &str, count: usize| serde_yaml::from_str::<Partition>(yaml).unwrap().check(&roster(count)).unwrap_err();
-    assert!(refusal("shape: bridge", 2).contains("takes 3 nodes"));
+    assert!(refusal("shape: bridge", 2).contains("needs 3 nodes"));
     assert!(refusal("{shape: bridge, direction: inbound}", 5).contains("no first side"));
     assert!(refusal("shape: {groups: [[n1], [n1]]}", 5).contains("twice"));
     assert!(refusal("shape: {groups: [[n1]]}", 5).contains("two groups"));

@@ -1,60 +1,60 @@
-//! What a proxy does: as a plan asks it.
+//! What a proxy does to messages: the settings of a plan.
 
 use elenchus_agent::proxy::{self as agent, Settings};
 use elenchus_core::Span;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What is done to connections. A request is what a client says until the server speaks, a reply what the server says then; the seed decides which. Several may be set;
-/// of one reply, the first that happens.
+/// What is done to messages. A request is what a client sends until the server sends, a reply what the server sends then; the seed decides which messages are affected. Of
+/// several settings, the first that applies to a reply is used.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct How {
-    /// The part of replies that are lost, from 0 to 1: the request has arrived and is answered, and the client sees a reset instead.
+    /// The share of replies that are lost, from 0 to 1: the request is processed, but the client sees a reset.
     #[serde(default)]
     pub lose_replies: f64,
-    /// The part of replies from which on nothing passes, either way, from 0 to 1: the connection stays open, and silent.
+    /// The share of replies, from 0 to 1, from which on nothing passes, either way: the connection stays open.
     #[serde(default)]
     pub stall: f64,
-    /// The part of requests that are sent again, on a connection of their own, when they are answered; from 0 to 1. What that answers nobody hears.
+    /// The share of requests, from 0 to 1, that are sent again after their reply, on another connection. The second reply is discarded.
     #[serde(default)]
     pub replay: f64,
-    /// How late replies are.
+    /// How much later replies arrive.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub delay: Option<Span>,
-    /// Messages that break off in the middle, and the connection with them.
+    /// Cuts messages in the middle, and ends the connection.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cut: Option<Cut>,
-    /// Messages in which a value is altered that stay well-formed, as of a server that lies (Byzantine).
+    /// Alters a value in messages that stay well-formed, like a Byzantine server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alter: Option<Alter>,
 }
 
-/// Messages in which a value is altered.
+/// Altering a value in messages.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Alter {
-    /// The part of them, above 0 and at most 1.
+    /// The share of messages, greater than 0 and at most 1.
     pub share: f64,
-    /// What they are made of.
+    /// The protocol of the messages.
     pub protocol: Protocol,
-    /// Whose messages.
+    /// Requests or replies.
     #[serde(default)]
     pub of: Messages,
 }
 
-/// What messages are made of. What is encrypted, compressed or not understood is left as it is.
+/// The protocol of messages. Messages that are encrypted, compressed or not understood are not changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Protocol {
     /// HTTP/1: a letter or a digit of a value in a body that is JSON, or of a text.
     Http,
-    /// That of Redis: a sign of a string, the first digit of a number, or a truth value.
+    /// Redis: a character of a string, the first digit of a number, or a boolean.
     Redis,
-    /// That of PostgreSQL: a sign of a value of a row, or of a parameter.
+    /// PostgreSQL: a character of a value of a row or of a parameter.
     Postgres,
-    /// Any: one byte, whatever it means.
+    /// Any protocol: one byte.
     Bytes,
 }
 
@@ -69,16 +69,16 @@ impl Protocol {
     }
 }
 
-/// Messages that break off.
+/// Cutting messages.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Cut {
-    /// The part of them, above 0 and at most 1.
+    /// The share of messages, greater than 0 and at most 1.
     pub share: f64,
-    /// Whose messages.
+    /// Requests or replies.
     #[serde(default)]
     pub of: Messages,
-    /// After so many bytes; anywhere when absent. A message that is not longer is left whole.
+    /// After how many bytes; anywhere when absent. A message that is not longer is not cut.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<u64>,
     /// How the connection ends, on both sides.
@@ -86,14 +86,14 @@ pub struct Cut {
     pub by: End,
 }
 
-/// Whose messages.
+/// Requests or replies.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Messages {
-    /// What servers answer.
+    /// Messages of servers.
     #[default]
     Replies,
-    /// What clients say.
+    /// Messages of clients.
     Requests,
 }
 
@@ -114,7 +114,7 @@ pub enum End {
     /// By a reset (RST), as when a machine has crashed.
     #[default]
     Reset,
-    /// In order (FIN), as when a program has.
+    /// By a FIN, as when a program has ended.
     Close,
 }
 
@@ -125,7 +125,7 @@ impl Default for How {
 }
 
 impl How {
-    /// What the helper is told.
+    /// The settings for the agent.
     pub(super) fn settings(&self) -> Settings {
         let cut = self.cut.map(|Cut { share, of, after, by }| agent::Cut {
             share,
@@ -138,7 +138,7 @@ impl How {
         Settings { lose_replies: self.lose_replies, stall: self.stall, replay: self.replay, delay, cut, alter }
     }
 
-    /// In words: `10 % of replies lost`.
+    /// Describes the settings: `10 % of replies lost`.
     pub(super) fn describe(&self) -> String {
         let shares = [(self.lose_replies, "replies lost"), (self.stall, "replies stalled"), (self.replay, "requests replayed")];
         let shares = shares.into_iter().filter(|(share, _)| *share > 0.0).map(|(share, what)| format!("{} % of {what}", share * 100.0));
@@ -155,16 +155,16 @@ impl How {
 
     pub(super) fn check(&self) -> Result<(), String> {
         if ![self.lose_replies, self.stall, self.replay].into_iter().all(|share| (0.0..=1.0).contains(&share)) {
-            return Err("`lose_replies`, `stall` and `replay` are from 0 to 1".into());
+            return Err("`lose_replies`, `stall` and `replay` must be from 0 to 1".into());
         }
         if self.cut.is_some_and(|cut| !(cut.share > 0.0 && cut.share <= 1.0)) {
-            return Err("the `share` of a `cut` must be above 0 and at most 1".into());
+            return Err("the `share` of a `cut` must be greater than 0 and at most 1".into());
         }
         if self.alter.is_some_and(|alter| !(alter.share > 0.0 && alter.share <= 1.0)) {
-            return Err("the `share` of an `alter` must be above 0 and at most 1".into());
+            return Err("the `share` of an `alter` must be greater than 0 and at most 1".into());
         }
         if self.describe().is_empty() {
-            Err("nothing is set that would be done: `lose_replies`, `stall`, `replay`, `delay`, `cut`, `alter`".into())
+            Err("no effect is set; set one of `lose_replies`, `stall`, `replay`, `delay`, `cut`, `alter`".into())
         } else {
             Ok(())
         }
@@ -176,7 +176,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_helper_understands_what_it_is_told() {
+    fn the_agent_parses_its_settings() {
         for yaml in [
             "{stall: 0.5, delay: 3ms}",
             "{cut: {share: 1, of: requests, by: close}}",

@@ -1,4 +1,4 @@
-//! Which connections the firewall sends to a proxy.
+//! The firewall rules that redirect connections to a proxy.
 
 use std::net::IpAddr;
 
@@ -6,24 +6,24 @@ use elenchus_control::command::quote;
 
 use super::From;
 use crate::Requirement;
-use crate::means::firewall::{Line, Lines, Place};
+use crate::means::firewall::{Hook, ToolRule, ToolRules};
 
-/// Where the kernel decides, once for each connection, to whom it goes.
-pub(super) const PLACE: Place =
-    Place { fault: "proxy", table: "nat", chain: "PREROUTING", base: "type nat hook prerouting priority -110; policy accept;" };
+/// The NAT hook, which decides once for each connection.
+pub(super) const HOOK: Hook =
+    Hook { fault: "proxy", table: "nat", chain: "PREROUTING", base: "type nat hook prerouting priority -110; policy accept;" };
 
-/// New connections to a port, from whom it concerns, go to the proxy's port. Those that the proxy makes, and all others within the node, come in by the loopback.
+/// Redirects new connections to a port to the proxy's port. Connections within the node, as those of the proxy, come in by the loopback and are exempt.
 ///
-/// A connection is new by its first packet, not by what the kernel knows: where it has tracked none before, those that are there would look new, and break.
-pub(super) fn lines(from: From, own: &[IpAddr], peers: &[IpAddr], port: u16, proxy: u16) -> Lines {
+/// New connections are recognized by their SYN, not by connection tracking: where that was not active before, existing connections would look new, and break.
+pub(super) fn lines(from: From, own: &[IpAddr], peers: &[IpAddr], port: u16, proxy: u16) -> ToolRules {
     let of_family = |is_v4: bool| {
         let (length, ip) = if is_v4 { (32, "ip") } else { (128, "ip6") };
         let peers: Vec<&IpAddr> = peers.iter().filter(|peer| peer.is_ipv4() == is_v4).collect();
-        // Clients come by the protocol that the nodes have.
+        // Clients use the IP version of the nodes.
         if peers.is_empty() && (from == From::Nodes || own.iter().all(|own| own.is_ipv4() != is_v4)) {
             return Vec::new();
         }
-        let redirect = |source: Option<&IpAddr>| Line {
+        let redirect = |source: Option<&IpAddr>| ToolRule {
             iptables: format!(
                 "{}-p tcp --dport {port} --syn -j REDIRECT --to-ports {proxy}",
                 source.map(|source| format!("-s {source}/{length} ")).unwrap_or_default()
@@ -33,20 +33,20 @@ pub(super) fn lines(from: From, own: &[IpAddr], peers: &[IpAddr], port: u16, pro
                 source.map(|source| format!("{ip} saddr {source} ")).unwrap_or_default()
             ),
         };
-        let loopback = Line { iptables: "-i lo -j RETURN".into(), nft: "iifname \"lo\" return".into() };
+        let loopback = ToolRule { iptables: "-i lo -j RETURN".into(), nft: "iifname \"lo\" return".into() };
         let spared =
-            |source: &&IpAddr| Line { iptables: format!("-s {source}/{length} -j RETURN"), nft: format!("{ip} saddr {source} return") };
-        let rest: Vec<Line> = match from {
+            |source: &&IpAddr| ToolRule { iptables: format!("-s {source}/{length} -j RETURN"), nft: format!("{ip} saddr {source} return") };
+        let rest: Vec<ToolRule> = match from {
             From::Clients => peers.iter().map(spared).chain([redirect(None)]).collect(),
             From::Nodes => peers.iter().map(|peer| redirect(Some(peer))).collect(),
             From::All => vec![redirect(None)],
         };
         [vec![loopback], rest].concat()
     };
-    Lines { v4: of_family(true), v6: of_family(false) }
+    ToolRules { v4: of_family(true), v6: of_family(false) }
 }
 
-/// What `ss` calls the connections to a port, from whom it concerns.
+/// A filter for `ss` that matches the connections to a port.
 pub(super) fn filter(from: From, own: &[IpAddr], peers: &[IpAddr], port: u16) -> String {
     let of = |addresses: &[IpAddr], relation: &str, joint: &str| {
         addresses.iter().map(|address| format!("{relation} [{address}]")).collect::<Vec<_>>().join(joint)
@@ -60,12 +60,12 @@ pub(super) fn filter(from: From, own: &[IpAddr], peers: &[IpAddr], port: u16) ->
     format!("sport = :{port} and ( {sources} ) and not dst 127.0.0.0/8 and not dst [::1]")
 }
 
-/// That such rules can be made, as is tried in a network of its own.
+/// Requires that such rules can be added: tried in a network namespace of its own.
 pub(super) fn requirement() -> Requirement {
-    let trial = PLACE.apply(1, &lines(From::All, &[std::net::Ipv4Addr::LOCALHOST.into()], &[], 1, 2));
+    let trial = HOOK.apply(1, &lines(From::All, &[std::net::Ipv4Addr::LOCALHOST.into()], &[], 1, 2));
     Requirement::test(
         format!("unshare --net sh -c {}", quote(&trial)),
-        "neither iptables nor nftables can send connections elsewhere here; install iptables, on a kernel with NAT (nf_nat, xt_REDIRECT)",
+        "neither iptables nor nftables can redirect connections on this node; install iptables, on a kernel with NAT (nf_nat, xt_REDIRECT)",
     )
 }
 
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn those_that_are_there_are_told_apart() {
+    fn filters_match_the_right_connections() {
         let (own, peers): ([IpAddr; 1], [IpAddr; 2]) =
             (["10.0.0.1".parse().unwrap()], ["10.0.0.2".parse().unwrap(), "fd00::3".parse().unwrap()]);
         let sources = |from| filter(from, &own, &peers, 80).split(['(', ')']).nth(1).unwrap().trim().to_owned();
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn the_loopback_is_spared_first() {
+    fn the_loopback_is_exempt_first() {
         assert_eq!(
             iptables(From::Clients),
             ["-i lo -j RETURN", "-s 10.0.0.2/32 -j RETURN", "-p tcp --dport 80 --syn -j REDIRECT --to-ports 9"]

@@ -1,14 +1,14 @@
-//! Whoever sets a machine's clock right: held off while it is to be wrong, and put back.
+//! Services that correct a machine's clock: stopped while it is to be wrong, and started again.
 //!
-//! They are asked of the node's service manager, systemd, OpenRC or that of System V, and stopped by it: one that was merely paused would be missed by a watchdog.
+//! The node's service manager (systemd, OpenRC or System V) finds and stops them; if they were merely paused, a watchdog would restart them.
 
-/// The services that keep the time, as distributions call them.
+/// The names of the services in distributions.
 const SERVICES: &str = "systemd-timesyncd chronyd chrony ntpd ntp ntpsec openntpd";
 
-/// Which of them ran, a line for each.
+/// The file with the services that ran, a line for each.
 const LIST: &str = "/run/elenchus/timekeepers";
 
-/// What is done to a service by whichever manager there is: `service start chrony`.
+/// Shell functions for any service manager: `service start chrony`, `runs chrony`.
 const SERVICE: &str = "service() {\n\
                        \x20 if command -v systemctl >/dev/null; then systemctl \"$1\" \"$2\"\n\
                        \x20 elif command -v rc-service >/dev/null; then rc-service \"$2\" \"$1\"\n\
@@ -20,7 +20,7 @@ const SERVICE: &str = "service() {\n\
                        \x20 else [ -x \"/etc/init.d/$1\" ] && \"/etc/init.d/$1\" status >/dev/null 2>&1; fi\n\
                        }\n";
 
-/// Stops those that run, and remembers them before.
+/// Stops the services that run, after writing their names down.
 pub(super) fn hold_off() -> String {
     format!(
         "{SERVICE}mkdir -p /run/elenchus\n\
@@ -31,7 +31,7 @@ pub(super) fn hold_off() -> String {
     )
 }
 
-/// Starts those that were stopped, and forgets them when they run.
+/// Starts the services that were stopped, and deletes the file when they run.
 pub(super) fn put_back() -> String {
     format!(
         "{SERVICE}if [ -e {LIST} ]; then\n\
@@ -41,9 +41,9 @@ pub(super) fn put_back() -> String {
     )
 }
 
-/// Fails as long as some are to be put back.
+/// Fails while the file exists.
 pub(super) fn assert_back() -> String {
-    format!("if [ -e {LIST} ]; then echo 'not all timekeepers were started again:' $(cat {LIST}) >&2; exit 1; fi\n")
+    format!("if [ -e {LIST} ]; then echo 'these NTP services were not started again:' $(cat {LIST}) >&2; exit 1; fi\n")
 }
 
 #[cfg(test)]
@@ -52,7 +52,7 @@ mod tests {
 
     use super::*;
 
-    /// Runs a script where a service manager of our own keeps a file for each service that runs.
+    /// Runs a script with a fake service manager that keeps a file for each running service.
     fn sh(folder: &std::path::Path, script: &str) -> bool {
         let path = format!("{}:{}", folder.join("bin").display(), std::env::var("PATH").unwrap());
         let script = script.replace("/run/elenchus", folder.join("run").to_str().unwrap());
@@ -60,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn only_those_that_ran_are_put_back() {
+    fn only_services_that_ran_are_started_again() {
         use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().unwrap();
         let (bin, up) = (folder.path().join("bin"), folder.path().join("up"));

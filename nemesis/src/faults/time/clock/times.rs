@@ -1,4 +1,4 @@
-//! Times as a plan writes them for clocks: how far ahead or behind, and dates.
+//! Clock offsets and dates in plans.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use elenchus_core::Span;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// How far a clock is ahead, or behind: `10s`, `-1h 30m`. In nanoseconds.
+/// The offset of a clock, in nanoseconds; negative when behind: `10s`, `-1h 30m`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Shift(pub i64);
 
@@ -25,7 +25,7 @@ impl FromStr for Shift {
             _ => (1, text),
         };
         let span: Span = length.parse()?;
-        let nanos = i64::try_from(span.0.as_nanos()).map_err(|_| format!("`{text}` is more than a clock can hold: 292 years"))?;
+        let nanos = i64::try_from(span.0.as_nanos()).map_err(|_| format!("`{text}` is out of range: at most 292 years"))?;
         Ok(Shift(sign * nanos))
     }
 }
@@ -41,10 +41,9 @@ impl FromStr for Date {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Date, String> {
-        let time =
-            humantime::parse_rfc3339_weak(text).map_err(|_| format!("`{text}` is no date; write one like `2038-01-19T03:14:00Z`"))?;
+        let time = humantime::parse_rfc3339_weak(text).map_err(|_| format!("`{text}` is not a date like `2038-01-19T03:14:00Z`"))?;
         let since = time.duration_since(UNIX_EPOCH).ok().and_then(|since| i64::try_from(since.as_nanos()).ok());
-        since.map(Date).ok_or_else(|| format!("`{text}` is no date from 1970 to 2262, which is what clocks hold"))
+        since.map(Date).ok_or_else(|| format!("`{text}` is out of range: from 1970 to 2262"))
     }
 }
 
@@ -55,7 +54,7 @@ impl fmt::Display for Date {
     }
 }
 
-/// Both are texts in a plan.
+/// Reads and writes a type as a string.
 macro_rules! as_text {
     ($type:ty) => {
         impl Serialize for $type {
