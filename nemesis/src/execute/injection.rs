@@ -184,7 +184,7 @@ impl Run<'_> {
                 let both: Vec<usize> = other.fault.reach.iter().copied().filter(|node| injection.nodes.contains(node)).collect();
                 if !both.is_empty() {
                     let nodes = self.cluster.roster.listed(&both);
-                    other.cut_short = Some(format!("ended early: {} {id} took down {nodes}", fault.name()));
+                    other.cut_short = Some(format!("ended early: {} {id} took {nodes} down", fault.name()));
                 }
             }
         });

@@ -239,7 +239,7 @@ async fn a_node_that_is_down_is_healed_when_it_is_back() {
     })
     .await;
     let last = events.into_inner().unwrap().pop().unwrap();
-    let why = "ended early: faulty 2 took down n2";
+    let why = "ended early: faulty 2 took n2 down";
     assert_eq!(last, (1, Kind::Info, Some(why.into())));
     assert_eq!((left, outcome.injected, outcome.failed), (0, 2, 1));
 }

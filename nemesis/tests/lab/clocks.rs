@@ -62,7 +62,7 @@ pub(crate) async fn the_machines_clock_is_never_set_in_a_lab(scene: &Scene) {
     let (safety, seed) = (Safety::default(), Seed(1));
     let campaign = FaultSchedule { lines: &lines, safety: &safety, seed, duration: Duration::from_secs(60) };
     let refused = elenchus_nemesis::prepare(&campaign, &scene.cluster).await.unwrap_err().to_string();
-    assert!(refused.contains("n2: this node's clock is that of the control node"), "{refused}");
+    assert!(refused.contains("n2: this node shares the clock of the control node"), "{refused}");
 }
 
 /// As after a crash, when somebody has removed the helper meanwhile: `elenchus heal` brings it, uses it, and takes it away.

@@ -117,7 +117,7 @@ pub(crate) async fn connections_may_be_severed(scene: &Scene) {
         .await;
     held.close().await;
     let (said, _) = scene.while_injected(&["sever: {targets: {nodes: [n3]}}"], async || {}).await.unwrap();
-    assert!(said[1].2.as_ref().is_some_and(|why| why.contains("nobody to strike on n3")), "{said:?}");
+    assert!(said[1].2.as_ref().is_some_and(|why| why.contains("no target process or connection found on n3")), "{said:?}");
 }
 
 /// What a client on the control node finds of a node.

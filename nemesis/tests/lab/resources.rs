@@ -75,7 +75,7 @@ pub(crate) async fn a_full_disk_takes_no_more(scene: &Scene) {
     }
     let lines = ["fill_disk: {targets: {nodes: [n1]}, path: /mnt/small}"];
     let error = scene.while_injected(&lines, async || unreachable!("nothing is begun")).await.unwrap_err();
-    assert!(error.to_string().contains("n1: there is no directory /mnt/small"), "{error}");
+    assert!(error.to_string().contains("n1: the directory /mnt/small does not exist"), "{error}");
 }
 
 pub(crate) async fn files_cannot_be_opened(scene: &Scene) {
@@ -180,7 +180,7 @@ pub(crate) async fn a_disk_is_as_slow_as_it_is_said_to_be(scene: &Scene) {
     }
     let lines = ["io: {targets: {nodes: [n2]}, path: /mnt/disk, write_kib: 256}"];
     let error = scene.while_injected(&lines, async || unreachable!("nothing is begun")).await.unwrap_err();
-    assert!(error.to_string().contains("n1: it takes a cgroup"), "{error}");
+    assert!(error.to_string().contains("n1: this needs a cgroup"), "{error}");
     assert!(!error.to_string().contains("n2: "), "{error}");
     for node in [1, 3] {
         scene.on(node, DISK).await;

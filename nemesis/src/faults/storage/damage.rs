@@ -118,7 +118,7 @@ impl Damage {
             kill = daemon.kill(),
             start = daemon.start(),
             files = self.files,
-            none = quote(&format!("no non-empty file matches {}", self.files)),
+            none = quote(&format!("no file matches {}, or all matching files are empty", self.files)),
             harm = self.harm(seed),
         )
     }
