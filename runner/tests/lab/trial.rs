@@ -94,7 +94,7 @@ pub(crate) fn is_installed(program: &str) -> bool {
 pub(crate) fn lacks_fuse(output: &Output) -> bool {
     let said = String::from_utf8_lossy(&output.stderr);
     let lacks =
-        said.contains("there is no /dev/fuse that root may open") || said.contains("a file system of the helper could not be mounted");
+        said.contains("/dev/fuse cannot be opened by root") || said.contains("the agent could not mount its file system");
     if lacks {
         println!("skipped: {}", said.trim());
     }
