@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use elenchus_core::Seed;
-use elenchus_nemesis::{Armed, FaultSchedule, RemoteScript, Ledger, Safety};
+use elenchus_nemesis::{Armed, FaultSchedule, Ledger, RemoteScript, Safety};
 
 use crate::scene::Scene;
 

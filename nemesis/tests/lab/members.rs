@@ -8,7 +8,7 @@ use std::time::Duration;
 use elenchus_control::Command;
 use elenchus_control::system::{Definition, System};
 use elenchus_core::{FaultEvent, FaultPhase, Kind, Seed, Symbol};
-use elenchus_nemesis::{FaultSchedule, Cluster, Ledger, Safety, Scheduled};
+use elenchus_nemesis::{Cluster, FaultSchedule, Ledger, Safety, Scheduled};
 use tokio::sync::watch;
 
 use crate::scene::Scene;

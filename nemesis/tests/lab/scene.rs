@@ -11,7 +11,7 @@ use elenchus_control::lab::Lab;
 use elenchus_control::system::{Definition, Node, System};
 use elenchus_control::{Command, Host};
 use elenchus_core::{FaultEvent, FaultPhase, Kind, Seed, Symbol};
-use elenchus_nemesis::{FaultSchedule, Cluster, Ledger, NemesisError, Outcome, Roster, Safety, Scheduled};
+use elenchus_nemesis::{Cluster, FaultSchedule, Ledger, NemesisError, Outcome, Roster, Safety, Scheduled};
 use tokio::sync::watch;
 
 /// Where this program is on the nodes.

@@ -93,8 +93,7 @@ pub(crate) fn is_installed(program: &str) -> bool {
 /// Whether the run was refused because no file system can be mounted here, which is said.
 pub(crate) fn lacks_fuse(output: &Output) -> bool {
     let said = String::from_utf8_lossy(&output.stderr);
-    let lacks =
-        said.contains("/dev/fuse cannot be opened by root") || said.contains("the agent could not mount its file system");
+    let lacks = said.contains("/dev/fuse cannot be opened by root") || said.contains("the agent could not mount its file system");
     if lacks {
         println!("skipped: {}", said.trim());
     }
