@@ -1,168 +1,108 @@
-//! What every kind of fault can do.
+//! The interface of a fault, and what is known of each kind.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 
 use elenchus_core::{Rng, Span};
 
-use crate::about::{About, Overlap};
-use crate::absence::Comeback;
-use crate::errand::{self, Errand};
-use crate::grudge::Grudge;
-use crate::requirement::Requirement;
-use crate::{Cluster, NemesisError, Roster, Targets};
-
-/// One injection of a fault, decided: to whom, and what.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Deed {
-    /// The nodes it is done to, by position.
-    pub nodes: Vec<usize>,
-    /// Who stops hearing whom, for faults of the network.
-    pub grudge: Grudge,
-    /// Decides what is left to chance on the nodes: which bytes, which files.
-    pub seed: u64,
-    /// What exactly, in a sentence.
-    pub what: String,
-}
-
-/// What the seed decided.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Aim {
-    /// Everything.
-    Deed(Deed),
-    /// All but who is primary when the time comes.
-    Primaries {
-        /// As [`Deed::seed`].
-        seed: u64,
-    },
-}
-
-/// What is done on one node: scripts for `sh`, as root, that say on standard error why they failed.
-///
-/// They are text so that they can be written down before the injection, on the control node and on the node itself, and be run by another process after a crash.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Work {
-    /// The node's name.
-    pub node: String,
-    /// Does it.
-    pub inject: String,
-    /// Fails unless it is in force.
-    pub verify: String,
-    /// Undoes it. Idempotent, and harmless when it was never done.
-    pub undo: String,
-    /// Fails unless it is undone.
-    pub verify_undone: String,
-}
+use crate::cluster::Cluster;
+use crate::error::NemesisError;
+use crate::means::node_down::Recovery;
+use crate::means::remote_script::{self, NodeActions, RemoteScript};
+use crate::means::requirement::Requirement;
+use crate::roster::Roster;
+use crate::targets::Targets;
 
 /// A kind of fault with its settings: the value of its key in a line of the plan.
 ///
-/// What is random is decided by [`Fault::aim`] alone, from the seed; all else is determined.
+/// [`Fault::decide`] makes every random choice, from the seed; everything else is deterministic.
 pub trait Fault: Debug + Send + Sync {
-    /// What is known of its kind.
+    /// Returns the description of its kind.
     fn about(&self) -> &'static About;
 
-    /// Which nodes it strikes.
+    /// The nodes that it is injected into.
     fn targets(&self) -> &Targets;
 
-    /// What it does to nodes, in a sentence: `n1 and n2 paused`.
-    fn what(&self, nodes: &str) -> String;
+    /// Describes an injection into these nodes: `n1 and n2 paused`.
+    fn describe(&self, nodes: &str) -> String;
 
-    /// What is done on each node that has a part in a deed. `id` numbers the injections of a run.
-    fn works(&self, cluster: &Cluster, id: u32, deed: &Deed) -> Result<Vec<Work>, NemesisError>;
+    /// Returns the scripts of an injection, for each node that takes part in it. `id` is unique in the run.
+    fn actions(&self, cluster: &Cluster, id: u32, injection: &Injection) -> Result<Vec<NodeActions>, NemesisError>;
 
-    /// What undoes every injection of this kind on every node, and fails where it cannot. Idempotent.
-    fn sweep(&self, cluster: &Cluster) -> Result<Vec<Errand>, NemesisError>;
+    /// Returns scripts that undo every injection of this kind on every node, and fail where they cannot. Idempotent.
+    fn undo_all(&self, cluster: &Cluster) -> Result<Vec<RemoteScript>, NemesisError>;
 
-    /// For a fault that takes nodes down: how a node comes back, by its name. Other faults are not made there meanwhile, and what was in force there is over.
-    fn comeback(&self, _cluster: &Cluster, _node: &str) -> Option<Comeback> {
-        None
-    }
-
-    /// The longest that any of its scripts may take on one node.
-    fn limit(&self, _cluster: &Cluster) -> Span {
-        errand::LIMIT
-    }
-
-    /// For a fault that is made of others: theirs.
-    fn parts(&self) -> Vec<&'static About> {
-        Vec::new()
-    }
-
-    /// Whether it is in force until it is healed, unless something is wrong.
-    fn lasts(&self) -> bool {
-        true
-    }
-
-    /// Whether it takes nodes down.
-    fn takes_down(&self) -> bool {
-        false
-    }
-
-    /// Whether it can be done to this cluster, and else why not.
-    fn check_cluster(&self, _cluster: &Cluster) -> Result<(), String> {
-        Ok(())
-    }
-
-    /// What it needs of the nodes.
-    fn requirements(&self) -> Vec<Requirement> {
-        Vec::new()
-    }
-
-    /// For a fault that needs the helper: what shows on a node, when the helper is there, that it can do its part.
-    fn trial(&self) -> Option<Requirement> {
-        None
-    }
-
-    /// What it needs to be in place on every node from before the system is started until all is over. What several need is put in place once.
-    fn stage(&self, _cluster: &Cluster) -> Vec<Work> {
-        Vec::new()
-    }
-
-    /// What takes away whatever of its kind's [`Fault::stage`] may be in place on any node. Idempotent.
-    fn unstage(&self, _cluster: &Cluster) -> Vec<Errand> {
-        Vec::new()
-    }
-
-    /// Whether its settings make sense, and else why not.
+    /// Checks the settings; the error says what is wrong and what was expected.
     fn check(&self, _roster: &Roster) -> Result<(), String> {
         Ok(())
     }
 
-    /// Whether it needs a system, to know its processes.
-    fn needs_system(&self) -> bool {
-        self.needs_primary()
+    /// What it needs of the system, beside what its targets need. See [`needs`](crate::schedule::needs).
+    fn needs(&self) -> &'static [Need] {
+        &[]
     }
 
-    /// Whether it needs a system with a `primary` command.
-    fn needs_primary(&self) -> bool {
-        self.targets().by_role()
+    /// What it needs of each node.
+    fn requirements(&self) -> Vec<Requirement> {
+        Vec::new()
     }
 
-    /// Whether it needs a system whose members can be changed.
-    fn needs_membership(&self) -> bool {
-        false
+    /// The longest that one of its scripts may run on a node.
+    fn time_limit(&self, _cluster: &Cluster) -> Span {
+        remote_script::LIMIT
     }
 
-    /// Whether it is seen, from what the injection printed on each node, that somebody was struck.
-    fn is_felt(&self, _printed: &[String]) -> bool {
+    /// Whether it stays in force until it is healed. If so, it is verified once more just before the heal.
+    fn lasts_until_healed(&self) -> bool {
         true
     }
 
-    /// Chooses whom to strike, and how. The roster has passed [`Fault::check`] and that of its targets.
-    fn aim(&self, roster: &Roster, rng: &mut Rng) -> Aim {
+    /// The kinds that it is composed of.
+    fn parts(&self) -> Vec<&'static About> {
+        Vec::new()
+    }
+
+    /// Set for a fault that takes nodes down.
+    fn takes_down(&self) -> Option<&dyn TakesDown> {
+        None
+    }
+
+    /// Set for a fault that needs a file system mounted for the whole run.
+    fn mounts(&self) -> Option<&dyn Mounts> {
+        None
+    }
+
+    /// Chooses targets and details. The roster has passed [`Fault::check`] and [`Targets::check`].
+    fn decide(&self, roster: &Roster, rng: &mut Rng) -> Decision {
         let chosen = self.targets().choose(roster, rng);
         let seed = rng.bits();
-        chosen.map_or(Aim::Primaries { seed }, |nodes| Aim::Deed(self.deed(roster, nodes, seed)))
+        chosen.map_or(Decision::Primaries { seed }, |nodes| Decision::Injection(self.injection(roster, nodes, seed)))
     }
 
-    /// What [`Aim::Primaries`] comes to when these are the primaries, at least one.
-    fn at_primaries(&self, roster: &Roster, primaries: &[usize], seed: u64) -> Deed {
-        self.deed(roster, self.targets().at_primaries(roster, primaries), seed)
+    /// Returns the injection into these nodes.
+    fn injection(&self, roster: &Roster, nodes: Vec<usize>, seed: u64) -> Injection {
+        Injection { description: self.describe(&roster.listed(&nodes)), nodes, grudge: Grudge::new(), seed }
     }
+}
 
-    /// The deed that strikes these nodes.
-    fn deed(&self, roster: &Roster, nodes: Vec<usize>, seed: u64) -> Deed {
-        Deed { what: self.what(&roster.listed(&nodes)), nodes, grudge: Grudge::new(), seed }
+/// A fault that takes nodes down. Meanwhile no other fault is injected there, and what was in force there has ended.
+pub trait TakesDown {
+    /// How a node, given by name, comes back.
+    fn recovery(&self, cluster: &Cluster, node: &str) -> Recovery;
+
+    /// Checks that the nodes of this cluster can be taken down and brought back.
+    fn check_cluster(&self, _cluster: &Cluster) -> Result<(), String> {
+        Ok(())
     }
+}
+
+/// A fault that needs a file system on every node, mounted before the system is started and unmounted after the run. Equal mounts of several faults are made once.
+pub trait Mounts {
+    /// Returns the scripts that mount it, and unmount it as their undo.
+    fn mount(&self, cluster: &Cluster) -> Vec<NodeActions>;
+
+    /// Returns scripts that unmount every such file system on every node. Idempotent.
+    fn unmount_all(&self, cluster: &Cluster) -> Vec<RemoteScript>;
 }
 
 impl dyn Fault + '_ {
@@ -171,9 +111,89 @@ impl dyn Fault + '_ {
         self.about().name
     }
 
-    /// The names of the faults, itself and what it is made of, of which no two may be in force on one node.
-    pub(crate) fn alone(&self) -> Vec<&'static str> {
-        let all = self.parts().into_iter().chain([self.about()]);
-        all.filter(|about| about.overlap == Overlap::Never).map(|about| about.name).collect()
+    /// Returns the injection of [`Decision::Primaries`] when these nodes, at least one, are primary.
+    pub fn at_primaries(&self, roster: &Roster, primaries: &[usize], seed: u64) -> Injection {
+        self.injection(roster, self.targets().at_primaries(roster, primaries), seed)
     }
+
+    /// The names, its own and those of its parts, of which only one injection may be in force on a node.
+    pub(crate) fn exclusive_names(&self) -> Vec<&'static str> {
+        let all = self.parts().into_iter().chain([self.about()]);
+        all.filter(|about| about.overlap == Overlap::Exclusive).map(|about| about.name).collect()
+    }
+}
+
+/// The description of a kind of fault: a row of the table that `elenchus faults` prints. Cells are phrases without a full stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct About {
+    /// Its key in the plan and its name in the history.
+    pub name: &'static str,
+    /// What it does to a cluster.
+    pub what: &'static str,
+    /// By what means.
+    pub how: &'static str,
+    /// What a node must have, beside `sh` and root.
+    pub needs: &'static str,
+    /// How an injection is verified on the node.
+    pub verified: &'static str,
+    /// How it is undone, and how that is verified.
+    pub healed: &'static str,
+    /// Valid settings for a plan, as YAML: `{targets: one}`.
+    pub example: &'static str,
+    /// How two injections into the same node interact.
+    pub overlap: Overlap,
+    /// Whether an injection prints what it affected. If so, one that prints nothing on any node has failed.
+    pub reports_effect: bool,
+    /// Whether it may lose data or need manual repair: it takes `allow_destructive`.
+    pub is_destructive: bool,
+}
+
+/// How two injections of one kind into the same node interact.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Overlap {
+    /// They are independent: each is undone by itself.
+    Independent,
+    /// They are one fault, undone with the last to end.
+    Shared,
+    /// The second is not made.
+    Exclusive,
+}
+
+/// What a fault may need of the system under test.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// A system, to find its processes.
+    System,
+    /// A system whose definition has a `primary` command.
+    Primary,
+    /// A system whose definition has `membership` commands.
+    Membership,
+}
+
+/// For each node, by position, the nodes whose packets it drops. Nodes that drop nothing are absent. The word is Jepsen's.
+pub type Grudge = BTreeMap<usize, BTreeSet<usize>>;
+
+/// One injection of a fault: its targets and details.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Injection {
+    /// The targets, by position.
+    pub nodes: Vec<usize>,
+    /// For network faults: which node drops the packets of which.
+    pub grudge: Grudge,
+    /// Seeds the random choices made on the nodes: which bytes, which files.
+    pub seed: u64,
+    /// A phrase for people: `n1 and n2 paused`.
+    pub description: String,
+}
+
+/// What could be decided before the run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// The whole injection.
+    Injection(Injection),
+    /// Everything but the targets, which depend on the primary at the time of the injection.
+    Primaries {
+        /// As [`Injection::seed`].
+        seed: u64,
+    },
 }

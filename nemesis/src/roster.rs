@@ -1,23 +1,23 @@
-//! Who there is to be struck.
+//! The nodes by name, and their zones.
 
 use std::collections::BTreeMap;
 
 use elenchus_core::words;
 
-/// The nodes' names, in the plan's order, and the zones that the plan puts them in.
+/// The nodes' names, in the plan's order, and their zones.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Roster {
     /// The nodes.
     pub nodes: Vec<String>,
-    /// Which nodes are in which zone, by position, ascending.
+    /// The nodes of each zone, by position, ascending.
     pub zones: BTreeMap<String, Vec<usize>>,
 }
 
 impl Roster {
-    /// These nodes, in these zones.
+    /// Nodes in zones.
     ///
     /// # Errors
-    /// When a zone is empty or names a node that is not there.
+    /// When a zone is empty or names an unknown node.
     pub fn new(nodes: Vec<String>, zones: &BTreeMap<String, Vec<String>>) -> Result<Roster, String> {
         let mut placed = BTreeMap::new();
         for (zone, members) in zones {
@@ -34,12 +34,12 @@ impl Roster {
         Roster { nodes, zones: BTreeMap::new() }
     }
 
-    /// How many nodes there are.
+    /// The number of nodes.
     pub fn count(&self) -> usize {
         self.nodes.len()
     }
 
-    /// The nodes of a zone; a zone that is not there is told with the nearest that is.
+    /// Returns the nodes of a zone; the error for an unknown zone suggests the nearest name.
     pub fn zone(&self, name: &str) -> Result<&[usize], String> {
         self.zones.get(name).map(Vec::as_slice).ok_or_else(|| {
             let hint = hint(name, self.zones.keys().map(String::as_str));
@@ -51,16 +51,16 @@ impl Roster {
         })
     }
 
-    /// Where these names are among the nodes, ascending; the first that is not there is told with the nearest that is.
+    /// Returns the positions of nodes by name, ascending; the error for an unknown node suggests the nearest name.
     pub fn positions(&self, names: &[String]) -> Result<Vec<usize>, String> {
         positions(&self.nodes, names)
     }
 
-    /// `n1, n2 and n3`.
+    /// Lists nodes for people: `n1, n2 and n3`.
     pub fn listed(&self, at: &[usize]) -> String {
         let names: Vec<&str> = at.iter().filter_map(|&index| self.nodes.get(index)).map(String::as_str).collect();
         match names.as_slice() {
-            [] => "nobody".into(),
+            [] => "no node".into(),
             [one] => (*one).into(),
             [most @ .., last] => format!("{} and {last}", most.join(", ")),
         }
@@ -85,7 +85,7 @@ fn hint<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> String {
     words::nearest(word, known).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default()
 }
 
-/// The largest number of nodes without which the rest is still a majority.
+/// The largest number of nodes whose rest is still a majority.
 pub(crate) fn minority(nodes: usize) -> usize {
     nodes.saturating_sub(1) / 2
 }
@@ -95,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn zones_name_nodes_that_are_there() {
+    fn zones_must_name_known_nodes() {
         let nodes: Vec<String> = ["n1", "n2", "n3"].map(String::from).to_vec();
         let zones = |zone: &[&str]| BTreeMap::from([("east".to_owned(), zone.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>())]);
         let roster = Roster::new(nodes.clone(), &zones(&["n3", "n1"])).unwrap();

@@ -150,7 +150,7 @@ async fn execute(
     // The lab lives until the end of this function.
     let (nodes, _lab) = nodes::reach(plan, net, events)?;
     let cluster = Cluster::new(nodes, system).with_roster(plan.roster.clone());
-    let faults = plan.campaign(Seed(seed));
+    let faults = plan.fault_schedule(Seed(seed));
     elenchus_nemesis::check(&faults, &cluster)?;
     let ledger = Ledger::open(dir.path())?;
     if plan.lab.is_none() && !plan.nemesis.is_empty() {
@@ -160,7 +160,7 @@ async fn execute(
     elenchus_nemesis::prepare(&faults, &cluster).await?;
 
     let interrupt = Interrupt::listen();
-    let mounted = elenchus_nemesis::stage(faults, &cluster, &ledger).await?;
+    let mounted = elenchus_nemesis::mount(faults, &cluster, &ledger).await?;
     let test = Test { plan, seed: Seed(seed), cluster: &cluster, dir, ledger: &ledger };
     let driven = mounted.during(drive(test, &interrupt, events)).await;
     if let Some(system) = &cluster.system {

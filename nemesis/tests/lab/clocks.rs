@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use elenchus_core::Seed;
-use elenchus_nemesis::{Armed, Campaign, Errand, Ledger, Safety};
+use elenchus_nemesis::{Armed, FaultSchedule, Ledger, RemoteScript, Safety};
 
 use crate::scene::Scene;
 
@@ -60,9 +60,9 @@ pub(crate) async fn restarted_systems_keep_the_changed_clock(scene: &Scene) {
 pub(crate) async fn the_machines_clock_is_never_set_in_a_lab(scene: &Scene) {
     let lines = [serde_yaml::from_str("{clock: {targets: all, of: machine, how: {bump: 1s}}, at: [0s], for: 1s}").unwrap()];
     let (safety, seed) = (Safety::default(), Seed(1));
-    let campaign = Campaign { lines: &lines, safety: &safety, seed, duration: Duration::from_secs(60) };
+    let campaign = FaultSchedule { lines: &lines, safety: &safety, seed, duration: Duration::from_secs(60) };
     let refused = elenchus_nemesis::prepare(&campaign, &scene.cluster).await.unwrap_err().to_string();
-    assert!(refused.contains("n2: this node's clock is that of the control node"), "{refused}");
+    assert!(refused.contains("n2: this node shares the clock of the control node"), "{refused}");
 }
 
 /// As after a crash when the agent was removed meanwhile: `elenchus heal` uploads it, uses it and removes it.
@@ -77,7 +77,7 @@ pub(crate) async fn a_later_heal_uploads_the_agent(scene: &Scene) {
     assert_eq!(scene.on(1, agents).await, "");
     let store = tempfile::tempdir().unwrap();
     let ledger = Ledger::open(store.path()).unwrap();
-    let order = |order: &str| vec![Errand::new("n1", format!("{agent} clock {order} 77"))];
+    let order = |order: &str| vec![RemoteScript::new("n1", format!("{agent} clock {order} 77"))];
     let armed = Armed { id: 77, fault: "clock".into(), what: "n1".into(), inverse: order("end"), proof: order("verify-ended") };
     ledger.record(armed).unwrap();
     let healed = elenchus_nemesis::heal_outstanding(&scene.cluster.nodes, &ledger).await;

@@ -8,7 +8,7 @@ use elenchus_control::config::{HostConfig, HostKeyPolicy, Key, Secret};
 use elenchus_control::system::Node;
 use elenchus_control::{Command, Host};
 use elenchus_core::{Rng, Seed};
-use elenchus_nemesis::{Campaign, Healing, Ledger, Safety, Scheduled};
+use elenchus_nemesis::{FaultSchedule, Healing, Ledger, Safety, Scheduled};
 use futures_util::future::join_all;
 use serde_json::{Value as Json, json};
 
@@ -210,13 +210,13 @@ pub(crate) fn main(words: &[String]) {
     let cluster = cluster(nodes.collect());
     let lines: Vec<Scheduled> = lines.iter().map(|line| serde_yaml::from_str(line).unwrap()).collect();
     let safety = Safety { lease: LEASE.parse().unwrap(), allow_destructive: true, ..Safety::default() };
-    let campaign = Campaign { lines: &lines, safety: &safety, seed: Seed(seed.parse().unwrap()), duration: Duration::from_secs(3600) };
+    let campaign = FaultSchedule { lines: &lines, safety: &safety, seed: Seed(seed.parse().unwrap()), duration: Duration::from_secs(3600) };
     let ledger = Ledger::open(Path::new(store)).unwrap();
     let (_stop, stopped) = tokio::sync::watch::channel(false);
     let runtime = tokio::runtime::Runtime::new().unwrap();
     // Uploads the agent; the other requirements are known to be met.
     runtime.block_on(elenchus_nemesis::prepare(&campaign, &cluster)).unwrap();
-    let staged = runtime.block_on(elenchus_nemesis::stage(campaign, &cluster, &ledger)).unwrap();
+    let staged = runtime.block_on(elenchus_nemesis::mount(campaign, &cluster, &ledger)).unwrap();
     std::fs::write(ready(Path::new(store)), "").unwrap();
     let run = elenchus_nemesis::run(&cluster, campaign, &ledger, &|_, _, _, _| {}, &|| 0, stopped);
     runtime.block_on(staged.during(run)).unwrap();

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use elenchus_control::system::{Definition, System};
 use elenchus_core::{FaultEvent, FaultPhase, Kind, Seed, Symbol};
-use elenchus_nemesis::{Campaign, Cluster, Ledger, Safety, Scheduled};
+use elenchus_nemesis::{Cluster, FaultSchedule, Ledger, Safety, Scheduled};
 use tokio::sync::watch;
 
 use crate::scene::Scene;
@@ -83,7 +83,7 @@ async fn while_changed(cluster: &Cluster, line: &str, during: impl AsyncFnOnce()
     let store = tempfile::tempdir().unwrap();
     let ledger = Ledger::open(store.path()).unwrap();
     let safety = Safety { allow_destructive: true, ..Safety::default() };
-    let campaign = Campaign { lines: &lines, safety: &safety, seed: Seed(1), duration: Duration::from_secs(3600) };
+    let campaign = FaultSchedule { lines: &lines, safety: &safety, seed: Seed(1), duration: Duration::from_secs(3600) };
     elenchus_nemesis::check(&campaign, cluster).unwrap();
     let said: Mutex<Vec<(FaultPhase, Kind, Option<String>)>> = Mutex::default();
     let (count, mut counted) = watch::channel(0);

@@ -114,7 +114,7 @@ pub(crate) async fn connections_can_be_reset(scene: &Scene) {
         .await;
     connection.close().await;
     let (said, _) = scene.run_faults(&["sever: {targets: {nodes: [n3]}}"], async || {}).await.unwrap();
-    assert!(said[1].2.as_ref().is_some_and(|why| why.contains("nobody to strike on n3")), "{said:?}");
+    assert!(said[1].2.as_ref().is_some_and(|why| why.contains("no target process or connection found on n3")), "{said:?}");
 }
 
 /// The result of a TCP probe from the control node.

@@ -80,7 +80,7 @@ pub(crate) async fn a_full_disk_rejects_writes(scene: &Scene) {
     }
     let lines = ["fill_disk: {targets: {nodes: [n1]}, path: /mnt/small}"];
     let error = scene.run_faults(&lines, async || unreachable!("the run must not start")).await.unwrap_err();
-    assert!(error.to_string().contains("n1: there is no directory /mnt/small"), "{error}");
+    assert!(error.to_string().contains("n1: the directory /mnt/small does not exist"), "{error}");
 }
 
 pub(crate) async fn descriptor_limits_prevent_opening(scene: &Scene) {
@@ -196,7 +196,7 @@ pub(crate) async fn io_limits_slow_the_disk(scene: &Scene) {
     }
     let lines = ["io: {targets: {nodes: [n2]}, path: /mnt/disk, write_kib: 256}"];
     let error = scene.run_faults(&lines, async || unreachable!("the run must not start")).await.unwrap_err();
-    assert!(error.to_string().contains("n1: it takes a cgroup"), "{error}");
+    assert!(error.to_string().contains("n1: this needs a cgroup"), "{error}");
     assert!(!error.to_string().contains("n2: "), "{error}");
     for node in [1, 3] {
         scene.on(node, DISK).await;

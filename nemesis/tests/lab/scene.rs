@@ -11,7 +11,7 @@ use elenchus_control::lab::Lab;
 use elenchus_control::system::{Definition, Node, System};
 use elenchus_control::{Command, Host};
 use elenchus_core::{FaultEvent, FaultPhase, Kind, Seed, Symbol};
-use elenchus_nemesis::{Campaign, Cluster, Ledger, NemesisError, Outcome, Roster, Safety, Scheduled};
+use elenchus_nemesis::{Cluster, FaultSchedule, Ledger, NemesisError, Outcome, Roster, Safety, Scheduled};
 use futures_util::future::join_all;
 use tokio::sync::watch;
 
@@ -137,10 +137,10 @@ impl Scene {
             .collect();
         let store = tempfile::tempdir().unwrap();
         let (ledger, safety) = (Ledger::open(store.path())?, Safety { allow_destructive: true, ..Safety::default() });
-        let campaign = Campaign { lines: &lines, safety: &safety, seed: Seed(1), duration: Duration::from_secs(3600) };
+        let campaign = FaultSchedule { lines: &lines, safety: &safety, seed: Seed(1), duration: Duration::from_secs(3600) };
         elenchus_nemesis::check(&campaign, &self.cluster)?;
         elenchus_nemesis::prepare(&campaign, &self.cluster).await?;
-        let staged = elenchus_nemesis::stage(campaign, &self.cluster, &ledger).await?;
+        let staged = elenchus_nemesis::mount(campaign, &self.cluster, &ledger).await?;
         let said: Mutex<Vec<Recorded>> = Mutex::default();
         let (count, counted) = watch::channel(0);
         let record = |kind: Kind, _: Symbol, event: FaultEvent, error: Option<String>| {

@@ -8,7 +8,7 @@ use clap::Args;
 use elenchus_control::Command;
 use elenchus_control::lab::LabNet;
 use elenchus_control::system::Node;
-use elenchus_nemesis::{Requirement, requirement};
+use elenchus_nemesis::Requirement;
 use futures_util::future::join_all;
 
 use super::{Cli, Entrance, Failure, PlanArgs, exit};
@@ -52,7 +52,7 @@ struct Diagnosis {
 /// When the lab cannot be created.
 async fn diagnose(plan: &Resolved, net: Option<&LabNet>) -> Result<Diagnosis, RunError> {
     let (nodes, _lab) = nodes::reach(plan, net, &Events::new())?;
-    let (mut requirements, mut ports) = (requirement::of(&plan.nemesis), Vec::new());
+    let (mut requirements, mut ports) = (elenchus_nemesis::requirements(&plan.nemesis), Vec::new());
     if let Some(system) = &plan.system {
         requirements.extend(system.definition().requires.commands.iter().map(|command| Requirement::command(&[command])));
         ports.extend(system.definition().requires.ports.iter().map(|port| port.to_string()));
@@ -85,7 +85,7 @@ async fn problems(node: &Node, requirements: &[Requirement], ports: &[String]) -
         Ok(output) => found.push(format!("commands do not run as root ({}); log in as root, or set `ssh.sudo`", output.last_words())),
         Err(error) => found.push(without_name(error)),
     }
-    found.extend(requirement::missing(std::slice::from_ref(node), requirements).await.concat());
+    found.extend(elenchus_nemesis::missing(std::slice::from_ref(node), requirements).await.concat());
     for port in ports {
         // /proc/net/tcp has listening sockets (state 0A) with hexadecimal ports.
         let hexadecimal = port.parse::<u16>().map_or_else(|_| port.clone(), |port| format!("{port:04X}"));

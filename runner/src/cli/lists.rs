@@ -6,7 +6,7 @@ use elenchus_checkers::models::MODELS;
 use elenchus_checkers::{ALL, Family, OptionEntry};
 use elenchus_clients::ALL as CLIENTS;
 use elenchus_control::system::Definition;
-use elenchus_nemesis::about;
+use elenchus_nemesis::catalogue;
 use elenchus_systems::ALL as SYSTEMS;
 use elenchus_workloads::ALL as WORKLOADS;
 use serde_json::Value as Json;
@@ -36,7 +36,7 @@ pub(super) fn checkers() -> String {
 
 /// Every fault: as a Markdown page, or for a terminal.
 pub(super) fn faults(is_markdown: bool) -> String {
-    if is_markdown { about::markdown() } else { about::terminal() }
+    if is_markdown { catalogue::markdown() } else { catalogue::terminal() }
 }
 
 /// Every client with the data types that it offers, its settings and an example.

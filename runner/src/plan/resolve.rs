@@ -9,7 +9,7 @@ use elenchus_control::lab::{CONTROLLER, LabOptions, MAX_NODES, NodeSshd};
 use elenchus_control::system::System;
 use elenchus_core::generator::MAX_WORKERS;
 use elenchus_core::{CheckSpec, Seed, Span, Workload};
-use elenchus_nemesis::{Campaign, Roster, Safety, Scheduled};
+use elenchus_nemesis::{FaultSchedule, Roster, Safety, Scheduled};
 
 use super::clients::{self, ResolvedClients};
 use super::ssh::{Env, secret};
@@ -233,33 +233,21 @@ impl PlanSource {
         let plan = &self.plan;
         let names: Vec<String> = nodes.iter().map(|node| node.name.clone()).collect();
         let roster = Roster::new(names, &plan.zones).map_err(|why| self.origin.error_at_word("zones", why))?;
-        let campaign = Campaign { lines: &plan.nemesis, safety: &plan.safety, seed: Seed(0), duration: plan.load.duration.0 };
+        let campaign = FaultSchedule { lines: &plan.nemesis, safety: &plan.safety, seed: Seed(0), duration: plan.load.duration.0 };
         campaign.check(&roster).map_err(|(line, why)| {
             let path = line.map_or("safety".to_owned(), |line| format!("nemesis.{line}"));
             self.origin.error_at_word(&path, why)
         })?;
-        let has_primary = system.is_some_and(|system| system.definition().primary.is_some());
-        let has_membership = system.is_some_and(|system| system.definition().membership.is_some());
-        let faults = plan.nemesis.iter().enumerate().flat_map(|(at, line)| line.faults().into_iter().map(move |(fault, _)| (at, fault)));
-        for (at, fault) in faults {
-            let path = format!("nemesis.{at}.{}", fault.name());
-            self.must(system.is_some() || !fault.needs_system(), &path, || {
-                format!("`{}` acts on the system's processes, so the plan needs a `system`", fault.name())
-            })?;
-            self.must(has_primary || !fault.needs_primary(), &path, || {
-                format!("`{}` targets the primary, so the system's definition needs a `primary` command", fault.name())
-            })?;
-            self.must(has_membership || !fault.needs_membership(), &path, || {
-                format!("`{}` changes the members, so the system's definition needs `membership` commands", fault.name())
-            })?;
+        match elenchus_nemesis::unmet(&plan.nemesis, system.map(System::definition)) {
+            Some(unmet) => Err(self.origin.error(&format!("nemesis.{}.{}", unmet.line, unmet.key), unmet.message)),
+            None => Ok(roster),
         }
-        Ok(roster)
     }
 }
 
 impl Resolved {
     /// The faults of a run with this seed.
-    pub fn campaign(&self, seed: Seed) -> Campaign<'_> {
-        Campaign { lines: &self.nemesis, safety: &self.safety, seed, duration: self.duration.0 }
+    pub fn fault_schedule(&self, seed: Seed) -> FaultSchedule<'_> {
+        FaultSchedule { lines: &self.nemesis, safety: &self.safety, seed, duration: self.duration.0 }
     }
 }

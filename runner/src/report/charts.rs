@@ -225,7 +225,7 @@ fn follow_page(svg: &str) -> String {
 #[cfg(test)]
 mod tests {
     use elenchus_core::Nanos;
-    use elenchus_nemesis::clock::Reading;
+    use elenchus_nemesis::ClockReading as Reading;
 
     use super::*;
 

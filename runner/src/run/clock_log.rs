@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use elenchus_control::system::Node;
 use elenchus_core::Nanos;
-use elenchus_nemesis::clock::Reading;
+use elenchus_nemesis::ClockReading as Reading;
 use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;

@@ -87,7 +87,7 @@ pub(super) async fn drive(test: Test<'_>, interrupt: &Interrupt, events: &Events
         if plan.nemesis.is_empty() {
             return Ok(elenchus_nemesis::Outcome::default());
         }
-        elenchus_nemesis::run(cluster, plan.campaign(seed), ledger, &record, &|| conductor.tally().completed(), stopped).await
+        elenchus_nemesis::run(cluster, plan.fault_schedule(seed), ledger, &record, &|| conductor.tally().completed(), stopped).await
     };
     let clients = async {
         let ending = tokio::select! {

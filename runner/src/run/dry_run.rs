@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use elenchus_core::Seed;
-use elenchus_nemesis::{Aim, Start};
+use elenchus_nemesis::{Decision, Start};
 
 use super::RunError;
 use crate::plan::Resolved;
@@ -31,7 +31,7 @@ pub fn describe(plan: &Resolved, seed: u64) -> Result<String, RunError> {
         "\nload: {} clients for {}, workload {}, {rate}, time-out {}",
         plan.concurrency, plan.duration, plan.workload_name, plan.timeout
     );
-    let limit = plan.campaign(Seed(seed)).end().min(plan.duration.0);
+    let limit = plan.fault_schedule(Seed(seed)).end().min(plan.duration.0);
     let faults = elenchus_nemesis::plan(&plan.nemesis, &plan.safety, &plan.roster, Seed(seed), limit);
     let _ = writeln!(text, "\nfaults: {}", faults.len());
     for fault in faults {
@@ -43,7 +43,7 @@ pub fn describe(plan: &Resolved, seed: u64) -> Result<String, RunError> {
             Start::PrimaryChanges => format!("each time the primary changes, for {:.1} s", fault.lasting.as_secs_f64()),
             Start::AfterOperations(count) => format!("after {count} operations, for {:.1} s", fault.lasting.as_secs_f64()),
         };
-        let _ = writeln!(text, "  {when}  {}: {}", fault.fault, target(&fault.aim));
+        let _ = writeln!(text, "  {when}  {}: {}", fault.fault, target(&fault.decision));
     }
     Ok(text)
 }
@@ -61,9 +61,9 @@ fn steps(todo: &elenchus_control::system::Rendered, text: &mut String) {
     todo.ready.iter().for_each(|check| line("await", check));
 }
 
-fn target(aim: &Aim) -> &str {
-    match aim {
-        Aim::Deed(deed) => &deed.what,
-        Aim::Primaries { .. } => "the primary at that time",
+fn target(decision: &Decision) -> &str {
+    match decision {
+        Decision::Injection(injection) => &injection.description,
+        Decision::Primaries { .. } => "the primary at that time",
     }
 }

@@ -183,7 +183,7 @@ pub(crate) fn is_root(what: &str) -> bool {
 pub(crate) fn lacks_fuse(output: &Output) -> bool {
     let stderr = String::from_utf8_lossy(&output.stderr);
     let lacks = output.status.code() == Some(3)
-        && (stderr.contains("there is no /dev/fuse") || stderr.contains("could not be mounted, as was tried"));
+        && (stderr.contains("/dev/fuse cannot be opened") || stderr.contains("the agent could not mount its file system"));
     if lacks {
         println!("skipped: {}", stderr.trim());
     }
