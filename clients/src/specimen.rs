@@ -134,9 +134,7 @@ impl Register for Specimen {
 
 impl Set for Specimen {
     fn add<'a>(&'a mut self, key: &'a Value, element: &'a Value) -> BoxFuture<'a, Result<(), Failure>> {
-        Box::pin(
-            async move { self.change(Method::POST, format!("{}/append", path(key)), json!({ "element": element })).await },
-        )
+        Box::pin(async move { self.change(Method::POST, format!("{}/append", path(key)), json!({ "element": element })).await })
     }
 
     fn read<'a>(&'a mut self, key: &'a Value) -> BoxFuture<'a, Result<Vec<Value>, Failure>> {

@@ -1,11 +1,11 @@
 //! The faults, one per file, and their registration.
 //!
 //! To add a fault, write `faults/<kind>/<module>.rs` and add its line to [`all_faults`]: `key: module::Type`. That declares the module, adds the key to plans, their
-//! schema and the documentation, and runs the conformance suite (`faults/conformance.rs`) on it.
+//! schema and the documentation, and runs the conformance suite (`faults/tests.rs`) on it.
 
-#[cfg(test)]
-mod conformance;
 pub(crate) mod limiting;
+#[cfg(test)]
+mod tests;
 
 /// Calls a macro with every fault: its kind (a folder), its key in a plan, and `module::Type`.
 ///

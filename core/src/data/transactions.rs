@@ -283,7 +283,11 @@ mod tests {
     #[test]
     fn a_completion_has_the_reads_in_the_places_of_their_steps() {
         let key = || Value::from("x");
-        let steps = vec![TransactionStep::Read { key: key() }, TransactionStep::Append { key: key(), element: Value::Int(1) }, TransactionStep::Read { key: key() }];
+        let steps = vec![
+            TransactionStep::Read { key: key() },
+            TransactionStep::Append { key: key(), element: Value::Int(1) },
+            TransactionStep::Read { key: key() },
+        ];
         let request = TransactionRequest { steps };
         let list = |items: &[i64]| Value::List(items.iter().copied().map(Value::Int).collect());
         let reads = vec![list(&[]), list(&[1])];

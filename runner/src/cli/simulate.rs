@@ -287,7 +287,7 @@ mod tests {
         );
         assert_eq!(
             error(&["--store", "causal", "--workload", "mutex"]),
-            "elenchus simulate: store `causal` has no workload `mutex`; it has register, kv, set, counter, log"
+            "elenchus simulate: store `causal` does not support workload `mutex`; it supports register, kv, set, counter, log"
         );
         assert_eq!(
             error(&["--strikes", "often"]),

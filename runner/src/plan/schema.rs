@@ -24,13 +24,17 @@ pub(super) fn root() -> &'static Json {
 pub(super) fn purpose(path: &str) -> Option<&'static str> {
     let field = field(path)?;
     let text = |node: &'static Json| node.get("description").and_then(Json::as_str);
-    text(field).or_else(|| text(target(field)))
+    text(field).or_else(|| alternatives(field).into_iter().find_map(text))
 }
 
 /// Where the words that are allowed at a path are listed, if there are too many for a message.
 pub(super) fn list(path: &str) -> Option<&'static str> {
-    let field = field(path)?;
-    [field, target(field)].iter().chain(&alternatives(field)).find_map(|node| node.get("x-list")).and_then(Json::as_str)
+    fn find(node: &'static Json) -> Option<&'static str> {
+        let node = target(node);
+        let here = node.get("x-list").and_then(Json::as_str);
+        here.or_else(|| node.get("anyOf").and_then(Json::as_array)?.iter().find_map(find))
+    }
+    find(field(path)?)
 }
 
 /// The values that are allowed at a path, in words: `a whole number from 1 to 200`.

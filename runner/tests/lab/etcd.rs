@@ -22,7 +22,7 @@ fn assert_survived(trial: &Trial) {
 }
 
 /// Three kinds of fault, each once in twelve seconds.
-const FAULTS: &str = "--set=nemesis=[{partition: {shape: majority-minority}, every: 9s, for: 3s, interval: fixed}, \
+const FAULTS: &str = "--set=nemesis=[{partition: {shape: majority_minority}, every: 9s, for: 3s, interval: fixed}, \
                       {kill: {targets: minority}, every: 10s, for: 2s, after: 3s, interval: fixed}, \
                       {pause: {targets: primary}, every: 11s, for: 2s, after: 6s, interval: fixed}]";
 

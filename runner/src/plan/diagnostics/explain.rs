@@ -55,7 +55,8 @@ fn explain(origin: &Origin, path: &str, error: &Error) -> PlanError {
                 Found::Node(node) if node.key.is_some() => origin.error_at_key(&format!("{path}.{variant}"), not_allowed(path, variant)),
                 _ => origin.error(path, not_allowed(path, variant)),
             };
-            let help = schema::list(path).map_or_else(|| choices(expected), str::to_owned);
+            let expected = canonical(expected);
+            let help = schema::list(path).map_or_else(|| choices(&expected), str::to_owned);
             error.label(did_you_mean(variant, expected.iter().copied())).help(help)
         }
         Error::SerdeMissingField { field, .. } => missing_field(origin, path, field),
@@ -66,6 +67,12 @@ fn explain(origin: &Origin, path: &str, error: &Error) -> PlanError {
         Error::Message { msg, .. } => origin.error(path, msg.as_str()),
         other => wrong_type(origin, path, other),
     }
+}
+
+/// The words without their aliases in the other spelling: of `one-node` and `one_node`, the latter.
+fn canonical(words: &[&'static str]) -> Vec<&'static str> {
+    let is_alias = |word: &str| word.contains('-') && words.contains(&word.replace('-', "_").as_str());
+    words.iter().copied().filter(|word| !is_alias(word)).collect()
 }
 
 fn choices(words: &[&'static str]) -> String {
