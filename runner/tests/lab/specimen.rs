@@ -98,3 +98,26 @@ fn synced_writes_survive_power_failures() {
         assert_eq!(number(&results, &format!("/faults/{what}")), 3, "{results:#}");
     }
 }
+
+/// Runs an example for ten seconds with a defect of the specimen.
+fn assert_example(plan: &str, defect: &str, status: i32) {
+    let Some(trial) = Trial::of(plan) else { return };
+    let defect = format!("--set=system.options.defect={defect}");
+    let trial = trial.with(&["--duration=10s", "--seed=5", &defect]);
+    assert_status(&trial.run(), status);
+    assert!(number(&trial.results(), "/operations/ok") > 100, "{:#}", trial.results());
+}
+
+#[test]
+fn transactions_are_checked_in_a_run() {
+    assert_example("examples/list-append.yaml", "none", 0);
+    assert_example("examples/list-append.yaml", "stale-reads", 1);
+}
+
+/// Also shows that reads go to replicas and writes to the primary: at the primary alone no read would be stale.
+#[test]
+fn sets_are_checked_in_a_run() {
+    assert_example("examples/set.yaml", "none", 0);
+    assert_example("examples/set.yaml", "stale-reads", 1);
+    assert_example("examples/set.yaml", "early-ack", 1);
+}
