@@ -63,8 +63,8 @@ pub struct Definition {
     #[serde(default)]
     pub logs: Vec<String>,
     /// Patterns of log lines that are reported as findings.
-    #[serde(default)]
-    pub troubles: Vec<LogPattern>,
+    #[serde(default, alias = "troubles")]
+    pub log_patterns: Vec<LogPattern>,
     /// What it requires of a node.
     #[serde(default)]
     pub requires: Requires,

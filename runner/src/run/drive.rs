@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use elenchus_control::system::{Node, System, SystemError, at_once};
+use elenchus_control::system::{Node, System, SystemError, on_all_nodes};
 use elenchus_core::{DataType, Deployment, Endpoint, Failure, Finding, Generator, Nanos, NodeIndex, Phases, Request, Seed, Verdict};
 use elenchus_nemesis::{Cluster, Ledger};
 use elenchus_workloads::generator::{Stagger, TimeLimit, each_until_ok};
@@ -223,7 +223,7 @@ async fn follow_primaries(plan: &Resolved, cluster: &Cluster, primaries: &Primar
 
 /// Brings a clean system up on all nodes at once, as [`System::set_up`] does, with an event for each node.
 async fn set_up(system: &System, nodes: &[Node], events: &Events) -> Result<(), SystemError> {
-    at_once(nodes, |node| async move {
+    on_all_nodes(nodes, |node| async move {
         system.install(node).await?;
         system.wipe(node).await?;
         system.configure(node).await?;
@@ -231,8 +231,8 @@ async fn set_up(system: &System, nodes: &[Node], events: &Events) -> Result<(), 
         Ok(())
     })
     .await?;
-    at_once(nodes, |node| system.start(node)).await?;
-    at_once(nodes, |node| async move {
+    on_all_nodes(nodes, |node| system.start(node)).await?;
+    on_all_nodes(nodes, |node| async move {
         system.await_ready(node).await?;
         events.emit(RunEvent::SystemReady { node: node.name.clone() });
         Ok(())
