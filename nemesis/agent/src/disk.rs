@@ -45,7 +45,7 @@ mod undo_log;
 pub mod volume;
 
 pub use inode::Inode;
-pub use journal::HIDDEN_DIRECTORY as ATTIC;
+pub use journal::HIDDEN_DIRECTORY;
 pub use volume::{Owner, Volume};
 
 /// The error of an operation.

@@ -68,7 +68,7 @@ impl Writes {
     ///
     /// # Errors
     /// When the words are neither.
-    pub fn of_words(words: &[&str]) -> Result<Writes> {
+    pub fn from_words(words: &[&str]) -> Result<Writes> {
         let known = [Writes::Back, Writes::Through].into_iter().find(|known| known.words() == words);
         known.ok_or_else(|| format!("unknown write mode `{}`; expected `through` or nothing", words.join(" ")))
     }

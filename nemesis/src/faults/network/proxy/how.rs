@@ -186,7 +186,7 @@ mod tests {
             let how: How = serde_yaml::from_str(yaml).unwrap();
             assert_eq!(serde_json::from_str::<How>(&serde_json::to_string(&how).unwrap()).unwrap(), how);
             let told = how.settings().to_string();
-            assert_eq!(Settings::of_words(&told.split(' ').collect::<Vec<_>>()), Ok(how.settings()));
+            assert_eq!(Settings::from_words(&told.split(' ').collect::<Vec<_>>()), Ok(how.settings()));
         }
     }
 }
