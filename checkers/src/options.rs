@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use elenchus_core::Value;
-use elenchus_core::words::nearest;
+use elenchus_core::suggest::nearest;
 use serde_json::{Map, Value as Json};
 use thiserror::Error;
 

@@ -22,7 +22,7 @@ pub trait Property {
 
 /// Checks whether a history has a property.
 ///
-/// Total: a history that cannot be judged gives [`Verdict::Unknown`](elenchus_core::Verdict::Unknown), with the reason.
+/// Total: a history that cannot be checked gives [`Verdict::Unknown`](elenchus_core::Verdict::Unknown), with the reason.
 ///
 /// ```
 /// use elenchus_checkers::models::Register;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use elenchus_core::words::nearest;
+use elenchus_core::suggest::nearest;
 use elenchus_core::{CheckSpec, Checker, Finding, History, Nanos};
 use serde_json::Value as Json;
 

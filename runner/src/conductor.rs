@@ -210,7 +210,7 @@ impl Conductor {
         let mut state = self.shared.state.lock();
         match (said.phase, kind) {
             (elenchus_core::FaultPhase::Inject, Kind::Ok | Kind::Info) => {
-                state.faults.insert(said.id, format!("{fault}: {}", said.what));
+                state.faults.insert(said.id, format!("{fault}: {}", said.description));
             }
             (elenchus_core::FaultPhase::Heal, Kind::Ok | Kind::Info) => {
                 state.faults.remove(&said.id);

@@ -202,7 +202,7 @@ impl FaultStep {
             fault: fault.as_str().to_owned(),
             step,
             nodes: reported.nodes.clone(),
-            what: reported.what.clone(),
+            what: reported.description.clone(),
             error: error.map(str::to_owned),
         }
     }

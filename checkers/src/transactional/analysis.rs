@@ -233,7 +233,8 @@ impl Analysis<'_> {
         let at = t.invoked_at(first);
         let in_force =
             self.faults.iter().filter(|fault| fault.injected != Some(Kind::Fail) && fault.from <= at && fault.to.is_none_or(|to| at <= to));
-        let faults: Vec<_> = in_force.map(|fault| json!({ "fault": fault.fault, "nodes": fault.nodes, "what": fault.what })).collect();
+        let faults: Vec<_> =
+            in_force.map(|fault| json!({ "fault": fault.fault, "nodes": fault.nodes, "what": fault.description })).collect();
         json!({ "event": t.invoked(first), "time": at, "faults": faults })
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use elenchus_checkers::consistency::{self, ConsistencyModel};
 use elenchus_checkers::linearizable::LinearizableOptions;
 use elenchus_checkers::models::MODELS;
-use elenchus_checkers::simulate::{Recipe, STORES, Store, Strikes, Workload};
+use elenchus_checkers::simulate::{DefectRate, Recipe, STORES, Store, Workload};
 use elenchus_core::{Checker, Event, History, Kind, Process, Verdict};
 
 use crate::orders::Sessions;
@@ -43,7 +43,7 @@ fn small(store: Store, workload: Workload, seed: u64) -> Recipe {
         processes: 2 + (seed % if is_hard { 3 } else { 5 }) as u32,
         keys: 1 + (seed / 2 % 2) as u32,
         crash: [0.0, 0.02, 0.06][seed as usize % 3],
-        strikes: [Strikes::Share(0.1), Strikes::Once][seed as usize % 2],
+        defect_rate: [DefectRate::Share(0.1), DefectRate::Once][seed as usize % 2],
         permits: 1 + (seed % 4) as u32,
         ..varied
     }

@@ -371,7 +371,7 @@ impl Run<'_> {
         error: Option<String>,
     ) {
         let nodes = self.names(injection.nodes.iter().copied());
-        (self.record)(kind, Symbol::of(fault.name()), FaultEvent { id, phase, nodes, what: injection.description.clone() }, error);
+        (self.record)(kind, Symbol::of(fault.name()), FaultEvent { id, phase, nodes, description: injection.description.clone() }, error);
     }
 }
 

@@ -36,7 +36,7 @@ impl Watcher {
         let seen = sighting.clone();
         std::thread::Builder::new().name("watcher".into()).spawn(move || {
             // Every watch must see every event.
-            let mut is_broken = |event: &Event| watches.iter_mut().map(|watch| watch.is_broken_by(event)).max() == Some(true);
+            let mut is_broken = |event: &Event| watches.iter_mut().map(|watch| watch.violates(event)).max() == Some(true);
             if received.iter().flatten().any(|event| is_broken(&event)) {
                 // Remembered, should nobody be waiting yet.
                 seen.0.notify_one();

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use elenchus_checkers::picture::told;
+use elenchus_checkers::picture::label;
 use elenchus_core::{Anomaly, EventIndex, History, Nanos, Operation, Verdict};
 
 use super::{JudgedRun, counterexample, html};
@@ -81,5 +81,5 @@ fn line(history: &History, operation: &Operation<'_>, is_timed: bool) -> String 
     };
     let node = operation.node.map(|node| format!("{:<4} ", history.node_name(node))).unwrap_or_default();
     let (number, process) = (operation.invoked.to_string(), operation.process.to_string());
-    format!("{number:>8} {when}  process {process:<5} {node}{:<5} {}", operation.kind.as_str(), told(operation))
+    format!("{number:>8} {when}  process {process:<5} {node}{:<5} {}", operation.kind.as_str(), label(operation))
 }

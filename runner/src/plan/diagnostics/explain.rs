@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use elenchus_core::words::nearest;
+use elenchus_core::suggest::nearest;
 use serde::de::DeserializeOwned;
 use serde_path_to_error::{Path, Segment, Track};
 use serde_yaml::{Error, Location};
