@@ -10,6 +10,7 @@ mod injection;
 mod lease;
 pub mod ledger;
 pub mod mounts;
+mod retry;
 
 use std::sync::Mutex;
 use std::sync::atomic::AtomicU32;

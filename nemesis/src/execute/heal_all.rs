@@ -7,7 +7,7 @@ use elenchus_control::system::Node;
 use elenchus_core::{FaultPhase, Kind};
 use futures_util::future::join_all;
 
-use super::injection::{HEAL_PAUSE, HEAL_TRIES};
+use super::retry::retry;
 use super::{ActiveInjection, Run, dead_mans_switch};
 use crate::means::agent;
 use crate::means::remote_script::{self, RemoteScript};
@@ -135,17 +135,6 @@ async fn undo(cluster: &Cluster, ledger: &Ledger, armed: &Armed, silent: &BTreeM
     ledger.healed(armed.id)?;
     let by_itself = if dead_mans_switch::has_lapsed(&printed) { " (the node had healed itself when its lease ran out)" } else { "" };
     Ok(format!("{} {}: {}{by_itself}", armed.fault, armed.id, armed.what))
-}
-
-/// Tries a few times: a node may be unreachable for a moment because of the fault that is being healed.
-pub(super) async fn retry<T>(attempt: impl AsyncFn() -> Result<T, NemesisError>) -> Result<T, NemesisError> {
-    for _ in 1..HEAL_TRIES {
-        if let Ok(done) = attempt().await {
-            return Ok(done);
-        }
-        tokio::time::sleep(HEAL_PAUSE).await;
-    }
-    attempt().await
 }
 
 /// Drops faults that are undone by the same scripts as an earlier one. Two of a kind may differ: what fills one disk does not fill another.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use elenchus_core::{FaultEvent, FaultPhase, Kind, Span, Symbol};
 use tokio::sync::watch;
 
-use super::heal_all::retry;
+use super::retry::{HEAL_PAUSE, retry};
 use super::{ActiveInjection, Run, dead_mans_switch};
 use crate::fault::Overlap;
 use crate::means::node_down::Recovery;
@@ -14,10 +14,6 @@ use crate::means::remote_script::{self, NodeActions, RemoteScript};
 use crate::schedule::active::ActiveFault;
 use crate::schedule::timetable::{self, Planned, Start};
 use crate::{Armed, Cluster, Decision, Fault, FaultSchedule, Injection, NemesisError};
-
-/// A node may be unreachable for a moment because of the fault that is being healed.
-pub(super) const HEAL_TRIES: u32 = 3;
-pub(super) const HEAL_PAUSE: Duration = Duration::from_secs(1);
 
 /// How long to wait before trying to heal again after all tries failed.
 const HEAL_AGAIN: Duration = Duration::from_secs(5);
