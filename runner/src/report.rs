@@ -104,6 +104,12 @@ pub struct JudgedRun {
     pub findings: Vec<Finding>,
 }
 
+/// A finding's summary without the checker's name at its start: reports print that beside it.
+pub(crate) fn summary_of(finding: &Finding) -> &str {
+    let summary = finding.summary.as_str();
+    summary.strip_prefix(finding.checker.as_str()).and_then(|rest| rest.strip_prefix(": ")).unwrap_or(summary)
+}
+
 impl JudgedRun {
     /// The worst verdict of all findings.
     pub fn verdict(&self) -> Verdict {

@@ -6,7 +6,7 @@ use elenchus_core::{Finding, Kind};
 
 use super::availability::{Availability, availability};
 use super::charts::Chart;
-use super::{JudgedRun, ReportError, counterexample, figures};
+use super::{JudgedRun, ReportError, counterexample, figures, summary_of};
 
 /// The largest number of injections listed.
 const FAULTS: usize = 500;
@@ -26,6 +26,7 @@ struct Page<'a> {
 
 struct FindingView<'a> {
     finding: &'a Finding,
+    summary: &'a str,
     /// The number of anomalies that are not shown.
     more: usize,
     anomalies: Vec<AnomalyView<'a>>,
@@ -64,6 +65,7 @@ pub(super) fn page(run: &JudgedRun, charts: &[Chart]) -> Result<String, ReportEr
     let mut pictures = charts.iter().filter(|chart| chart.name.starts_with("counterexample"));
     let findings = run.findings.iter().map(|finding| FindingView {
         finding,
+        summary: summary_of(finding),
         more: finding.anomalies.len().saturating_sub(counterexample::PICTURES),
         anomalies: finding
             .anomalies

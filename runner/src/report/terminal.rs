@@ -6,7 +6,7 @@ use std::path::Path;
 use elenchus_checkers::picture::label;
 use elenchus_core::{Anomaly, EventIndex, History, Nanos, Operation, Verdict};
 
-use super::{JudgedRun, counterexample, html};
+use super::{JudgedRun, counterexample, html, summary_of};
 
 /// The largest numbers of anomalies printed for a finding, and of operations and steps of the argument for an anomaly.
 const SHOWN: Shown = Shown { anomalies: 3, operations: 20, steps: 6 };
@@ -27,7 +27,7 @@ pub fn summary(run: &JudgedRun, dir: Option<&Path>) -> String {
         }
     }
     for finding in run.findings.iter().filter(|finding| finding.verdict != Verdict::Invalid) {
-        let _ = writeln!(text, "  {:<7}  {}: {}", finding.verdict.as_str(), finding.checker, finding.summary);
+        let _ = writeln!(text, "  {:<7}  {}: {}", finding.verdict.as_str(), finding.checker, summary_of(finding));
     }
     if let Some(dir) = dir {
         let _ = writeln!(text, "\n  report   {}/report.html\n  again    {}", dir.display(), run.facts.command);
