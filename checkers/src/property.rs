@@ -1,4 +1,4 @@
-//! What a history can be checked for, in one shape.
+//! Properties that a history can be checked for, behind one interface.
 
 use elenchus_core::{Checker, Finding, History, Model, Symbol};
 

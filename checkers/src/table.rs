@@ -18,7 +18,7 @@ use crate::transactional::{self, Assumptions, Datatype, Level, Transactional};
 pub struct CheckerEntry {
     /// Its name.
     pub name: &'static str,
-    /// What it decides, in one sentence.
+    /// The property that it decides, in one sentence.
     pub about: &'static str,
     /// The kind of property that it decides.
     pub family: Family,
@@ -29,7 +29,7 @@ pub struct CheckerEntry {
     build: fn(OptionValues<'_>) -> Result<Box<dyn Checker>, BuildError>,
 }
 
-/// What kind of property a checker decides.
+/// The kind of property that a checker decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Family {
     /// Linearizability against a model.

@@ -74,7 +74,7 @@ impl fmt::Display for Anomaly {
     }
 }
 
-/// What one checker found out about a history.
+/// The result of one checker for a history.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Finding {
     /// The checker's name.

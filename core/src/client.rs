@@ -42,7 +42,7 @@ impl Failure {
 
 /// How to speak to one kind of system.
 ///
-/// A client never retries, pools or fails over by itself: hidden retries forge histories. Drivers that do so by default are told not to.
+/// A client never retries, pools or fails over by itself: hidden retries forge histories. Drivers that do so by default are configured not to.
 pub trait Client: Send + Sync {
     /// The data types it offers, each with the functions that it supports.
     fn offers(&self) -> Vec<Offer>;

@@ -1,4 +1,4 @@
-//! What is injected when: a pure function of the plan and the seed.
+//! The schedule of injections: a pure function of the plan and the seed.
 
 pub(crate) mod active;
 pub mod line;

@@ -20,11 +20,11 @@ use crate::options::{BuildError, OptionEntry, OptionValues};
 /// The checker for snapshot isolation by timestamps.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SnapshotTimestamps {
-    /// What snapshots must also contain.
+    /// The commits that snapshots must contain besides those before their timestamps.
     pub order: Order,
 }
 
-/// What a snapshot must contain, whatever its timestamp.
+/// The commits that a snapshot must contain, whatever its timestamp.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Order {
     /// Nothing else.

@@ -36,7 +36,7 @@ use super::walk::Walk;
 pub struct TransactionalOptions {
     /// The number of examples described per phenomenon.
     pub examples: usize,
-    /// What may be assumed about registers.
+    /// The assumptions about registers.
     pub assumptions: Assumptions,
     /// The level to decide. If it does not hold, the weaker levels that it implies are decided too. For registers this may require a
     /// search for a version order.

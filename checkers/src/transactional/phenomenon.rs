@@ -85,7 +85,7 @@ pub struct PhenomenonEntry {
     pub name: &'static str,
     /// The definition.
     pub about: &'static str,
-    /// What is counted as one instance; empty for a class.
+    /// The thing that is counted as one instance; empty for a class.
     pub counts: &'static str,
     /// The phenomena of which this one is a case.
     pub implies: &'static [Phenomenon],

@@ -65,7 +65,7 @@ pub struct Definition {
     /// Patterns of log lines that are reported as findings.
     #[serde(default, alias = "troubles")]
     pub log_patterns: Vec<LogPattern>,
-    /// What it requires of a node.
+    /// Its requirements on a node.
     #[serde(default)]
     pub requires: Requires,
 }
@@ -192,13 +192,13 @@ pub struct Membership {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LogPattern {
-    /// What a matching line means, in a few words: `panic`, `data loss`.
+    /// The meaning of a matching line, in a few words: `panic`, `data loss`.
     pub name: String,
     /// A regular expression.
     pub pattern: String,
 }
 
-/// What a system requires of a node.
+/// The requirements of a system on a node.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Requires {

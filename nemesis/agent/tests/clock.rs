@@ -83,7 +83,7 @@ impl Drop for TimeServer {
     }
 }
 
-/// What [`TimeServer::busy`] runs: prints the time while other threads read the clock in a loop.
+/// The program of [`TimeServer::busy`]: prints the time while other threads read the clock in a loop.
 #[test]
 #[ignore = "it is run by the other tests"]
 fn child_of_the_tests() {

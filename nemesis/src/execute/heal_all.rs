@@ -18,7 +18,7 @@ use crate::{Armed, Cluster, Fault, Ledger, NemesisError, Scheduled, faults};
 /// not known here. Idempotent.
 ///
 /// # Errors
-/// What could not be undone, after everything was tried.
+/// The faults that could not be undone, after everything was tried.
 pub async fn heal_all(nodes: &[Node], lines: &[Scheduled]) -> Result<(), NemesisError> {
     let silent = silent(nodes).await;
     let cluster = Cluster::new(nodes.iter().filter(|node| !silent.contains_key(&node.name)).cloned().collect(), None);
@@ -179,7 +179,7 @@ impl Run<'_> {
         let mut failures = undo_kinds(self.cluster, &off).await;
         let undone = undo_armed(self.cluster).await;
         failures.extend(undo_kinds(self.cluster, &others).await);
-        // What a switch could not undo while another fault was in force, it may be able to undo now.
+        // A switch may be able to undo now what it could not undo while another fault was in force.
         if undone.is_err() {
             failures.extend(undo_armed(self.cluster).await.err().map(|error| error.to_string()));
         }

@@ -111,7 +111,7 @@ pub(crate) fn calm(cluster: &Cluster) -> Vec<RemoteScript> {
     remote_script::everywhere(cluster, &format!(": repair all disks\n{}", agent::order_to_undo(&["disk", "calm-all"], TRACES)))
 }
 
-/// What the agent needs to mount.
+/// The requirements of the agent to mount.
 pub(crate) fn requirements() -> Vec<Requirement> {
     vec![
         agent::requirement(),

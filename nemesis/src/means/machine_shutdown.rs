@@ -101,7 +101,7 @@ fn this_start() -> String {
     format!("{READ_PROC_STAT}this_start() {{ look 1 && echo \"$born $(cat /proc/sys/kernel/random/boot_id)\"; }}\n")
 }
 
-/// What the node must have.
+/// The requirements on the node.
 pub(crate) fn requirements() -> Vec<Requirement> {
     vec![agent::requirement(), Requirement::command(&["setsid"]), Requirement::command(&["pkill"]), trial()]
 }

@@ -172,7 +172,7 @@ pub(crate) async fn limits_are_healed_independently(scene: &Scene) {
         "pids: {targets: {nodes: [n1]}, limit: 100}, at: [0s], for: 3s",
         "pause: {targets: {nodes: [n1]}, how: freezer}",
     ];
-    // Hierarchies of version 1, or version 2 alone: what is left when the limit of processes has ended.
+    // Hierarchies of version 1, or version 2 alone: those that remain when the limit of processes has ended.
     let left = "ls /run/elenchus/cgroup; for place in /run/elenchus/cgroup/*/place; do group=$(cut -d' ' -f2 $place); \
                 cat $group/cpu.cfs_quota_us || cat $group/cpu.max $group/pids.max; done 2>/dev/null; true";
     let looked = scene.run_faults(&lines, async || {

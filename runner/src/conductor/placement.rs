@@ -8,11 +8,11 @@ use parking_lot::RwLock;
 /// The nodes that a client's processes connect to.
 #[derive(Clone, Debug)]
 pub enum Placement {
-    /// Worker after worker on node after node, as long as the run lasts.
+    /// Worker w on node w modulo the number of nodes, for the whole run.
     RoundRobin,
-    /// Each process on a node of its own choice, which the seed decides.
+    /// Each process on a random node.
     Any {
-        /// What decides.
+        /// The seed of the choice.
         seed: u64,
     },
     /// The primary of the moment; spread over all nodes while none is known.

@@ -49,7 +49,7 @@ impl Recorder {
         Recorder::watched(path, nodes, None)
     }
 
-    /// The same; whoever watches is told of every event that was written.
+    /// The same; the watcher receives every event that was written.
     ///
     /// # Errors
     /// When the file cannot be made.

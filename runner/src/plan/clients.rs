@@ -24,7 +24,7 @@ const WRITERS: &str = "writers";
 /// A client: a name, or a map of its name with settings, and how its processes connect.
 #[derive(Clone, Debug)]
 pub struct ClientChoice {
-    /// The client; a name that no client has is told of later, with its place.
+    /// The client, or an unknown name, which is reported later, with its place.
     spec: Result<ClientSpec, String>,
     placement: PlacementChoice,
     credentials: Option<CredentialSettings>,

@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_written_is_read() {
+    fn samples_are_read_back() {
         let reading = Reading { machine_ns: -3, process_ns: Some(60_000_000_000), within_ns: 400_000 };
         let sample = ClockSample { time: Nanos(5), node: "n1".into(), reading };
         let file = tempfile::NamedTempFile::new().unwrap();

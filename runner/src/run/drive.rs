@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::interrupt::Interrupt;
 use super::outcome::{self, Ending};
 use super::{RunError, clock_log};
-use crate::conductor::{Conductor, PlacedClient, Placement, Primaries, Recorder, RecorderError, RunSetup, Sighting, Watcher};
+use crate::conductor::{Conductor, PlacedClient, Placement, Primaries, Recorder, RecorderError, RunSetup, ViolationSignal, Watcher};
 use crate::events::{Events, FaultStep, Phase, RunEvent};
 use crate::judge::finding;
 use crate::plan::{Resolved, ResolvedPlacement};
@@ -69,7 +69,7 @@ pub(super) async fn drive(test: Test<'_>, interrupt: &Interrupt, events: &Events
         prepared = prepare(&prepared_clients, &needed) => prepared?,
         () = interrupt.wait() => return Err(RunError::Interrupted),
     }
-    let (watcher, sighting) = watch_for_violation(plan)?;
+    let (watcher, signal) = watch_for_violation(plan)?;
     let Phases { setup: requests, main, last } = plan.workload.phases(seed);
     let conductor = Conductor::new(setup, Recorder::watched(&dir.history(), &cluster.roster.nodes, watcher)?);
     tokio::select! {
@@ -92,7 +92,7 @@ pub(super) async fn drive(test: Test<'_>, interrupt: &Interrupt, events: &Events
     let clients = async {
         let ending = tokio::select! {
             () = conductor.run(main_phase(plan, main, seed)) => Ending::OnTime,
-            () = sighting.wait() => {
+            () = signal.wait() => {
                 events.emit(RunEvent::ViolationFound { time: conductor.now() });
                 Ending::Violation
             }
@@ -242,9 +242,9 @@ async fn set_up(system: &System, nodes: &[Node], events: &Events) -> Result<(), 
 }
 
 /// The watcher that looks for the first violation, where the plan ends the run then, and its signal.
-fn watch_for_violation(plan: &Resolved) -> Result<(Option<Watcher>, Sighting), RunError> {
+fn watch_for_violation(plan: &Resolved) -> Result<(Option<Watcher>, ViolationSignal), RunError> {
     if !plan.stops_on_violation {
-        return Ok((None, Sighting::default()));
+        return Ok((None, ViolationSignal::default()));
     }
     let mut watches = Vec::new();
     for check in &plan.checks {
@@ -256,8 +256,8 @@ fn watch_for_violation(plan: &Resolved) -> Result<(Option<Watcher>, Sighting), R
             plan.workload_name
         )));
     }
-    let (watcher, sighting) = Watcher::start(watches).map_err(RecorderError::Io)?;
-    Ok((Some(watcher), sighting))
+    let (watcher, signal) = Watcher::start(watches).map_err(RecorderError::Io)?;
+    Ok((Some(watcher), signal))
 }
 
 fn main_phase(plan: &Resolved, operations: Box<dyn Generator>, seed: Seed) -> Box<dyn Generator> {

@@ -1,4 +1,4 @@
-//! What a run would do, for `--dry-run`.
+//! The actions of a run, printed by `--dry-run`.
 
 use std::fmt::Write as _;
 

@@ -303,7 +303,7 @@ impl Mount {
 /// Checks that everything works on this node: mounts over a temporary directory and fails its power.
 ///
 /// # Errors
-/// What does not work.
+/// The reason why it does not work.
 pub fn trial(mount: impl FnOnce(&str) -> Result<()>) -> Result<()> {
     let directory = format!("/run/elenchus/disk-trial-{}", std::process::id());
     let tried = Mount::of(&directory)?;

@@ -93,7 +93,7 @@ pub enum End {
 }
 
 impl Side {
-    /// What its messages are called.
+    /// The name of its messages.
     fn messages(self) -> &'static str {
         if self == Side::Client { "requests" } else { "replies" }
     }
