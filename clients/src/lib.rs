@@ -1,4 +1,4 @@
-//! How Elenchus speaks to systems: one file per protocol.
+//! Clients of systems: one file per protocol.
 //!
 //! The hard rule: a time-out, a dropped connection or an unknown error on anything that may write is [`elenchus_core::Failure::Info`], never `Fail`. The transport's
 //! part of that rule is in one place, the `http` module. `tests/conformance.rs` holds every client of the table against servers that misbehave, and

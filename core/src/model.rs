@@ -179,7 +179,7 @@ pub enum TakeOrder {
 pub enum Transfer<'v> {
     /// Puts this element in.
     Put(&'v Value),
-    /// Takes this element out. None if the result is unknown: it took the element whose turn it was, or found the collection empty.
+    /// Takes this element out. None if the result is unknown: it took the next element, or found the collection empty.
     Take(Option<&'v Value>),
     /// Found the collection empty.
     Empty,

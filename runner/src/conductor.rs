@@ -42,7 +42,7 @@ pub struct RunSetup {
     pub timeout: Duration,
 }
 
-/// A client, the system that it speaks to, and the nodes that its processes connect to.
+/// A client, the system that it calls, and the nodes that its processes connect to.
 pub struct PlacedClient {
     /// The client.
     pub client: Arc<dyn Client>,

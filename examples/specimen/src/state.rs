@@ -140,7 +140,7 @@ impl RaftSnapshotBuilder<Types> for State {
 
 /// Never requested: the snapshot policy is `Never` and the log is never purged, so every node can catch up by log entries.
 fn no_snapshots() -> StorageError {
-    StorageIOError::read_snapshot(None, AnyError::error("the specimen keeps its whole log and makes no snapshots")).into()
+    StorageIOError::read_snapshot(None, AnyError::error("the specimen keeps its whole log and does not take snapshots")).into()
 }
 
 #[cfg(test)]

@@ -100,7 +100,7 @@ pub async fn heal_outstanding(nodes: &[Node], ledger: &Ledger) -> Healing {
     let mut outcomes = join_all(off.iter().map(|armed| undo(&cluster, ledger, armed, &none_silent))).await;
     let silent = silent(nodes).await;
     let scripts: Vec<RemoteScript> = outstanding.iter().flat_map(|armed| armed.inverse.iter().chain(&armed.proof)).cloned().collect();
-    // Where the agent cannot be uploaded, the script that needs it says so.
+    // If the agent cannot be uploaded, the script that needs it fails with a message.
     let answering: Vec<Node> = nodes.iter().filter(|node| !silent.contains_key(&node.name)).cloned().collect();
     let uploaded = agent::install_for(&answering, &scripts).await;
     // In reverse order of injection, like a stack.

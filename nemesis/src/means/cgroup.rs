@@ -262,7 +262,7 @@ impl Limit {
         )
     }
 
-    /// That the controller is there and may be used: tried with a cgroup that is taken away at once.
+    /// The requirement that the controller exists and may be used: tried with a cgroup that is removed at once.
     pub(crate) fn requirement(&self) -> Requirement {
         let files = self.by_version(|knob| match knob.is_optional {
             true => String::new(),

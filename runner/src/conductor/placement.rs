@@ -17,13 +17,13 @@ pub enum Placement {
     },
     /// The primary of the moment; spread over all nodes while none is known.
     Primary(Primaries),
-    /// The nodes that are not primary at the moment; spread over all nodes while no primary is known, or there are no others.
+    /// The current non-primary nodes; spread over all nodes while no primary is known, or there are no others.
     Replicas(Primaries),
     /// Worker after worker on these nodes.
     Nodes(Vec<NodeIndex>),
 }
 
-/// The nodes that are primary at the moment, as far as is known. Clones share it.
+/// The current primaries, as far as they are known. Clones share it.
 #[derive(Clone, Debug, Default)]
 pub struct Primaries(Arc<RwLock<Vec<NodeIndex>>>);
 

@@ -107,7 +107,7 @@ impl Recorder {
         }
     }
 
-    /// Whether the thread is there that writes.
+    /// Whether the writing thread is running.
     pub fn is_writing(&self) -> bool {
         self.thread.as_ref().is_some_and(|thread| !thread.is_finished())
     }
