@@ -25,7 +25,8 @@ use crate::means::agent;
 use crate::means::requirement::{self, Requirement};
 use crate::schedule::active::ActiveFault;
 use crate::schedule::needs;
-use crate::schedule::timetable::{Planned, Start, Timetable};
+use crate::schedule::planned::{Planned, Start};
+use crate::schedule::timetable::Timetable;
 use crate::{Cluster, FaultSchedule, Injection, Ledger, NemesisError};
 
 /// Records an event of the nemesis when it happens: its kind, the fault's name, the event, and why it failed or could not be verified.

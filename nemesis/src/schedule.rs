@@ -3,6 +3,7 @@
 pub(crate) mod active;
 pub mod line;
 pub mod needs;
+pub mod planned;
 pub mod safety;
 pub mod timetable;
 

@@ -4,7 +4,8 @@ use std::process::{Command, ExitCode};
 
 use elenchus_agent::change::ClockChange;
 use elenchus_agent::clock::{self, Clocks};
-use elenchus_agent::disk::serve::{self, Mount, Writes};
+use elenchus_agent::disk::Writes;
+use elenchus_agent::disk::serve::{self, Mount};
 use elenchus_agent::link;
 use elenchus_agent::machine::{KernelClock, MachineClock};
 use elenchus_agent::power::{self, Action, Identity};

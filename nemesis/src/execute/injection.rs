@@ -12,7 +12,8 @@ use crate::fault::Overlap;
 use crate::means::node_down::Recovery;
 use crate::means::remote_script::{self, NodeActions, RemoteScript};
 use crate::schedule::active::ActiveFault;
-use crate::schedule::timetable::{self, Planned, Start};
+use crate::schedule::planned::{Planned, Start};
+use crate::schedule::timetable;
 use crate::{Armed, Cluster, Decision, Fault, FaultSchedule, Injection, NemesisError};
 
 /// How long to wait before trying to heal again after all tries failed.

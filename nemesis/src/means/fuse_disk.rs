@@ -1,8 +1,9 @@
 //! The agent's file system, mounted over a directory during the run, and its rules: shared by the faults of disks.
 
 use elenchus_agent::disk::HIDDEN_DIRECTORY;
+use elenchus_agent::disk::Writes;
 use elenchus_agent::disk::faults::{Effect, Rule};
-use elenchus_agent::disk::serve::{Mount, SOURCE, Writes};
+use elenchus_agent::disk::serve::{Mount, SOURCE};
 use elenchus_control::command::quote;
 
 use crate::means::agent;

@@ -2,7 +2,7 @@
 
 use crate::fault::Injection;
 use crate::schedule::line::Scheduled;
-use crate::schedule::timetable::Planned;
+use crate::schedule::planned::Planned;
 
 /// An injection that is, or may be, in force.
 #[derive(Clone, Debug, PartialEq, Eq)]

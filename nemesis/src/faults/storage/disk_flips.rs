@@ -1,6 +1,6 @@
 //! Bit flips in reads.
 
-use elenchus_agent::disk::serve::Writes;
+use elenchus_agent::disk::Writes;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

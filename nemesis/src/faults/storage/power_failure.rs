@@ -1,6 +1,6 @@
 //! Power failures: the system is killed and unsynced writes are lost.
 
-use elenchus_agent::disk::serve::Writes;
+use elenchus_agent::disk::Writes;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
