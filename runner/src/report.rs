@@ -13,6 +13,7 @@
 //! | `figures` | latencies, rates, errors as numbers |
 
 mod availability;
+mod chart;
 mod charts;
 mod ci;
 mod counterexample;
@@ -32,8 +33,8 @@ pub use ci::{annotations, junit};
 pub use results::{CheckResults, Results};
 pub use terminal::{explanation, summary};
 
+use crate::clock_sample::ClockSample;
 use crate::judge;
-use crate::run::ClockSample;
 use crate::store::RunDir;
 
 /// Why a report could not be written.

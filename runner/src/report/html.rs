@@ -5,7 +5,7 @@ use elenchus_checkers::picture::label;
 use elenchus_core::{Finding, Kind};
 
 use super::availability::{Availability, availability};
-use super::charts::Chart;
+use super::chart::Chart;
 use super::{JudgedRun, ReportError, counterexample, figures, summary_of};
 
 /// The largest number of injections listed.

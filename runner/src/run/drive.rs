@@ -10,9 +10,10 @@ use elenchus_workloads::generator::{Stagger, TimeLimit, each_until_ok};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
+use super::clock_log;
+use super::error::RunError;
 use super::interrupt::Interrupt;
 use super::outcome::{self, Ending};
-use super::{RunError, clock_log};
 use crate::conductor::{Conductor, PlacedClient, Placement, Primaries, Recorder, RecorderError, RunSetup, ViolationSignal, Watcher};
 use crate::events::{Events, FaultStep, Phase, RunEvent};
 use crate::judge::finding;
