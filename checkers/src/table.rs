@@ -71,9 +71,9 @@ const MODEL: OptionEntry = OptionEntry::new("model", "the name of a model")
 const INITIAL: OptionEntry = OptionEntry::new("initial", "a value")
     .default("nil; 0 for counters, 1 for semaphores")
     .example("0")
-    .about("what every object holds at first, where its model has a choice");
+    .about("the initial value of every object, where its model has a choice");
 const INITIAL_VALUE: OptionEntry =
-    OptionEntry::new("initial", "a value").default("nil").example("0").about("what every register holds at first");
+    OptionEntry::new("initial", "a value").default("nil").example("0").about("the initial value of every register");
 const TIME_LIMIT: OptionEntry = OptionEntry::new("time-limit", "a number of seconds")
     .example("60")
     .about("how long a search may take before the verdict is unknown; makes the verdict depend on the machine");
@@ -172,7 +172,7 @@ checkers! {
             [INITIAL_VALUE, TIME_LIMIT, VERSIONS, AGE] |options| consistency(options, ConsistencyModel::BoundedStaleness);
         Consistency "eventual" "whether all readers of a register agreed after the last write"
             [INITIAL_VALUE, WITHIN] |options| consistency(options, ConsistencyModel::Eventual);
-        Consistency "strongest" "the strongest consistency models that hold for registers, and what violates the next stronger ones"
+        Consistency "strongest" "the strongest consistency models that hold for registers, and counterexamples to the next stronger ones"
             [INITIAL_VALUE, TIME_LIMIT, K, WITHIN, AT_LEAST] strongest;
         Transactions "list-append" "which isolation levels are violated by transactions that append to lists and read them"
             [ISOLATION, EXAMPLES] |options| transactional("list-append", Datatype::ListAppend, options);

@@ -15,6 +15,6 @@ pub use table::{ClientEntry, Settings, TestServer};
 table::clients! {
     etcd: Etcd(EtcdSettings) = "etcd", "etcd's v3 API, by its JSON gateway";
     memory: Memory(MemorySettings) = "memory", "a store inside the control node, to try workloads without a system";
-    noop: Noop(NoopSettings) = "noop", "nothing: it answers at once, to measure Elenchus itself";
+    noop: Noop(NoopSettings) = "noop", "no protocol: replies at once, to measure Elenchus itself";
     specimen: Specimen(SpecimenSettings) = "specimen", "the HTTP interface of the specimen, the sample system that comes with Elenchus";
 }

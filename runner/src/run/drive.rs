@@ -133,7 +133,7 @@ pub(super) async fn drive(test: Test<'_>, interrupt: &Interrupt, events: &Events
     conductor.finish().await?;
     for (client, deployment) in &prepared_clients {
         if let Err(failure) = client.teardown(deployment).await {
-            events.emit(RunEvent::Warning { message: format!("a client could not remove what it had set up: {failure}") });
+            events.emit(RunEvent::Warning { message: format!("a client could not tear down its set-up: {failure}") });
         }
     }
     Ok(Driven { elapsed, findings })

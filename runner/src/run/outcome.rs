@@ -29,7 +29,7 @@ pub(super) fn findings(outcome: &Outcome, ending: Ending, elapsed: Duration, has
         Ending::Violation => {
             Some(format!("the run stopped at the first violation, after {:.1} s, because of `stop_on: violation`", elapsed.as_secs_f64()))
         }
-        Ending::Interrupted => Some("the run was interrupted; what was recorded until then is checked".to_owned()),
+        Ending::Interrupted => Some("the run was interrupted; the history until then was checked".to_owned()),
     };
     findings.extend(why.map(|why| finding("run", Verdict::Unknown, why)));
     let Outcome { injected, failed, unhealed } = outcome;

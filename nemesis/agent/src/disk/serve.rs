@@ -291,7 +291,7 @@ pub fn trial(mount: impl FnOnce(&str) -> Result<()>) -> Result<()> {
         tried.order(&["fail", "0"])?;
         let left = fs::read(&path).map_err(failed(path.display()))?;
         fs::remove_file(&path).map_err(failed(path.display()))?;
-        if left == b"synced" { Ok(()) } else { Err("what was not synced was not lost".into()) }
+        if left == b"synced" { Ok(()) } else { Err("unsynced writes were not lost".into()) }
     });
     tried.unmount().and(outcome)
 }
