@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use elenchus_checkers::linearizable::{LinearizableOptions, check};
 use elenchus_checkers::models::CasRegister;
-use elenchus_checkers::simulate::{Recipe, Store, Strikes, Workload};
+use elenchus_checkers::simulate::{DefectRate, Recipe, Store, Workload};
 use elenchus_core::History;
 
 /// The allocator of the `elenchus` binary, so that its speed is measured.
@@ -53,7 +53,7 @@ fn run(arguments: &[String]) -> Result<String, String> {
         processes: number(processes)? as u32,
         crash: crash.parse().map_err(|error| format!("`{crash}`: {error}"))?,
         // One defect alone is often invisible.
-        strikes: Strikes::Share((20.0 / operations as f64).min(1.0)),
+        defect_rate: DefectRate::Share((20.0 / operations as f64).min(1.0)),
         ..Recipe::new(store, Workload::CasRegister).with_seed(number(seed)?)
     };
     let history = History::new(recipe.simulate().map_err(|error| error.to_string())?.collect());

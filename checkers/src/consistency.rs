@@ -27,6 +27,7 @@ mod contradiction;
 mod eventual;
 mod judge;
 mod k_atomic;
+mod link;
 mod minimal;
 mod model;
 mod observations;

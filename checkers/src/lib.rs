@@ -149,12 +149,12 @@
 //!
 //! | module | what it decides |
 //! | --- | --- |
-//! | [`linearizable`] | whether the operations on each object have an order true to real time and to a [model](models) |
+//! | [`linearizable`] | whether the operations on each object are linearizable with respect to a [model](models) |
 //! | [`consistency`] | whether registers satisfy a weaker model: sequential, causal, session guarantees, regular, bounded staleness … |
 //! | [`transactional`] | which isolation levels transactions violate, by which anomalies |
-//! | [`invariants`] | promises over many operations: nothing lost, totals kept, tokens increasing … |
-//! | [`picture`] | nothing: it draws counterexamples |
-//! | [`simulate`] | nothing: it makes histories with known properties, to test and measure checkers |
+//! | [`invariants`] | invariants over many operations: nothing lost, totals kept, tokens increasing … |
+//! | [`picture`] | nothing; draws counterexamples |
+//! | [`simulate`] | nothing; generates histories with known properties, to test and measure checkers |
 //!
 //! Everything is checked in one shape: [`check`] takes a [`Property`] and a [`History`], and returns a [`Finding`]. The functions
 //! [`linearizable::check`], [`consistency::check`] and [`transactional::analyse`] give more detail, as types instead of sentences. [`ALL`] is

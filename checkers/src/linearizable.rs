@@ -46,6 +46,7 @@ mod race;
 mod register;
 mod search;
 mod transitions;
+mod width;
 mod witness;
 
 use std::sync::atomic::{AtomicUsize, Ordering};

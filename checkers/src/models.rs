@@ -38,7 +38,7 @@ pub struct ModelEntry {
     pub name: &'static str,
     /// The model's operations, in one sentence.
     pub about: &'static str,
-    /// What the option `initial` means for the model, with its default; none if the model always starts the same.
+    /// The meaning of the option `initial` for the model, with its default; none if the model always starts the same.
     pub initial: Option<&'static str>,
     /// Creates a linearizability checker for the model, with the value of the option `initial`.
     pub linearizable: fn(Option<Value>, LinearizableOptions) -> Linearizable,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use elenchus_core::Value;
-use elenchus_core::words::nearest;
+use elenchus_core::suggest::nearest;
 use serde_json::{Map, Value as Json};
 use thiserror::Error;
 
@@ -12,13 +12,13 @@ use thiserror::Error;
 pub struct OptionEntry {
     /// Its name.
     pub name: &'static str,
-    /// What values it takes, like `a number of seconds`.
+    /// The values it takes, like `a number of seconds`.
     pub takes: &'static str,
-    /// What a check does without it, in words or as a value.
+    /// The default, in words or as a value.
     pub default: &'static str,
     /// A value that it may have, as JSON.
     pub example: &'static str,
-    /// What it means, in one sentence.
+    /// Its meaning, in one sentence.
     pub about: &'static str,
 }
 
@@ -175,7 +175,7 @@ pub enum BuildError {
         option: &'static str,
         /// Its value.
         found: String,
-        /// What values it takes.
+        /// The values it takes.
         expected: &'static str,
     },
 }

@@ -16,7 +16,7 @@ pub(crate) const VERMILION: &str = "#d55e00";
 pub(crate) const GREY: &str = "#767677";
 
 /// An operation in a few words, with a question mark if its outcome is unknown.
-pub fn told(operation: &Operation<'_>) -> String {
+pub fn label(operation: &Operation<'_>) -> String {
     format!("{operation}{}", if operation.kind == Kind::Info { " ?" } else { "" })
 }
 

@@ -1,4 +1,4 @@
-//! What a history can be checked for, in one shape.
+//! Properties that a history can be checked for, behind one interface.
 
 use elenchus_core::{Checker, Finding, History, Model, Symbol};
 
@@ -22,7 +22,7 @@ pub trait Property {
 
 /// Checks whether a history has a property.
 ///
-/// Total: a history that cannot be judged gives [`Verdict::Unknown`](elenchus_core::Verdict::Unknown), with the reason.
+/// Total: a history that cannot be checked gives [`Verdict::Unknown`](elenchus_core::Verdict::Unknown), with the reason.
 ///
 /// ```
 /// use elenchus_checkers::models::Register;

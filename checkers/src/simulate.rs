@@ -7,7 +7,7 @@
 //! ```
 //! use elenchus_checkers::linearizable::{self, LinearizableOptions};
 //! use elenchus_checkers::models::CasRegister;
-//! use elenchus_checkers::simulate::{Recipe, Store, Strikes, Workload};
+//! use elenchus_checkers::simulate::{Recipe, Store, DefectRate, Workload};
 //! use elenchus_core::{History, Verdict};
 //!
 //! let recipe = Recipe { crash: 0.05, ..Recipe::new(Store::Linearizable, Workload::CasRegister).with_seed(7) };
@@ -35,7 +35,7 @@ mod truth;
 
 use elenchus_core::Event;
 
-pub use recipe::{KeyChoice, Recipe, RecipeError, Strikes};
+pub use recipe::{DefectRate, KeyChoice, Recipe, RecipeError};
 pub use table::{STORES, Store, StoreEntry, WORKLOADS, Workload, WorkloadEntry};
 pub use truth::Truth;
 

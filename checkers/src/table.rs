@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use elenchus_core::words::nearest;
+use elenchus_core::suggest::nearest;
 use elenchus_core::{CheckSpec, Checker, Finding, History, Nanos};
 use serde_json::Value as Json;
 
@@ -18,7 +18,7 @@ use crate::transactional::{self, Assumptions, Datatype, Level, Transactional};
 pub struct CheckerEntry {
     /// Its name.
     pub name: &'static str,
-    /// What it decides, in one sentence.
+    /// The property that it decides, in one sentence.
     pub about: &'static str,
     /// The kind of property that it decides.
     pub family: Family,
@@ -29,7 +29,7 @@ pub struct CheckerEntry {
     build: fn(OptionValues<'_>) -> Result<Box<dyn Checker>, BuildError>,
 }
 
-/// What kind of property a checker decides.
+/// The kind of property that a checker decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Family {
     /// Linearizability against a model.
@@ -71,9 +71,9 @@ const MODEL: OptionEntry = OptionEntry::new("model", "the name of a model")
 const INITIAL: OptionEntry = OptionEntry::new("initial", "a value")
     .default("nil; 0 for counters, 1 for semaphores")
     .example("0")
-    .about("what every object holds at first, where its model has a choice");
+    .about("the initial value of every object, where its model has a choice");
 const INITIAL_VALUE: OptionEntry =
-    OptionEntry::new("initial", "a value").default("nil").example("0").about("what every register holds at first");
+    OptionEntry::new("initial", "a value").default("nil").example("0").about("the initial value of every register");
 const TIME_LIMIT: OptionEntry = OptionEntry::new("time-limit", "a number of seconds")
     .example("60")
     .about("how long a search may take before the verdict is unknown; makes the verdict depend on the machine");
@@ -172,7 +172,7 @@ checkers! {
             [INITIAL_VALUE, TIME_LIMIT, VERSIONS, AGE] |options| consistency(options, ConsistencyModel::BoundedStaleness);
         Consistency "eventual" "whether all readers of a register agreed after the last write"
             [INITIAL_VALUE, WITHIN] |options| consistency(options, ConsistencyModel::Eventual);
-        Consistency "strongest" "the strongest consistency models that hold for registers, and what violates the next stronger ones"
+        Consistency "strongest" "the strongest consistency models that hold for registers, and counterexamples to the next stronger ones"
             [INITIAL_VALUE, TIME_LIMIT, K, WITHIN, AT_LEAST] strongest;
         Transactions "list-append" "which isolation levels are violated by transactions that append to lists and read them"
             [ISOLATION, EXAMPLES] |options| transactional("list-append", Datatype::ListAppend, options);

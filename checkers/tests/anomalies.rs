@@ -17,7 +17,7 @@ fn find(spec: &CheckSpec, text: &str) -> Finding {
     build(spec).expect("a checker").check(&history(text))
 }
 
-/// What each checker of a list says: all are valid but those named, which are invalid.
+/// The verdict of each checker of a list: all are valid but those named, which are invalid.
 fn breaks(text: &str, broken: &[&str]) {
     let all = [
         "linearizable",
@@ -121,7 +121,7 @@ fn monotonic_reads() {
          So each of these versions would have to be newer than the others."##,
     );
     breaks("0 write x 1 ok \n 1 read x → 1 \n 1 read x → nil", &above_sessions_and(&["monotonic-reads"]));
-    // It goes back although nobody else would have known which of the two is newer.
+    // The session goes back. No other process could tell which of the two is newer.
     breaks("0 write x 1 ok \n 0 write x 2 ok \n 1 read x → 2 \n 1 read x → 1", &above_sessions_and(&["monotonic-reads"]));
 }
 
@@ -303,7 +303,7 @@ fn staleness() {
     let finding = find(&CheckSpec::new("bounded-staleness"), TWO_BEHIND);
     assert_eq!(finding.verdict, Verdict::Valid);
     assert_eq!(finding.details["worst_versions"], 2);
-    // What it found was overwritten at 3 ms; it began at 6 ms.
+    // The version it returned was overwritten at 3 ms; it began at 6 ms.
     assert_eq!(finding.details["worst_age_ns"], 3_000_000);
     assert_eq!(finding.details["reads_by_versions"]["2"], 1);
     let bounded = |option, bound: f64| find(&CheckSpec::new("bounded-staleness").with(option, bound), TWO_BEHIND).verdict;
@@ -324,7 +324,7 @@ fn eventual() {
     assert_eq!(verdict(CheckSpec::new("eventual"), converged), Verdict::Valid);
     assert_eq!(find(&CheckSpec::new("eventual"), converged).details["slowest_convergence_ns"], 3_000_000);
     assert_eq!(verdict(CheckSpec::new("eventual"), "0 write x 1 ok"), Verdict::Unknown);
-    // What crashed may take effect between the two reads.
+    // The crashed write may take effect between the two reads.
     let excused = "3 write x 2 \n 3 info \n 0 write x 1 ok \n 1 read x → 1 \n 2 read x → 2";
     assert_eq!(verdict(CheckSpec::new("eventual").with("within", 0.0001), excused), Verdict::Unknown);
 }
@@ -347,7 +347,7 @@ fn strongest() {
 }
 
 #[test]
-fn what_cannot_be_judged_says_why() {
+fn unknown_verdicts_state_the_reason() {
     let finding = find(&CheckSpec::new("causal"), "0 write x 1 \n 0 write x 2");
     assert_eq!(finding.verdict, Verdict::Unknown);
     let repeated = "0 write x 1 ok \n 1 write x 1 ok \n 2 write x 2 ok \n 0 read x → 2 \n 0 read x → 1 \n 1 read x → 1 \n 1 read x → 2";

@@ -59,7 +59,7 @@ fn mutexes() {
     agrees(&Mutex, &Vocabulary { inputs: vec![("acquire", Value::Nil), ("release", Value::Nil)], outputs: vec![Value::Nil] });
 }
 
-/// What a dequeue took is known only when it returns.
+/// The element that a dequeue took is known only when it returns.
 #[test]
 fn queues() {
     let inputs = || (0..3).map(|number| ("enqueue", Value::Int(number))).chain(std::iter::repeat_n(("dequeue", Value::Nil), 3)).collect();

@@ -92,7 +92,7 @@ fn confirm_furthest<M: Model>(model: &M, history: &History, failure: &Failure) -
     Ok(())
 }
 
-/// What fuzzing found worth keeping.
+/// Replays the inputs that fuzzing kept.
 #[test]
 fn corpus() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus/engine_linearizable");

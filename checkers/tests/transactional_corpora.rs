@@ -84,7 +84,7 @@ fn refutes_what_elle_refutes() {
             assert!(analysis.refutes(level), "{file}: {level} is not refuted");
         }
         is_shown(&analysis);
-        // What a store promises is never refuted.
+        // The level that a store guarantees is never refuted.
         let promised = match file.split('-').nth(1) {
             Some("ssi") => Level::StrictSerializable,
             Some("si") => Level::StrongSnapshotIsolation,
@@ -96,7 +96,7 @@ fn refutes_what_elle_refutes() {
 
 /// Of the registers of snapshot-isolated stores Elle refutes nothing. Each is decided here, and most are found not to be serializable.
 #[test]
-fn decides_what_elle_leaves_open_of_registers() {
+fn decides_register_histories_that_elle_leaves_open() {
     let Some(folder) = folder() else { return };
     let mut refuted = 0;
     for file in ["si", "ssi"].into_iter().flat_map(|store| (11..15).map(move |seed| format!("wr-{store}-{seed}.edn"))) {

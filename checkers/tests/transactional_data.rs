@@ -33,14 +33,14 @@ fn record<'l>(datatype: Datatype, events: impl Iterator<Item = (u32, Kind, &'l s
     transactions
 }
 
-/// What is found, and what is said of the first example of one of them.
+/// The argument for the first instance of a phenomenon.
 fn says(analysis: &Analysis<'_>, phenomenon: Phenomenon) -> String {
     let found = analysis.found.get(&phenomenon).unwrap_or_else(|| panic!("{phenomenon} is not among {:?}", analysis.found.keys()));
     analysis.sentences(&found.examples[0]).join("; ")
 }
 
 #[test]
-fn two_who_each_missed_what_the_other_put_in_are_phantoms() {
+fn transactions_that_miss_each_others_inserts_are_phantoms() {
     let lines = [r#"[["rp", "any", []], ["append", "x", 1]]"#, r#"[["rp", "any", []], ["append", "y", 1]]"#];
     let transactions = overlapping(Datatype::ListAppend, &lines);
     let analysis = analyse(&transactions, &TransactionalOptions::default());
@@ -55,7 +55,7 @@ fn two_who_each_missed_what_the_other_put_in_are_phantoms() {
 }
 
 #[test]
-fn who_saw_one_row_and_not_the_other_saw_no_snapshot() {
+fn seeing_one_row_of_a_transaction_but_not_the_other_is_not_a_snapshot() {
     let lines = [r#"[["w", "x", 4], ["w", "y", 6]]"#, r#"[["r", "x", 4], ["rp", [">", 5], {}]]"#];
     let transactions = overlapping(Datatype::RwRegister, &lines);
     let analysis = analyse(&transactions, &TransactionalOptions::default());
@@ -77,7 +77,7 @@ fn predicate_reads_that_contradict_their_own_transaction() {
 }
 
 #[test]
-fn sets_show_whom_a_reader_saw_and_whom_not() {
+fn set_reads_imply_dependencies() {
     let lines = [
         r#"[["add", "x", 1], ["add", "y", 1]]"#,
         r#"[["r", "x", [1]], ["r", "y", []]]"#,
@@ -96,7 +96,7 @@ fn sets_show_whom_a_reader_saw_and_whom_not() {
 }
 
 #[test]
-fn part_of_what_one_transaction_put_into_a_set_is_an_intermediate_read() {
+fn reading_part_of_a_transactions_additions_is_an_intermediate_read() {
     for told in ["[1]", "[2]"] {
         let transactions = overlapping(Datatype::SetAdd, &[r#"[["add", "x", 1], ["add", "x", 2]]"#, &format!(r#"[["r", "x", {told}]]"#)]);
         let analysis = analyse(&transactions, &TransactionalOptions::default());
@@ -106,7 +106,7 @@ fn part_of_what_one_transaction_put_into_a_set_is_an_intermediate_read() {
 }
 
 #[test]
-fn counters_tell_who_was_before_whom() {
+fn counter_values_order_transactions() {
     let lines =
         [r#"[["inc", "x", 5]]"#, r#"[["r", "x", 5], ["inc", "y", 7]]"#, r#"[["r", "y", 7], ["r", "x", 3]]"#, r#"[["inc", "x", 3]]"#];
     let transactions = overlapping(Datatype::CounterInc, &lines);
@@ -128,7 +128,7 @@ fn counters_tell_who_was_before_whom() {
     assert_eq!(analyse(&serial, &TransactionalOptions::default()).verdict(Level::Serializable), Verdict::Valid);
 }
 
-/// Two versions that nobody reads one after the other have an order where the store says when they committed.
+/// Commit timestamps order two versions that no transaction reads in sequence.
 #[test]
 fn commit_timestamps_order_versions() {
     let lines = [
@@ -147,7 +147,7 @@ fn commit_timestamps_order_versions() {
 }
 
 #[test]
-fn a_lost_addition_is_missed_whichever_it_was() {
+fn a_sum_without_completed_additions_is_stale() {
     let lines = [(0, r#"[["inc", "x", 2]]"#), (1, r#"[["inc", "x", 1]]"#), (2, r#"[["r", "x", 2]]"#)];
     let transactions = in_turn(Datatype::CounterInc, &lines);
     let analysis = analyse(&transactions, &TransactionalOptions::default());
@@ -165,7 +165,7 @@ fn a_lost_addition_is_missed_whichever_it_was() {
 }
 
 #[test]
-fn nobody_finds_what_is_yet_to_be_added() {
+fn reads_of_later_increments_are_refuted() {
     let transactions = in_turn(Datatype::CounterInc, &[(0, r#"[["r", "x", 1], ["inc", "x", 1]]"#), (1, r#"[["inc", "x", 1]]"#)]);
     let analysis = analyse(&transactions, &TransactionalOptions::default());
     assert_eq!(

@@ -83,7 +83,7 @@ fn counter_inc() {
     agrees(Datatype::CounterInc, false, cases());
 }
 
-/// What fuzzing found worth keeping.
+/// Replays the inputs that fuzzing kept.
 #[test]
 fn corpus() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus/engine_transactional");

@@ -1,12 +1,12 @@
-//! Simulated stores: what a store promises is never refuted, and what it breaks is found.
+//! Simulated stores: the level that a store guarantees is never refuted, and its violations are found.
 
 use elenchus_checkers::build;
 use elenchus_checkers::simulate::{Recipe, Store, Workload};
 use elenchus_checkers::transactional::{Datatype, Level, TransactionalOptions, Transactions, analyse};
 use elenchus_core::{CheckSpec, EventIndex, History, Verdict};
 
-/// What stores promise, and the next level up that they break. Only stores that append to the newest version can promise more than read
-/// uncommitted of lists: elsewhere appends are lost, and reads are of no one order.
+/// The levels that stores guarantee, and the next level up that they violate. Only stores that append to the newest version can guarantee
+/// more than read uncommitted for lists: in the others, appends are lost and reads have no common version order.
 const PROMISES: [(Store, Level, Option<Level>, bool); 12] = [
     (Store::StrictSerializable, Level::StrictSerializable, None, true),
     (Store::StrongSessionSerializable, Level::StrongSessionSerializable, Some(Level::StrictSerializable), true),
@@ -37,7 +37,7 @@ fn sizes() -> [u64; 3] {
 }
 
 #[test]
-fn promises_are_not_refuted_and_breaches_are_found() {
+fn guaranteed_levels_are_not_refuted_and_violations_are_found() {
     let mut broken_of_lists = 0;
     for (store, promised, broken, of_lists) in PROMISES {
         for workload in [Workload::ListAppend, Workload::RwRegister, Workload::SetAdd, Workload::CounterInc] {
@@ -69,7 +69,7 @@ fn promises_are_not_refuted_and_breaches_are_found() {
 
 /// By their timestamps stores of snapshots keep what they promise; a store that lets overlapping writers commit does not.
 #[test]
-fn timestamps_tell_snapshots() {
+fn timestamps_identify_snapshots() {
     let mut broken = 0;
     for (store, promised) in [
         (Store::StrongSnapshotIsolation, Some(Level::StrongSnapshotIsolation)),
@@ -84,7 +84,7 @@ fn timestamps_tell_snapshots() {
                 let verdict = build(&CheckSpec::new("snapshot-timestamps")).expect("a checker").check(&history).verdict;
                 let analysis = analyse(&transactions, &TransactionalOptions::default());
                 match promised {
-                    // What crashed and was seen may have committed at any timestamp.
+                    // A crashed transaction that was observed may have committed at any timestamp.
                     Some(promised) => {
                         assert!(verdict == Verdict::Valid || verdict == Verdict::Unknown && crash > 0.0, "{store:?} {workload:?} {seed}");
                         assert!(!analysis.refutes(promised), "{store:?} {workload:?} {seed}: {:?}", analysis.found.keys());
@@ -97,7 +97,7 @@ fn timestamps_tell_snapshots() {
     assert!(broken > 0, "overlapping writers were never found");
 }
 
-/// What is taken for the minimal history shows the same by itself, and every part of it is needed.
+/// The minimal history shows the phenomenon by itself, and every part of it is needed.
 #[test]
 fn minimal_histories_show_the_same() {
     let options = TransactionalOptions::default();

@@ -54,19 +54,19 @@ impl Settings for EtcdSettings {
     }
 }
 
-/// What a read of etcd asks for.
+/// The consistency of reads from etcd.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum EtcdReads {
     /// The newest value, confirmed by a quorum.
     #[default]
     Linearizable,
-    /// What the asked node has, which may be old.
+    /// The value on the node that is asked, which may be stale.
     Serializable,
 }
 
 /// Errors by which etcd proves that a request did nothing, and why. All others prove nothing: a request that timed out or lost its leader
-/// may be in the log, and `server stopped` is also said to requests that were proposed already.
+/// may be in the log, and `server stopped` is also the reply to requests that were proposed already.
 const PROVES_NOTHING_HAPPENED: &[(&str, &str)] = &[
     (
         "etcdserver: too many requests",

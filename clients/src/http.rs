@@ -59,7 +59,7 @@ impl Http {
         Ok(Http { client, base: format!("http://{address}:{port}"), authorization: None })
     }
 
-    /// The same connection; every request bears this `Authorization`, which is never printed.
+    /// The same connection; every request carries this `Authorization` header, which is never printed.
     pub(crate) fn authorized(mut self, authorization: &str) -> Result<Http, Failure> {
         let mut value = header::HeaderValue::from_str(authorization)
             .map_err(|_| Failure::Fail("the server's token has characters that HTTP does not allow".into()))?;
@@ -104,7 +104,7 @@ impl Http {
     }
 }
 
-/// The innermost cause, which says what happened rather than where in the library.
+/// The innermost cause: the outer ones only locate the error in the library.
 fn reason(error: &reqwest::Error) -> String {
     let mut cause: &dyn std::error::Error = error;
     while let Some(inner) = cause.source() {

@@ -1,4 +1,4 @@
-//! How Elenchus speaks to systems: one file per protocol.
+//! Clients of systems: one file per protocol.
 //!
 //! The hard rule: a time-out, a dropped connection or an unknown error on anything that may write is [`elenchus_core::Failure::Info`], never `Fail`. The transport's
 //! part of that rule is in one place, the `http` module. `tests/conformance.rs` holds every client of the table against servers that misbehave, and
@@ -15,6 +15,6 @@ pub use table::{ClientEntry, Settings, TestServer};
 table::clients! {
     etcd: Etcd(EtcdSettings) = "etcd", "etcd's v3 API, by its JSON gateway";
     memory: Memory(MemorySettings) = "memory", "a store inside the control node, to try workloads without a system";
-    noop: Noop(NoopSettings) = "noop", "nothing: it answers at once, to measure Elenchus itself";
+    noop: Noop(NoopSettings) = "noop", "no protocol: replies at once, to measure Elenchus itself";
     specimen: Specimen(SpecimenSettings) = "specimen", "the HTTP interface of the specimen, the sample system that comes with Elenchus";
 }

@@ -16,11 +16,11 @@ use crate::{Settings, TestServer};
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct MemorySettings {
-    /// What is wrong with it.
+    /// Its defect.
     pub defect: MemoryDefect,
 }
 
-/// What is wrong with the store inside the control node.
+/// A defect of the store inside the control node.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum MemoryDefect {

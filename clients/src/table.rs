@@ -9,12 +9,12 @@ use serde::de::DeserializeOwned;
 
 use crate::ClientSpec;
 
-/// The settings of a client in a plan, and what is known of it.
+/// The settings of a client in a plan, with its properties.
 ///
 /// ```
 /// use elenchus_clients::{ClientSpec, EtcdSettings, Settings as _};
 ///
-/// // What `client: {etcd: {port: 2389}}` means.
+/// // As `client: {etcd: {port: 2389}}` in a plan.
 /// let client = EtcdSettings { port: 2389, ..EtcdSettings::default() }.build();
 /// assert!(!client.offers().is_empty());
 /// ```
@@ -59,7 +59,7 @@ pub enum TestServer {
 pub struct ClientEntry {
     /// Its name in plans.
     pub name: &'static str,
-    /// What it speaks, in a phrase.
+    /// Its protocol, in a phrase.
     pub about: &'static str,
     /// The value of `client` in a plan, as an example.
     pub example: &'static str,
@@ -77,7 +77,7 @@ pub struct ClientEntry {
     pub schema: fn() -> schemars::Schema,
 }
 
-/// Makes from each line `module: Variant(SettingsType) = "name", "what it speaks";` the module, the variant of [`ClientSpec`] and the row of `ALL`.
+/// Makes from each line `module: Variant(SettingsType) = "name", "its protocol";` the module, the variant of [`ClientSpec`] and the row of `ALL`.
 macro_rules! clients {
     ($($module:ident: $variant:ident($settings:ident) = $name:literal, $about:literal;)+) => {
         $(pub mod $module;)+

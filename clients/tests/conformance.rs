@@ -77,7 +77,7 @@ fn reset_before_reading(stream: TcpStream, _: &'static [u8]) {
     drop(stream);
 }
 
-/// Reads what is there of a request and answers, then hangs up.
+/// Reads the available part of a request, replies and closes the connection.
 fn read_and_reply(mut stream: TcpStream, reply: &'static [u8]) {
     let _ = stream.read(&mut [0; 65536]);
     let _ = stream.write_all(reply);
@@ -130,7 +130,7 @@ const REPLIES: &[&[u8]] = &[
     b"{\"type\":\"error\"}\n",
 ];
 
-/// Holds one client and request against one outcome: it must be no success, and doubt where the request may write.
+/// Holds one client and request against one outcome: it must not succeed, and must be unknown if the request may write.
 fn must_prove_nothing(client: &str, request: &Request, ended: Ended, when: &str) {
     let is_allowed = match &ended {
         Ended::Silent | Ended::Unconnected(_) => true,
@@ -207,7 +207,7 @@ fn every_row_of_the_table_is_consistent() {
 
 /// A client that offers a data type implements it: a request is never refused for want of the type.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_offered_is_implemented() {
+async fn every_offered_function_is_implemented() {
     let port = serve(reset_before_reading, b"");
     for entry in ALL {
         let spec = (entry.on_port)(port).unwrap_or_else(|| (entry.default)());

@@ -153,7 +153,7 @@ impl Output {
     }
 
     /// The end of its output, at most about 1000 characters: of standard error, or of standard output if standard error is blank.
-    pub fn last_words(&self) -> String {
+    pub fn tail(&self) -> String {
         let stream = if self.stderr.iter().any(|byte| !byte.is_ascii_whitespace()) { &self.stderr } else { &self.stdout };
         let text = String::from_utf8_lossy(stream);
         let text = text.trim();

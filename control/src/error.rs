@@ -24,7 +24,7 @@ pub enum ControlError {
     HostKey {
         /// The host's name.
         host: String,
-        /// What is wrong with the key, and what to do.
+        /// The problem with the key, and what to do.
         reason: String,
     },
     /// The host refused the login. Nothing was run.
@@ -34,7 +34,7 @@ pub enum ControlError {
         host: String,
         /// The user.
         user: String,
-        /// What was tried, and what to do.
+        /// The methods that were tried, and what to do.
         reason: String,
     },
     /// The connection was lost while a command ran. The command may have taken effect.

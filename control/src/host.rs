@@ -95,12 +95,7 @@ impl Host {
         if output.status.is_success() {
             return Ok(output);
         }
-        Err(ControlError::Failed {
-            host: self.name().to_owned(),
-            command: short(&line),
-            output: output.last_words(),
-            status: output.status,
-        })
+        Err(ControlError::Failed { host: self.name().to_owned(), command: short(&line), output: output.tail(), status: output.status })
     }
 
     /// Runs a command and returns its output, whatever its exit status.
@@ -120,7 +115,7 @@ impl Host {
     ///
     /// # Errors
     /// As [`Host::run`].
-    pub async fn run_soon(&self, command: Command) -> Result<Output, ControlError> {
+    pub async fn run_within_timeout(&self, command: Command) -> Result<Output, ControlError> {
         let (limit, line) = (command.timeout, short(&command.render()));
         let late = |_| Err(ControlError::Timeout { host: self.name().to_owned(), command: line, limit });
         tokio::time::timeout(limit, self.run(command)).await.unwrap_or_else(late)

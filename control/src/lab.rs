@@ -61,7 +61,7 @@ mod options;
 mod procfs;
 mod signals;
 
-pub use background::{HeldLab, HeldNode, enter_detached};
+pub use background::{BackgroundLab, BackgroundNode, enter_detached};
 pub use cluster::{Lab, LabNode};
 pub use enter::{Entered, enter};
 pub use environment::is_inside;

@@ -40,15 +40,15 @@ mod cleaning;
 pub mod daemon;
 mod definition;
 mod error;
+mod log_patterns;
 mod logs;
 mod processes;
 mod rendered;
 mod runtime;
 mod template;
-mod troubles;
 
 pub use definition::{Definition, File, Install, LogPattern, Membership, Process, Ready, Requires, Start, Stop, Upload};
 pub use error::SystemError;
+pub use log_patterns::{LogFinding, LogPatterns};
 pub use rendered::Rendered;
-pub use runtime::{Node, System, at_once};
-pub use troubles::{Trouble, Troubles};
+pub use runtime::{Node, System, on_all_nodes};

@@ -74,7 +74,7 @@ impl fmt::Display for Anomaly {
     }
 }
 
-/// What one checker found out about a history.
+/// The result of one checker for a history.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Finding {
     /// The checker's name.
@@ -156,9 +156,9 @@ pub trait Reading {
 
 /// A watch for the first violation in a history that is being recorded.
 pub trait Watch: Send {
-    /// Takes the next event, and returns whether it is certain now that the property is violated. An event that cannot be judged is not a
+    /// Takes the next event, and returns whether it is certain now that the property is violated. An event that cannot be checked is not a
     /// violation.
-    fn is_broken_by(&mut self, event: &Event) -> bool;
+    fn violates(&mut self, event: &Event) -> bool;
 }
 
 /// A check as plans name it: a checker and its options. `elenchus_checkers::build` builds it.

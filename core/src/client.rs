@@ -40,9 +40,9 @@ impl Failure {
     }
 }
 
-/// How to speak to one kind of system.
+/// A client of one kind of system.
 ///
-/// A client never retries, pools or fails over by itself: hidden retries forge histories. Drivers that do so by default are told not to.
+/// A client never retries, pools or fails over by itself: hidden retries forge histories. Drivers that do so by default are configured not to.
 pub trait Client: Send + Sync {
     /// The data types it offers, each with the functions that it supports.
     fn offers(&self) -> Vec<Offer>;
@@ -133,9 +133,9 @@ pub struct Deployment {
     pub endpoints: Vec<Endpoint>,
     /// The options of the system's definition, as the plan sets them.
     pub options: BTreeMap<String, String>,
-    /// How to log in, where the plan says so.
+    /// The credentials, if the plan has any.
     pub credentials: Option<Credentials>,
-    /// How to encrypt, where the plan says so.
+    /// The TLS settings, if the plan has any.
     pub tls: Option<Tls>,
     /// The longest that an operation may take, connecting included.
     pub timeout: Duration,

@@ -1,4 +1,4 @@
-//! What clients can ask of a system, described once per data type.
+//! The requests that clients can send to a system, described once per data type.
 //!
 //! A *data type* is a small interface that a system may offer and a workload may need: a register, a set, transactions over keys. Each file of this
 //! module describes one of them:
@@ -73,7 +73,7 @@ impl Encoded {
 pub struct DecodeError {
     /// The encoded request.
     pub found: String,
-    /// What was expected.
+    /// The expected form.
     pub expected: String,
 }
 
@@ -90,7 +90,7 @@ pub trait DataRequest: Sized {
     /// The functions of the data type that a client may offer and a workload may need, one by one.
     const FUNCTIONS: &'static [&'static str];
 
-    /// What a connection implements to carry the requests out.
+    /// The trait that a connection implements to carry the requests out.
     type Service<'s>: ?Sized
     where
         Self: 's;
@@ -134,7 +134,7 @@ macro_rules! data_types {
                 match self { $(DataType::$trait => $name,)+ }
             }
 
-            /// What it is, in a few words.
+            /// A description in a few words.
             pub fn about(self) -> &'static str {
                 match self { $(DataType::$trait => $about,)+ }
             }

@@ -1,4 +1,4 @@
-//! ParsedChunk and writing histories in other tools' formats, from a path, a pipe or memory.
+//! Reading and writing histories in other tools' formats, from a path, a pipe or memory.
 //!
 //! | format | read | written by | example |
 //! | --- | --- | --- | --- |
@@ -29,6 +29,7 @@ mod chunks;
 pub mod edn;
 mod error;
 mod event_builder;
+mod event_parser;
 mod events;
 mod format;
 pub mod json;
@@ -68,7 +69,7 @@ pub fn read_with(path: &Path, options: &ReadOptions) -> Result<(History, Skipped
 pub fn parse(bytes: &[u8]) -> Result<History, SyntaxError> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let context = segment::ParseContext::new(Format::sniff(bytes), bytes, false);
-    let state = segment::State { scope: segment::Scope::Start, is_recovering: false };
+    let state = segment::State { scope: event_parser::Scope::Start, is_recovering: false };
     let whole = segment::read_bytes(&context, bytes, state, true);
     match whole.fatal {
         Some(error) => Err(error::Position::START.after(&bytes[..error.at.min(bytes.len())]).error(error.message)),

@@ -25,7 +25,7 @@ pub struct FaultEvent {
     /// The names of the target nodes.
     pub nodes: Vec<String>,
     /// A description of the injection.
-    pub what: String,
+    pub description: String,
 }
 
 impl FaultEvent {
@@ -40,7 +40,7 @@ impl FaultEvent {
             ("id".into(), Value::Int(i64::from(self.id))),
             ("phase".into(), phase.into()),
             ("nodes".into(), Value::List(nodes)),
-            ("what".into(), self.what.as_str().into()),
+            ("what".into(), self.description.as_str().into()),
         ]))
     }
 
@@ -55,7 +55,7 @@ impl FaultEvent {
             id: u32::try_from(value.get("id")?.as_int()?).ok()?,
             phase,
             nodes: value.get("nodes")?.as_list()?.iter().filter_map(|node| node.as_text().map(str::to_owned)).collect(),
-            what: value.get("what")?.as_text()?.to_owned(),
+            description: value.get("what")?.as_text()?.to_owned(),
         })
     }
 }
@@ -70,7 +70,7 @@ pub struct FaultWindow {
     /// The names of the target nodes.
     pub nodes: Vec<String>,
     /// A description of the injection.
-    pub what: String,
+    pub description: String,
     /// The start of the injection.
     pub from: Nanos,
     /// The end of the heal; `None` if the fault was still in force at the end of the history.
@@ -80,7 +80,7 @@ pub struct FaultWindow {
     /// The outcome of the heal, likewise.
     pub healed: Option<Kind>,
     /// The last error: why it was not injected or healed, or could not be verified.
-    pub doubt: Option<Box<str>>,
+    pub problem: Option<Box<str>>,
 }
 
 impl History {
@@ -99,24 +99,24 @@ impl History {
 fn record(windows: &mut Vec<FaultWindow>, event: &Event, fault: FaultEvent) {
     let mut known = windows.iter_mut().rev().find(|window| window.id == fault.id);
     if let (Some(window), Some(error)) = (&mut known, &event.error) {
-        window.doubt = Some(error.clone());
+        window.problem = Some(error.clone());
     }
     match (fault.phase, event.kind, known) {
         (FaultPhase::Inject, Kind::Invoke, None) => windows.push(FaultWindow {
             id: fault.id,
             fault: event.f,
             nodes: fault.nodes,
-            what: fault.what,
+            description: fault.description,
             from: event.time,
             to: None,
             injected: None,
             healed: None,
-            doubt: None,
+            problem: None,
         }),
         (FaultPhase::Inject, kind, Some(window)) => {
             window.injected = Some(kind);
             window.nodes = fault.nodes;
-            window.what = fault.what;
+            window.description = fault.description;
             if kind == Kind::Fail {
                 window.to = Some(event.time);
             }
@@ -136,7 +136,7 @@ mod tests {
 
     #[test]
     fn windows_are_extracted_from_events() {
-        let fault = |phase| FaultEvent { id: 1, phase, nodes: vec!["n1".into()], what: "n1 alone".into() };
+        let fault = |phase| FaultEvent { id: 1, phase, nodes: vec!["n1".into()], description: "n1 alone".into() };
         let event = |time, kind, phase| Event {
             time: Nanos(time),
             process: Process::Nemesis,
@@ -156,9 +156,9 @@ mod tests {
         let windows = history.fault_windows();
         assert_eq!(windows.len(), 1);
         assert_eq!((windows[0].from, windows[0].to), (Nanos(10), Some(Nanos(22))));
-        assert_eq!((windows[0].injected, windows[0].healed, &windows[0].doubt), (Some(Kind::Ok), Some(Kind::Ok), &None));
+        assert_eq!((windows[0].injected, windows[0].healed, &windows[0].problem), (Some(Kind::Ok), Some(Kind::Ok), &None));
         let refused = Event { error: Some("no iptables".into()), ..event(12, Kind::Fail, FaultPhase::Inject) };
         let failed = History::new(vec![event(10, Kind::Invoke, FaultPhase::Inject), refused]).fault_windows();
-        assert_eq!((failed[0].injected, failed[0].doubt.as_deref()), (Some(Kind::Fail), Some("no iptables")));
+        assert_eq!((failed[0].injected, failed[0].problem.as_deref()), (Some(Kind::Fail), Some("no iptables")));
     }
 }

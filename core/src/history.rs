@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use crate::{Event, EventIndex, Kind, NodeIndex, Process, Symbol, Value};
 
-/// What a run recorded: events in the order in which they happened.
+/// The record of a run: events in the order in which they happened.
 ///
 /// The order of events is the evidence: if one operation's completion comes before another's invocation, the first happened before the second;
 /// otherwise they are concurrent. Times are for people, plots and leases; checkers of order do not read them.

@@ -19,7 +19,7 @@
 //! | [`checker`] | [`Checker`], [`Finding`], [`Verdict`], [`Anomaly`]: what a history proves |
 //! | [`model`] | [`Model`]: a sequential specification |
 //! | [`rng`] | named random streams of one seed |
-//! | [`words`] | the valid word nearest to a misspelt one |
+//! | [`suggest`] | suggests the valid word nearest to a misspelt one |
 
 pub mod checker;
 pub mod client;
@@ -34,10 +34,10 @@ pub mod notation;
 pub mod op;
 pub mod recorder;
 pub mod rng;
+pub mod suggest;
 pub mod symbol;
 pub mod time;
 pub mod value;
-pub mod words;
 pub mod workload;
 
 pub use checker::{Anomaly, CheckSpec, Checker, Finding, Reading, Verdict, Watch};

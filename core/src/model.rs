@@ -54,12 +54,12 @@ pub trait Model: Send + Sync {
     /// The state before any operation.
     fn initial(&self) -> Self::State;
 
-    /// What `operation` does in `state`. If its `output` is none, its result is unknown: every result is allowed.
+    /// The effect of `operation` in `state`. If its `output` is none, its result is unknown: every result is allowed.
     ///
     /// Must be a function of `state` and of the operation's `f`, `input`, `output` and, if [`Model::depends_on_process`] says so, `process`.
     fn step(&self, state: &Self::State, operation: &Operation<'_>) -> Step<Self::State>;
 
-    // What the object is.
+    // Properties of the object.
 
     /// The state in words, for counterexamples. Default: its `Debug` form.
     fn describe(&self, state: &Self::State) -> String {
@@ -78,7 +78,7 @@ pub trait Model: Send + Sync {
         true
     }
 
-    // What makes the search faster.
+    // Hints that make the search faster.
 
     /// Whether `operation` is read-only: [`Model::step`] never returns [`Step::To`] for it, whatever its result. Default: false.
     fn observes(&self, operation: &Operation<'_>) -> bool {
@@ -179,7 +179,7 @@ pub enum TakeOrder {
 pub enum Transfer<'v> {
     /// Puts this element in.
     Put(&'v Value),
-    /// Takes this element out. None if the result is unknown: it took the element whose turn it was, or found the collection empty.
+    /// Takes this element out. None if the result is unknown: it took the next element, or found the collection empty.
     Take(Option<&'v Value>),
     /// Found the collection empty.
     Empty,

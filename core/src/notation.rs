@@ -66,7 +66,7 @@ pub struct NotationError {
     pub line: usize,
     /// The column in characters, counted from 1.
     pub column: usize,
-    /// What is wrong, and what was expected.
+    /// The problem, and what was expected.
     pub message: String,
     /// The whole line.
     pub excerpt: String,
@@ -112,7 +112,7 @@ impl FromStr for History {
 /// A message and the byte of the line that it is about.
 type Fault = (usize, String);
 
-/// What is left of a line.
+/// The rest of a line.
 struct Line<'t> {
     text: &'t str,
     at: usize,
@@ -246,7 +246,7 @@ struct Parser {
     pending: FxHashMap<Process, usize>,
 }
 
-/// Who does something, where and to what.
+/// The process of an event, with its node and key.
 struct Who {
     process: Process,
     node: Option<NodeIndex>,

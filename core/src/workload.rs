@@ -1,4 +1,4 @@
-//! What to ask of a system, and the checks that the answers must pass.
+//! The requests to a system, and the checks that the answers must pass.
 
 use crate::data::{DataType, Request};
 use crate::{CheckSpec, Generator, Offer, Seed};
@@ -35,7 +35,7 @@ impl Need {
         Need { client: Need::ONLY, data, functions: functions.to_vec() }
     }
 
-    /// What is missing in an offer: nothing, the data type, or functions of it.
+    /// Checks that an offer includes the data type and the functions.
     ///
     /// # Errors
     /// A phrase like "the data type `set`" or "`cas` of the data type `register`".
@@ -55,7 +55,7 @@ pub struct Phases {
     pub setup: Vec<Request>,
     /// The operations while faults are injected, before limits of rate and time.
     pub main: Box<dyn Generator>,
-    /// Operations after all faults are healed, to read what is left; none for most.
+    /// Operations after all faults are healed, such as final reads; none for most.
     pub last: Option<Box<dyn Generator>>,
 }
 
@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_need_says_what_is_missing() {
+    fn an_unmet_need_names_the_missing_part() {
         let need = Need::only(DataType::Register, &["read", "cas"]);
         assert_eq!(need.met_by(&[Offer::all(DataType::Register)]), Ok(()));
         assert_eq!(need.met_by(&[Offer::some(DataType::Register, &["read", "write"])]), Err("`cas` of the data type `register`".into()));

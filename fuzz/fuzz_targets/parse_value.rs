@@ -1,4 +1,4 @@
-//! What is read from EDN and JSON is written so that it is read back the same.
+//! Values parsed from EDN and JSON survive writing and parsing again.
 
 #![no_main]
 

@@ -55,7 +55,7 @@ pub fn markdown() -> String {
         let cells = [about.what, about.how, about.needs, about.verified, about.healed].map(|cell| cell.replace('|', "\\|"));
         let _ = writeln!(text, "| `{}`{mark} | {} | `{}` |", about.name, cells.join(" | "), about.example);
     }
-    text += "\n## Scenarios\n\nThe values of `scenario`. Each is injected and healed as one fault.\n\n| scenario | what | made of |\n| --- | --- | --- |\n";
+    text += "\n## Scenarios\n\nThe values of `scenario`. Each is injected and healed as one fault.\n\n| scenario | effect | made of |\n| --- | --- | --- |\n";
     for entry in LIBRARY {
         let _ = writeln!(text, "| `{}` | {} | {} |", entry.name, entry.what, entry.parts);
     }

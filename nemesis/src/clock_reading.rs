@@ -29,9 +29,9 @@ pub struct ClockReading {
 impl ClockReading {
     /// Reads a node's clocks. Returns `None` if it does not answer in time.
     pub async fn of(node: &Node) -> Option<ClockReading> {
-        let script = format!(": what time is it\ndate +%s%N\nif [ -x {0} ]; then {0} clock read; fi\n:\n", agent::path());
+        let script = format!(": read the clocks\ndate +%s%N\nif [ -x {0} ]; then {0} clock read; fi\n:\n", agent::path());
         let asked = SystemTime::now();
-        let output = node.host.run_soon(Command::sh(&script).timeout(PATIENCE)).await.ok()?;
+        let output = node.host.run_within_timeout(Command::sh(&script).timeout(PATIENCE)).await.ok()?;
         let took = asked.elapsed().ok()?;
         let middle = i64::try_from((asked + took / 2).duration_since(UNIX_EPOCH).ok()?.as_nanos()).ok()?;
         ClockReading::parse(&output.stdout_text(), middle, took / 2)

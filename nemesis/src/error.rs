@@ -14,7 +14,7 @@ pub enum NemesisError {
     Line {
         /// The line's position in the plan's list, from 0.
         line: usize,
-        /// What is wrong and what was expected.
+        /// The problem, and what was expected.
         message: String,
     },
     /// The fault cannot be injected into this cluster now.

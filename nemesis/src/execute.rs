@@ -10,6 +10,7 @@ mod injection;
 mod lease;
 pub mod ledger;
 pub mod mounts;
+mod retry;
 
 use std::sync::Mutex;
 use std::sync::atomic::AtomicU32;
@@ -24,13 +25,14 @@ use crate::means::agent;
 use crate::means::requirement::{self, Requirement};
 use crate::schedule::active::ActiveFault;
 use crate::schedule::needs;
-use crate::schedule::timetable::{Planned, Start, Timetable};
+use crate::schedule::planned::{Planned, Start};
+use crate::schedule::timetable::Timetable;
 use crate::{Cluster, FaultSchedule, Injection, Ledger, NemesisError};
 
 /// Records an event of the nemesis when it happens: its kind, the fault's name, the event, and why it failed or could not be verified.
 pub type Record<'a> = &'a (dyn Fn(Kind, Symbol, FaultEvent, Option<String>) + Send + Sync);
 
-/// What a nemesis did in a run.
+/// The result of a nemesis in a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Outcome {
     /// The number of injections that were in force, verified or not.
@@ -105,7 +107,7 @@ pub fn check(schedule: &FaultSchedule, cluster: &Cluster) -> Result<(), NemesisE
 /// Checks that every node has what the lines need, and uploads the agent if they need it.
 ///
 /// # Errors
-/// What is missing, for every node.
+/// The missing requirements of every node.
 pub async fn prepare(schedule: &FaultSchedule<'_>, cluster: &Cluster) -> Result<(), NemesisError> {
     check_nodes(cluster, &needs::requirements(schedule.lines)).await?;
     let trials = needs::trials(schedule.lines);

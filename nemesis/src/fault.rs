@@ -1,4 +1,4 @@
-//! The interface of a fault, and what is known of each kind.
+//! The interface of a fault, and the description of each kind.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
@@ -32,17 +32,17 @@ pub trait Fault: Debug + Send + Sync {
     /// Returns scripts that undo every injection of this kind on every node, and fail where they cannot. Idempotent.
     fn undo_all(&self, cluster: &Cluster) -> Result<Vec<RemoteScript>, NemesisError>;
 
-    /// Checks the settings; the error says what is wrong and what was expected.
+    /// Checks the settings; the error states the problem and what was expected.
     fn check(&self, _roster: &Roster) -> Result<(), String> {
         Ok(())
     }
 
-    /// What it needs of the system, beside what its targets need. See [`needs`](crate::schedule::needs).
+    /// Its requirements on the system, besides those of its targets. See [`needs`](crate::schedule::needs).
     fn needs(&self) -> &'static [Need] {
         &[]
     }
 
-    /// What it needs of each node.
+    /// Its requirements on each node.
     fn requirements(&self) -> Vec<Requirement> {
         Vec::new()
     }
@@ -128,11 +128,11 @@ impl dyn Fault + '_ {
 pub struct About {
     /// Its key in the plan and its name in the history.
     pub name: &'static str,
-    /// What it does to a cluster.
+    /// Its effect on a cluster.
     pub what: &'static str,
     /// By what means.
     pub how: &'static str,
-    /// What a node must have, beside `sh` and root.
+    /// The requirements on a node, besides `sh` and root.
     pub needs: &'static str,
     /// How an injection is verified on the node.
     pub verified: &'static str,
@@ -159,7 +159,7 @@ pub enum Overlap {
     Exclusive,
 }
 
-/// What a fault may need of the system under test.
+/// A requirement of a fault on the system under test.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Need {
     /// A system, to find its processes.
@@ -186,7 +186,7 @@ pub struct Injection {
     pub description: String,
 }
 
-/// What could be decided before the run.
+/// The part of an injection that could be decided before the run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decision {
     /// The whole injection.

@@ -50,6 +50,7 @@ pub use roster::Roster;
 pub use schedule::FaultSchedule;
 pub use schedule::line::{Interval, Pick, Scheduled, When};
 pub use schedule::needs::{UnmetNeed, requirements, unmet};
+pub use schedule::planned::{Planned, Start};
 pub use schedule::safety::{AtMost, Safety};
-pub use schedule::timetable::{Planned, Start, plan};
+pub use schedule::timetable::plan;
 pub use targets::Targets;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use elenchus_core::words;
+use elenchus_core::suggest;
 
 /// The nodes' names, in the plan's order, and their zones.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -82,7 +82,7 @@ fn positions(nodes: &[String], names: &[String]) -> Result<Vec<usize>, String> {
 }
 
 fn hint<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> String {
-    words::nearest(word, known).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default()
+    suggest::nearest(word, known).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default()
 }
 
 /// The largest number of nodes whose rest is still a majority.

@@ -1,8 +1,9 @@
-//! What is injected when: a pure function of the plan and the seed.
+//! The schedule of injections: a pure function of the plan and the seed.
 
 pub(crate) mod active;
 pub mod line;
 pub mod needs;
+pub mod planned;
 pub mod safety;
 pub mod timetable;
 

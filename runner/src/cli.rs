@@ -62,9 +62,9 @@ pub enum Command {
     Check(check::CheckArgs),
     /// List checkers and models.
     Checkers,
-    /// List clients: the protocols that Elenchus speaks, the data types that each offers, its settings.
+    /// List clients: the protocols that Elenchus supports, the data types that each client offers, its settings.
     Clients,
-    /// List workloads: their operations, how they are checked, what they need of a client, their settings.
+    /// List workloads: their operations, their checks, their requirements on a client, their settings.
     Workloads,
     /// List the systems that Elenchus can install and start, with their options.
     Systems,

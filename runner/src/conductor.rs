@@ -25,12 +25,12 @@ use tokio::sync::Notify;
 
 pub use placement::{Placement, Primaries};
 pub use recorder::{Recorder, RecorderError};
-pub use watcher::{Sighting, Watcher};
+pub use watcher::{ViolationSignal, Watcher};
 
 /// How long a worker whose operation was not served waits before it takes another, so that a dead node does not fill the history.
 const UNSERVED_PAUSE: Duration = Duration::from_millis(100);
 
-/// What the conductor runs operations with.
+/// The settings with which the conductor runs operations.
 pub struct RunSetup {
     /// The clients by which invocations are carried out.
     pub clients: Vec<PlacedClient>,
@@ -42,7 +42,7 @@ pub struct RunSetup {
     pub timeout: Duration,
 }
 
-/// A client, the system that it speaks to, and the nodes that its processes connect to.
+/// A client, the system that it calls, and the nodes that its processes connect to.
 pub struct PlacedClient {
     /// The client.
     pub client: Arc<dyn Client>,
@@ -190,7 +190,7 @@ impl Conductor {
         self.shared.now()
     }
 
-    /// What became of the operations so far.
+    /// The outcomes of the operations so far.
     pub fn tally(&self) -> Tally {
         self.shared.state.lock().tally
     }
@@ -200,7 +200,7 @@ impl Conductor {
         self.shared.state.lock().faults.values().cloned().collect()
     }
 
-    /// Whether what happens is still written down: false once the history cannot be written, which [`Conductor::finish`] explains.
+    /// Whether events are still recorded: false once the history cannot be written, which [`Conductor::finish`] explains.
     pub fn is_recording(&self) -> bool {
         self.shared.state.lock().recorder.is_writing()
     }
@@ -210,7 +210,7 @@ impl Conductor {
         let mut state = self.shared.state.lock();
         match (said.phase, kind) {
             (elenchus_core::FaultPhase::Inject, Kind::Ok | Kind::Info) => {
-                state.faults.insert(said.id, format!("{fault}: {}", said.what));
+                state.faults.insert(said.id, format!("{fault}: {}", said.description));
             }
             (elenchus_core::FaultPhase::Heal, Kind::Ok | Kind::Info) => {
                 state.faults.remove(&said.id);

@@ -13,8 +13,8 @@ use elenchus_core::{FaultEvent, FaultPhase, Finding, Kind, Nanos, Symbol, Verdic
 use parking_lot::Mutex;
 use serde::Serialize;
 
+use crate::clock_sample::ClockSample;
 use crate::judge::Outcomes;
-use crate::run::ClockSample;
 
 /// The capacity of each listener's queue, in events.
 const QUEUE: usize = 4096;
@@ -202,7 +202,7 @@ impl FaultStep {
             fault: fault.as_str().to_owned(),
             step,
             nodes: reported.nodes.clone(),
-            what: reported.what.clone(),
+            what: reported.description.clone(),
             error: error.map(str::to_owned),
         }
     }

@@ -13,6 +13,7 @@
 //! | `figures` | latencies, rates, errors as numbers |
 
 mod availability;
+mod chart;
 mod charts;
 mod ci;
 mod counterexample;
@@ -32,8 +33,8 @@ pub use ci::{annotations, junit};
 pub use results::{CheckResults, Results};
 pub use terminal::{explanation, summary};
 
+use crate::clock_sample::ClockSample;
 use crate::judge;
-use crate::run::ClockSample;
 use crate::store::RunDir;
 
 /// Why a report could not be written.
@@ -102,6 +103,12 @@ pub struct JudgedRun {
     pub clocks: Vec<ClockSample>,
     /// The findings of the checkers and of the run itself.
     pub findings: Vec<Finding>,
+}
+
+/// A finding's summary without the checker's name at its start: reports print that beside it.
+pub(crate) fn summary_of(finding: &Finding) -> &str {
+    let summary = finding.summary.as_str();
+    summary.strip_prefix(finding.checker.as_str()).and_then(|rest| rest.strip_prefix(": ")).unwrap_or(summary)
 }
 
 impl JudgedRun {

@@ -4,14 +4,16 @@
 //! | --- | --- |
 //! | `nodes` | the nodes of a plan, connected; the lab they are in |
 //! | `drive` | the system started, clients and nemesis running, faults healed |
-//! | `outcome` | findings about faults, logs and the way the run ended |
+//! | `outcome` | findings about faults, logs and the end of the run |
 //! | `clock_log` | the nodes' clocks, sampled throughout |
 //! | `interrupt` | SIGINT and SIGTERM |
-//! | `dry_run` | what a run would do |
+//! | `dry_run` | the actions of a run, for `--dry-run` |
+//! | `error` | why a run failed |
 
 mod clock_log;
 mod drive;
 mod dry_run;
+mod error;
 mod interrupt;
 pub(crate) mod nodes;
 mod outcome;
@@ -19,78 +21,21 @@ mod outcome;
 use std::time::{Duration, SystemTime};
 
 use elenchus_control::lab::LabNet;
-use elenchus_control::system::{System, SystemError};
+use elenchus_control::system::System;
 use elenchus_core::{CheckSpec, Finding, History, Seed, Verdict};
-use elenchus_nemesis::{Cluster, Ledger, NemesisError};
-use thiserror::Error;
+use elenchus_nemesis::{Cluster, Ledger};
 
-pub use clock_log::{ClockSample, read_clock_log};
 pub use dry_run::describe;
+pub use error::{RunError, RunFailure};
 
-use crate::conductor::RecorderError;
+use crate::clock_sample::read_clock_log;
 use crate::events::{Events, Phase, RunEvent};
 use crate::judge::{self, finding};
-use crate::plan::{PlanError, Resolved};
+use crate::plan::Resolved;
 use crate::report::{Facts, JudgedRun};
-use crate::store::{RunDir, StoreError};
+use crate::store::RunDir;
 use drive::{Driven, Test, drive};
 use interrupt::Interrupt;
-
-/// Why a run could not be carried out or judged.
-#[derive(Debug, Error)]
-pub enum RunError {
-    /// The plan is invalid.
-    #[error(transparent)]
-    Plan(#[from] PlanError),
-    /// The lab cannot be created.
-    #[error(transparent)]
-    Lab(#[from] elenchus_control::lab::LabError),
-    /// The system cannot be installed, started or stopped.
-    #[error(transparent)]
-    System(#[from] SystemError),
-    /// The faults cannot be injected.
-    #[error(transparent)]
-    Nemesis(#[from] NemesisError),
-    /// The history cannot be recorded.
-    #[error(transparent)]
-    Recorder(#[from] RecorderError),
-    /// The store cannot be used.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The history cannot be read back.
-    #[error(transparent)]
-    Read(#[from] elenchus_core::exchange::ReadError),
-    /// A check names a checker or an option that does not exist.
-    #[error(transparent)]
-    Check(#[from] elenchus_checkers::BuildError),
-    /// Wrong usage: parts of the plan that do not fit together, or a path to something else.
-    #[error("{0}")]
-    Usage(String),
-    /// The clients or the workload could not prepare the system.
-    #[error("{0}")]
-    Setup(String),
-    /// The user interrupted the run before the clients started.
-    #[error("interrupted before the clients started, so there is nothing to check; everything that was started has been stopped")]
-    Interrupted,
-    /// The report cannot be written.
-    #[error(transparent)]
-    Report(#[from] crate::report::ReportError),
-}
-
-/// A run that ended without a verdict.
-#[derive(Debug)]
-pub struct RunFailure {
-    /// The reason.
-    pub error: RunError,
-    /// The findings and the history until then, also written to the run's directory; none when the run failed before it had one.
-    pub partial: Option<(RunDir, JudgedRun)>,
-}
-
-impl<E: Into<RunError>> From<E> for RunFailure {
-    fn from(error: E) -> RunFailure {
-        RunFailure { error: error.into(), partial: None }
-    }
-}
 
 /// Carries out a plan in a lab's network or against existing nodes, and judges the history. Everything that happens is also emitted to `events`.
 ///

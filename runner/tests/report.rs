@@ -70,7 +70,7 @@ fn browse(browser: &Path, desk: &Path, words: &[&str]) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-/// What the script measured.
+/// The measurements of the script.
 fn measured(browser: &Path, desk: &Path, words: &[&str]) -> Vec<String> {
     let page = browse(browser, desk, &[&["--dump-dom"], words].concat());
     let title = page.split_once("<title>").and_then(|(_, rest)| rest.split_once("</title>")).map(|(title, _)| title.to_owned());

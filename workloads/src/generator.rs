@@ -2,7 +2,7 @@
 //!
 //! | name | what it does |
 //! | --- | --- |
-//! | [`Source`] | requests from a function, for ever |
+//! | [`Source`] | requests from a function, forever |
 //! | [`each_until_ok`] | each of some requests, until it succeeds |
 //! | [`Keys`] | not a generator: keys in rotation, for requests |
 //! | [`Limit`] | at most so many operations |

@@ -1,4 +1,4 @@
-//! What Elenchus does to a system, and what that must satisfy: one file per workload.
+//! Workloads: the operations on a system, and the checks of their results. One file per workload.
 //!
 //! [`generator`] has the combinators of which workloads make their phases: mix, stagger, limits, keys in rotation …
 //!

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 
 use crate::WorkloadSpec;
 
-/// The settings of a workload in a plan, and what is known of it.
+/// The settings of a workload in a plan.
 pub trait Settings: Clone + Default + Serialize + DeserializeOwned + JsonSchema {
     /// The value of `workload` in a plan, as an example.
     const EXAMPLE: &'static str;
@@ -17,7 +17,7 @@ pub trait Settings: Clone + Default + Serialize + DeserializeOwned + JsonSchema 
     /// The workload.
     ///
     /// # Errors
-    /// When a setting makes no sense, in a sentence that names it.
+    /// When a setting is not valid; the message names it.
     fn build(&self) -> Result<Arc<dyn Workload>, String>;
 }
 
@@ -25,7 +25,7 @@ pub trait Settings: Clone + Default + Serialize + DeserializeOwned + JsonSchema 
 pub struct WorkloadEntry {
     /// Its name in plans.
     pub name: &'static str,
-    /// What it does and how it is judged, in a phrase.
+    /// Its operations and its checks, in a phrase.
     pub about: &'static str,
     /// The value of `workload` in a plan, as an example.
     pub example: &'static str,
@@ -70,7 +70,7 @@ macro_rules! workloads {
             /// The workload itself.
             ///
             /// # Errors
-            /// When a setting makes no sense, in a sentence that names it.
+            /// When a setting is not valid; the message names it.
             pub fn build(&self) -> Result<std::sync::Arc<dyn elenchus_core::Workload>, String> {
                 match self { $(WorkloadSpec::$variant(settings) => settings.build(),)+ }
             }
@@ -80,7 +80,7 @@ macro_rules! workloads {
 
 pub(crate) use workloads;
 
-/// Fails with a sentence where a setting makes no sense.
+/// Fails with a message if a setting is not valid.
 pub(crate) fn must(holds: bool, sentence: &str) -> Result<(), String> {
     if holds { Ok(()) } else { Err(sentence.to_owned()) }
 }

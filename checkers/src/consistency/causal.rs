@@ -6,9 +6,10 @@
 
 use super::clocks::{Clocks, writes_by_key};
 use super::contradiction::Contradiction;
+use super::link::{Link, Rule, Scope};
 use super::order::{is_legal, points, topological_order};
 use super::outcome::Outcome;
-use super::precedence::{Link, Precedence, Rule, Scope};
+use super::precedence::Precedence;
 use super::registers::{AccessKind, Registers, Source};
 
 /// Decides weak causal consistency (CC): no read returns a causally overwritten value. O(n · sessions).

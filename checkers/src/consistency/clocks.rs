@@ -2,7 +2,7 @@
 
 use rustc_hash::FxHashMap;
 
-use super::precedence::{Link, Scope};
+use super::link::{Link, Scope};
 use super::registers::{AccessId, Registers};
 
 /// The maximum number of clock entries: 2 GiB.

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::precedence::{Path, Precedence, Rule, StepKind};
+use super::link::Rule;
+use super::precedence::{Path, Precedence, StepKind};
 use super::registers::{AccessId, AccessKind, Registers, Source};
 use super::wording::{capitalised, describe};
 

@@ -6,7 +6,7 @@ use std::collections::BinaryHeap;
 use elenchus_core::Kind;
 use rustc_hash::FxHashMap;
 
-use super::precedence::{Link, Scope};
+use super::link::{Link, Scope};
 use super::registers::{AccessId, AccessKind, Registers, Source};
 
 /// The estimated time at which an access takes effect, and its version: accesses of one version stay together.

@@ -8,10 +8,10 @@ mod saturate;
 mod search;
 
 use super::causal::cyclic;
+use super::link::Scope;
 use super::options::Limits;
 use super::order::{is_legal, points, topological_order};
 use super::outcome::Outcome;
-use super::precedence::Scope;
 use super::registers::Registers;
 
 /// The number of states that the greedy search may visit for each access. It finds most orders at once, and proves nothing otherwise.

@@ -18,9 +18,9 @@
 use elenchus_core::Anomaly;
 use rustc_hash::FxHashMap;
 
+use super::link::Scope;
 use super::order::{is_legal, points, topological_order};
 use super::outcome::Outcome;
-use super::precedence::Scope;
 use super::registers::{AccessId, AccessKind, Registers, Source};
 use super::wording::describe;
 

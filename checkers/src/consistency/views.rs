@@ -11,9 +11,10 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::causal::cyclic;
 use super::contradiction::Contradiction;
+use super::link::{Link, Rule, Scope};
 use super::order::{is_legal, points, topological_order};
 use super::outcome::Outcome;
-use super::precedence::{Link, Precedence, Rule, Scope};
+use super::precedence::Precedence;
 use super::registers::{AccessId, AccessKind, Registers, Source};
 
 /// Decides PRAM. O(n · sessions) for histories without many conflicts.

@@ -10,9 +10,9 @@ use crate::options::OptionEntry;
 pub struct Description {
     /// Its name in plans.
     pub name: &'static str,
-    /// What it checks, in one sentence.
+    /// The property that it checks, in one sentence.
     pub about: &'static str,
-    /// What a valid verdict proves; follows the number of operations in the summary.
+    /// The conclusion from a valid verdict; follows the number of operations in the summary.
     pub proves: &'static str,
     /// Where the invariant is defined.
     pub source: &'static str,

@@ -87,7 +87,8 @@ impl Invariant for Kafka {
             ("reconsumed", "a message was redelivered to a subscribed process (only with the option `exactly-once`)"),
         ],
         options: &[
-            OptionEntry::flag("drained", "false").about("whether every log was polled to its end, so that what was not polled is lost"),
+            OptionEntry::flag("drained", "false")
+                .about("whether every log was polled to its end, so that messages that were not polled are lost"),
             OptionEntry::flag("crashed-polls-consume", "true")
                 .about("whether a poll with an unknown outcome by a subscribed process may have consumed messages"),
             OptionEntry::flag("exactly-once", "false").about("whether it is an anomaly that a subscribed process receives a message twice"),

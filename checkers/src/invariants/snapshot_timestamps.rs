@@ -20,11 +20,11 @@ use crate::options::{BuildError, OptionEntry, OptionValues};
 /// The checker for snapshot isolation by timestamps.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SnapshotTimestamps {
-    /// What snapshots must also contain.
+    /// The commits that snapshots must contain besides those before their timestamps.
     pub order: Order,
 }
 
-/// What a snapshot must contain, whatever its timestamp.
+/// The commits that a snapshot must contain, whatever its timestamp.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Order {
     /// Nothing else.
@@ -88,7 +88,7 @@ impl Invariant for SnapshotTimestamps {
             ("reversed-timestamps", "a transaction's commit timestamp is before its start timestamp"),
         ],
         options: &[OptionEntry::new("order", "none, session or real-time").default("none").example("\"session\"").about(
-            "what a snapshot must contain whatever its timestamp: nothing, what its process committed before, or all that returned before",
+            "the commits that a snapshot must contain whatever its timestamp: none, those of its own process, or all that returned before",
         )],
         splits_by_key: false,
     };

@@ -100,7 +100,7 @@ impl Invariant for TotalQueue {
         ],
         options: &[
             OptionEntry::flag("drained", "false")
-                .about("whether the queue is known to be empty at the end, so that what did not leave it is lost"),
+                .about("whether the queue is known to be empty at the end, so that elements that did not leave it are lost"),
             OptionEntry::flag("crashed-dequeues-take", "true").about("whether a dequeue with an unknown outcome may have taken a value"),
             OptionEntry::flag("exactly-once", "false").about("whether it is an anomaly that a value leaves the queue twice"),
         ],

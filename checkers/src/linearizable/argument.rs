@@ -4,11 +4,12 @@ use elenchus_core::{EventIndex, Kind, Model, Operation};
 use rustc_hash::FxHashMap;
 
 use super::budget::Budget;
-use super::decide::{decide, decide_by_states};
+use super::decide::decide;
 use super::furthest::{Furthest, furthest};
 use super::minimal::Minimal;
 use super::outcome::{Broken, Outcome, Reached};
 use super::problem::{Problem, takes_part};
+use super::width::decide_by_states;
 
 /// An operation in words: `#12 (process 3, read → 5)`.
 fn describe(operation: &Operation<'_>) -> String {

@@ -42,7 +42,7 @@ impl Linearizable {
 }
 
 impl<M: Model> Watch for Online<M> {
-    fn is_broken_by(&mut self, event: &Event) -> bool {
+    fn violates(&mut self, event: &Event) -> bool {
         matches!(self.push(event), Ok(Some(_)))
     }
 }
@@ -64,7 +64,7 @@ impl Checker for Linearizable {
             Err(error) => Finding {
                 checker: self.name().to_owned(),
                 verdict: Verdict::Unknown,
-                summary: format!("the history cannot be judged: {error}"),
+                summary: format!("the history cannot be checked: {error}"),
                 anomalies: Vec::new(),
                 details: json!({ "model": self.model }),
             },

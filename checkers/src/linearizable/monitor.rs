@@ -26,9 +26,9 @@ mod unknown_takes;
 use elenchus_core::{Model, TakeOrder};
 
 use super::budget::{Budget, Spent};
-use super::decide::decide_by_states;
 use super::outcome::{Broken, Outcome, Searched};
 use super::problem::{Moment, Problem};
+use super::width::decide_by_states;
 use lifetimes::Transfers;
 
 /// The moment at which a crashed operation returns.

@@ -73,7 +73,7 @@ pub(super) mod tests {
     use crate::linearizable::keys::partition;
     use crate::linearizable::problem::Problem;
     use crate::models::CasRegister;
-    use crate::simulate::{Recipe, Store, Strikes, Workload};
+    use crate::simulate::{DefectRate, Recipe, Store, Workload};
 
     /// Calls `has_linearization` with problems of a register; it returns whether there is a linearization. Both answers must be frequent.
     pub(in crate::linearizable) fn problems(mut has_linearization: impl FnMut(&Problem<'_>) -> bool) {
@@ -85,7 +85,7 @@ pub(super) mod tests {
                 operations: 80,
                 processes: 4,
                 crash: 0.04,
-                strikes: Strikes::Share(0.4),
+                defect_rate: DefectRate::Share(0.4),
                 ..Recipe::new(store, Workload::CasRegister).with_seed(seed)
             };
             let history = History::new(recipe.simulate().expect("simulated").collect());

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 use elenchus_core::{EventIndex, Kind, Operation, Process};
 
-use super::{BLUE, GREY, VERMILION, escape, told};
+use super::{BLUE, GREY, VERMILION, escape, label};
 use crate::linearizable::Furthest;
 
 /// The least distance between two events and between two points of the order, and the greatest width of a letter, in pixels.
@@ -110,7 +110,7 @@ impl Lanes<'_> {
     pub fn text(&self) -> Option<String> {
         let scale = self.scale(&mut []);
         let columns = scale.moments.len() + 1;
-        let column = self.operations.iter().map(|operation| (told(operation).chars().count() + 4).div_ceil(self.slots(operation, &scale)));
+        let column = self.operations.iter().map(|operation| (label(operation).chars().count() + 4).div_ceil(self.slots(operation, &scale)));
         let column = column.max()?.max(4);
         if columns * column + 16 > TEXT_WIDTH {
             return None;
@@ -125,7 +125,7 @@ impl Lanes<'_> {
                     Some(_) if operation.kind != Kind::Info => '┤',
                     _ => '…',
                 };
-                let mut bar: Vec<char> = format!("├ {} ", told(operation)).chars().collect();
+                let mut bar: Vec<char> = format!("├ {} ", label(operation)).chars().collect();
                 bar.resize(length.max(bar.len() + 1), '─');
                 if let Some(last) = bar.last_mut() {
                     *last = ending;
@@ -183,7 +183,7 @@ impl Lanes<'_> {
     /// Positions the events so that every operation has room for its label and every point for its state; positions the points too.
     fn scale(&self, points: &mut [Point<'_>]) -> Scale {
         let moments = self.moments();
-        let step = self.operations.iter().map(|operation| told(operation).chars().count() * LETTER + 12).max().unwrap_or(0).max(STEP);
+        let step = self.operations.iter().map(|operation| label(operation).chars().count() * LETTER + 12).max().unwrap_or(0).max(STEP);
         let wide = |slot: usize| {
             let within = points.iter().filter(|point| point.slot == slot);
             let needed: usize = within.map(|point| POINT.max(point.state.chars().count() * LETTER + 8)).sum();
@@ -218,7 +218,7 @@ impl Lanes<'_> {
             None => String::new(),
         };
         let end = operation.completed.map_or("never completed".to_owned(), |end| format!("completed at {end}"));
-        let label = escape(&told(operation));
+        let label = escape(&label(operation));
         let title = escape(&format!("process {}, invoked at {}, {end}{what}", operation.process, operation.invoked));
         let _ = write!(
             svg,
@@ -239,7 +239,7 @@ impl Lanes<'_> {
         );
         for (number, point) in points.iter().enumerate() {
             let (x, y) = at(point);
-            let what = escape(&told(point.operation));
+            let what = escape(&label(point.operation));
             let state = escape(point.state);
             let name = if point.is_free {
                 format!("<text x=\"{x}\" y=\"{}\" fill=\"{GREY}\" text-anchor=\"middle\">{what}</text>", y - 8)

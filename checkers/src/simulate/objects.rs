@@ -104,7 +104,7 @@ pub(super) struct RequestContext<'s> {
     pub(super) written: &'s mut i64,
 }
 
-/// What all clients together know about a key, so that their requests are likely to succeed.
+/// The joint knowledge of all clients about a key, so that their requests are likely to succeed.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct KeyHints {
     /// Recently written values.

@@ -2,7 +2,7 @@
 
 use elenchus_core::Rng;
 
-use super::recipe::{Recipe, Strikes};
+use super::recipe::{DefectRate, Recipe};
 
 /// The outcome of an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,8 +60,8 @@ impl Outcomes {
 /// Decides on which operations the defect of a store occurs.
 #[derive(Debug)]
 pub(super) struct Defects {
-    strikes: Strikes,
-    /// With [`Strikes::Once`]: the number of operations before the defect; `u64::MAX` once it has occurred.
+    defect_rate: DefectRate,
+    /// With [`DefectRate::Once`]: the number of operations before the defect; `u64::MAX` once it has occurred.
     after: u64,
     rng: Rng,
 }
@@ -71,14 +71,14 @@ impl Defects {
     pub(super) fn new(recipe: &Recipe) -> Defects {
         let mut rng = recipe.seed.stream("simulate defects");
         let after = recipe.operations / 4 + rng.below(recipe.operations / 2 + 1);
-        Defects { strikes: recipe.strikes, after, rng }
+        Defects { defect_rate: recipe.defect_rate, after, rng }
     }
 
     /// Returns whether the defect is to occur on the current operation, of which `invoked` were invoked so far.
     pub(super) fn triggers(&mut self, invoked: u64) -> bool {
-        match self.strikes {
-            Strikes::Share(share) => self.rng.chance(share),
-            Strikes::Once => invoked > self.after,
+        match self.defect_rate {
+            DefectRate::Share(share) => self.rng.chance(share),
+            DefectRate::Once => invoked > self.after,
         }
     }
 

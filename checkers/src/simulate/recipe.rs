@@ -38,7 +38,7 @@ pub struct Recipe {
     /// The share of operations that are rejected at random, in addition to those that the store must reject.
     pub fail: f64,
     /// How often the defect of a defective store occurs.
-    pub strikes: Strikes,
+    pub defect_rate: DefectRate,
     /// The maximum number of versions by which a stale read is behind.
     pub staleness: u32,
     /// The number of permits of a semaphore.
@@ -62,7 +62,7 @@ pub enum KeyChoice {
 
 /// How often a defect occurs.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Strikes {
+pub enum DefectRate {
     /// On each operation that it can affect, with this probability.
     Share(f64),
     /// On one operation, between the first and the last quarter of the operations.
@@ -116,7 +116,7 @@ impl Recipe {
             accesses: (1, 4),
             crash: 0.0,
             fail: defaults.fail,
-            strikes: Strikes::Share(0.01),
+            defect_rate: DefectRate::Share(0.01),
             staleness: 1,
             permits: 1,
             timestamps: false,
@@ -139,8 +139,10 @@ impl Recipe {
         }
         let out = |field, found: String, expected| Err(RecipeError::OutOfRange { field, found, expected });
         let shares = [("crash", self.crash), ("fail", self.fail), ("reads", self.reads)];
-        let strikes = if let Strikes::Share(share) = self.strikes { share } else { 0.0 };
-        if let Some((field, found)) = shares.into_iter().chain([("strikes", strikes)]).find(|(_, share)| !(0.0..=1.0).contains(share)) {
+        let defect_rate = if let DefectRate::Share(share) = self.defect_rate { share } else { 0.0 };
+        if let Some((field, found)) =
+            shares.into_iter().chain([("defect rate", defect_rate)]).find(|(_, share)| !(0.0..=1.0).contains(share))
+        {
             return out(field, found.to_string(), "a share between 0 and 1");
         }
         if self.crash + self.fail > 1.0 {

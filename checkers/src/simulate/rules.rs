@@ -38,16 +38,16 @@ pub(super) enum Visibility {
     InPlaceLocked,
 }
 
-/// What must not have changed for a transaction to commit.
+/// The keys that must not have changed for a transaction to commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Validation {
     Nothing,
     Writes,
-    /// What it has read. Read-only transactions always commit.
+    /// The keys it has read. Read-only transactions always commit.
     Reads,
 }
 
-/// What a site must apply before it applies a transaction.
+/// The transactions that a site must apply before it applies a transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Closure {
     Nothing,

@@ -198,8 +198,8 @@ impl<O: Object> Single<O> {
     /// Executes an operation on the store.
     fn execute(&mut self, pending: &Pending, worker: usize, process: u32) -> Reply {
         let Some(entry) = self.objects.get_mut(&pending.key) else { return Reply::Failed };
-        let strikes = self.defects.triggers(self.invoked);
-        let (reply, is_defect) = entry.object.serve(worker, process, &pending.request, strikes, &mut self.store);
+        let defect_due = self.defects.triggers(self.invoked);
+        let (reply, is_defect) = entry.object.serve(worker, process, &pending.request, defect_due, &mut self.store);
         if is_defect {
             self.defects.triggered();
             self.truth.defects.push(pending.event);

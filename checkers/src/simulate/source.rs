@@ -1,4 +1,4 @@
-//! What every kind of simulation is.
+//! The interface of all kinds of simulation.
 
 use elenchus_core::Event;
 

@@ -1,4 +1,4 @@
-//! What a simulator knows about the history that it generated.
+//! The facts that a simulator knows about the history that it generated.
 
 /// Facts about a simulated history that clients cannot observe, up to the events generated so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

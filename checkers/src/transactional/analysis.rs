@@ -36,7 +36,7 @@ use super::walk::Walk;
 pub struct TransactionalOptions {
     /// The number of examples described per phenomenon.
     pub examples: usize,
-    /// What may be assumed about registers.
+    /// The assumptions about registers.
     pub assumptions: Assumptions,
     /// The level to decide. If it does not hold, the weaker levels that it implies are decided too. For registers this may require a
     /// search for a version order.
@@ -233,7 +233,8 @@ impl Analysis<'_> {
         let at = t.invoked_at(first);
         let in_force =
             self.faults.iter().filter(|fault| fault.injected != Some(Kind::Fail) && fault.from <= at && fault.to.is_none_or(|to| at <= to));
-        let faults: Vec<_> = in_force.map(|fault| json!({ "fault": fault.fault, "nodes": fault.nodes, "what": fault.what })).collect();
+        let faults: Vec<_> =
+            in_force.map(|fault| json!({ "fault": fault.fault, "nodes": fault.nodes, "what": fault.description })).collect();
         json!({ "event": t.invoked(first), "time": at, "faults": faults })
     }
 }

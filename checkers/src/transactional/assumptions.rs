@@ -8,7 +8,7 @@ use super::grouped::Grouped;
 use super::inference::as_write;
 use super::transactions::Transactions;
 
-/// What may be assumed about registers.
+/// Assumptions about registers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Assumptions {
     /// A transaction that read a version and wrote the same key wrote a later version. This is sound wherever reads of uncommitted

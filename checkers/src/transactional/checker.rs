@@ -37,7 +37,7 @@ impl Transactional {
     }
 
     /// Checks transactions that were read from any source.
-    pub fn judge(&self, transactions: &Transactions) -> Finding {
+    pub fn check_transactions(&self, transactions: &Transactions) -> Finding {
         let begun = Instant::now();
         let analysis = analyse(transactions, &TransactionalOptions { isolation: self.isolation, ..self.options.clone() });
         let verdict = analysis.verdict(self.isolation);
@@ -130,7 +130,7 @@ impl Reading for Loading<'_> {
 
     fn finding(self: Box<Self>) -> Finding {
         match self.transactions {
-            Ok(transactions) => self.checker.judge(&transactions),
+            Ok(transactions) => self.checker.check_transactions(&transactions),
             Err(error) => Finding {
                 checker: self.checker.name.to_owned(),
                 verdict: Verdict::Unknown,

@@ -5,7 +5,7 @@
 //! ("Transaction Chopping for Parallel Snapshot Isolation"); Cerone & Gotsman 2016 ("Analysing Snapshot Isolation"); Daudjee & Salem 2004 and
 //! 2006; Biswas & Enea 2019; Liu et al. 2018 (ROLA); and the map of Kingsbury & Alvaro 2020 (Elle), from which most of the implications are.
 
-use elenchus_core::words::nearest;
+use elenchus_core::suggest::nearest;
 
 use super::phenomenon::Phenomenon::{self, *};
 

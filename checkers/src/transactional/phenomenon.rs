@@ -85,7 +85,7 @@ pub struct PhenomenonEntry {
     pub name: &'static str,
     /// The definition.
     pub about: &'static str,
-    /// What is counted as one instance; empty for a class.
+    /// The thing that is counted as one instance; empty for a class.
     pub counts: &'static str,
     /// The phenomena of which this one is a case.
     pub implies: &'static [Phenomenon],
@@ -136,7 +136,7 @@ pub static PHENOMENA: &[PhenomenonEntry] = &[
     ),
     row(G0, "G0", "a dirty write: a cycle of write dependencies", WW_EDGES, &[G1c, G0Process], "Adya 1999, 4.2.1"),
     row(GarbageRead, "garbage-read", "a read of a value that was never written", READS, &[G1a], "Kingsbury & Alvaro 2020"),
-    row(G1a, "G1a", "an aborted read: a read of what a failed transaction wrote", READS, &[G1], "Adya 1999, 4.2.2"),
+    row(G1a, "G1a", "an aborted read: a read of a failed transaction's write", READS, &[G1], "Adya 1999, 4.2.2"),
     row(DirtyUpdate, "dirty-update", "a committed version that extends an aborted one", "pairs of adjacent versions", &[G1a], "Elle"),
     row(
         IncompatibleOrder,
@@ -146,7 +146,7 @@ pub static PHENOMENA: &[PhenomenonEntry] = &[
         &[G1a],
         "Elle",
     ),
-    row(G1b, "G1b", "an intermediate read: a read of what its writer overwrote itself", READS, &[G1], "Adya 1999, 4.2.2"),
+    row(G1b, "G1b", "an intermediate read: a read of a version that its writer overwrote itself", READS, &[G1], "Adya 1999, 4.2.2"),
     row(G1c, "G1c", "circular information flow: a cycle of dependencies", WR_EDGES, &[G1, G1cProcess], "Adya 1999, 4.2.2"),
     row(FutureRead, "future-read", "a transaction read a version that it wrote only later", READS, &[G1c], "Elle"),
     row(

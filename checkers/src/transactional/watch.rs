@@ -33,7 +33,7 @@ impl TransactionalWatch {
 }
 
 impl Watch for TransactionalWatch {
-    fn is_broken_by(&mut self, event: &Event) -> bool {
+    fn violates(&mut self, event: &Event) -> bool {
         let Some(transactions) = &mut self.transactions else { return false };
         if transactions.push(event).is_err() {
             self.transactions = None;
@@ -70,7 +70,7 @@ mod tests {
                 Transactions::new(Datatype::ListAppend),
                 &TransactionalOptions { isolation, ..TransactionalOptions::default() },
             );
-            let broken = recipe.simulate().expect("a sound recipe").position(|event| watch.is_broken_by(&event));
+            let broken = recipe.simulate().expect("a sound recipe").position(|event| watch.violates(&event));
             assert_eq!(broken.is_some_and(|at| at < 2_000), is_broken, "{store:?} {isolation}: {broken:?}");
         }
     }

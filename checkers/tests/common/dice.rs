@@ -2,7 +2,7 @@
 
 #![allow(dead_code, unreachable_pub)]
 
-/// Decides what is left to chance: by a generator of random numbers (xorshift*) of its own, so that a change of the product's does not change
+/// Makes random decisions: with its own generator (xorshift*), so that a change of the product's generator does not change
 /// which histories the tests see, or by a fuzzer's bytes.
 pub enum Dice {
     Seeded(u64),

@@ -1,4 +1,4 @@
-//! What a list-append history gives away, read off the graph of its transactions.
+//! Phenomena of list-append histories, found in the dependency graph of their transactions.
 
 use std::collections::HashMap;
 
@@ -8,15 +8,15 @@ use elenchus_core::{EventIndex, History, Kind, Process, Value};
 struct Micro {
     key: i64,
     appends: Option<i64>,
-    /// What was read, if anything was told.
+    /// The list that was read, if known.
     reads: Option<Vec<i64>>,
 }
 
-/// A transaction that was not refused.
+/// A transaction that did not fail.
 struct Transaction {
     process: Process,
     invoked: EventIndex,
-    /// None where nobody knows whether it happened.
+    /// None if its outcome is unknown.
     completed: Option<EventIndex>,
     micros: Vec<Micro>,
 }
@@ -26,9 +26,9 @@ type Edges = Vec<(usize, usize)>;
 /// The transactions of a history and how they depend on each other.
 pub(crate) struct Graph {
     transactions: Vec<Transaction>,
-    /// Who appended what.
+    /// By key and element: the transaction that appended it.
     writers: HashMap<(i64, i64), usize>,
-    /// What refused transactions appended.
+    /// The keys and elements that failed transactions appended.
     refused: Vec<(i64, i64)>,
     /// The longest list read under each key.
     orders: HashMap<i64, Vec<i64>>,
@@ -120,12 +120,12 @@ impl Graph {
         }
     }
 
-    /// Someone read what a refused transaction wrote, or nobody.
+    /// A transaction read an element that a failed transaction appended, or none did.
     pub(crate) fn aborted_read(&self) -> bool {
         self.read_elements().any(|(_, element)| self.refused.contains(&element) || !self.writers.contains_key(&element))
     }
 
-    /// Someone read the last but one that another wrote under a key.
+    /// A transaction read an element that another one appended to a list, but not the last one.
     pub(crate) fn intermediate_read(&self) -> bool {
         all(&self.transactions).any(|(at, micro)| {
             let last = micro.reads.as_ref().and_then(|read| read.last()).copied();
@@ -137,7 +137,7 @@ impl Graph {
         })
     }
 
-    /// Two read lists of which neither begins the other.
+    /// Two reads of a list of which neither is a prefix of the other.
     pub(crate) fn incompatible_order(&self) -> bool {
         all(&self.transactions).any(|(_, micro)| micro.reads.as_ref().is_some_and(|read| !self.orders[&micro.key].starts_with(read)))
     }
@@ -175,22 +175,22 @@ impl Graph {
         })
     }
 
-    /// Someone missed what its process did, or what it depends on by reading: a cycle with one antidependency.
+    /// A transaction missed one of its process or one that it depends on by reading: a cycle with one antidependency.
     pub(crate) fn not_causal(&self) -> bool {
         self.has_single(&[&self.wr, &self.session])
     }
 
-    /// The same, with what was overwritten.
+    /// The same, with write dependencies.
     pub(crate) fn not_parallel_snapshot(&self) -> bool {
         self.has_single(&[&self.wr, &self.ww, &self.session])
     }
 
-    /// No order of commits of which everyone sees a beginning. (Cerone, Gotsman & Yang: ((SO ∪ WR); RW?) ∪ WW is acyclic.)
+    /// No commit order of which every transaction sees a prefix. (Cerone, Gotsman & Yang: ((SO ∪ WR); RW?) ∪ WW is acyclic.)
     pub(crate) fn not_prefix(&self) -> bool {
         self.has_spaced_cycle(&[&self.wr, &self.session], &self.ww)
     }
 
-    /// The same, and whoever writes sees what it overwrites. (Adya's G-SI: no cycle whose antidependencies are never adjacent.)
+    /// The same, and every writer sees the version that it overwrites. (Adya's G-SI: no cycle whose antidependencies are never adjacent.)
     pub(crate) fn not_snapshot(&self) -> bool {
         self.has_spaced_cycle(&[&self.wr, &self.ww], &[])
     }

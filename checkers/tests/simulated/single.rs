@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use elenchus_checkers::consistency::{self, ConsistencyModel};
 use elenchus_checkers::linearizable::LinearizableOptions;
 use elenchus_checkers::models::MODELS;
-use elenchus_checkers::simulate::{Recipe, STORES, Store, Strikes, Workload};
+use elenchus_checkers::simulate::{DefectRate, Recipe, STORES, Store, Workload};
 use elenchus_core::{Checker, Event, History, Kind, Process, Verdict};
 
 use crate::orders::Sessions;
@@ -15,7 +15,7 @@ pub(crate) fn seeds(some: u64) -> std::ops::Range<u64> {
     0..std::env::var("ELENCHUS_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(some)
 }
 
-/// A history, and how often the defect struck.
+/// A history, and how often the defect occurred.
 pub(crate) fn play(recipe: &Recipe) -> (History, usize) {
     let mut simulation = recipe.simulate().expect("a sound recipe");
     let events: Vec<Event> = simulation.by_ref().collect();
@@ -36,14 +36,14 @@ fn all() -> impl Iterator<Item = (Store, Workload)> {
 /// A small history that varies in size, crashes and keys.
 fn small(store: Store, workload: Workload, seed: u64) -> Recipe {
     let varied = Recipe::new(store, workload).with_seed(seed);
-    // What was put into a container and by whom it may have been taken is hard to tell by search.
+    // Which operation may have taken an element of a container is expensive to search.
     let is_hard = varied.values.is_none() && varied.updates_per_key.is_none();
     Recipe {
         operations: if is_hard { 50 } else { 100 },
         processes: 2 + (seed % if is_hard { 3 } else { 5 }) as u32,
         keys: 1 + (seed / 2 % 2) as u32,
         crash: [0.0, 0.02, 0.06][seed as usize % 3],
-        strikes: [Strikes::Share(0.1), Strikes::Once][seed as usize % 2],
+        defect_rate: [DefectRate::Share(0.1), DefectRate::Once][seed as usize % 2],
         permits: 1 + (seed % 4) as u32,
         ..varied
     }
@@ -66,12 +66,12 @@ fn a_store_is_refuted_only_for_its_defect() {
             judged += seeds(6).end;
             refuted += verdicts.get(&Verdict::Invalid).copied().unwrap_or(0);
         }
-        // Half of them are struck once, and one strike among many concurrent operations often has an excuse.
+        // In half of them the defect occurs once, and one occurrence among many concurrent operations may still be linearizable.
         assert!(entry.store == Store::Linearizable || 4 * refuted >= judged, "{}: {refuted} of {judged}", entry.name);
     }
 }
 
-/// Whether a store breaks linearizability without any strike.
+/// Whether a store violates linearizability without any defect.
 fn has_copies(store: Store) -> bool {
     use Store::*;
     matches!(store, Sequential | Causal | Pram | NoReadYourWrites | NoMonotonicReads)
@@ -140,7 +140,7 @@ fn count(store: Store) -> [u64; 4] {
 }
 
 #[test]
-fn weaker_stores_are_as_weak_as_they_say() {
+fn weaker_stores_show_their_anomalies() {
     let all = seeds(16).end;
     // At least every eighth short history gives it away.
     let breaks = |holds: u64| 8 * holds <= 7 * all;
@@ -160,7 +160,7 @@ fn weaker_stores_are_as_weak_as_they_say() {
 
 /// A short history seldom shows that an effect overtook its cause; a long one does, and is too long for trying every order.
 #[test]
-fn effects_overtake_their_causes_where_the_store_says_so() {
+fn causality_is_violated_only_by_stores_that_allow_it() {
     let refuted = |store, model| {
         let is_refuted = |seed: u64| {
             let recipe = Recipe { operations: 400, processes: 6, values: None, ..Recipe::new(store, Workload::Register).with_seed(seed) };

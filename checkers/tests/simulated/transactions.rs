@@ -29,7 +29,7 @@ const SER: Phenomenon = ("not serializable", Graph::not_serializable);
 const SESSION_SER: Phenomenon = ("not strong session serializable", Graph::not_session_serializable);
 const STRICT: Phenomenon = ("not strict serializable", Graph::not_strict_serializable);
 
-/// What a store never shows, and what it shows in most histories.
+/// By store: the phenomena that never occur, and those that occur in most histories.
 const STORES: &[(Store, &[Phenomenon], &[Phenomenon])] = &[
     (
         Store::StrictSerializable,
@@ -76,7 +76,7 @@ fn moderate(store: Store, workload: Workload, seed: u64) -> Recipe {
 }
 
 #[test]
-fn each_store_keeps_its_level_and_breaks_the_next() {
+fn each_store_satisfies_its_level_and_violates_the_next() {
     for &(store, never, mostly) in STORES {
         let mut shown = vec![0; mostly.len()];
         let (mut committed, mut conflicts, all) = (0, 0, seeds(4).end);
@@ -103,7 +103,7 @@ fn each_store_keeps_its_level_and_breaks_the_next() {
     }
 }
 
-/// What the transaction engine must refute of each store in some history. What the store guarantees is the level of its name.
+/// By store: the levels that the transaction engine must refute in some history. The store guarantees the level of its name.
 const REFUTED: &[(Store, &[&str])] = &[
     (Store::StrictSerializable, &[]),
     (Store::StrongSessionSerializable, &["strict-serializable"]),
@@ -122,7 +122,7 @@ const REFUTED: &[(Store, &[&str])] = &[
 ];
 
 #[test]
-fn the_transaction_engine_refutes_what_a_store_breaks_and_nothing_else() {
+fn exactly_the_levels_that_a_store_violates_are_refuted() {
     for &(store, refuted) in REFUTED {
         for workload in [Workload::ListAppend, Workload::RwRegister] {
             let verdict = |seed, level: &str| {
@@ -149,7 +149,7 @@ fn the_transaction_engine_refutes_what_a_store_breaks_and_nothing_else() {
 }
 
 #[test]
-fn truth_counts_what_validation_would_have_refused() {
+fn truth_counts_conflicts_that_validation_would_reject() {
     let truth = |store| {
         let mut simulation = Recipe::new(store, Workload::RwRegister).simulate().expect("a sound recipe");
         simulation.by_ref().for_each(drop);
@@ -170,7 +170,7 @@ fn count(store: Store, workload: Workload, holds: impl Fn(&Recipe) -> bool) -> u
 }
 
 #[test]
-fn money_stays_where_balances_are_read_and_written_together() {
+fn totals_are_kept_by_stores_with_isolated_transfers() {
     let keeps = |recipe: &Recipe| {
         let (history, _) = play(recipe);
         let total = |balances: &Value| match balances {

@@ -56,13 +56,13 @@ impl Order<'_> {
         Some(holds)
     }
 
-    /// Whether one read is told what those it sees and its own transaction's earlier steps have put there.
-    fn is_told(&self, reader: usize, at: usize, visible: u32) -> bool {
-        self.is_told_with(reader, at, visible, !0)
+    /// Whether a read returns the effects of the visible transactions and of its own transaction's earlier steps.
+    fn is_explained(&self, reader: usize, at: usize, visible: u32) -> bool {
+        self.is_explained_with(reader, at, visible, !0)
     }
 
-    /// The same, of its own transaction's steps those whose bits are set.
-    fn is_told_with(&self, reader: usize, at: usize, visible: u32, own: u32) -> bool {
+    /// The same, with only those of its own transaction's steps whose bits are set.
+    fn is_explained_with(&self, reader: usize, at: usize, visible: u32, own: u32) -> bool {
         let txn = self.order[reader];
         let Step::Read { key, told } = &txn.steps[at] else { return true };
         let of = |steps: &[Step]| -> Vec<i64> {
@@ -95,14 +95,14 @@ impl Order<'_> {
     /// Every read by itself sees some transactions before its own, whole. What a transaction does to its own writes is its own affair.
     fn each_read(&self) -> bool {
         let sees = |reader: usize, at: usize| {
-            (0..1_u32 << at).any(|own| (0..1_u32 << reader).any(|visible| self.is_told_with(reader, at, visible, own)))
+            (0..1_u32 << at).any(|own| (0..1_u32 << reader).any(|visible| self.is_explained_with(reader, at, visible, own)))
         };
         (0..self.order.len()).all(|reader| self.reads(reader).all(|at| sees(reader, at)))
     }
 
     /// Every transaction sees all that came before it.
     fn serial(&self) -> bool {
-        (0..self.order.len()).all(|reader| self.reads(reader).all(|at| self.is_told(reader, at, (1 << reader) - 1)))
+        (0..self.order.len()).all(|reader| self.reads(reader).all(|at| self.is_explained(reader, at, (1 << reader) - 1)))
     }
 
     /// Every transaction sees all that came before some moment, and by then all that it must.
@@ -110,7 +110,7 @@ impl Order<'_> {
         (0..self.order.len()).all(|reader| {
             (0..=reader).any(|moment| {
                 (moment..reader).all(|later| !must(later, reader))
-                    && self.reads(reader).all(|at| self.is_told(reader, at, (1 << moment) - 1))
+                    && self.reads(reader).all(|at| self.is_explained(reader, at, (1 << moment) - 1))
             })
         })
     }
@@ -129,7 +129,7 @@ impl Order<'_> {
             let has = |place: usize| visible & 1 << place != 0;
             let is_closed = (0..reader)
                 .all(|place| (has(place) || !must(place, reader)) && (!transitive || !has(place) || chosen[place] & !visible == 0));
-            if !is_closed || !self.reads(reader).all(|at| self.is_told(reader, at, visible)) {
+            if !is_closed || !self.reads(reader).all(|at| self.is_explained(reader, at, visible)) {
                 return false;
             }
             chosen.push(visible);

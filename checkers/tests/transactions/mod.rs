@@ -18,13 +18,13 @@ use elenchus_core::{Event, Kind, Nanos, Process, Symbol, Value, Verdict};
 pub enum Step {
     /// Appends or sets a value, unique under its key.
     Write { key: usize, value: i64 },
-    /// What was read: the list, or the register's value alone.
+    /// Reads the list, or the register's value.
     Read { key: usize, told: Vec<i64> },
     /// The keys that matched, with what was read of each.
     Scan { predicate: Predicate, found: Vec<(usize, Vec<i64>)> },
 }
 
-/// What a scan looks for.
+/// The condition of a scan.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Predicate {
     Any,
@@ -250,7 +250,7 @@ pub const JUDGED: [Level; 18] = [
     Level::StrictSerializable,
 ];
 
-/// What the engine says of each level that the oracle judges of such data, and whether the level holds.
+/// The engine's verdict for each level that the oracle decides for such data, and whether the level holds.
 ///
 /// # Panics
 /// When a level is refuted that some order satisfies, or proved that none does.
@@ -488,7 +488,7 @@ impl Order<'_> {
                     choices.filter(|&all| (!transitive || closed(all, visible)) && sees(reader, all)).collect()
                 })
         };
-        // What a predicate does not find is not there, as the commits before a moment left it.
+        // Keys that a predicate read did not return do not match in the state before that moment.
         let misses = |moment: usize, reader: usize| {
             self.misses(reader).iter().all(|&(key, predicate)| {
                 let seen = (0..moment).rev().find(|&place| writes_key(place, key));
@@ -567,7 +567,7 @@ impl Order<'_> {
         misses
     }
 
-    /// What a transaction reads of a list it has read before is that, and its own appends since.
+    /// Whether a transaction that reads a list again reads the same elements and its own appends since.
     fn lists_grow(&self, txn: &Txn) -> bool {
         let mut known: HashMap<usize, Vec<i64>> = HashMap::new();
         txn.kind != Kind::Ok

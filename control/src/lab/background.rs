@@ -34,15 +34,15 @@ const NOT_EXECUTABLE: i32 = 126;
 
 /// A lab held by another process, as seen from the host. Can be stored in a file.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct HeldLab {
+pub struct BackgroundLab {
     holder: ProcessId,
     /// Its nodes, in order.
-    pub nodes: Vec<HeldNode>,
+    pub nodes: Vec<BackgroundNode>,
 }
 
-/// A node of a [`HeldLab`].
+/// A node of a [`BackgroundLab`].
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct HeldNode {
+pub struct BackgroundNode {
     /// Its name: n1, n2 …
     pub name: String,
     /// Its address in the lab's network.
@@ -66,21 +66,25 @@ impl LabNet {
     ///
     /// # Errors
     /// When a node does not start, or `announce` fails.
-    pub fn hold(&self, options: &LabOptions, announce: impl FnOnce(&[HeldNode]) -> io::Result<()>) -> Result<(), LabError> {
+    pub fn run_until_signalled(
+        &self,
+        options: &LabOptions,
+        announce: impl FnOnce(&[BackgroundNode]) -> io::Result<()>,
+    ) -> Result<(), LabError> {
         // Before the lab starts threads, which inherit the block.
         let signals = Signals::block().map_err(LabError::setup("blocking signals"))?;
         let lab = self.start(options)?;
         let held =
-            lab.nodes.iter().map(|node| HeldNode { name: node.name.clone(), address: node.address, supervisor: node.supervisor_pid });
+            lab.nodes.iter().map(|node| BackgroundNode { name: node.name.clone(), address: node.address, supervisor: node.supervisor_pid });
         announce(&held.collect::<Vec<_>>()).map_err(LabError::setup("announcing the nodes"))?;
         signals.wait_for_termination().map_err(LabError::setup("waiting for a signal"))
     }
 }
 
-impl HeldLab {
+impl BackgroundLab {
     /// The lab held by a process; `None` when that process has ended.
-    pub fn new(holder_pid: u32, nodes: Vec<HeldNode>) -> Option<HeldLab> {
-        Some(HeldLab { holder: ProcessId::of(holder_pid)?, nodes })
+    pub fn new(holder_pid: u32, nodes: Vec<BackgroundNode>) -> Option<BackgroundLab> {
+        Some(BackgroundLab { holder: ProcessId::of(holder_pid)?, nodes })
     }
 
     /// The pid of the process that holds it.
@@ -94,7 +98,7 @@ impl HeldLab {
     }
 
     /// The number of processes in a node; `None` when the node has ended.
-    pub fn processes(&self, node: &HeldNode) -> Option<usize> {
+    pub fn processes(&self, node: &BackgroundNode) -> Option<usize> {
         let init = self.init_of(node)?;
         Some(1 + init.descendants().len())
     }
@@ -104,7 +108,7 @@ impl HeldLab {
     ///
     /// # Errors
     /// When the node has ended, or this user may not enter it. A missing command is not an error: it gives exit status 127.
-    pub fn run_in(&self, node: &HeldNode, command: &[OsString]) -> Result<i32, LabError> {
+    pub fn run_in(&self, node: &BackgroundNode, command: &[OsString]) -> Result<i32, LabError> {
         let failed = |reason: String| LabError::Join { node: node.name.clone(), reason };
         let init = self.init_of(node).ok_or_else(|| failed("it has ended".to_owned()))?;
         join::join(init.pid).map_err(|error| failed(format!("{error}; does the lab belong to another user?")))?;
@@ -150,7 +154,7 @@ impl HeldLab {
     }
 
     /// Process 1 of a node.
-    fn init_of(&self, node: &HeldNode) -> Option<ProcessId> {
+    fn init_of(&self, node: &BackgroundNode) -> Option<ProcessId> {
         let below = self.holder.descendants();
         // The lab's pid namespace is one level below this one, a node's is two.
         let supervisor = below.iter().find(|process| process.namespace_pids().get(1..) == Some(&[node.supervisor]))?;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Definition, SystemError, Troubles};
+use super::{Definition, LogPatterns, SystemError};
 
 /// Parses a file mode written in octal.
 pub(super) fn octal(definition: &Definition, mode: &str) -> Result<u32, SystemError> {
@@ -38,7 +38,7 @@ pub(super) fn definition(definition: &Definition) -> Result<(), SystemError> {
     for mode in definition.upload.iter().map(|upload| &upload.mode).chain(definition.files.iter().map(|file| &file.mode)) {
         octal(definition, mode)?;
     }
-    Troubles::new(definition).map(drop)
+    LogPatterns::new(definition).map(drop)
 }
 
 /// The definition's options, with the values that the plan sets.
@@ -46,7 +46,7 @@ pub(super) fn options(definition: &Definition, set: &BTreeMap<String, String>) -
     let mut options = definition.options.clone();
     for (name, value) in set {
         if options.insert(name.clone(), value.clone()).is_none() {
-            let nearest = elenchus_core::words::nearest(name, definition.options.keys().map(String::as_str));
+            let nearest = elenchus_core::suggest::nearest(name, definition.options.keys().map(String::as_str));
             let hint = nearest.map(|word| format!("; did you mean `{word}`?")).unwrap_or_default();
             let known: Vec<&str> = definition.options.keys().map(String::as_str).collect();
             return Err(wrong(definition, format!("there is no option `{name}`{hint} (options: {})", known.join(", "))));
@@ -97,6 +97,8 @@ mod tests {
         );
         assert!(rejection(&format!("name: x\nfiles: [{{path: /a/b, mode: rw, content: ''}}]\n{start}"), &[]).contains("octal"));
         assert!(rejection(&format!("name: x\nstop: {{signal: SIGTERM}}\n{start}"), &[]).contains("TERM"));
-        assert!(rejection(&format!("name: x\ntroubles: [{{name: a, pattern: '('}}]\n{start}"), &[]).contains("troubles[0].pattern"));
+        assert!(
+            rejection(&format!("name: x\nlog_patterns: [{{name: a, pattern: '('}}]\n{start}"), &[]).contains("log_patterns[0].pattern")
+        );
     }
 }

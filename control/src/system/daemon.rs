@@ -13,7 +13,7 @@ use elenchus_core::Span;
 
 use super::Stop;
 use crate::command::quote;
-pub use script::{AGENT, LOOK, SWITCHES};
+pub use script::{AGENT, DEAD_MANS_SWITCHES, READ_PROC_STAT};
 use script::{DEADLY, LOCK, until_none, with_members};
 
 /// The process of a system on one node, with all templates rendered.
@@ -57,7 +57,7 @@ impl Daemon {
         // The session leader writes its pid and start time before it executes the daemon: exec changes neither. There can be two leaders, for example when a start
         // was killed and repeated: the first to write is the daemon. Where the node has `flock`, they write one at a time.
         let leader = format!(
-            "{LOOK}exec 9<{run}; {LOCK}\n\
+            "{READ_PROC_STAT}exec 9<{run}; {LOCK}\n\
              if [ -r {pidfile} ] && read -r other since < {pidfile} && look \"$other\" && [ \"$born\" = \"$since\" ] && [ $state != X ]; then exit 0; fi\n\
              look $$; echo \"$$ $born\" > {pidfile}.new && mv {pidfile}.new {pidfile}\n\
              exec 9>&-; {exports}exec {become_user}/bin/sh -c {command}",

@@ -63,9 +63,9 @@ pub struct Definition {
     #[serde(default)]
     pub logs: Vec<String>,
     /// Patterns of log lines that are reported as findings.
-    #[serde(default)]
-    pub troubles: Vec<LogPattern>,
-    /// What it requires of a node.
+    #[serde(default, alias = "troubles")]
+    pub log_patterns: Vec<LogPattern>,
+    /// Its requirements on a node.
     #[serde(default)]
     pub requires: Requires,
 }
@@ -192,13 +192,13 @@ pub struct Membership {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LogPattern {
-    /// What a matching line means, in a few words: `panic`, `data loss`.
+    /// The meaning of a matching line, in a few words: `panic`, `data loss`.
     pub name: String,
     /// A regular expression.
     pub pattern: String,
 }
 
-/// What a system requires of a node.
+/// The requirements of a system on a node.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Requires {

@@ -26,7 +26,7 @@ pub enum SystemError {
     Definition {
         /// The system's name.
         system: String,
-        /// What is wrong and what was expected.
+        /// The problem, and what was expected.
         message: String,
     },
     /// A file to upload was not found.

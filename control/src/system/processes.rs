@@ -51,7 +51,7 @@ impl System {
     pub async fn primary(&self, node: &Node) -> Result<Option<String>, SystemError> {
         let Some(command) = &self.on(&node.name)?.primary else { return Ok(None) };
         // Including the time to connect: a node that is down must not delay the run.
-        let asked = node.host.run_soon(Command::sh(command).timeout(Duration::from_secs(5))).await;
+        let asked = node.host.run_within_timeout(Command::sh(command).timeout(Duration::from_secs(5))).await;
         let output = asked.map_err(failed(node, "ask for the primary"))?;
         let answer = output.stdout_text();
         if self.rendered.contains_key(&answer) {

@@ -182,7 +182,7 @@ impl System {
         loop {
             let last_output = match node.host.output(Command::sh(command).timeout(STEP_LIMIT)).await {
                 Ok(output) if output.status.is_success() => return Ok(()),
-                Ok(output) => last_words(&output),
+                Ok(output) => tail_or_status(&output),
                 Err(error) => error.to_string(),
             };
             let has_ended = !self.is_running(node).await?;
@@ -213,20 +213,20 @@ impl System {
 
     /// Installs, wipes, configures and starts the system on all nodes in parallel, and waits until it is ready.
     pub async fn set_up(&self, nodes: &[Node]) -> Result<(), SystemError> {
-        at_once(nodes, |node| async move {
+        on_all_nodes(nodes, |node| async move {
             self.install(node).await?;
             self.wipe(node).await?;
             self.configure(node).await
         })
         .await?;
-        at_once(nodes, |node| self.start(node)).await?;
-        at_once(nodes, |node| self.await_ready(node)).await?;
+        on_all_nodes(nodes, |node| self.start(node)).await?;
+        on_all_nodes(nodes, |node| self.await_ready(node)).await?;
         Ok(())
     }
 
     /// Kills the system on all nodes in parallel and removes it. Its data is deleted, so an orderly stop is unnecessary. Fetch the logs before.
     pub async fn tear_down(&self, nodes: &[Node]) -> Result<(), SystemError> {
-        at_once(nodes, |node| async move {
+        on_all_nodes(nodes, |node| async move {
             self.remove(node).await?;
             let left = self.processes(node).await?;
             if left.is_empty() {
@@ -245,7 +245,7 @@ impl System {
 }
 
 /// Runs an action on all nodes in parallel and waits for all of them. If several fail, the error contains each.
-pub async fn at_once<'a, T, Doing>(nodes: &'a [Node], act: impl Fn(&'a Node) -> Doing) -> Result<Vec<T>, SystemError>
+pub async fn on_all_nodes<'a, T, Doing>(nodes: &'a [Node], act: impl Fn(&'a Node) -> Doing) -> Result<Vec<T>, SystemError>
 where
     Doing: Future<Output = Result<T, SystemError>>,
 {
@@ -268,8 +268,8 @@ pub(super) fn failed(node: &Node, step: &str) -> impl FnOnce(ControlError) -> Sy
     move |source| SystemError::Step { step, node, source: Box::new(source) }
 }
 
-fn last_words(output: &Output) -> String {
-    match output.last_words() {
+fn tail_or_status(output: &Output) -> String {
+    match output.tail() {
         text if text.is_empty() => format!("nothing ({})", output.status),
         text => text,
     }

@@ -72,9 +72,9 @@ pub enum Predicate {
     Greater(i64),
     /// A number that leaves this remainder.
     Modulo {
-        /// What it is divided by.
+        /// The divisor.
         divisor: i64,
-        /// What is left.
+        /// The remainder.
         remainder: i64,
     },
 }
@@ -195,10 +195,10 @@ impl TransactionStep {
     }
 }
 
-/// What a committed transaction returned.
+/// The result of a committed transaction.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct TransactionResult {
-    /// What each read returned, in the order of the reads among the steps. A [`TransactionStep::ReadWhere`] returns a list of `[key value]` pairs.
+    /// The result of each read, in the order of the reads among the steps. A [`TransactionStep::ReadWhere`] returns a list of `[key value]` pairs.
     pub reads: Vec<Value>,
     /// When it began, by the store's own clock or log, where the store tells.
     pub start: Option<i64>,

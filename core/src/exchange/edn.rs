@@ -9,8 +9,8 @@ pub(super) mod reader;
 use std::io::{self, Write};
 
 use super::event_builder::{EventBuilder, Names, at_position};
+use super::event_parser::{EventParser, Scope};
 use super::scanner::{Scan, Scanner};
-use super::segment::{EventParser, Scope};
 use crate::value::Quoted;
 use crate::{Event, History, Process, Value};
 use reader::Reader;

@@ -43,7 +43,7 @@ pub struct SyntaxError {
     pub line: usize,
     /// The column, from 1, in bytes.
     pub column: usize,
-    /// What was found, and what was expected.
+    /// The text that was found, and what was expected.
     pub message: String,
 }
 

@@ -11,9 +11,10 @@ use std::sync::{Arc, Mutex};
 
 use super::chunks::{Chunk, Chunks};
 use super::error::{Position, ReadError, Skipped};
+use super::event_parser::Scope;
 use super::format::Format;
 use super::nodes::NodeNames;
-use super::segment::{self, ParseContext, Scope, Segment, State};
+use super::segment::{self, ParseContext, Segment, State};
 use super::source::{self, Source};
 use crate::journal::{Frame, FrameContent};
 use crate::{Event, History};

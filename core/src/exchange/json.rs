@@ -7,8 +7,8 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::event_builder::{EventBuilder, Names, at_position};
+use super::event_parser::{EventParser, Scope};
 use super::scanner::{Scan, Scanner};
-use super::segment::{EventParser, Scope};
 use crate::{Event, History, Kind, Process, Symbol, Value};
 pub(super) use reader::JsonReader;
 

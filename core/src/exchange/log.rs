@@ -10,8 +10,8 @@
 
 use super::edn::reader::Reader;
 use super::event_builder::{EventBuilder, Names, at_position};
+use super::event_parser::{EventParser, Scope};
 use super::scanner::{Scan, Scanner};
-use super::segment::{EventParser, Scope};
 use crate::{Event, Value};
 
 /// The logger of Jepsen's operations.

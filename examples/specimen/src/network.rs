@@ -94,7 +94,7 @@ impl RaftNetwork<Types> for Link {
         _: InstallSnapshotRequest<Types>,
         _: RPCOption,
     ) -> Result<InstallSnapshotResponse<u64>, RPCError<u64, EmptyNode, RaftError<u64, InstallSnapshotError>>> {
-        Err(RPCError::Unreachable(Unreachable::new(&AnyError::error("the specimen makes no snapshots"))))
+        Err(RPCError::Unreachable(Unreachable::new(&AnyError::error("the specimen does not take snapshots"))))
     }
 
     fn backoff(&self) -> Backoff {

@@ -65,7 +65,7 @@ pub enum NodeError {
         source: io::Error,
     },
     /// The heartbeat is too short or too long.
-    #[error("a heartbeat of {0:?} makes no cluster: it must be between 1ms and 1min")]
+    #[error("the heartbeat is {0:?}; it must be between 1ms and 1min")]
     Heartbeat(Duration),
     /// The HTTP client cannot be created.
     #[error("cannot make an HTTP client: {0}")]

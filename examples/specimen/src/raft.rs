@@ -33,7 +33,7 @@ pub(crate) enum Change {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Step(pub(crate) Word, pub(crate) String, pub(crate) Json);
 
-/// What a step does with its key.
+/// The effect of a step on its key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Word {
@@ -54,7 +54,7 @@ pub(crate) enum Word {
 pub(crate) struct Applied {
     /// Whether the value was set: false only for a compare-and-set that found another value.
     pub(crate) swapped: bool,
-    /// What the reads of a transaction found, in order.
+    /// The results of a transaction's reads, in order.
     pub(crate) reads: Vec<Json>,
 }
 

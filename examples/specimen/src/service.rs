@@ -175,7 +175,7 @@ impl Service {
     }
 }
 
-/// The innermost cause: it says what happened, the outer ones say where in the library.
+/// The innermost cause: the outer ones only locate the error in the library.
 fn innermost(error: &reqwest::Error) -> String {
     let mut cause: &dyn std::error::Error = error;
     while let Some(inner) = cause.source() {

@@ -34,7 +34,7 @@ impl Values {
         Applied { swapped: true, reads: Vec::new() }
     }
 
-    /// What steps that only read find; none where one of them writes.
+    /// The results of read-only steps; none if one of them writes.
     pub(crate) fn read_only(&self, steps: &[Step]) -> Option<Vec<Json>> {
         steps.iter().map(|Step(word, key, _)| (*word == Word::R).then(|| self.get(key))).collect()
     }
@@ -76,7 +76,7 @@ impl State {
         self.0.read().values.get(key)
     }
 
-    /// What steps that only read find at one moment; none where one of them writes.
+    /// The results of read-only steps at one moment; none if one of them writes.
     pub(crate) fn read_only(&self, steps: &[Step]) -> Option<Vec<Json>> {
         self.0.read().values.read_only(steps)
     }
@@ -140,7 +140,7 @@ impl RaftSnapshotBuilder<Types> for State {
 
 /// Never requested: the snapshot policy is `Never` and the log is never purged, so every node can catch up by log entries.
 fn no_snapshots() -> StorageError {
-    StorageIOError::read_snapshot(None, AnyError::error("the specimen keeps its whole log and makes no snapshots")).into()
+    StorageIOError::read_snapshot(None, AnyError::error("the specimen keeps its whole log and does not take snapshots")).into()
 }
 
 #[cfg(test)]

@@ -1,10 +1,10 @@
 //! A recipe from bytes.
 
-use elenchus_checkers::simulate::{KeyChoice, Recipe, STORES, Store, Strikes, Workload};
+use elenchus_checkers::simulate::{KeyChoice, Recipe, STORES, Store, DefectRate, Workload};
 
 /// The recipe that the bytes say, of a pair of store and workload that `suits`; none where they are too few.
 pub fn recipe(data: &[u8], suits: impl Fn(Store, Workload) -> bool) -> Option<Recipe> {
-    let &[pair, processes, keys, values, crash, strikes, length, seed @ ..] = data.first_chunk::<15>()?;
+    let &[pair, processes, keys, values, crash, defect_rate, length, seed @ ..] = data.first_chunk::<15>()?;
     let pairs: Vec<(Store, Workload)> = STORES
         .iter()
         .flat_map(|entry| entry.workloads.iter().map(|&workload| (entry.store, workload)))
@@ -20,7 +20,7 @@ pub fn recipe(data: &[u8], suits: impl Fn(Store, Workload) -> bool) -> Option<Re
         updates_per_key: suited.updates_per_key.map(|_| 4 + u32::from(values % 32)),
         values: suited.values.map(|_| 1 + u32::from(values % 8)),
         crash: f64::from(crash % 32) / 256.0,
-        strikes: if strikes == 0 { Strikes::Once } else { Strikes::Share(f64::from(strikes % 64) / 256.0) },
+        defect_rate: if defect_rate == 0 { DefectRate::Once } else { DefectRate::Share(f64::from(defect_rate % 64) / 256.0) },
         ..suited
     })
 }

@@ -7,7 +7,7 @@ use crate::skew::{GAIN_ONE, SECOND, Skew};
 
 /// A change of a clock. Times are nanoseconds.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Change {
+pub enum ClockChange {
     /// An offset; negative: behind the true time.
     Bump(i64),
     /// An offset that is applied and removed in turn.
@@ -37,17 +37,17 @@ const DAY: i64 = 86_400 * SECOND;
 /// How long before midnight the clock is set for a leap second.
 const EVE: i64 = 2 * SECOND;
 
-impl Change {
+impl ClockChange {
     /// The changed clock, when the change is made at this true time.
     pub fn skew(&self, now: i64) -> Skew {
         let right = Skew { since: now, ..Skew::NONE };
         match *self {
-            Change::Bump(by) => Skew { ahead: by, ..right },
-            Change::Strobe { by, every } => Skew { period: every, swing: by, ..right },
-            Change::Drift(gain) => Skew { gain: (gain * GAIN_ONE as f64) as i64, ..right },
-            Change::Jump(to) => Skew { ahead: to.saturating_sub(now), ..right },
-            Change::Freeze => Skew { gain: -GAIN_ONE, ..right },
-            Change::Leap { inserted } => {
+            ClockChange::Bump(by) => Skew { ahead: by, ..right },
+            ClockChange::Strobe { by, every } => Skew { period: every, swing: by, ..right },
+            ClockChange::Drift(gain) => Skew { gain: (gain * GAIN_ONE as f64) as i64, ..right },
+            ClockChange::Jump(to) => Skew { ahead: to.saturating_sub(now), ..right },
+            ClockChange::Freeze => Skew { gain: -GAIN_ONE, ..right },
+            ClockChange::Leap { inserted } => {
                 let to_midnight = DAY - now.rem_euclid(DAY);
                 let eve = Skew { ahead: to_midnight - EVE, ..right };
                 if inserted {
@@ -59,41 +59,41 @@ impl Change {
         }
     }
 
-    /// Parses the words of a command line, as [`Change`] displays them.
+    /// Parses the words of a command line, as [`ClockChange`] displays them.
     ///
     /// # Errors
     /// When the words are not a change.
-    pub fn of_words(words: &[&str]) -> Result<Change> {
+    pub fn from_words(words: &[&str]) -> Result<ClockChange> {
         let number = |word: &str| word.parse::<i64>().map_err(|_| format!("`{word}` is not a number of nanoseconds"));
         match *words {
-            ["bump", by] => Ok(Change::Bump(number(by)?)),
+            ["bump", by] => Ok(ClockChange::Bump(number(by)?)),
             ["strobe", by, every] => match number(every)? {
-                every if every > 0 => Ok(Change::Strobe { by: number(by)?, every }),
+                every if every > 0 => Ok(ClockChange::Strobe { by: number(by)?, every }),
                 _ => Err("the interval of a strobe must be greater than zero".into()),
             },
             ["drift", gain] => match gain.parse() {
-                Ok(gain) if f64::is_finite(gain) => Ok(Change::Drift(gain)),
+                Ok(gain) if f64::is_finite(gain) => Ok(ClockChange::Drift(gain)),
                 _ => Err(format!("`{gain}` is not a rate")),
             },
-            ["jump", to] => Ok(Change::Jump(number(to)?)),
-            ["freeze"] => Ok(Change::Freeze),
-            ["leap", "insert"] => Ok(Change::Leap { inserted: true }),
-            ["leap", "delete"] => Ok(Change::Leap { inserted: false }),
+            ["jump", to] => Ok(ClockChange::Jump(number(to)?)),
+            ["freeze"] => Ok(ClockChange::Freeze),
+            ["leap", "insert"] => Ok(ClockChange::Leap { inserted: true }),
+            ["leap", "delete"] => Ok(ClockChange::Leap { inserted: false }),
             _ => Err(format!("`{}` is not a change of a clock", words.join(" "))),
         }
     }
 }
 
-impl fmt::Display for Change {
+impl fmt::Display for ClockChange {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Change::Bump(by) => write!(out, "bump {by}"),
-            Change::Strobe { by, every } => write!(out, "strobe {by} {every}"),
-            Change::Drift(gain) => write!(out, "drift {gain}"),
-            Change::Jump(to) => write!(out, "jump {to}"),
-            Change::Freeze => write!(out, "freeze"),
-            Change::Leap { inserted: true } => write!(out, "leap insert"),
-            Change::Leap { inserted: false } => write!(out, "leap delete"),
+            ClockChange::Bump(by) => write!(out, "bump {by}"),
+            ClockChange::Strobe { by, every } => write!(out, "strobe {by} {every}"),
+            ClockChange::Drift(gain) => write!(out, "drift {gain}"),
+            ClockChange::Jump(to) => write!(out, "jump {to}"),
+            ClockChange::Freeze => write!(out, "freeze"),
+            ClockChange::Leap { inserted: true } => write!(out, "leap insert"),
+            ClockChange::Leap { inserted: false } => write!(out, "leap delete"),
         }
     }
 }
@@ -108,37 +108,37 @@ mod tests {
     #[test]
     fn changes_round_trip_through_words() {
         let all = [
-            Change::Bump(-7),
-            Change::Strobe { by: 5, every: 9 },
-            Change::Drift(-0.25),
-            Change::Jump(0),
-            Change::Freeze,
-            Change::Leap { inserted: true },
-            Change::Leap { inserted: false },
+            ClockChange::Bump(-7),
+            ClockChange::Strobe { by: 5, every: 9 },
+            ClockChange::Drift(-0.25),
+            ClockChange::Jump(0),
+            ClockChange::Freeze,
+            ClockChange::Leap { inserted: true },
+            ClockChange::Leap { inserted: false },
         ];
         for change in all {
             let said = change.to_string();
-            assert_eq!(Change::of_words(&said.split(' ').collect::<Vec<_>>()), Ok(change));
+            assert_eq!(ClockChange::from_words(&said.split(' ').collect::<Vec<_>>()), Ok(change));
         }
         for wrong in [&["bump"][..], &["bump", "x"], &["strobe", "1", "0"], &["drift", "inf"], &["leap", "year"], &[]] {
-            assert!(Change::of_words(wrong).is_err(), "{wrong:?}");
+            assert!(ClockChange::from_words(wrong).is_err(), "{wrong:?}");
         }
     }
 
     #[test]
     fn a_changed_clock_shows_the_requested_time() {
-        let shown = |change: Change, later: i64| change.skew(NOW).shown(NOW + later);
-        assert_eq!(shown(Change::Bump(-3), 10), NOW + 7);
-        assert_eq!(shown(Change::Drift(0.5), 8 * SECOND), NOW + 12 * SECOND);
-        assert_eq!(shown(Change::Jump(SECOND), 5), SECOND + 5);
-        assert_eq!(shown(Change::Freeze, 99 * SECOND), NOW);
+        let shown = |change: ClockChange, later: i64| change.skew(NOW).shown(NOW + later);
+        assert_eq!(shown(ClockChange::Bump(-3), 10), NOW + 7);
+        assert_eq!(shown(ClockChange::Drift(0.5), 8 * SECOND), NOW + 12 * SECOND);
+        assert_eq!(shown(ClockChange::Jump(SECOND), 5), SECOND + 5);
+        assert_eq!(shown(ClockChange::Freeze, 99 * SECOND), NOW);
     }
 
     #[test]
     fn a_leap_second_is_inserted_or_deleted() {
         // The second of the day at every half second, from two seconds before midnight.
         let seconds = |inserted| -> Vec<i64> {
-            let skew = Change::Leap { inserted }.skew(NOW);
+            let skew = ClockChange::Leap { inserted }.skew(NOW);
             (0..8).map(|half| skew.shown(NOW + half * SECOND / 2).rem_euclid(DAY) / SECOND).collect()
         };
         assert_eq!(seconds(true), [86398, 86398, 86399, 86399, 86399, 86399, 0, 0]);

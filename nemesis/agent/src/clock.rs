@@ -42,7 +42,7 @@ use process::{ClockState, Patcher, now};
 
 pub use trial::{trial, trial_child};
 
-use crate::change::Change;
+use crate::change::ClockChange;
 use crate::processes::{self, Process};
 use crate::skew::Skew;
 use crate::{Result, failed, state};
@@ -84,7 +84,7 @@ impl Clocks {
     ///
     /// # Errors
     /// When a process cannot be patched; others may be patched already.
-    pub fn begin(&self, id: u32, members: &str, change: Change) -> Result<Vec<i32>> {
+    pub fn begin(&self, id: u32, members: &str, change: ClockChange) -> Result<Vec<i32>> {
         let one = self.folder.join(id.to_string());
         fs::create_dir_all(&one).map_err(failed(one.display()))?;
         let _lock = state::lock(&self.folder)?;

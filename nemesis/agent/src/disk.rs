@@ -43,10 +43,12 @@ mod replies;
 pub mod serve;
 mod undo_log;
 pub mod volume;
+mod writes;
 
 pub use inode::Inode;
-pub use journal::HIDDEN_DIRECTORY as ATTIC;
+pub use journal::HIDDEN_DIRECTORY;
 pub use volume::{Owner, Volume};
+pub use writes::Writes;
 
 /// The error of an operation.
 pub type Errno = rustix::io::Errno;

@@ -158,7 +158,7 @@ fn send_due(delayed: &DelayQueue, sender: &Sender, bits: Option<u64>) {
 /// Fails unless [`run`] can work here. Tries it in a new network namespace.
 ///
 /// # Errors
-/// What does not work.
+/// The reason why it does not work.
 pub fn trial() -> Result<()> {
     sender::enter_new_network()?;
     Queue::bind(QUEUE)?;

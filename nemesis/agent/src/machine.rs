@@ -21,7 +21,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::change::Change;
+use crate::change::ClockChange;
 use crate::processes::has_capability;
 use crate::skew::{SECOND, Skew};
 use crate::{Result, failed, state};
@@ -118,7 +118,7 @@ impl<C: SystemClock> MachineClock<C> {
     ///
     /// # Errors
     /// When the clock is changed already, or cannot be set.
-    pub fn begin(&self, change: Change) -> Result<()> {
+    pub fn begin(&self, change: ClockChange) -> Result<()> {
         let _lock = state::lock(&self.folder)?;
         if self.stored("base")?.is_some() {
             return Err("this machine's clock is changed already".into());
@@ -249,7 +249,7 @@ mod tests {
         }
     }
 
-    fn with_changed_clock(change: Change, inspect: impl FnOnce(&Model, &MachineClock<&Model>)) {
+    fn with_changed_clock(change: ClockChange, inspect: impl FnOnce(&Model, &MachineClock<&Model>)) {
         let (model, folder) = (Model { ahead: Cell::new(0), uptime: Cell::new(3600 * SECOND) }, tempfile::tempdir().unwrap());
         let clock = MachineClock::new(&model, folder.path().join("clock"));
         assert!(clock.verify().is_err());
@@ -265,7 +265,7 @@ mod tests {
 
     #[test]
     fn an_offset_needs_no_ticks() {
-        with_changed_clock(Change::Bump(-90 * SECOND), |model, clock| {
+        with_changed_clock(ClockChange::Bump(-90 * SECOND), |model, clock| {
             assert_eq!((model.ahead.get(), clock.pause()), (-90 * SECOND, Ok(Some(POLL))));
             clock.verify().unwrap();
             model.uptime.set(4000 * SECOND);
@@ -277,7 +277,7 @@ mod tests {
 
     #[test]
     fn a_frozen_clock_is_set_on_every_tick() {
-        with_changed_clock(Change::Freeze, |model, clock| {
+        with_changed_clock(ClockChange::Freeze, |model, clock| {
             assert_eq!(clock.pause(), Ok(Some(TICK)));
             model.uptime.set(3660 * SECOND);
             assert!(clock.verify().is_err(), "it was not set for a minute");

@@ -2,9 +2,10 @@
 
 use std::process::{Command, ExitCode};
 
-use elenchus_agent::change::Change;
+use elenchus_agent::change::ClockChange;
 use elenchus_agent::clock::{self, Clocks};
-use elenchus_agent::disk::serve::{self, Mount, Writes};
+use elenchus_agent::disk::Writes;
+use elenchus_agent::disk::serve::{self, Mount};
 use elenchus_agent::link;
 use elenchus_agent::machine::{KernelClock, MachineClock};
 use elenchus_agent::power::{self, Action, Identity};
@@ -46,7 +47,7 @@ fn execute(words: &[&str]) -> elenchus_agent::Result<String> {
         }
         ["clock", "trial"] => clock::trial(self_command(&["clock", "trial-child"])?).map(nothing),
         ["clock", "begin", one, members, ref change @ ..] => {
-            clocks.begin(id(one)?, members, Change::of_words(change)?).map(|pids| lines(&pids))
+            clocks.begin(id(one)?, members, ClockChange::from_words(change)?).map(|pids| lines(&pids))
         }
         ["clock", "apply", one] => clocks.apply(id(one)?).map(|pids| lines(&pids)),
         ["clock", "keep", one] => {
@@ -64,7 +65,7 @@ fn execute(words: &[&str]) -> elenchus_agent::Result<String> {
             let clock = MachineClock::new(KernelClock::except_on(boot_id)?, "/run/elenchus/machine-clock");
             let done = match order {
                 "trial" => Ok(()),
-                "begin" => clock.begin(Change::of_words(change)?),
+                "begin" => clock.begin(ClockChange::from_words(change)?),
                 "keep" => clock.keep(),
                 "verify" => clock.verify(),
                 "end" => clock.end(),
@@ -90,11 +91,11 @@ fn execute(words: &[&str]) -> elenchus_agent::Result<String> {
             done.map(nothing)
         }
         ["link", "trial"] => link::trial().map(nothing),
-        ["link", "run", seed, ref settings @ ..] => link::run(&link::Settings::of_words(settings)?, number(seed)?).map(nothing),
+        ["link", "run", seed, ref settings @ ..] => link::run(&link::Settings::from_words(settings)?, number(seed)?).map(nothing),
         ["proxy", "trial"] => proxy::trial().map(nothing),
         ["proxy", "run", port, seed, ref settings @ ..] => {
             let port = port.parse().map_err(|_| format!("`{port}` is not a port"))?;
-            proxy::run(port, &proxy::Settings::of_words(settings)?, number(seed)?).map(nothing)
+            proxy::run(port, &proxy::Settings::from_words(settings)?, number(seed)?).map(nothing)
         }
         _ => Err(format!("`{}` is not a command; {USAGE}", words.join(" "))),
     }
@@ -106,13 +107,13 @@ fn disk(words: &[&str]) -> elenchus_agent::Result<String> {
     let next = |order: &str, directory: &str, writes: &[&str]| self_command(&[&["disk", order, directory], writes].concat());
     let mount = |directory: &str, writes: &[&str]| {
         let mount = Mount::of(directory)?;
-        mount.mount(Writes::of_words(writes)?, next("keep", directory, writes)?)
+        mount.mount(Writes::from_words(writes)?, next("keep", directory, writes)?)
     };
     match *words {
         ["trial"] => serve::trial(|directory| mount(directory, &[])).map(nothing),
         ["mount", directory, ref writes @ ..] => mount(directory, writes).map(nothing),
         ["keep", directory, ref writes @ ..] => Mount::of(directory)?.keep(next("carry", directory, writes)?).map(nothing),
-        ["carry", directory, ref writes @ ..] => Mount::of(directory)?.carry(Writes::of_words(writes)?).map(nothing),
+        ["carry", directory, ref writes @ ..] => Mount::of(directory)?.carry(Writes::from_words(writes)?).map(nothing),
         ["order", directory, ref order @ ..] => Mount::of(directory)?.order(order),
         ["verify", directory] => Mount::of(directory)?.verify().map(nothing),
         ["verify", directory, id] => Mount::of(directory)?.verify_rule(id, true).map(nothing),

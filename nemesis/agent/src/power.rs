@@ -26,7 +26,7 @@ const LAB_MARKER: &str = "/run/elenchus/lab";
 /// How long an orderly shutdown may take.
 const TIMEOUT: Duration = Duration::from_secs(600);
 
-/// What happens to the machine.
+/// The action on the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
     /// It reboots.

@@ -64,7 +64,7 @@ impl Skew {
     }
 
     /// From its words.
-    pub fn of_words([since, ahead, gain, period, swing, step_at, step]: [i64; WORDS]) -> Skew {
+    pub fn from_words([since, ahead, gain, period, swing, step_at, step]: [i64; WORDS]) -> Skew {
         Skew { since, ahead, gain, period, swing, step_at, step }
     }
 
@@ -76,7 +76,7 @@ impl Skew {
     /// Parses a line of a file.
     pub fn of_line(line: &str) -> Option<Skew> {
         let words: Vec<i64> = line.split_whitespace().map(|word| word.parse().ok()).collect::<Option<_>>()?;
-        words.try_into().ok().map(Skew::of_words)
+        words.try_into().ok().map(Skew::from_words)
     }
 }
 
@@ -110,7 +110,7 @@ mod tests {
         /// No words from a file or the memory of a process overflow.
         #[test]
         fn any_words_are_a_skew(words: [i64; WORDS], real: i64, later in 0..SECOND) {
-            let skew = Skew::of_words(words);
+            let skew = Skew::from_words(words);
             proptest::prop_assert_eq!(Skew::of_line(&skew.line()), Some(skew));
             proptest::prop_assert!(skew.may_show(skew.shown(real), real, real.saturating_add(later)));
         }

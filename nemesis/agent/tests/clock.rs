@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use elenchus_agent::change::Change;
+use elenchus_agent::change::ClockChange;
 use elenchus_agent::clock::Clocks;
 use elenchus_agent::skew::SECOND;
 
@@ -83,7 +83,7 @@ impl Drop for TimeServer {
     }
 }
 
-/// What [`TimeServer::busy`] runs: prints the time while other threads read the clock in a loop.
+/// The program of [`TimeServer::busy`]: prints the time while other threads read the clock in a loop.
 #[test]
 #[ignore = "it is run by the other tests"]
 fn child_of_the_tests() {
@@ -175,7 +175,7 @@ fn a_busy_program_and_its_children_are_patched_and_restored() {
     let original = vdso(server.pid());
     for (round, hours) in [(1, 24), (2, -24), (3, 24 * 365)] {
         let by = hours * 3600 * SECOND;
-        let patched = scene.clocks.begin(round, &members(&[server.pid()]), Change::Bump(by)).unwrap();
+        let patched = scene.clocks.begin(round, &members(&[server.pid()]), ClockChange::Bump(by)).unwrap();
         assert_eq!(patched, [server.pid() as i32]);
         scene.clocks.verify(round).unwrap();
         assert_ne!(vdso(server.pid()), original);
@@ -234,13 +234,13 @@ fn a_frozen_process_is_refused_and_survives() {
     let (original, pid) = (vdso(server.pid()), server.pid());
     cgroup.write("cgroup.procs", &pid.to_string());
     cgroup.freeze(true);
-    let refused = scene.clocks.begin(1, &members(&[pid]), Change::Bump(3600 * SECOND)).unwrap_err();
+    let refused = scene.clocks.begin(1, &members(&[pid]), ClockChange::Bump(3600 * SECOND)).unwrap_err();
     assert!(refused.contains("frozen"), "{refused}");
     cgroup.freeze(false);
     near(server.ahead(), 0);
     // Restoring fails only if a thread was frozen inside the code to be restored.
     let was_refused = (0..100).any(|_| {
-        scene.clocks.begin(2, &members(&[pid]), Change::Bump(3600 * SECOND)).unwrap();
+        scene.clocks.begin(2, &members(&[pid]), ClockChange::Bump(3600 * SECOND)).unwrap();
         near(server.ahead(), 3600 * SECOND);
         cgroup.freeze(true);
         let refused = scene.clocks.end(2).is_err();
@@ -261,11 +261,11 @@ fn repeated_injections_reuse_the_mapped_code() {
     let Some(scene) = scene() else { return };
     let mut server = TimeServer::busy();
     let mapped = |server: &TimeServer| std::fs::read_to_string(format!("/proc/{}/maps", server.pid())).unwrap().lines().count();
-    scene.clocks.begin(1, &members(&[server.pid()]), Change::Freeze).unwrap();
+    scene.clocks.begin(1, &members(&[server.pid()]), ClockChange::Freeze).unwrap();
     scene.clocks.end(1).unwrap();
     let before = mapped(&server);
     for round in 0..20 {
-        scene.clocks.begin(round, &members(&[server.pid()]), Change::Bump(86400 * SECOND)).unwrap();
+        scene.clocks.begin(round, &members(&[server.pid()]), ClockChange::Bump(86400 * SECOND)).unwrap();
         scene.clocks.end(round).unwrap();
     }
     near(server.ahead(), 0);
@@ -277,26 +277,26 @@ fn repeated_injections_reuse_the_mapped_code() {
 fn every_change_is_visible() {
     let Some(scene) = scene() else { return };
     let Some(mut server) = TimeServer::python() else { return };
-    let mut during = |change: Change, inspect: &mut dyn FnMut(&mut TimeServer)| {
+    let mut during = |change: ClockChange, inspect: &mut dyn FnMut(&mut TimeServer)| {
         scene.clocks.begin(1, &members(&[server.pid()]), change).unwrap();
         scene.clocks.verify(1).unwrap();
         inspect(&mut server);
         scene.clocks.end(1).unwrap();
         near(server.ahead(), 0);
     };
-    during(Change::Freeze, &mut |server| {
+    during(ClockChange::Freeze, &mut |server| {
         let first = server.ask("");
         std::thread::sleep(Duration::from_millis(20));
         assert_eq!(server.ask(""), first);
     });
-    during(Change::Drift(1000.0), &mut |server| {
+    during(ClockChange::Drift(1000.0), &mut |server| {
         let (began, first) = (Instant::now(), server.ask(""));
         std::thread::sleep(Duration::from_millis(100));
         let gained = server.ask("") - first;
         assert!(gained > 100 * SECOND && i128::from(gained) < 1002 * i128::try_from(began.elapsed().as_nanos()).unwrap(), "{gained}");
     });
-    during(Change::Jump(946_684_800 * SECOND), &mut |server| near(server.ask(""), 946_684_800 * SECOND));
-    during(Change::Strobe { by: 86400 * SECOND, every: 3_000_000 }, &mut |server| {
+    during(ClockChange::Jump(946_684_800 * SECOND), &mut |server| near(server.ask(""), 946_684_800 * SECOND));
+    during(ClockChange::Strobe { by: 86400 * SECOND, every: 3_000_000 }, &mut |server| {
         // Over some dozens of steps, however fast it answers.
         let ask = |_| {
             std::thread::sleep(Duration::from_micros(500));
@@ -307,7 +307,7 @@ fn every_change_is_visible() {
         assert!(far > 10 && far < 190, "{far} of 200");
         ahead.into_iter().for_each(|ahead| near(ahead, if ahead > 43200 * SECOND { 86400 * SECOND } else { 0 }));
     });
-    during(Change::Leap { inserted: true }, &mut |server| {
+    during(ClockChange::Leap { inserted: true }, &mut |server| {
         let began = Instant::now();
         while server.ask("") / SECOND % 86400 > 43200 {
             assert!(began.elapsed() < Duration::from_secs(60), "midnight was never reached");
@@ -325,7 +325,7 @@ fn a_process_started_later_is_patched_too() {
     let list = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(list.path(), first.pid().to_string()).unwrap();
     let script = format!("for pid in $(cat {}); do echo $pid S; done", list.path().display());
-    scene.clocks.begin(7, &script, Change::Bump(3600 * SECOND)).unwrap();
+    scene.clocks.begin(7, &script, ClockChange::Bump(3600 * SECOND)).unwrap();
     std::thread::scope(|scope| {
         let clocks = scene.clocks.clone();
         // This keeper patches in its own process, which is safe as no thread is in an uninterruptible wait.
@@ -364,7 +364,7 @@ fn stopped_processes_are_patched_and_stay_stopped() {
     };
     signal("-STOP");
     await_state("T");
-    scene.clocks.begin(1, &members(&[server.pid()]), Change::Bump(3600 * SECOND)).unwrap();
+    scene.clocks.begin(1, &members(&[server.pid()]), ClockChange::Bump(3600 * SECOND)).unwrap();
     scene.clocks.verify(1).unwrap();
     await_state("T");
     signal("-CONT");
@@ -380,9 +380,9 @@ fn missing_processes_are_tolerated() {
         let server = TimeServer::busy();
         server.pid()
     };
-    assert_eq!(scene.clocks.begin(1, &members(&[]), Change::Freeze), Ok(Vec::new()));
+    assert_eq!(scene.clocks.begin(1, &members(&[]), ClockChange::Freeze), Ok(Vec::new()));
     assert!(scene.clocks.verify(1).unwrap_err().contains("no process of the system is running"));
-    scene.clocks.begin(1, &members(&[gone]), Change::Freeze).unwrap();
+    scene.clocks.begin(1, &members(&[gone]), ClockChange::Freeze).unwrap();
     scene.clocks.end(1).unwrap();
     scene.clocks.end(1).unwrap();
     assert_eq!(scene.clocks.apply(1), Ok(Vec::new()), "no process is patched after the end");

@@ -19,7 +19,7 @@
 use std::time::Duration;
 
 use elenchus_control::command::quote;
-use elenchus_control::system::daemon::{LOOK, SWITCHES as FAULTS};
+use elenchus_control::system::daemon::{DEAD_MANS_SWITCHES as FAULTS, READ_PROC_STAT};
 
 use crate::means::node_lock::{LOCK, LOCKED, with_undo_lock};
 use crate::means::remote_script::{NodeActions, UNDO_PATIENCE};
@@ -90,7 +90,7 @@ pub(crate) fn inject(id: u32, node_actions: &NodeActions) -> String {
 /// Defines two shell functions, given an injection's directory: `injecting`, whether it is still being made; and `halt`, which kills its processes.
 fn injection() -> String {
     format!(
-        "{LOOK}injecting() {{ read -r pid since 2>/dev/null <\"$1/injector\" && look $pid && [ $state != X ] && [ \"$born\" = \"$since\" ]; }}\n\
+        "{READ_PROC_STAT}injecting() {{ read -r pid since 2>/dev/null <\"$1/injector\" && look $pid && [ $state != X ] && [ \"$born\" = \"$since\" ]; }}\n\
          halt() {{\n\
          \x20 injecting \"$1\" || return 0\n\
          \x20 for round in 1 2 3 4 5 6 7 8 9 10; do\n\

@@ -7,7 +7,7 @@ use elenchus_control::system::Node;
 use elenchus_core::{FaultPhase, Kind};
 use futures_util::future::join_all;
 
-use super::injection::{HEAL_PAUSE, HEAL_TRIES};
+use super::retry::retry;
 use super::{ActiveInjection, Run, dead_mans_switch};
 use crate::means::agent;
 use crate::means::remote_script::{self, RemoteScript};
@@ -18,7 +18,7 @@ use crate::{Armed, Cluster, Fault, Ledger, NemesisError, Scheduled, faults};
 /// not known here. Idempotent.
 ///
 /// # Errors
-/// What could not be undone, after everything was tried.
+/// The faults that could not be undone, after everything was tried.
 pub async fn heal_all(nodes: &[Node], lines: &[Scheduled]) -> Result<(), NemesisError> {
     let silent = silent(nodes).await;
     let cluster = Cluster::new(nodes.iter().filter(|node| !silent.contains_key(&node.name)).cloned().collect(), None);
@@ -100,7 +100,7 @@ pub async fn heal_outstanding(nodes: &[Node], ledger: &Ledger) -> Healing {
     let mut outcomes = join_all(off.iter().map(|armed| undo(&cluster, ledger, armed, &none_silent))).await;
     let silent = silent(nodes).await;
     let scripts: Vec<RemoteScript> = outstanding.iter().flat_map(|armed| armed.inverse.iter().chain(&armed.proof)).cloned().collect();
-    // Where the agent cannot be uploaded, the script that needs it says so.
+    // If the agent cannot be uploaded, the script that needs it fails with a message.
     let answering: Vec<Node> = nodes.iter().filter(|node| !silent.contains_key(&node.name)).cloned().collect();
     let uploaded = agent::install_for(&answering, &scripts).await;
     // In reverse order of injection, like a stack.
@@ -135,17 +135,6 @@ async fn undo(cluster: &Cluster, ledger: &Ledger, armed: &Armed, silent: &BTreeM
     ledger.healed(armed.id)?;
     let by_itself = if dead_mans_switch::has_lapsed(&printed) { " (the node had healed itself when its lease ran out)" } else { "" };
     Ok(format!("{} {}: {}{by_itself}", armed.fault, armed.id, armed.what))
-}
-
-/// Tries a few times: a node may be unreachable for a moment because of the fault that is being healed.
-pub(super) async fn retry<T>(attempt: impl AsyncFn() -> Result<T, NemesisError>) -> Result<T, NemesisError> {
-    for _ in 1..HEAL_TRIES {
-        if let Ok(done) = attempt().await {
-            return Ok(done);
-        }
-        tokio::time::sleep(HEAL_PAUSE).await;
-    }
-    attempt().await
 }
 
 /// Drops faults that are undone by the same scripts as an earlier one. Two of a kind may differ: what fills one disk does not fill another.
@@ -190,7 +179,7 @@ impl Run<'_> {
         let mut failures = undo_kinds(self.cluster, &off).await;
         let undone = undo_armed(self.cluster).await;
         failures.extend(undo_kinds(self.cluster, &others).await);
-        // What a switch could not undo while another fault was in force, it may be able to undo now.
+        // A switch may be able to undo now what it could not undo while another fault was in force.
         if undone.is_err() {
             failures.extend(undo_armed(self.cluster).await.err().map(|error| error.to_string()));
         }

@@ -6,18 +6,15 @@ use std::time::Duration;
 use elenchus_core::{FaultEvent, FaultPhase, Kind, Span, Symbol};
 use tokio::sync::watch;
 
-use super::heal_all::retry;
+use super::retry::{HEAL_PAUSE, retry};
 use super::{ActiveInjection, Run, dead_mans_switch};
 use crate::fault::Overlap;
 use crate::means::node_down::Recovery;
 use crate::means::remote_script::{self, NodeActions, RemoteScript};
 use crate::schedule::active::ActiveFault;
-use crate::schedule::timetable::{self, Planned, Start};
+use crate::schedule::planned::{Planned, Start};
+use crate::schedule::timetable;
 use crate::{Armed, Cluster, Decision, Fault, FaultSchedule, Injection, NemesisError};
-
-/// A node may be unreachable for a moment because of the fault that is being healed.
-pub(super) const HEAL_TRIES: u32 = 3;
-pub(super) const HEAL_PAUSE: Duration = Duration::from_secs(1);
 
 /// How long to wait before trying to heal again after all tries failed.
 const HEAL_AGAIN: Duration = Duration::from_secs(5);
@@ -371,7 +368,7 @@ impl Run<'_> {
         error: Option<String>,
     ) {
         let nodes = self.names(injection.nodes.iter().copied());
-        (self.record)(kind, Symbol::of(fault.name()), FaultEvent { id, phase, nodes, what: injection.description.clone() }, error);
+        (self.record)(kind, Symbol::of(fault.name()), FaultEvent { id, phase, nodes, description: injection.description.clone() }, error);
     }
 }
 

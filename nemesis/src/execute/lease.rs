@@ -33,7 +33,7 @@ pub(super) async fn renew(cluster: &Cluster, on: &[String], every: Duration) {
     let nodes = cluster.nodes.iter().filter(|node| on.contains(&node.name));
     join_all(nodes.map(|node| async {
         // At most two intervals, with connecting: a node that does not answer delays the renewal of the others.
-        if let Err(error) = node.host.run_soon(Command::sh(&dead_mans_switch::renew()).timeout(every * 2)).await {
+        if let Err(error) = node.host.run_within_timeout(Command::sh(&dead_mans_switch::renew()).timeout(every * 2)).await {
             tracing::warn!(node = node.name, "its lease could not be renewed: {error}");
         }
     }))

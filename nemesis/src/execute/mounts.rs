@@ -13,7 +13,7 @@ use crate::means::remote_script::{self, NodeActions};
 use crate::schedule::needs;
 use crate::{Armed, Cluster, FaultSchedule, Ledger, NemesisError};
 
-/// What is mounted. If it is dropped without [`Mounted::end`], it stays until the lease runs out.
+/// The mounted file systems. If it is dropped without [`Mounted::end`], it stays until the lease runs out.
 #[derive(Debug)]
 pub struct Mounted<'a> {
     cluster: &'a Cluster,
@@ -83,7 +83,7 @@ impl Mounted<'_> {
     /// Unmounts everything, the last mount first. If the ledger is empty then, removes the agent.
     ///
     /// # Errors
-    /// What could not be unmounted, after everything was tried. It stays in the ledger.
+    /// The file systems that could not be unmounted, after everything was tried. They stay in the ledger.
     pub async fn end(self) -> Result<(), NemesisError> {
         let mut failures = Vec::new();
         for (id, actions) in self.actions.iter().rev() {

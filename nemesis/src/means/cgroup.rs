@@ -14,7 +14,7 @@
 //! Memory that a process allocated before it was moved stays charged to its former cgroup (`Documentation/admin-guide/cgroup-v2.rst`, "Memory Ownership").
 
 use elenchus_control::command::quote;
-use elenchus_control::system::daemon::{Daemon, LOOK};
+use elenchus_control::system::daemon::{Daemon, READ_PROC_STAT};
 
 use crate::means::remote_script::{self, RemoteScript};
 use crate::{Cluster, NodeActions, Requirement};
@@ -94,7 +94,7 @@ const REACH: &str = "PATH=$PATH:/usr/sbin:/sbin\n\
     }\n\
     leave() { if grep -qs \" $own cgroup\" /proc/mounts; then umount \"$own\" || return 1; fi; rmdir \"$own\" 2>/dev/null; return 0; }\n";
 
-/// `born` and `origin` print the start time of a live process and its cgroup. It takes `look` ([`LOOK`]), whose `$state` is not the scripts' own.
+/// `born` and `origin` print the start time of a live process and its cgroup. It takes `look` ([`READ_PROC_STAT`]), whose `$state` is not the scripts' own.
 const PROCESS: &str = "born() ( look \"$1\" && [ $state != X ] && echo \"$born\" )\n\
     origin() {\n\
     \x20 if [ $version = 2 ]; then sed -n 's/^0:://p' \"/proc/$1/cgroup\"\n\
@@ -153,7 +153,7 @@ impl Limit {
     }
 
     fn head(&self, verb: &str) -> String {
-        format!(": {verb}\ncontroller={}\n{REACH}{LOOK}{PROCESS}{}", self.controller, self.device())
+        format!(": {verb}\ncontroller={}\n{REACH}{READ_PROC_STAT}{PROCESS}{}", self.controller, self.device())
     }
 
     /// Sets `$device`: the device number of the whole disk that has the path.
@@ -262,7 +262,7 @@ impl Limit {
         )
     }
 
-    /// That the controller is there and may be used: tried with a cgroup that is taken away at once.
+    /// The requirement that the controller exists and may be used: tried with a cgroup that is removed at once.
     pub(crate) fn requirement(&self) -> Requirement {
         let files = self.by_version(|knob| match knob.is_optional {
             true => String::new(),
@@ -296,7 +296,7 @@ impl Limit {
 /// Deletes all our cgroups, of any injection.
 pub(crate) fn undo_all(cluster: &Cluster) -> Vec<RemoteScript> {
     let script = format!(
-        ": lift all limits\n{REACH}{LOOK}{PROCESS}{RELEASE}for state in {KEPT}/*; do\n\x20 [ -d \"$state\" ] || continue\n\x20 controller=${{state##*/}}\n\x20 release || exit 1\ndone\n"
+        ": lift all limits\n{REACH}{READ_PROC_STAT}{PROCESS}{RELEASE}for state in {KEPT}/*; do\n\x20 [ -d \"$state\" ] || continue\n\x20 controller=${{state##*/}}\n\x20 release || exit 1\ndone\n"
     );
     remote_script::everywhere(cluster, &script)
 }

@@ -153,7 +153,7 @@ pub(crate) fn check_ports(ports: &[u16]) -> Result<(), String> {
     if ports.contains(&0) { Err("`ports` has port 0, which is invalid".into()) } else { Ok(()) }
 }
 
-/// Requires that rules like these can be added: tried in a network namespace of its own, where they affect no one.
+/// Requires that rules like these can be added: tried in a separate network namespace, where they affect no other process.
 pub(crate) fn requirement(rules: &[Rule]) -> Requirement {
     let trial = elenchus_control::command::quote(&apply(1, rules));
     if rules.iter().all(|rule| rule.act == Act::Exempt || rule.plain_sources().is_some()) {

@@ -1,8 +1,9 @@
 //! The agent's file system, mounted over a directory during the run, and its rules: shared by the faults of disks.
 
-use elenchus_agent::disk::ATTIC;
+use elenchus_agent::disk::HIDDEN_DIRECTORY;
+use elenchus_agent::disk::Writes;
 use elenchus_agent::disk::faults::{Effect, Rule};
-use elenchus_agent::disk::serve::{Mount, SOURCE, Writes};
+use elenchus_agent::disk::serve::{Mount, SOURCE};
 use elenchus_control::command::quote;
 
 use crate::means::agent;
@@ -38,7 +39,7 @@ pub(crate) fn rule(probability: f64, operations: &str, files: &str, effect: &str
         return Err("`probability` must be greater than 0 and at most 1".into());
     }
     check_files(files)?;
-    Rule::of_words(&[&probability.to_string(), operations, files, effect, argument])
+    Rule::from_words(&[&probability.to_string(), operations, files, effect, argument])
 }
 
 /// Mounts the file system over the directory on every node, and unmounts it.
@@ -73,7 +74,7 @@ fn unmount(directory: &str) -> String {
 fn unmount_by_force(beginning: &str) -> String {
     format!(
         "while read -r a b c d point rest; do\n\
-         \x20 case \"$point $rest\" in {beginning}*' - fuse'*' {SOURCE} '*) umount -l \"$point\" && rm -rf \"$point/{ATTIC}\" || exit 1;; esac\n\
+         \x20 case \"$point $rest\" in {beginning}*' - fuse'*' {SOURCE} '*) umount -l \"$point\" && rm -rf \"$point/{HIDDEN_DIRECTORY}\" || exit 1;; esac\n\
          done </proc/self/mountinfo\n"
     )
 }
@@ -111,7 +112,7 @@ pub(crate) fn calm(cluster: &Cluster) -> Vec<RemoteScript> {
     remote_script::everywhere(cluster, &format!(": repair all disks\n{}", agent::order_to_undo(&["disk", "calm-all"], TRACES)))
 }
 
-/// What the agent needs to mount.
+/// The requirements of the agent to mount.
 pub(crate) fn requirements() -> Vec<Requirement> {
     vec![
         agent::requirement(),

@@ -1,7 +1,7 @@
 //! Shutting a machine down, and starting the system when it is back: shared by the faults that take whole nodes down.
 
 use elenchus_control::command::quote;
-use elenchus_control::system::daemon::{Daemon, LOOK};
+use elenchus_control::system::daemon::{Daemon, READ_PROC_STAT};
 use elenchus_core::Span;
 
 use crate::means::agent;
@@ -98,10 +98,10 @@ impl MachineShutdown {
 
 /// A shell function that identifies the boot of the machine: the start time of its first process, and the kernel's boot ID, which containers share.
 fn this_start() -> String {
-    format!("{LOOK}this_start() {{ look 1 && echo \"$born $(cat /proc/sys/kernel/random/boot_id)\"; }}\n")
+    format!("{READ_PROC_STAT}this_start() {{ look 1 && echo \"$born $(cat /proc/sys/kernel/random/boot_id)\"; }}\n")
 }
 
-/// What the node must have.
+/// The requirements on the node.
 pub(crate) fn requirements() -> Vec<Requirement> {
     vec![agent::requirement(), Requirement::command(&["setsid"]), Requirement::command(&["pkill"]), trial()]
 }

@@ -1,4 +1,4 @@
-//! What a fault needs of a node, tested before anything is injected.
+//! Requirements of a fault on a node, tested before anything is injected.
 
 use elenchus_control::Command;
 use elenchus_control::command::quote;

@@ -1,8 +1,8 @@
-//! What injections that are in force at the same time must know of each other.
+//! The properties by which injections exclude each other.
 
 use crate::fault::Injection;
 use crate::schedule::line::Scheduled;
-use crate::schedule::timetable::Planned;
+use crate::schedule::planned::Planned;
 
 /// An injection that is, or may be, in force.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub(crate) struct ActiveFault {
 }
 
 impl ActiveFault {
-    /// Returns what others must know of a planned injection; no targets when these depend on the primary.
+    /// Returns these properties of a planned injection; no targets when these depend on the primary.
     pub(crate) fn new(lines: &[Scheduled], planned: &Planned, id: u32, injection: &Injection) -> Option<ActiveFault> {
         let fault = planned.of(lines)?;
         Some(ActiveFault {

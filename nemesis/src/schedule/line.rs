@@ -147,7 +147,7 @@ impl Scheduled {
         own.chain(mixed).collect()
     }
 
-    /// Checks the line against the nodes; the error says what is wrong and what was expected.
+    /// Checks the line against the nodes; the error states the problem and what was expected.
     pub fn check(&self, roster: &Roster) -> Result<(), String> {
         self.check_names()?;
         self.check_times()?;

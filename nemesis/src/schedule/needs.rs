@@ -1,4 +1,4 @@
-//! What the lines of a plan need of the system and of the nodes.
+//! The requirements of a plan's lines on the system and the nodes.
 
 use elenchus_control::system::Definition;
 
@@ -13,9 +13,9 @@ pub struct UnmetNeed {
     pub line: usize,
     /// The line's key that has the need: the fault's name, or `when`.
     pub key: &'static str,
-    /// What is missing.
+    /// The missing requirement.
     pub need: Need,
-    /// What to tell the user: what is missing and what to do.
+    /// The message for the user: what is missing and what to do.
     pub message: String,
 }
 
@@ -34,7 +34,7 @@ pub fn unmet(lines: &[Scheduled], system: Option<&Definition>) -> Option<UnmetNe
     })
 }
 
-/// What a fault needs of the system, with what its targets need.
+/// The requirements of a fault on the system, with those of its targets.
 fn of_fault(fault: &dyn Fault) -> Vec<Need> {
     let by_role: &[Need] = if fault.targets().by_role() { &[Need::System, Need::Primary] } else { &[] };
     [by_role, fault.needs()].concat()

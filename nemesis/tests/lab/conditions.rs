@@ -1,4 +1,4 @@
-//! What tests need of the machine: a test whose conditions are not met is skipped, and says why.
+//! Requirements of tests on the machine: a test whose requirements are not met is skipped, with the reason.
 
 use elenchus_control::Command;
 

@@ -13,7 +13,7 @@ pub(crate) async fn lacks_cgroups(scene: &Scene) -> bool {
     if !tried.status.is_success() {
         let is_root = scene.on(1, "while read -r _ _ count; do echo $count; done </proc/self/uid_map").await == "4294967295";
         let why = if is_root { "skipped" } else { "without root" };
-        println!("  {why}: no cgroups can be created on the nodes: {}", tried.last_words());
+        println!("  {why}: no cgroups can be created on the nodes: {}", tried.tail());
     }
     !tried.status.is_success()
 }
@@ -172,7 +172,7 @@ pub(crate) async fn limits_are_healed_independently(scene: &Scene) {
         "pids: {targets: {nodes: [n1]}, limit: 100}, at: [0s], for: 3s",
         "pause: {targets: {nodes: [n1]}, how: freezer}",
     ];
-    // Hierarchies of version 1, or version 2 alone: what is left when the limit of processes has ended.
+    // Hierarchies of version 1, or version 2 alone: those that remain when the limit of processes has ended.
     let left = "ls /run/elenchus/cgroup; for place in /run/elenchus/cgroup/*/place; do group=$(cut -d' ' -f2 $place); \
                 cat $group/cpu.cfs_quota_us || cat $group/cpu.max $group/pids.max; done 2>/dev/null; true";
     let looked = scene.run_faults(&lines, async || {
@@ -188,7 +188,7 @@ pub(crate) async fn limits_are_healed_independently(scene: &Scene) {
 pub(crate) async fn io_limits_slow_the_disk(scene: &Scene) {
     let made = scene.cluster.nodes[1].host.output(elenchus_control::Command::sh(DISK)).await.unwrap();
     if lacks_cgroups(scene).await || !made.status.is_success() {
-        println!("  skipped: no disk can be created on the nodes: {}", made.last_words());
+        println!("  skipped: no disk can be created on the nodes: {}", made.tail());
         return;
     }
     for node in [1, 3] {

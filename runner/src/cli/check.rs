@@ -12,10 +12,10 @@ use elenchus_core::{CheckSpec, Checker, Event, Finding, History, Process, Span, 
 use thiserror::Error;
 
 use super::{Cli, Failure, OutputArgs};
+use crate::clock_sample::read_clock_log;
 use crate::judge::{self, Outcomes};
 use crate::plan::PlanError;
 use crate::report::{self, CheckResults, Facts, JudgedRun};
-use crate::run::read_clock_log;
 use crate::store::RunDir;
 
 /// The checker for models of single objects, and its default model.

@@ -82,7 +82,7 @@ async fn problems(node: &Node, requirements: &[Requirement], ports: &[String]) -
     }
     match node.host.output(Command::new("id").arg("-u")).await {
         Ok(output) if output.stdout_text() == "0" => {}
-        Ok(output) => found.push(format!("commands do not run as root ({}); log in as root, or set `ssh.sudo`", output.last_words())),
+        Ok(output) => found.push(format!("commands do not run as root ({}); log in as root, or set `ssh.sudo`", output.tail())),
         Err(error) => found.push(without_name(error)),
     }
     found.extend(elenchus_nemesis::missing(std::slice::from_ref(node), requirements).await.concat());

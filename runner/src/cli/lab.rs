@@ -11,8 +11,8 @@ use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::Instant;
 
 use clap::{Args, Subcommand};
-use elenchus_control::lab::{self, Entered, HeldLab, HeldNode, LabError, LabOptions, MAX_NODES, NodeSshd};
-use elenchus_core::words::nearest;
+use elenchus_control::lab::{self, BackgroundLab, BackgroundNode, Entered, LabError, LabOptions, MAX_NODES, NodeSshd};
+use elenchus_core::suggest::nearest;
 use thiserror::Error;
 
 use super::Failure;
@@ -135,7 +135,7 @@ fn up(options: &LabOptionsArgs, quiet: bool) -> Result<i32, LabCommandError> {
         return Err(LabCommandError::AlreadyUp { nodes: lab.nodes.len(), pid: lab.holder_pid() });
     }
     let mut holder = start_holder(options, &state)?;
-    let lab = match read_nodes(&mut holder).and_then(|nodes| HeldLab::new(holder.id(), nodes)) {
+    let lab = match read_nodes(&mut holder).and_then(|nodes| BackgroundLab::new(holder.id(), nodes)) {
         Some(lab) => lab,
         None => {
             let _ = holder.wait();
@@ -174,7 +174,7 @@ fn start_holder(options: &LabOptionsArgs, state: &State) -> Result<Child, LabCom
 }
 
 /// The nodes that the holder prints; none when it ends before.
-fn read_nodes(holder: &mut Child) -> Option<Vec<HeldNode>> {
+fn read_nodes(holder: &mut Child) -> Option<Vec<BackgroundNode>> {
     let mut line = String::new();
     BufReader::new(holder.stdout.take()?).read_line(&mut line).ok()?;
     serde_json::from_str(&line).ok()
@@ -200,7 +200,7 @@ fn hold(options: &LabOptionsArgs) -> Result<i32, LabCommandError> {
         LabSshd::Embedded => NodeSshd::Embedded,
         LabSshd::Openssh => NodeSshd::OpenSsh,
     };
-    net.hold(&LabOptions { nodes: options.nodes, sshd }, |nodes| {
+    net.run_until_signalled(&LabOptions { nodes: options.nodes, sshd }, |nodes| {
         println!("{}", serde_json::to_string(nodes)?);
         match io::stdin().read_line(&mut String::new())? {
             0 => Err(io::Error::other("the command that started the lab has ended")),
@@ -216,7 +216,7 @@ fn status() -> Result<i32, LabCommandError> {
     Ok(0)
 }
 
-fn listed(lab: &HeldLab) -> String {
+fn listed(lab: &BackgroundLab) -> String {
     let lines = lab.nodes.iter().map(|node| {
         let state = lab.processes(node).map_or("has ended".to_owned(), |count| format!("{count} processes"));
         format!("  {:<5} {:<12} {state}\n", node.name, node.address.to_string())
@@ -239,7 +239,7 @@ fn down(quiet: bool) -> Result<i32, LabCommandError> {
     Ok(0)
 }
 
-fn find<'a>(lab: &'a HeldLab, name: &str) -> Result<&'a HeldNode, LabCommandError> {
+fn find<'a>(lab: &'a BackgroundLab, name: &str) -> Result<&'a BackgroundNode, LabCommandError> {
     lab.nodes.iter().find(|node| node.name == name).ok_or_else(|| {
         let names: Vec<&str> = lab.nodes.iter().map(|node| node.name.as_str()).collect();
         LabCommandError::UnknownNode {

@@ -147,7 +147,7 @@ fn findings(run: &JudgedRun, dir: &RunDir) -> String {
     let mut text = String::new();
     // The last finding is the failure itself, which goes to standard error.
     for finding in run.findings.iter().rev().skip(1).rev() {
-        text.push_str(&format!("{:<7}  {}: {}\n", finding.verdict, finding.checker, finding.summary));
+        text.push_str(&format!("{:<7}  {}: {}\n", finding.verdict, finding.checker, report::summary_of(finding)));
         finding
             .anomalies
             .iter()

@@ -7,9 +7,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
-use elenchus_checkers::simulate::{KeyChoice, Recipe, RecipeError, STORES, Simulation, Store, Strikes, WORKLOADS, Workload};
+use elenchus_checkers::simulate::{DefectRate, KeyChoice, Recipe, RecipeError, STORES, Simulation, Store, WORKLOADS, Workload};
 use elenchus_core::exchange::{edn, json};
-use elenchus_core::words::nearest;
+use elenchus_core::suggest::nearest;
 use elenchus_core::{Nanos, Seed};
 use thiserror::Error;
 
@@ -180,10 +180,10 @@ fn recipe(args: &SimulateArgs) -> Result<Recipe, SimulateError> {
             Workload::named(name).ok_or_else(|| unknown("workload", name, nearest(name, WORKLOADS.iter().map(|entry| entry.name))))?
         }
     };
-    let strikes = match args.defect_rate.as_deref() {
+    let defect_rate = match args.defect_rate.as_deref() {
         None => None,
-        Some("once") => Some(Strikes::Once),
-        Some(share) => Some(Strikes::Share(share.parse().map_err(|_| SimulateError::DefectRate(share.to_owned()))?)),
+        Some("once") => Some(DefectRate::Once),
+        Some(share) => Some(DefectRate::Share(share.parse().map_err(|_| SimulateError::DefectRate(share.to_owned()))?)),
     };
     let suits = Recipe::new(store, workload);
     Ok(Recipe {
@@ -198,7 +198,7 @@ fn recipe(args: &SimulateArgs) -> Result<Recipe, SimulateError> {
         accesses: args.accesses.map_or(suits.accesses, |most| (suits.accesses.0, most)),
         crash: args.crash,
         fail: args.fail.unwrap_or(suits.fail),
-        strikes: strikes.unwrap_or(suits.strikes),
+        defect_rate: defect_rate.unwrap_or(suits.defect_rate),
         staleness: args.staleness.unwrap_or(suits.staleness),
         permits: args.permits.unwrap_or(suits.permits),
         timestamps: args.timestamps,

@@ -8,22 +8,22 @@ use parking_lot::RwLock;
 /// The nodes that a client's processes connect to.
 #[derive(Clone, Debug)]
 pub enum Placement {
-    /// Worker after worker on node after node, as long as the run lasts.
+    /// Worker w on node w modulo the number of nodes, for the whole run.
     RoundRobin,
-    /// Each process on a node of its own choice, which the seed decides.
+    /// Each process on a random node.
     Any {
-        /// What decides.
+        /// The seed of the choice.
         seed: u64,
     },
     /// The primary of the moment; spread over all nodes while none is known.
     Primary(Primaries),
-    /// The nodes that are not primary at the moment; spread over all nodes while no primary is known, or there are no others.
+    /// The current non-primary nodes; spread over all nodes while no primary is known, or there are no others.
     Replicas(Primaries),
     /// Worker after worker on these nodes.
     Nodes(Vec<NodeIndex>),
 }
 
-/// The nodes that are primary at the moment, as far as is known. Clones share it.
+/// The current primaries, as far as they are known. Clones share it.
 #[derive(Clone, Debug, Default)]
 pub struct Primaries(Arc<RwLock<Vec<NodeIndex>>>);
 

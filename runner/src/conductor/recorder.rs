@@ -49,7 +49,7 @@ impl Recorder {
         Recorder::watched(path, nodes, None)
     }
 
-    /// The same; whoever watches is told of every event that was written.
+    /// The same; the watcher receives every event that was written.
     ///
     /// # Errors
     /// When the file cannot be made.
@@ -107,7 +107,7 @@ impl Recorder {
         }
     }
 
-    /// Whether the thread is there that writes.
+    /// Whether the writing thread is running.
     pub fn is_writing(&self) -> bool {
         self.thread.as_ref().is_some_and(|thread| !thread.is_finished())
     }

@@ -50,7 +50,7 @@ impl Connections {
         self.0.resize_with(setup.clients.len(), || None);
         let place = &mut self.0[task.client];
         if let Some(open) = place.as_mut().filter(|open| (open.node, open.process) != (task.node, task.process)) {
-            // What becomes of the old connection matters to nothing that is asked now.
+            // A failure to close the old connection does not affect this request.
             let _ = timeout_at(deadline, open.connection.close()).await;
             *place = None;
         }

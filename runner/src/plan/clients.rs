@@ -24,7 +24,7 @@ const WRITERS: &str = "writers";
 /// A client: a name, or a map of its name with settings, and how its processes connect.
 #[derive(Clone, Debug)]
 pub struct ClientChoice {
-    /// The client; a name that no client has is told of later, with its place.
+    /// The client, or an unknown name, which is reported later, with its place.
     spec: Result<ClientSpec, String>,
     placement: PlacementChoice,
     credentials: Option<CredentialSettings>,
@@ -37,11 +37,11 @@ pub enum PlacementChoice {
     /// Process after process on node after node.
     #[default]
     RoundRobin,
-    /// Each process on a node of its own choice, which the seed decides.
+    /// Each process on a random node.
     Any,
     /// The primary of the moment, which the system's definition must be able to find.
     Primary,
-    /// The nodes that are not primary at the moment.
+    /// The current non-primary nodes.
     Replicas,
     /// Process after process on these nodes.
     Nodes(Vec<String>),
@@ -155,7 +155,7 @@ impl JsonSchema for ClientChoice {
         let mut properties = serde_json::Map::new();
         for entry in CLIENTS {
             let mut schema = generator.subschema_for::<ClientSpec>().to_value();
-            // The client's own settings, out of the variant of the enum that bears its name.
+            // The client's settings, from the enum's variant of the same name.
             let variants = generator.definitions().get("ClientSpec").and_then(|spec| spec.get("oneOf")).and_then(Json::as_array);
             let settings = variants.into_iter().flatten().find_map(|variant| variant.get("properties")?.get(entry.name));
             if let Some(settings) = settings {

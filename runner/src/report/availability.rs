@@ -76,7 +76,7 @@ pub(super) fn availability(history: &History, operations: &[Operation<'_>], wind
     let mut rows = vec![Row { when: String::new(), what: "no fault".to_owned(), cells: vec![Cell::new(); count] }];
     rows.extend(injected().take(WINDOWS).map(|window| Row {
         when: format!("{:.1}–{}", window.from.as_secs_f64(), window.to.map_or(String::new(), |to| format!("{:.1}", to.as_secs_f64()))),
-        what: format!("{}: {}", window.fault, window.what),
+        what: format!("{}: {}", window.fault, window.description),
         cells: vec![Cell::new(); count],
     }));
     let mut upcoming = injected().zip(1..).peekable();

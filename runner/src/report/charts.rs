@@ -3,20 +3,10 @@
 use elenchus_core::{FaultWindow, Symbol};
 use plotters::prelude::*;
 
+use super::chart::Chart;
 use super::figures::{self, Slice};
 use super::{JudgedRun, ReportError, counterexample, timeline};
-use crate::run::ClockSample;
-
-/// A drawing.
-pub(super) struct Chart {
-    /// The file name without `.svg`.
-    pub(super) name: String,
-    /// The title.
-    pub(super) title: String,
-    /// The legend: CSS colours with their meaning.
-    pub(super) legend: Vec<(&'static str, String)>,
-    pub(super) svg: String,
-}
+use crate::clock_sample::ClockSample;
 
 const WIDTH: u32 = 960;
 const HEIGHT: u32 = 260;

@@ -3,7 +3,7 @@
 use elenchus_core::Verdict;
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
-use super::{JudgedRun, ReportError};
+use super::{JudgedRun, ReportError, summary_of};
 
 /// The findings as JUnit test cases: `invalid` is a failure, `unknown` an error.
 ///
@@ -17,7 +17,7 @@ pub fn junit(run: &JudgedRun) -> Result<String, ReportError> {
             Verdict::Unknown => TestCaseStatus::non_success(NonSuccessKind::Error),
             Verdict::Invalid => TestCaseStatus::non_success(NonSuccessKind::Failure),
         };
-        status.set_message(finding.summary.as_str());
+        status.set_message(summary_of(finding));
         let details: Vec<String> = finding.anomalies.iter().map(|anomaly| format!("{}: {}", anomaly.name, anomaly.description)).collect();
         if finding.verdict != Verdict::Valid {
             status.set_description(details.join("\n"));
@@ -35,7 +35,7 @@ pub fn annotations(run: &JudgedRun) -> String {
     let line = |finding: &elenchus_core::Finding| {
         let level = if finding.verdict == Verdict::Invalid { "error" } else { "warning" };
         let title = format!("{} {}", run.facts.name, finding.checker).replace([':', ','], " ");
-        format!("::{level} title={}::{}: {}\n", escape(&title), finding.verdict, escape(&finding.summary))
+        format!("::{level} title={}::{}: {}\n", escape(&title), finding.verdict, escape(summary_of(finding)))
     };
     run.findings.iter().filter(|finding| finding.verdict != Verdict::Valid).map(line).collect()
 }

@@ -4,7 +4,7 @@ use elenchus_checkers::picture::Lanes;
 use elenchus_core::{Anomaly, EventIndex, Operation};
 
 use super::JudgedRun;
-use super::charts::Chart;
+use super::chart::Chart;
 
 /// The largest number of anomalies shown for a finding, and of operations for an anomaly.
 pub(super) const PICTURES: usize = 5;

@@ -1,12 +1,12 @@
 //! The report page.
 
 use askama::Template;
-use elenchus_checkers::picture::told;
+use elenchus_checkers::picture::label;
 use elenchus_core::{Finding, Kind};
 
 use super::availability::{Availability, availability};
-use super::charts::Chart;
-use super::{JudgedRun, ReportError, counterexample, figures};
+use super::chart::Chart;
+use super::{JudgedRun, ReportError, counterexample, figures, summary_of};
 
 /// The largest number of injections listed.
 const FAULTS: usize = 500;
@@ -26,6 +26,7 @@ struct Page<'a> {
 
 struct FindingView<'a> {
     finding: &'a Finding,
+    summary: &'a str,
     /// The number of anomalies that are not shown.
     more: usize,
     anomalies: Vec<AnomalyView<'a>>,
@@ -64,6 +65,7 @@ pub(super) fn page(run: &JudgedRun, charts: &[Chart]) -> Result<String, ReportEr
     let mut pictures = charts.iter().filter(|chart| chart.name.starts_with("counterexample"));
     let findings = run.findings.iter().map(|finding| FindingView {
         finding,
+        summary: summary_of(finding),
         more: finding.anomalies.len().saturating_sub(counterexample::PICTURES),
         anomalies: finding
             .anomalies
@@ -83,7 +85,7 @@ pub(super) fn page(run: &JudgedRun, charts: &[Chart]) -> Result<String, ReportEr
                         let ended = operation
                             .completed
                             .map_or("never".to_owned(), |completed| format!("{} {}", time(completed), operation.kind.as_str()));
-                        (format!("{} {node}", operation.process), time(operation.invoked), ended, told(&operation))
+                        (format!("{} {node}", operation.process), time(operation.invoked), ended, label(&operation))
                     })
                     .collect(),
             })
@@ -102,10 +104,10 @@ pub(super) fn page(run: &JudgedRun, charts: &[Chart]) -> Result<String, ReportEr
                 from: format!("{:.1}", window.from.as_secs_f64()),
                 to: window.to.map_or("–".to_owned(), |to| format!("{:.1}", to.as_secs_f64())),
                 fault: window.fault.as_str(),
-                what: window.what.clone(),
+                what: window.description.clone(),
                 injected: verification(window.injected),
                 healed: verification(window.healed),
-                error: window.doubt.as_deref().unwrap_or_default().to_owned(),
+                error: window.problem.as_deref().unwrap_or_default().to_owned(),
             })
             .collect(),
         availability: availability(&run.history, &operations, &windows),

@@ -3,10 +3,10 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use elenchus_checkers::picture::told;
+use elenchus_checkers::picture::label;
 use elenchus_core::{Anomaly, EventIndex, History, Nanos, Operation, Verdict};
 
-use super::{JudgedRun, counterexample, html};
+use super::{JudgedRun, counterexample, html, summary_of};
 
 /// The largest numbers of anomalies printed for a finding, and of operations and steps of the argument for an anomaly.
 const SHOWN: Shown = Shown { anomalies: 3, operations: 20, steps: 6 };
@@ -27,7 +27,7 @@ pub fn summary(run: &JudgedRun, dir: Option<&Path>) -> String {
         }
     }
     for finding in run.findings.iter().filter(|finding| finding.verdict != Verdict::Invalid) {
-        let _ = writeln!(text, "  {:<7}  {}: {}", finding.verdict.as_str(), finding.checker, finding.summary);
+        let _ = writeln!(text, "  {:<7}  {}: {}", finding.verdict.as_str(), finding.checker, summary_of(finding));
     }
     if let Some(dir) = dir {
         let _ = writeln!(text, "\n  report   {}/report.html\n  again    {}", dir.display(), run.facts.command);
@@ -81,5 +81,5 @@ fn line(history: &History, operation: &Operation<'_>, is_timed: bool) -> String 
     };
     let node = operation.node.map(|node| format!("{:<4} ", history.node_name(node))).unwrap_or_default();
     let (number, process) = (operation.invoked.to_string(), operation.process.to_string());
-    format!("{number:>8} {when}  process {process:<5} {node}{:<5} {}", operation.kind.as_str(), told(operation))
+    format!("{number:>8} {when}  process {process:<5} {node}{:<5} {}", operation.kind.as_str(), label(operation))
 }

@@ -3,17 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use elenchus_control::system::{Node, System, SystemError, at_once};
+use elenchus_control::system::{Node, System, SystemError, on_all_nodes};
 use elenchus_core::{DataType, Deployment, Endpoint, Failure, Finding, Generator, Nanos, NodeIndex, Phases, Request, Seed, Verdict};
 use elenchus_nemesis::{Cluster, Ledger};
 use elenchus_workloads::generator::{Stagger, TimeLimit, each_until_ok};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
+use super::clock_log;
+use super::error::RunError;
 use super::interrupt::Interrupt;
 use super::outcome::{self, Ending};
-use super::{RunError, clock_log};
-use crate::conductor::{Conductor, PlacedClient, Placement, Primaries, Recorder, RecorderError, RunSetup, Sighting, Watcher};
+use crate::conductor::{Conductor, PlacedClient, Placement, Primaries, Recorder, RecorderError, RunSetup, ViolationSignal, Watcher};
 use crate::events::{Events, FaultStep, Phase, RunEvent};
 use crate::judge::finding;
 use crate::plan::{Resolved, ResolvedPlacement};
@@ -69,7 +70,7 @@ pub(super) async fn drive(test: Test<'_>, interrupt: &Interrupt, events: &Events
         prepared = prepare(&prepared_clients, &needed) => prepared?,
         () = interrupt.wait() => return Err(RunError::Interrupted),
     }
-    let (watcher, sighting) = watch_for_violation(plan)?;
+    let (watcher, signal) = watch_for_violation(plan)?;
     let Phases { setup: requests, main, last } = plan.workload.phases(seed);
     let conductor = Conductor::new(setup, Recorder::watched(&dir.history(), &cluster.roster.nodes, watcher)?);
     tokio::select! {
@@ -92,7 +93,7 @@ pub(super) async fn drive(test: Test<'_>, interrupt: &Interrupt, events: &Events
     let clients = async {
         let ending = tokio::select! {
             () = conductor.run(main_phase(plan, main, seed)) => Ending::OnTime,
-            () = sighting.wait() => {
+            () = signal.wait() => {
                 events.emit(RunEvent::ViolationFound { time: conductor.now() });
                 Ending::Violation
             }
@@ -132,7 +133,7 @@ pub(super) async fn drive(test: Test<'_>, interrupt: &Interrupt, events: &Events
     conductor.finish().await?;
     for (client, deployment) in &prepared_clients {
         if let Err(failure) = client.teardown(deployment).await {
-            events.emit(RunEvent::Warning { message: format!("a client could not remove what it had set up: {failure}") });
+            events.emit(RunEvent::Warning { message: format!("a client could not tear down its set-up: {failure}") });
         }
     }
     Ok(Driven { elapsed, findings })
@@ -223,7 +224,7 @@ async fn follow_primaries(plan: &Resolved, cluster: &Cluster, primaries: &Primar
 
 /// Brings a clean system up on all nodes at once, as [`System::set_up`] does, with an event for each node.
 async fn set_up(system: &System, nodes: &[Node], events: &Events) -> Result<(), SystemError> {
-    at_once(nodes, |node| async move {
+    on_all_nodes(nodes, |node| async move {
         system.install(node).await?;
         system.wipe(node).await?;
         system.configure(node).await?;
@@ -231,8 +232,8 @@ async fn set_up(system: &System, nodes: &[Node], events: &Events) -> Result<(), 
         Ok(())
     })
     .await?;
-    at_once(nodes, |node| system.start(node)).await?;
-    at_once(nodes, |node| async move {
+    on_all_nodes(nodes, |node| system.start(node)).await?;
+    on_all_nodes(nodes, |node| async move {
         system.await_ready(node).await?;
         events.emit(RunEvent::SystemReady { node: node.name.clone() });
         Ok(())
@@ -242,9 +243,9 @@ async fn set_up(system: &System, nodes: &[Node], events: &Events) -> Result<(), 
 }
 
 /// The watcher that looks for the first violation, where the plan ends the run then, and its signal.
-fn watch_for_violation(plan: &Resolved) -> Result<(Option<Watcher>, Sighting), RunError> {
+fn watch_for_violation(plan: &Resolved) -> Result<(Option<Watcher>, ViolationSignal), RunError> {
     if !plan.stops_on_violation {
-        return Ok((None, Sighting::default()));
+        return Ok((None, ViolationSignal::default()));
     }
     let mut watches = Vec::new();
     for check in &plan.checks {
@@ -256,8 +257,8 @@ fn watch_for_violation(plan: &Resolved) -> Result<(Option<Watcher>, Sighting), R
             plan.workload_name
         )));
     }
-    let (watcher, sighting) = Watcher::start(watches).map_err(RecorderError::Io)?;
-    Ok((Some(watcher), sighting))
+    let (watcher, signal) = Watcher::start(watches).map_err(RecorderError::Io)?;
+    Ok((Some(watcher), signal))
 }
 
 fn main_phase(plan: &Resolved, operations: Box<dyn Generator>, seed: Seed) -> Box<dyn Generator> {

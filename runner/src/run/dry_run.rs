@@ -1,11 +1,11 @@
-//! What a run would do, for `--dry-run`.
+//! The actions of a run, printed by `--dry-run`.
 
 use std::fmt::Write as _;
 
 use elenchus_core::Seed;
 use elenchus_nemesis::{Decision, Start};
 
-use super::RunError;
+use super::error::RunError;
 use crate::plan::Resolved;
 
 /// The steps on every node, the load, and the faults that this seed selects.

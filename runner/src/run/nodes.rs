@@ -4,7 +4,7 @@ use elenchus_control::Host;
 use elenchus_control::lab::{Lab, LabNet};
 use elenchus_control::system::Node;
 
-use super::RunError;
+use super::error::RunError;
 use crate::events::{Events, RunEvent};
 use crate::plan::{Resolved, ResolvedNode};
 

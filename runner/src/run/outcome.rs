@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use elenchus_control::system::{Node, System, Troubles, at_once};
+use elenchus_control::system::{LogPatterns, Node, System, on_all_nodes};
 use elenchus_core::{Anomaly, Finding, Verdict};
 use elenchus_nemesis::Outcome;
 
@@ -29,7 +29,7 @@ pub(super) fn findings(outcome: &Outcome, ending: Ending, elapsed: Duration, has
         Ending::Violation => {
             Some(format!("the run stopped at the first violation, after {:.1} s, because of `stop_on: violation`", elapsed.as_secs_f64()))
         }
-        Ending::Interrupted => Some("the run was interrupted; what was recorded until then is checked".to_owned()),
+        Ending::Interrupted => Some("the run was interrupted; the history until then was checked".to_owned()),
     };
     findings.extend(why.map(|why| finding("run", Verdict::Unknown, why)));
     let Outcome { injected, failed, unhealed } = outcome;
@@ -50,10 +50,10 @@ pub(super) fn findings(outcome: &Outcome, ending: Ending, elapsed: Duration, has
     findings
 }
 
-/// Fetches every node's logs and searches them for the troubles that the system's definition names.
+/// Fetches every node's logs and searches them for the patterns of the system's definition.
 pub(super) async fn fetch_logs(system: &System, nodes: &[Node], dir: &RunDir, events: &Events) -> Vec<Finding> {
     let folder = dir.logs();
-    let fetched = at_once(nodes, |node| {
+    let fetched = on_all_nodes(nodes, |node| {
         let folder = &folder;
         async move {
             let files = system.fetch_logs(node, folder).await?;
@@ -67,15 +67,18 @@ pub(super) async fn fetch_logs(system: &System, nodes: &[Node], dir: &RunDir, ev
         .map(|error| finding("node-logs", Verdict::Unknown, format!("some logs could not be fetched: {error}")))
         .into_iter()
         .collect();
-    match Troubles::new(system.definition()).and_then(|troubles| troubles.search(&folder)) {
+    match LogPatterns::new(system.definition()).and_then(|patterns| patterns.search(&folder)) {
         Err(error) => findings.push(finding("node-logs", Verdict::Unknown, error.to_string())),
         Ok(found) if found.is_empty() => {
-            findings.push(finding("node-logs", Verdict::Valid, "no line of the nodes' logs matches a trouble pattern".to_owned()))
+            findings.push(finding("node-logs", Verdict::Valid, "no line of the nodes' logs matches a log pattern of the system".to_owned()))
         }
         Ok(found) => {
-            let mut trouble =
-                finding("node-logs", Verdict::Invalid, format!("{} lines of the nodes' logs match a trouble pattern", found.len()));
-            trouble.anomalies = found
+            let mut matches = finding(
+                "node-logs",
+                Verdict::Invalid,
+                format!("{} lines of the nodes' logs match a log pattern of the system", found.len()),
+            );
+            matches.anomalies = found
                 .iter()
                 .map(|line| Anomaly {
                     name: line.name.clone(),
@@ -83,7 +86,7 @@ pub(super) async fn fetch_logs(system: &System, nodes: &[Node], dir: &RunDir, ev
                     ..Anomaly::default()
                 })
                 .collect();
-            findings.push(trouble);
+            findings.push(matches);
         }
     }
     findings

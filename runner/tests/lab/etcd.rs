@@ -91,7 +91,7 @@ fn a_clock_that_is_too_fast_is_in_its_log() {
     assert!(gaps.len() == 2 && (1500..20_000).contains(&gaps[1]), "{gaps:?}\n{text}");
 }
 
-/// What etcd acknowledged it has synced, so that power failures of all nodes lose nothing.
+/// Etcd syncs before it acknowledges, so power failures of all nodes lose nothing.
 #[test]
 fn power_failures_lose_nothing_that_was_acknowledged() {
     let Some(trial) = is_installed("etcd").then(|| Trial::of("examples/etcd/register.yaml")).flatten() else { return };

@@ -48,7 +48,7 @@ impl LabUp<'_> {
         self.command(&["lab", "shell", node, "--", "sh", "-c", &set_up])
     }
 
-    /// What a script on a node prints; it must succeed.
+    /// The output of a script on a node; it must succeed.
     fn output(&self, node: &str, script: &str) -> String {
         let output = self.on(node, script);
         assert_status(&output, 0);
@@ -128,7 +128,7 @@ fn faults_of_a_killed_run_are_healed_from_its_run_its_store_or_its_plan() {
     lab.output("n1", "kill -9 $(cat running); sleep 1; $ELENCHUS heal store");
     assert_eq!(lab.faults_in_force(), [false; 4]);
 
-    // What cannot be healed is reported, and stays in the ledger; a run whose plan cannot be read does not keep others from being healed.
+    // A fault that cannot be healed is reported, and stays in the ledger; a run whose plan cannot be read does not keep others from being healed.
     lab.kill_run();
     lab.output("n3", "mv /usr/bin/rm /usr/bin/rm.away");
     let spoilt = "mkdir store/left/0000 && cp store/left/latest/run.json store/left/latest/faults.jsonl store/left/0000 && echo 'name: [' >store/left/0000/plan.yaml";

@@ -113,7 +113,7 @@ pub(crate) struct Running<'a> {
 }
 
 impl Running<'_> {
-    /// What it has printed so far.
+    /// Its output so far.
     pub(crate) fn output(&self) -> String {
         std::fs::read_to_string(self.trial.store().join("output")).unwrap_or_default()
     }

@@ -46,7 +46,7 @@ impl Generator for Mix {
     }
 }
 
-/// One operation of each in turn. Done when the one whose turn it is is.
+/// One operation of each in turn. Done when the next in turn is done.
 pub struct FlipFlop {
     of: Vec<Box<dyn Generator>>,
     turn: usize,
@@ -75,7 +75,7 @@ impl Generator for FlipFlop {
     }
 }
 
-/// Again from the start when it is done, for ever.
+/// Starts again when it is done, forever.
 pub struct Cycle<F> {
     make: F,
     current: Box<dyn Generator>,
@@ -94,7 +94,7 @@ impl<F: FnMut() -> Box<dyn Generator> + Send> Generator for Cycle<F> {
         match self.current.poll(context) {
             Poll::Done => {
                 self.current = (self.make)();
-                // One that is done at once would be asked for ever.
+                // A generator that is done at once would be polled forever.
                 self.current.poll(context)
             }
             other => other,

@@ -1,4 +1,4 @@
-//! Who does what.
+//! Partitions of the workers, each with its own generator.
 
 use elenchus_core::{Context, Event, Generator, Invocation, NodeIndex, Poll, Worker, WorkerSet};
 
@@ -13,7 +13,7 @@ struct Part {
 struct Parts {
     parts: Vec<Part>,
     ready: usize,
-    /// Where the search for a ready part begins, so that none waits for ever.
+    /// Where the search for a ready part begins, so that none starves.
     turn: usize,
 }
 
@@ -57,7 +57,7 @@ pub struct EachProcess<F> {
 }
 
 impl<F: FnMut(Worker) -> Box<dyn Generator> + Send> EachProcess<F> {
-    /// What this function makes for a worker, for every one.
+    /// A generator that runs, for every worker, the one that `make` returns for it.
     pub fn new(make: F) -> EachProcess<F> {
         EachProcess { make, parts: None }
     }

@@ -23,7 +23,7 @@ impl Generator for Phases {
                 Poll::Done if self.left.len() == 1 => {
                     self.left.clear();
                 }
-                // The barrier: somebody is still at work.
+                // The barrier: a worker is still busy.
                 Poll::Done if context.free != context.workers => return Poll::Pending,
                 Poll::Done => {
                     self.left.pop_front();

@@ -12,14 +12,14 @@ pub struct Moment {
     pub time: Nanos,
     /// When it completed.
     pub end: Nanos,
-    /// What was invoked.
+    /// The invocation.
     pub invocation: Invocation,
 }
 
-/// Plays a generator on so many workers and nodes; `outcome` says how long each operation takes and how it ends. Stops at `until`, or when the generator is done.
+/// Runs a generator on so many workers and nodes; `outcome` decides how long each operation takes and how it ends. Stops at `until`, or when the generator is done.
 ///
 /// # Panics
-/// When the generator breaks its contract: it uses a worker that is busy or not its own, or waits for ever while nobody works. Simulations are for tests.
+/// When the generator breaks its contract: it uses a worker that is busy or not its own, or waits forever while no worker is busy. Simulations are for tests.
 pub fn simulate(
     generator: &mut dyn Generator,
     workers: usize,
@@ -52,7 +52,7 @@ pub fn simulate(
             Poll::Done => return moments,
         };
         let next_end = busy.peek().map(|Reverse((end, _, _))| *end);
-        let Some(next) = wake.into_iter().chain(next_end).min() else { panic!("a generator waits while nobody works") };
+        let Some(next) = wake.into_iter().chain(next_end).min() else { panic!("a generator waits while no worker is busy") };
         if next >= until {
             return moments;
         }

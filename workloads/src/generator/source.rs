@@ -2,7 +2,7 @@
 
 use elenchus_core::{Context, Generator, Invocation, Poll, Request};
 
-/// Requests from a function, for ever, for the free workers in turn.
+/// Requests from a function, forever, for the free workers in turn.
 pub struct Source<F> {
     make: F,
     after: u16,

@@ -47,7 +47,7 @@ pub fn each_until_ok(requests: impl FnOnce() -> Vec<Request> + Send + 'static) -
 pub struct EachUntilOk {
     requests: Option<Box<dyn FnOnce() -> Vec<Request> + Send>>,
     waiting: VecDeque<Request>,
-    /// What each worker was asked to do and has not completed.
+    /// The pending request of each worker.
     invoked: BTreeMap<Worker, Request>,
     at_once: usize,
 }

@@ -4,9 +4,10 @@ use rustc_hash::FxHashSet;
 
 use crate::consistency::clocks::{Clocks, writes_by_key};
 use crate::consistency::contradiction::Contradiction;
+use crate::consistency::link::{Link, Rule, Scope};
 use crate::consistency::order::{Point, is_legal, read_of_cas, topological_order, write_of_cas};
 use crate::consistency::outcome::Outcome;
-use crate::consistency::precedence::{Link, Precedence, Rule, Scope};
+use crate::consistency::precedence::Precedence;
 use crate::consistency::registers::{AccessId, AccessKind, Registers, Source};
 
 /// The maximum number of rounds, each with new clocks, before the search takes over.

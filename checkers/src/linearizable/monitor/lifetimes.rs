@@ -87,7 +87,7 @@ pub(super) struct Transfers<'v> {
     pub(super) has_rival_takes: bool,
 }
 
-/// What is known about an element as moments pass.
+/// The knowledge about an element up to a moment.
 #[derive(Clone, Copy)]
 struct ElementState {
     put: Interval,

@@ -75,7 +75,7 @@ impl Extent {
     }
 }
 
-/// What is known about a value.
+/// The knowledge about a value.
 #[derive(Clone, Copy)]
 struct Cluster {
     readers: Extent,

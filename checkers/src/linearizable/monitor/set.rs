@@ -53,7 +53,7 @@ impl Occurrence {
     }
 }
 
-/// What is known about an element.
+/// The knowledge about an element.
 #[derive(Clone, Copy)]
 struct ElementState {
     add: Occurrence,

@@ -24,11 +24,11 @@ impl<O: Object> Defective<O> {
         Defective { object: O::new(recipe), store: recipe.store, past: VecDeque::new(), staleness }
     }
 
-    pub(super) fn serve(&mut self, process: u32, request: &Request, strikes: bool, rng: &mut Rng) -> (Reply, bool) {
+    pub(super) fn serve(&mut self, process: u32, request: &Request, defect_due: bool, rng: &mut Rng) -> (Reply, bool) {
         if self.store == Store::Stale && request.is_read_only() {
             return self.apply_stale(process, request, rng.below(self.past.len() as u64 + 1) as usize);
         }
-        if strikes && let Some(reply) = self.apply_defect(process, request) {
+        if defect_due && let Some(reply) = self.apply_defect(process, request) {
             return reply;
         }
         (self.apply_correctly(process, request), false)

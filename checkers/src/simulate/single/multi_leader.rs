@@ -37,7 +37,7 @@ type VectorClock = [u64; MAX_REPLICAS];
 struct Update {
     process: u32,
     request: Request,
-    /// What its origin had applied before.
+    /// The updates that its origin had applied before.
     dependencies: VectorClock,
 }
 

@@ -28,11 +28,11 @@ impl<O: Object> StoredObject<O> {
         }
     }
 
-    /// Executes a request of a process in a worker slot; the defect of the store may occur if `strikes`. Returns the reply and whether
+    /// Executes a request of a process in a worker slot; the defect of the store may occur if `defect_due`. Returns the reply and whether
     /// the defect occurred.
-    pub(super) fn serve(&mut self, worker: usize, process: u32, request: &Request, strikes: bool, rng: &mut Rng) -> (Reply, bool) {
+    pub(super) fn serve(&mut self, worker: usize, process: u32, request: &Request, defect_due: bool, rng: &mut Rng) -> (Reply, bool) {
         match self {
-            StoredObject::SingleCopy(object) => object.serve(process, request, strikes, rng),
+            StoredObject::SingleCopy(object) => object.serve(process, request, defect_due, rng),
             StoredObject::SingleLeader(object) => (object.serve(worker, process, request, rng), false),
             StoredObject::MultiLeader(object) => (object.serve(worker, process, request, rng), false),
         }

@@ -12,7 +12,7 @@ use super::versions::ReadResult;
 pub(super) struct Access {
     pub(super) key: u32,
     pub(super) writes: bool,
-    /// What it writes: an element, a value, an increment or, for a bank account, first the amount to add and then the balance.
+    /// The value it writes: an element, a value, an increment or, for a bank account, first the amount to add and then the balance.
     pub(super) value: i64,
     pub(super) result: ReadResult,
     /// The number of commits when it was executed.

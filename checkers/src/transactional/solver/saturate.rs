@@ -210,7 +210,7 @@ fn propagate_block(accesses: &Accesses, graph: &Graph, kinds: u8, order: &[u32])
         if own != [0; BLOCK / 64] && accesses.has(node) {
             for (key, after) in accesses.sources(node).filter(|&(_, after)| after != NONE) {
                 let Some(writers) = writers.get(&key) else { continue };
-                // What the writer of this version saw is ordered before it already. The bit of the writer itself is set by now.
+                // Everything that the writer of this version saw is ordered before it already. The bit of the writer itself is set by now.
                 let known = &seen[after as usize];
                 for (word, bits) in own.iter().enumerate() {
                     let mut bits = bits & writers[word] & !known[word];

@@ -30,7 +30,7 @@ struct Learned {
     origin: Origin,
 }
 
-/// What a conclusion depends on besides precedences that may be undone: nodes, and permanent precedences by their index in
+/// The dependencies of a conclusion besides precedences that may be undone: nodes, and permanent precedences by their index in
 /// [`Search::permanent`].
 #[derive(Clone, Default)]
 struct Origin {

@@ -10,12 +10,12 @@ const MARK: &str = "ELENCHUS_SUPERVISOR";
 pub const AGENT: &str = "/var/lib/elenchus/agent-";
 
 /// The directory of the dead man's switches on nodes. Their shells have it in their command lines.
-pub const SWITCHES: &str = "/run/elenchus/faults";
+pub const DEAD_MANS_SWITCHES: &str = "/run/elenchus/faults";
 
 /// A shell function, `look PID`, that reads state, session and start time from `/proc/PID/stat` into `$state`, `$session` and `$born`, and fails if there is no such
 /// process. The command's name may contain spaces and brackets, so fields are counted from the last bracket. An ended process has the state `X`, zombie or not;
 /// but a process whose first thread has ended while others still run has the state `S`, because it holds its ports and files.
-pub const LOOK: &str = "look() { line=; { read -r line < \"/proc/$1/stat\"; } 2>/dev/null || return 1; \
+pub const READ_PROC_STAT: &str = "look() { line=; { read -r line < \"/proc/$1/stat\"; } 2>/dev/null || return 1; \
                         set -- ${line##*) }; state=$1 session=$4 born=${20}; \
                         case $state in Z) if [ ${18} -gt 1 ]; then state=S; else state=X; fi;; x) state=X;; esac; }\n";
 
@@ -49,7 +49,7 @@ pub(super) fn with_members(verb: &str, name: &str, pidfile: &str, pattern: Optio
              \x20   look \"$pid\" || continue\n\
              \x20   [ $state = X ] && continue\n\
              \x20   if [ -n \"$leader\" ] && [ \"$session\" = \"$leader\" ]; then continue; fi\n\
-             \x20   if grep -aqs -e {MARK} -e {AGENT} -e {SWITCHES} \"/proc/$pid/cmdline\" || grep -qsx pgrep \"/proc/$pid/comm\"; then continue; fi\n\
+             \x20   if grep -aqs -e {MARK} -e {AGENT} -e {DEAD_MANS_SWITCHES} \"/proc/$pid/cmdline\" || grep -qsx pgrep \"/proc/$pid/comm\"; then continue; fi\n\
              \x20   echo \"$pid $state\"\n\
              \x20 done\n",
             pattern = quote(pattern)
@@ -57,7 +57,7 @@ pub(super) fn with_members(verb: &str, name: &str, pidfile: &str, pattern: Optio
     };
     let (pidfile, name) = (quote(pidfile), quote(name));
     format!(
-        ": {MARK} {verb} {name}\n{LOOK}\
+        ": {MARK} {verb} {name}\n{READ_PROC_STAT}\
          members() {{\n\
          \x20 leader= since=\n\
          \x20 if [ -r {pidfile} ]; then read -r leader since < {pidfile}; fi\n\

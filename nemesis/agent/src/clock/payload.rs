@@ -30,7 +30,7 @@ pub(super) fn skew(data: &[u8]) -> Option<(Skew, u64)> {
     let words: Vec<[u8; 8]> = data.chunks_exact(8).filter_map(|word| word.try_into().ok()).collect();
     let [magic, _, skew @ .., owner] = words.as_slice() else { return None };
     let skew: Vec<i64> = skew.iter().copied().map(i64::from_le_bytes).collect();
-    let skew = Skew::of_words(skew.try_into().ok()?);
+    let skew = Skew::from_words(skew.try_into().ok()?);
     (u64::from_le_bytes(*magic) == MAGIC).then_some((skew, u64::from_le_bytes(*owner)))
 }
 

@@ -16,7 +16,7 @@ use crate::{Result, failed, processes};
 /// The room that is left for a heap or a stack to grow, in bytes.
 const GROWTH: u64 = 1 << 30;
 
-/// What is the same for all processes of the node.
+/// The parts of a patch that are the same for all processes of the node.
 pub(super) struct Patcher {
     vdso: Vdso,
     /// For each function that returns the time: its offset in the vDSO, and the offset of its replacement in our code.

@@ -1,4 +1,4 @@
-//! What depends on the processor: the code that replaces the vDSO functions in a patched process, the jumps to it, and registers.
+//! The code that depends on the processor architecture: the code that replaces the vDSO functions in a patched process, the jumps to it, and registers.
 //!
 //! The code reads the true time by a system call (some hundred nanoseconds; the vDSO takes some twenty) and applies the
 //! [`Skew`](crate::skew::Skew) in the data one page after its start. Clocks other than those of the time of day are returned unchanged.

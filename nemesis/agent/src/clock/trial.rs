@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 use super::process::{ClockState, Patcher, now};
-use crate::change::Change;
+use crate::change::ClockChange;
 use crate::skew::SECOND;
 use crate::{Result, failed};
 
@@ -30,7 +30,7 @@ pub fn trial(command: Command) -> Result<()> {
     let mut child = TrialChild::new(command)?;
     let pid = i32::try_from(child.process.id()).map_err(failed("the child's PID"))?;
     child.expect(0)?;
-    patcher.patch(pid, &Change::Bump(AHEAD).skew(now()), 0)?;
+    patcher.patch(pid, &ClockChange::Bump(AHEAD).skew(now()), 0)?;
     child.expect(AHEAD)?;
     patcher.restore(pid)?;
     child.expect(0)?;

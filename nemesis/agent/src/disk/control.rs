@@ -68,7 +68,7 @@ fn execute(disk: &Disk, kernel: &Notifier, words: &[&str]) -> Result<String> {
             sector @ (512 | 4096) => return fail_power(disk, kernel, number(seed)?, Some(sector)),
             other => return Err(format!("a sector must have 512 or 4096 bytes, not {other}")),
         },
-        ["rule", one, seed, ref rule @ ..] => disk.faults.add(id(one)?, number(seed)?, Rule::of_words(rule)?)?,
+        ["rule", one, seed, ref rule @ ..] => disk.faults.add(id(one)?, number(seed)?, Rule::from_words(rule)?)?,
         ["unrule", "all"] => disk.faults.remove(None),
         ["unrule", one] => disk.faults.remove(Some(id(one)?)),
         ["rules"] => {

@@ -123,7 +123,7 @@ impl Rule {
     ///
     /// # Errors
     /// When the words are not a rule.
-    pub fn of_words(words: &[&str]) -> Result<Rule> {
+    pub fn from_words(words: &[&str]) -> Result<Rule> {
         let [probability, operations, pattern, effect, argument] = *words else {
             return Err(format!("`{}` is not a rule", words.join(" ")));
         };
@@ -261,18 +261,18 @@ mod tests {
     #[test]
     fn rules_round_trip_through_words() {
         for said in ["0.5 read,sync * error EIO", "1 write member/*.wal delay 1000000", "0.01 read * flip 3"] {
-            let rule = Rule::of_words(&said.split(' ').collect::<Vec<_>>()).unwrap();
+            let rule = Rule::from_words(&said.split(' ').collect::<Vec<_>>()).unwrap();
             assert_eq!(rule.to_string(), said);
         }
         for wrong in ["2 read * error EIO", "1 rad * error EIO", "1 read * error EI", "1 read * flip -1", "1 read *", "1 read * burn 1"] {
-            assert!(Rule::of_words(&wrong.split(' ').collect::<Vec<_>>()).is_err(), "{wrong}");
+            assert!(Rule::from_words(&wrong.split(' ').collect::<Vec<_>>()).is_err(), "{wrong}");
         }
     }
 
     #[test]
     fn a_rule_affects_its_operations_and_files_only() {
         let faults = Faults::default();
-        let rule = |said: &str| Rule::of_words(&said.split(' ').collect::<Vec<_>>()).unwrap();
+        let rule = |said: &str| Rule::from_words(&said.split(' ').collect::<Vec<_>>()).unwrap();
         faults.add(7, 1, rule("1 read,write member/* error ENOSPC")).unwrap();
         faults.add(8, 1, rule("1 read other flip 1")).unwrap();
         let meet = |operation, path: &str| faults.apply(operation, || path.to_owned());

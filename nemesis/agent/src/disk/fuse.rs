@@ -21,7 +21,7 @@ use rustix::fs::{FallocateFlags, Timestamps};
 
 use super::faults::{Faults, Operation};
 use super::replies::{TIME_TO_LIVE, answer, answer_bytes, attributes, done, fuse_errno, is_passed_on, kind_of, owner, timespec};
-use super::serve::Writes;
+use super::writes::Writes;
 use super::{Errno, Inode, Outcome, Volume, errno, locked, reading, writing};
 
 /// The largest write request, in bytes.

@@ -26,6 +26,7 @@ use super::Volume;
 use super::control;
 use super::fuse::{Disk, FuseDisk};
 use super::journal::HIDDEN_DIRECTORY;
+use super::writes::Writes;
 use crate::{Result, failed, state};
 
 /// The source of the mount in the kernel's mount table.
@@ -45,34 +46,6 @@ const MAX_FILES: u64 = 1 << 20;
 /// The interval and the number of checks whether the mount is complete.
 const POLL: Duration = Duration::from_millis(10);
 const MAX_POLLS: u32 = 1000;
-
-/// When writes reach the serving process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Writes {
-    /// Write-back: when the kernel flushes its page cache, or on a sync, as with its own file systems. Many small writes are fast.
-    Back,
-    /// Write-through: each write at once, so that faults apply to each and errors reach the writer.
-    Through,
-}
-
-impl Writes {
-    /// The words of a command line.
-    pub fn words(self) -> &'static [&'static str] {
-        match self {
-            Writes::Back => &[],
-            Writes::Through => &["through"],
-        }
-    }
-
-    /// Parses the words of a command line.
-    ///
-    /// # Errors
-    /// When the words are neither.
-    pub fn of_words(words: &[&str]) -> Result<Writes> {
-        let known = [Writes::Back, Writes::Through].into_iter().find(|known| known.words() == words);
-        known.ok_or_else(|| format!("unknown write mode `{}`; expected `through` or nothing", words.join(" ")))
-    }
-}
 
 /// A directory that is, or can be, mounted over.
 #[derive(Clone, Debug)]
@@ -303,7 +276,7 @@ impl Mount {
 /// Checks that everything works on this node: mounts over a temporary directory and fails its power.
 ///
 /// # Errors
-/// What does not work.
+/// The reason why it does not work.
 pub fn trial(mount: impl FnOnce(&str) -> Result<()>) -> Result<()> {
     let directory = format!("/run/elenchus/disk-trial-{}", std::process::id());
     let tried = Mount::of(&directory)?;
@@ -318,7 +291,7 @@ pub fn trial(mount: impl FnOnce(&str) -> Result<()>) -> Result<()> {
         tried.order(&["fail", "0"])?;
         let left = fs::read(&path).map_err(failed(path.display()))?;
         fs::remove_file(&path).map_err(failed(path.display()))?;
-        if left == b"synced" { Ok(()) } else { Err("what was not synced was not lost".into()) }
+        if left == b"synced" { Ok(()) } else { Err("unsynced writes were not lost".into()) }
     });
     tried.unmount().and(outcome)
 }

@@ -28,7 +28,7 @@ pub struct Volume {
     pub(crate) is_ending: AtomicBool,
 }
 
-/// What a power failure invalidates in the kernel's caches.
+/// The entries that a power failure invalidates in the kernel's caches.
 #[derive(Debug)]
 pub struct Invalidated {
     /// Names, each with the inode number of its directory.

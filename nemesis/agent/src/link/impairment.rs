@@ -1,4 +1,4 @@
-//! What happens to each packet: decided by the seed and the position of the packet, not by its contents.
+//! The fate of each packet: decided by the seed and the position of the packet, not by its contents.
 
 use std::f64::consts::TAU;
 use std::time::Duration;

@@ -66,7 +66,7 @@ impl Settings {
     ///
     /// # Errors
     /// When the words are not settings.
-    pub fn of_words(words: &[&str]) -> Result<Settings> {
+    pub fn from_words(words: &[&str]) -> Result<Settings> {
         let mut settings = Settings::default();
         let (pairs, rest) = words.as_chunks::<2>();
         if let [word] = rest {
@@ -121,12 +121,12 @@ mod tests {
         };
         for settings in [settings, Settings::default()] {
             let said = settings.to_string();
-            assert_eq!(Settings::of_words(&said.split(' ').collect::<Vec<_>>()), Ok(settings));
+            assert_eq!(Settings::from_words(&said.split(' ').collect::<Vec<_>>()), Ok(settings));
         }
         for wrong in
             [&["delay"][..], &["delay", "x"], &["loss", "1.1"], &["loss", "nan"], &["rate", "0"], &["distribution", "x"], &["x", "1"]]
         {
-            assert!(Settings::of_words(wrong).is_err(), "{wrong:?}");
+            assert!(Settings::from_words(wrong).is_err(), "{wrong:?}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What happens to the bytes of a connection: decided by the seed and by which side sends.
+//! The fate of the bytes of a connection: decided by the seed and by which side sends.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use super::{Cut, End, Settings, Side};
 /// The longest request that is replayed, in bytes.
 const LONGEST: usize = 1 << 20;
 
-/// What happens to bytes that one side sent.
+/// The fate of bytes that one side sent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Action {
     /// How long they are delayed.
@@ -29,7 +29,7 @@ pub(super) struct Policy {
     alterer: Option<Alterer>,
     /// The side that sent last.
     last_sender: Option<Side>,
-    /// What the client has sent since the server last did; None when it is too long.
+    /// The bytes that the client has sent since the server last did; None when they are too many.
     request: Option<Vec<u8>>,
     /// How many more bytes of this message are forwarded before it is cut off.
     left: Option<u64>,

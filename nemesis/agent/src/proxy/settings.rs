@@ -93,7 +93,7 @@ pub enum End {
 }
 
 impl Side {
-    /// What its messages are called.
+    /// The name of its messages.
     fn messages(self) -> &'static str {
         if self == Side::Client { "requests" } else { "replies" }
     }
@@ -110,7 +110,7 @@ impl Settings {
     ///
     /// # Errors
     /// When the words are not settings.
-    pub fn of_words(words: &[&str]) -> Result<Settings> {
+    pub fn from_words(words: &[&str]) -> Result<Settings> {
         let wrong = || format!("`{}` are not settings of a proxy", words.join(" "));
         let share = |word: &str| word.parse().ok().filter(|share| (0.0..=1.0).contains(share)).ok_or_else(wrong);
         let mut settings = Settings::default();
@@ -176,12 +176,12 @@ mod tests {
         for (name, protocol) in PROTOCOLS {
             assert_eq!((protocol.name(), Protocol::named(name)), (name, Some(protocol)));
             for settings in [altering(protocol, Side::Client), altering(protocol, Side::Server)] {
-                assert_eq!(Settings::of_words(&settings.to_string().split(' ').collect::<Vec<_>>()), Ok(settings));
+                assert_eq!(Settings::from_words(&settings.to_string().split(' ').collect::<Vec<_>>()), Ok(settings));
             }
         }
         for settings in [settings.clone(), cut(Side::Client, None, End::Reset), cut(Side::Server, Some(7), End::Close)] {
             let said = settings.to_string();
-            assert_eq!(Settings::of_words(&said.split(' ').collect::<Vec<_>>()), Ok(settings));
+            assert_eq!(Settings::from_words(&said.split(' ').collect::<Vec<_>>()), Ok(settings));
         }
         for wrong in [
             &["stall"][..],
@@ -191,7 +191,7 @@ mod tests {
             &["alter", "1", "smtp", "replies"],
             &["x", "1"],
         ] {
-            assert!(Settings::of_words(wrong).is_err(), "{wrong:?}");
+            assert!(Settings::from_words(wrong).is_err(), "{wrong:?}");
         }
     }
 }

@@ -237,7 +237,7 @@ const ABOUT: About = About {
     name: "scenario",
     what: "injects a ready composition of faults, listed below",
     how: "the faults that it is composed of, and a background job on the node where they come and go",
-    needs: "what the faults that it is composed of need; `setsid` and `pkill` for a job",
+    needs: "the requirements of its parts; `setsid` and `pkill` for a job",
     verified: "as the faults that it is composed of; where they come and go, the job runs",
     healed: "the job is killed; each of the faults is undone and verified",
     example: "{flapping_link: {cut: 500ms}}",

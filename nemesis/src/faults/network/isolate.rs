@@ -23,7 +23,7 @@ pub struct Isolate {
     /// Whether packets to the nodes, from them, or both are dropped. A process that sends UDP from a node whose outgoing packets are dropped may see an error.
     #[serde(default)]
     pub direction: Direction,
-    /// What happens to the packets.
+    /// Whether the packets are dropped or rejected.
     #[serde(default)]
     pub by: Verdict,
     /// Ports that still work, like that of a health check. At most 13.

@@ -135,7 +135,7 @@ impl Fault for Link {
             return Err("`burst` has packets lost together that would be lost one by one; set a `loss`".into());
         }
         if self.rate.is_none() && self.netem().is_empty() {
-            return Err("nothing is set that would be done to packets: `rate`, `delay`, `jitter`, `loss`, `duplicate`, `corrupt`".into());
+            return Err("no impairment is set; set `rate`, `delay`, `jitter`, `loss`, `duplicate` or `corrupt`".into());
         }
         Ok(())
     }

@@ -36,15 +36,15 @@ pub struct Partition {
     /// Packets from or to these ports are cut; all when empty. At most 15.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ports: Vec<u16>,
-    /// What happens to the packets.
+    /// Whether the packets are dropped or rejected.
     #[serde(default)]
     pub by: Verdict,
-    /// What happens to existing connections.
+    /// The fate of existing connections.
     #[serde(default)]
     pub connections: Connections,
 }
 
-/// What happens to connections that exist before the partition.
+/// The fate of connections that exist before the partition.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Connections {

@@ -30,7 +30,7 @@ pub struct Proxy {
     pub port: u16,
     /// Which connections are redirected.
     pub from: From,
-    /// What is done to them.
+    /// How it changes their messages.
     pub how: How,
     /// Whether existing connections are reset, so that they are made again through the proxy. Otherwise they are left alone.
     pub sever: bool,

@@ -13,7 +13,7 @@ use crate::means::node_lock;
 use crate::means::remote_script::{self, RemoteScript};
 use crate::{Cluster, Fault, Injection, NemesisError, NodeActions, Requirement, Roster, Targets};
 
-/// Kills the system, damages its files, and starts it on what is left.
+/// Kills the system, damages its files, and restarts it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Damage {
@@ -52,7 +52,7 @@ impl Default for How {
 
 const ABOUT: About = About {
     name: "damage",
-    what: "kills the system, flips bits in its files, truncates them, zeroes their ends or deletes them, and starts it on what is left",
+    what: "kills the system, flips bits in its files, truncates them, zeroes their ends or deletes them, and restarts it",
     how: "`dd`, `truncate` and `rm` on files that match a pattern, at places that the seed chooses; copies are kept on the node until the heal",
     needs: "a system in the plan; `dd`, `od`, `truncate`, `cmp`; space in `/var/tmp` for copies of the files",
     verified: "before the system is started, each damaged file differs from its copy",

@@ -1,6 +1,6 @@
 //! Bit flips in reads.
 
-use elenchus_agent::disk::serve::Writes;
+use elenchus_agent::disk::Writes;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -33,7 +33,7 @@ impl Default for DiskFlips {
 
 const ABOUT: About = About {
     name: "disk_flips",
-    what: "flips bits in what is read from the files of a directory; the files on the disk are unchanged",
+    what: "flips bits in data read from the files of a directory; the files on the disk are unchanged",
     how: fuse_disk::HOW,
     needs: fuse_disk::NEEDS,
     verified: "the file system confirms that the rule is in force; the page cache was dropped before",

@@ -1,6 +1,6 @@
 //! Power failures: the system is killed and unsynced writes are lost.
 
-use elenchus_agent::disk::serve::Writes;
+use elenchus_agent::disk::Writes;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -10,7 +10,7 @@ use crate::means::fuse_disk;
 use crate::means::remote_script::{self, RemoteScript};
 use crate::{Cluster, Fault, Injection, Mounts, NemesisError, NodeActions, Requirement, Roster, Targets};
 
-/// Kills the system's processes, discards unsynced writes to a directory, and starts the system on what is left.
+/// Kills the system's processes, discards unsynced writes to a directory, and restarts the system.
 ///
 /// Writes are synced by `fsync`, `fdatasync`, `O_SYNC` and `O_DSYNC`, as on a journalling file system; `sync` and `syncfs` have no effect.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -28,11 +28,11 @@ pub struct PowerFailure {
 
 const ABOUT: About = About {
     name: "power_failure",
-    what: "kills the system, discards what it wrote to a directory and did not fsync, or with `torn` some sectors of it, and starts it on what is left",
+    what: "kills the system, discards its unsynced writes to a directory, or with `torn` some sectors of them, and restarts it",
     how: fuse_disk::HOW,
     needs: "a system in the plan; a machine that the agent was built for; `/dev/fuse`; `umount`; permission to mount, which is tried before the run",
     verified: "no process of the system is left; the file system has discarded everything that was not synced",
-    healed: "the system is started; its processes run; after the run the directory is unmounted and has what was written last",
+    healed: "the system is started; its processes run; after the run the directory is unmounted and contains the latest writes",
     example: "{directory: /var/lib/etcd, torn: 512}",
     overlap: Overlap::Exclusive,
     reports_effect: true,

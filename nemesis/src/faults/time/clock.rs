@@ -8,7 +8,7 @@ mod machine;
 mod ntp_services;
 mod times;
 
-use elenchus_agent::change::Change;
+use elenchus_agent::change::ClockChange;
 use elenchus_core::Span;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -113,14 +113,14 @@ const MAX_DRIFT: f64 = 1000.0;
 
 impl How {
     /// The change for the agent.
-    fn change(&self) -> Change {
+    fn change(&self) -> ClockChange {
         match self {
-            How::Bump(by) => Change::Bump(by.0),
-            How::Strobe(Strobe { by, every }) => Change::Strobe { by: by.0, every: i64::try_from(every.0.as_nanos()).unwrap_or(i64::MAX) },
-            How::Drift(gain) => Change::Drift(*gain),
-            How::Jump(date) => Change::Jump(date.0),
-            How::Freeze => Change::Freeze,
-            How::Leap(leap) => Change::Leap { inserted: *leap == Leap::Insert },
+            How::Bump(by) => ClockChange::Bump(by.0),
+            How::Strobe(Strobe { by, every }) => ClockChange::Strobe { by: by.0, every: i64::try_from(every.0.as_nanos()).unwrap_or(i64::MAX) },
+            How::Drift(gain) => ClockChange::Drift(*gain),
+            How::Jump(date) => ClockChange::Jump(date.0),
+            How::Freeze => ClockChange::Freeze,
+            How::Leap(leap) => ClockChange::Leap { inserted: *leap == Leap::Insert },
         }
     }
 
@@ -248,7 +248,7 @@ mod tests {
     fn the_agent_parses_every_change() {
         for how in ["{bump: 1ms}", "{strobe: {by: -1h, every: 1ms}}", "{drift: 0.1}", "freeze", "{leap: delete}"] {
             let change = read(&format!("{{how: {how}}}")).how.change();
-            assert_eq!(Change::of_words(&change.to_string().split(' ').collect::<Vec<_>>()), Ok(change));
+            assert_eq!(ClockChange::from_words(&change.to_string().split(' ').collect::<Vec<_>>()), Ok(change));
         }
     }
 

@@ -84,7 +84,7 @@ pub(super) fn assert_applied(family: Family, id: u32, rules: &[Rule]) -> String 
     let count = lines(family, Way::In, rules).len() + lines(family, Way::Out, rules).len();
     format!(
         "found=$(nft list table {} | grep -c -E '(drop|return|reject|reject with .*)$')\n\
-         [ \"$found\" = {count} ] || fail \"of {count} rules $found are there\"\n",
+         [ \"$found\" = {count} ] || fail \"found $found of {count} rules\"\n",
         table(family, id)
     )
 }

@@ -110,7 +110,7 @@ impl Hook {
         let by_nft = |family: Family, lines: &[ToolRule]| {
             format!(
                 "found=$(nft list table {} {} 2>/dev/null | grep -c -v -E -e '^table' -e 'chain' -e 'type .* hook' -e '^[[:space:]]*}}?$')\n\
-                 [ \"$found\" = {count} ] || fail \"of {count} rules $found are there\"\n",
+                 [ \"$found\" = {count} ] || fail \"found $found of {count} rules\"\n",
                 family.nft(),
                 self.own_table(id),
                 count = lines.len()

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What happens to packets that match.
+/// The treatment of packets that match.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
@@ -71,7 +71,7 @@ pub(crate) enum Only {
 /// The ICMPv6 types of neighbour discovery and multicast listener discovery (RFC 4890, section 4.4.1).
 pub(super) const NEIGHBOURS: [u8; 8] = [130, 131, 132, 133, 134, 135, 136, 143];
 
-/// What a rule does.
+/// The action of a rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Act {
     /// Exempts the packet from the rules that follow.

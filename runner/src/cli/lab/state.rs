@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use elenchus_control::lab::HeldLab;
+use elenchus_control::lab::BackgroundLab;
 
 use super::LabCommandError;
 
@@ -36,13 +36,13 @@ impl State {
     }
 
     /// The lab that is up.
-    pub(super) fn lab(&self) -> Option<HeldLab> {
-        let lab: HeldLab = serde_json::from_slice(&fs::read(self.file()).ok()?).ok()?;
+    pub(super) fn lab(&self) -> Option<BackgroundLab> {
+        let lab: BackgroundLab = serde_json::from_slice(&fs::read(self.file()).ok()?).ok()?;
         lab.is_up().then_some(lab)
     }
 
     /// Stores the lab that is up.
-    pub(super) fn store(&mut self, lab: &HeldLab) -> Result<(), LabCommandError> {
+    pub(super) fn store(&mut self, lab: &BackgroundLab) -> Result<(), LabCommandError> {
         let path = self.file();
         let text = serde_json::to_vec(lab).map_err(|error| failed(&path)(error.into()))?;
         fs::write(&path, text).map_err(failed(&path))

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value as Json};
 
-use super::origin::is_secret;
+use super::secrets::is_secret;
 use super::{PlanError, spelling};
 
 /// One `PATH=VALUE`.
@@ -28,8 +28,8 @@ impl Change {
         if change.path.split('.').any(|step| step.trim() != step || step.is_empty()) {
             return Err(refuse("the path contains an empty step or a space".to_owned()));
         }
-        let value: Json = serde_yaml::from_str_with_options(value, super::explain::yaml()).map_err(|error| {
-            let message = super::explain::reported(&error);
+        let value: Json = serde_yaml::from_str_with_options(value, super::syntax::yaml()).map_err(|error| {
+            let message = super::syntax::reported(&error);
             change.error(format!("the value is not YAML: {message}")).help("quote it: `--set 'name=\"a: b\"'`")
         })?;
         *find(tree, &change.path).map_err(refuse)? = value;

@@ -3,7 +3,9 @@
 use std::ops::Range;
 
 use super::changes::Change;
+use super::secrets::{hide, hide_lines};
 use super::spans::{Node, Shape, Spans};
+use super::syntax::syntax;
 use super::{PlanError, spelling};
 
 /// A YAML text with the byte range of every value.
@@ -36,7 +38,7 @@ impl Origin {
                 let shown = hide(text, &spans);
                 Ok(Origin { name: name.to_owned(), what, shown, spans, changes: Vec::new() })
             }
-            Err(error) => Err(super::explain::syntax(&hide_lines(text), name, what, &error)),
+            Err(error) => Err(syntax(&hide_lines(text), name, what, &error)),
         }
     }
 
@@ -55,8 +57,7 @@ impl Origin {
         let hints = respelled.iter().map(|word| format!("{}: {}", place(word.start), word.hint())).collect();
         if !respelled.is_empty() {
             // Paths in messages have the schema's spelling; the text that they show keeps the user's.
-            origin.spans =
-                Spans::read(&normalised).map_err(|error| super::explain::syntax(&hide_lines(text), name, origin.what, &error))?;
+            origin.spans = Spans::read(&normalised).map_err(|error| syntax(&hide_lines(text), name, origin.what, &error))?;
         }
         Ok((origin, normalised, hints))
     }
@@ -142,35 +143,4 @@ fn head(node: &Node) -> Range<usize> {
         Shape::List(items) => items.first().map_or_else(|| node.value.clone(), head),
         Shape::Nothing | Shape::Scalar(_) => node.value.clone(),
     }
-}
-
-/// The text with asterisks for its passwords. Every other byte keeps its place.
-fn hide(text: &str, spans: &Spans) -> String {
-    let mut shown = text.to_owned();
-    for (key, node) in spans.scalars() {
-        let Shape::Scalar(value) = &node.shape else { continue };
-        if is_secret(key, value) && text.get(node.value.clone()).is_some() {
-            let stars = text[node.value.clone()].bytes().map(|byte| if byte == b'\n' { '\n' } else { '*' }).collect::<String>();
-            shown.replace_range(node.value.clone(), &stars);
-        }
-    }
-    shown
-}
-
-/// The same for a text that cannot be parsed: hides what follows `password:` in a line.
-fn hide_lines(text: &str) -> String {
-    text.split_inclusive('\n')
-        .map(|line| match line.split_once("password:") {
-            Some((before, after)) if !after.trim_start().starts_with("${env:") => {
-                let stars: String = after.bytes().map(|byte| if byte.is_ascii_whitespace() { char::from(byte) } else { '*' }).collect();
-                format!("{before}password:{stars}")
-            }
-            _ => line.to_owned(),
-        })
-        .collect()
-}
-
-/// Whether a value must neither be shown nor stored.
-pub(crate) fn is_secret(key: &str, value: &str) -> bool {
-    key == "password" && !value.starts_with("${env:")
 }

@@ -87,7 +87,7 @@ fn turns_and_cycles() {
 }
 
 #[test]
-fn any_takes_whoever_is_ready() {
+fn any_takes_a_ready_generator() {
     let moments = play(Limit::new(3, Any::new(vec![boxed(Delay::new(10.0, ops("a"))), boxed(Delay::new(20.0, ops("b")))])));
     assert_eq!((names(&moments).as_str(), moments[2].time), ("abb", Nanos(50 * MS)));
 }

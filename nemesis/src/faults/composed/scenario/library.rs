@@ -5,7 +5,7 @@
 pub struct Entry {
     /// Its key under `scenario`.
     pub name: &'static str,
-    /// What it does.
+    /// Its effect.
     pub what: &'static str,
     /// The faults that it is composed of.
     pub parts: &'static str,

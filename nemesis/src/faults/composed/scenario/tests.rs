@@ -46,7 +46,7 @@ fn invalid_settings_are_rejected() {
 }
 
 #[test]
-fn whom_it_strikes_is_in_the_deed() {
+fn the_description_names_the_targets() {
     let scenario = read("{swizzle: {targets: all}}");
     let Decision::Injection(injection) = scenario.decide(&roster(), &mut Seed(1).stream("t")) else {
         panic!("{scenario:?} needs no primary")

@@ -116,7 +116,7 @@ impl Link {
              \x20 tc class show dev \"$dev\" | grep -q '^class htb {HANDLE}:2 ' || {{ echo \"$dev has no class\" >&2; exit 1; }}\n\
              \x20 found=$((found + $(tc filter show dev \"$dev\" parent {HANDLE}: | grep -c 'flowid {HANDLE}:2')))\n\
              done\n\
-             [ $found -ge {peers} ] || {{ echo \"of {peers} filters $found are there\" >&2; exit 1; }}\n{netem}"
+             [ $found -ge {peers} ] || {{ echo \"found $found of {peers} filters\" >&2; exit 1; }}\n{netem}"
         )
     }
 }

@@ -153,7 +153,7 @@ mod tests {
         let link: Link =
             serde_yaml::from_str("{delay: 50ms, jitter: 10ms, distribution: pareto, loss: 0.1, burst: 0.5, rate: 4mbit}").unwrap();
         let told = link.settings().to_string();
-        assert_eq!(Settings::of_words(&told.split(' ').collect::<Vec<_>>()), Ok(link.settings()));
+        assert_eq!(Settings::from_words(&told.split(' ').collect::<Vec<_>>()), Ok(link.settings()));
         assert_eq!(link.settings().rate, Some(4_000_000));
         assert!(IS_BOUND.contains(&QUEUE.to_string()));
     }

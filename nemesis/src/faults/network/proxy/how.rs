@@ -1,11 +1,11 @@
-//! What a proxy does to messages: the settings of a plan.
+//! The changes that a proxy makes to messages: the settings of a plan.
 
 use elenchus_agent::proxy::{self as agent, Settings};
 use elenchus_core::Span;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What is done to messages. A request is what a client sends until the server sends, a reply what the server sends then; the seed decides which messages are affected. Of
+/// Changes to messages. A request is all that a client sends until the server sends, a reply all that the server then sends; the seed decides which messages are affected. Of
 /// several settings, the first that applies to a reply is used.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -186,7 +186,7 @@ mod tests {
             let how: How = serde_yaml::from_str(yaml).unwrap();
             assert_eq!(serde_json::from_str::<How>(&serde_json::to_string(&how).unwrap()).unwrap(), how);
             let told = how.settings().to_string();
-            assert_eq!(Settings::of_words(&told.split(' ').collect::<Vec<_>>()), Ok(how.settings()));
+            assert_eq!(Settings::from_words(&told.split(' ').collect::<Vec<_>>()), Ok(how.settings()));
         }
     }
 }

@@ -61,7 +61,7 @@ fn all_are_swept() {
 }
 
 #[test]
-fn who_comes_before_is_noticed() {
+fn a_listener_on_the_port_before_the_proxy_is_detected() {
     let before = "iptables -t nat -I PREROUTING 1 -p tcp --dport 80 -j ACCEPT".to_owned();
     holds(Tool::Iptables, &then(&[HOOK.apply(7, &lines()), before, fails(&HOOK.assert_applied(7, &lines()))]));
     let behind = "iptables -t nat -A PREROUTING -p tcp --dport 80 -j ACCEPT".to_owned();

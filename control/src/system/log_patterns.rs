@@ -9,7 +9,7 @@ use super::{Definition, LogPattern, SystemError};
 
 /// A log line that matches a pattern.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Trouble {
+pub struct LogFinding {
     /// The name of the pattern.
     pub name: String,
     /// The node whose log it is in.
@@ -29,26 +29,26 @@ const TEXT_LIMIT: usize = 400;
 
 /// The compiled patterns of a definition.
 #[derive(Debug)]
-pub struct Troubles(Vec<(String, Regex)>);
+pub struct LogPatterns(Vec<(String, Regex)>);
 
-impl Troubles {
+impl LogPatterns {
     /// Compiles the patterns.
     ///
     /// # Errors
     /// When a pattern is not a valid regular expression.
-    pub fn new(definition: &Definition) -> Result<Troubles, SystemError> {
-        let compile = |(at, trouble): (usize, &LogPattern)| {
-            let regex = Regex::new(&trouble.pattern).map_err(|error| SystemError::Definition {
+    pub fn new(definition: &Definition) -> Result<LogPatterns, SystemError> {
+        let compile = |(at, pattern): (usize, &LogPattern)| {
+            let regex = Regex::new(&pattern.pattern).map_err(|error| SystemError::Definition {
                 system: definition.name.clone(),
-                message: format!("troubles[{at}].pattern: {error}"),
+                message: format!("log_patterns[{at}].pattern: {error}"),
             })?;
-            Ok((trouble.name.clone(), regex))
+            Ok((pattern.name.clone(), regex))
         };
-        definition.troubles.iter().enumerate().map(compile).collect::<Result<_, _>>().map(Troubles)
+        definition.log_patterns.iter().enumerate().map(compile).collect::<Result<_, _>>().map(LogPatterns)
     }
 
     /// Searches the logs that [`System::fetch_logs`](super::System::fetch_logs) stored in a folder, with a folder per node.
-    pub fn search(&self, folder: &Path) -> Result<Vec<Trouble>, SystemError> {
+    pub fn search(&self, folder: &Path) -> Result<Vec<LogFinding>, SystemError> {
         let mut found = Vec::new();
         for node in entries(folder)? {
             let name = node.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -59,7 +59,7 @@ impl Troubles {
         Ok(found)
     }
 
-    fn search_file(&self, node: &str, file: &Path, found: &mut Vec<Trouble>) -> Result<(), SystemError> {
+    fn search_file(&self, node: &str, file: &Path, found: &mut Vec<LogFinding>) -> Result<(), SystemError> {
         let io = |source| SystemError::Io { path: file.to_owned(), source };
         let mut reader = std::io::BufReader::new(std::fs::File::open(file).map_err(io)?);
         let (mut line, mut bytes, mut counts) = (0, Vec::new(), vec![0; self.0.len()]);
@@ -70,7 +70,7 @@ impl Troubles {
                 if *count < FINDINGS && regex.is_match(&text) {
                     *count += 1;
                     let text = text.trim_end().chars().take(TEXT_LIMIT).collect();
-                    found.push(Trouble { name: name.clone(), node: node.to_owned(), file: file.to_owned(), line, text });
+                    found.push(LogFinding { name: name.clone(), node: node.to_owned(), file: file.to_owned(), line, text });
                 }
             }
             bytes.clear();
@@ -96,8 +96,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("n2")).unwrap();
         std::fs::write(folder.path().join("n2/s.log"), b"fine\n\xff panic: boom\nfine\n").unwrap();
-        let troubles = vec![LogPattern { name: "panic".into(), pattern: "panic:".into() }];
-        let found = Troubles::new(&Definition { troubles, ..Definition::default() }).unwrap().search(folder.path()).unwrap();
+        let log_patterns = vec![LogPattern { name: "panic".into(), pattern: "panic:".into() }];
+        let found = LogPatterns::new(&Definition { log_patterns, ..Definition::default() }).unwrap().search(folder.path()).unwrap();
         assert_eq!(found.len(), 1);
         assert_eq!((found[0].node.as_str(), found[0].line), ("n2", 2));
     }
