@@ -54,4 +54,4 @@ pub use rng::{Rng, Seed};
 pub use symbol::Symbol;
 pub use time::{Nanos, Span};
 pub use value::Value;
-pub use workload::{Need, Phases, Workload};
+pub use workload::{Need, Phases, RunScope, Workload};

@@ -9,7 +9,7 @@ pub trait Workload: std::fmt::Debug + Send + Sync {
     fn needs(&self) -> Vec<Need>;
 
     /// The operations of a run.
-    fn phases(&self, seed: Seed) -> Phases;
+    fn phases(&self, scope: &RunScope) -> Phases;
 
     /// The checks that the history must pass.
     fn checks(&self) -> Vec<CheckSpec>;
@@ -46,6 +46,28 @@ impl Need {
         let missing: Vec<String> =
             self.functions.iter().filter(|function| !offer.functions.contains(function)).map(|name| format!("`{name}`")).collect();
         if missing.is_empty() { Ok(()) } else { Err(format!("{} of the data type `{}`", missing.join(", "), self.data)) }
+    }
+}
+
+/// What makes the operations of one run its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunScope {
+    /// The seed of every random choice.
+    pub seed: Seed,
+    /// What the names of keys begin with: nothing where the system starts without data, and otherwise a text that no other run uses. Values that an
+    /// earlier run left would contradict the history.
+    pub namespace: String,
+}
+
+impl RunScope {
+    /// A run on a system that starts without data.
+    pub fn fresh(seed: Seed) -> RunScope {
+        RunScope { seed, namespace: String::new() }
+    }
+
+    /// The name of a key, such as `r0`, in this run.
+    pub fn key(&self, prefix: &str) -> String {
+        format!("{}{prefix}", self.namespace)
     }
 }
 

@@ -5,7 +5,7 @@
 use std::time::{Duration, Instant};
 
 use elenchus_clients::ClientSpec;
-use elenchus_core::{Deployment, Endpoint, Generator, Seed, Workload};
+use elenchus_core::{Deployment, Endpoint, Generator, RunScope, Seed, Workload};
 use elenchus_runner::conductor::{Conductor, Recorder, RunSetup};
 use elenchus_workloads::WorkloadSpec;
 use elenchus_workloads::generator::{Limit, Stagger, TimeLimit};
@@ -16,7 +16,9 @@ fn main() {
     let runtime = tokio::runtime::Runtime::new().expect("the async runtime starts");
     println!("{WORKERS} workers, a client that answers at once, every event recorded to disk");
     for round in 1..=3 {
-        let generator = |workload: &dyn Workload| Box::new(Limit::new(2_000_000, workload.phases(Seed(round)).main)) as Box<dyn Generator>;
+        let generator = |workload: &dyn Workload| {
+            Box::new(Limit::new(2_000_000, workload.phases(&RunScope::fresh(Seed(round))).main)) as Box<dyn Generator>
+        };
         let (operations, elapsed, bytes) = runtime.block_on(play(&generator));
         let rate = operations as f64 / elapsed.as_secs_f64();
         println!("as fast as can be: {rate:>9.0} operations/s ({:.1} bytes each on disk)", bytes as f64 / operations as f64);
@@ -24,7 +26,7 @@ fn main() {
     let span = Duration::from_secs(5);
     for wanted in [1_000.0, 10_000.0, 100_000.0] {
         let generator = |workload: &dyn Workload| {
-            let paced = Stagger::new(wanted, Seed(1).stream("rate"), workload.phases(Seed(1)).main);
+            let paced = Stagger::new(wanted, Seed(1).stream("rate"), workload.phases(&RunScope::fresh(Seed(1))).main);
             Box::new(TimeLimit::new(span, paced)) as Box<dyn Generator>
         };
         let (operations, _, _) = runtime.block_on(play(&generator));

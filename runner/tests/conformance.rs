@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use elenchus_clients::{ALL as CLIENTS, ClientEntry, ClientSpec, TestServer};
 use elenchus_core::{
-    Client, DataType, Deployment, Endpoint, Failure, Finding, Generator, NodeIndex, Seed, Session, Value, Verdict, Worker,
+    Client, DataType, Deployment, Endpoint, Failure, Finding, Generator, NodeIndex, RunScope, Seed, Session, Value, Verdict, Worker,
 };
 use elenchus_runner::conductor::{Conductor, Recorder, RunSetup};
 use elenchus_runner::judge;
@@ -126,7 +126,7 @@ async fn run(workload: &WorkloadSpec, client: Arc<dyn Client>, seed: u64, span: 
     let file = tempfile::NamedTempFile::new().unwrap();
     let workload = workload.build().unwrap();
     let conductor = Conductor::new(RunSetup::single(client, deployment(), 8), Recorder::create(file.path(), &["n1".to_owned()]).unwrap());
-    let phases = workload.phases(Seed(seed));
+    let phases = workload.phases(&RunScope::fresh(Seed(seed)));
     let setup = elenchus_workloads::generator::each_until_ok(move || phases.setup).in_order();
     conductor.run(Box::new(setup)).await;
     let paced: Box<dyn Generator> = Box::new(TimeLimit::new(span, Stagger::new(rate, Seed(seed).stream("rate"), phases.main)));

@@ -6,7 +6,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use elenchus_core::data::{TransactionRequest, TransactionStep};
-use elenchus_core::{CheckSpec, DataType, Need, Phases, Request, Rng, Seed, Value, Workload};
+use elenchus_core::{CheckSpec, DataType, Need, Phases, Request, Rng, RunScope, Value, Workload};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -68,8 +68,9 @@ impl Workload for ListAppendSettings {
         vec![Need::only(DataType::Transactions, &["r", "append"])]
     }
 
-    fn phases(&self, seed: Seed) -> Phases {
-        let keys = Arc::new(Mutex::new(Keys::new("l", self.keys, self.ops_per_key, seed.stream("list-append keys"))));
+    fn phases(&self, scope: &RunScope) -> Phases {
+        let seed = scope.seed;
+        let keys = Arc::new(Mutex::new(Keys::new(scope.key("l"), self.keys, self.ops_per_key, seed.stream("list-append keys"))));
         let (settings, used, mut rng, mut next) = (self.clone(), keys.clone(), seed.stream("list-append"), 0);
         let main = Source::new(move || settings.request(&mut keys.lock().unwrap_or_else(PoisonError::into_inner), &mut rng, &mut next));
         let reads = move || {
@@ -87,6 +88,8 @@ impl Workload for ListAppendSettings {
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
+
+    use elenchus_core::Seed;
 
     use super::*;
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use elenchus_core::data::RegisterRequest;
-use elenchus_core::{CheckSpec, DataType, Need, Phases, Request, Rng, Seed, Value, Workload};
+use elenchus_core::{CheckSpec, DataType, Need, Phases, Request, Rng, RunScope, Value, Workload};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -85,9 +85,10 @@ impl Workload for RegisterSettings {
         vec![Need::only(DataType::Register, &functions)]
     }
 
-    fn phases(&self, seed: Seed) -> Phases {
+    fn phases(&self, scope: &RunScope) -> Phases {
+        let seed = scope.seed;
         let (settings, mut rng) = (self.clone(), seed.stream("register"));
-        let mut keys = Keys::new("r", self.keys, self.ops_per_key, seed.stream("register keys"));
+        let mut keys = Keys::new(scope.key("r"), self.keys, self.ops_per_key, seed.stream("register keys"));
         Phases::main(Source::new(move || settings.request(keys.draw(), &mut rng)))
     }
 
@@ -98,6 +99,8 @@ impl Workload for RegisterSettings {
 
 #[cfg(test)]
 mod tests {
+    use elenchus_core::Seed;
+
     use super::*;
 
     #[test]

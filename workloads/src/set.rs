@@ -5,7 +5,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use elenchus_core::data::SetRequest;
-use elenchus_core::{CheckSpec, DataType, Need, Phases, Seed, Value, Workload};
+use elenchus_core::{CheckSpec, DataType, Need, Phases, RunScope, Value, Workload};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -49,8 +49,9 @@ impl Workload for SetSettings {
         vec![Need::only(DataType::Set, &["add", "read"])]
     }
 
-    fn phases(&self, seed: Seed) -> Phases {
-        let keys = Arc::new(Mutex::new(Keys::new("s", self.keys, self.ops_per_key, seed.stream("set keys"))));
+    fn phases(&self, scope: &RunScope) -> Phases {
+        let seed = scope.seed;
+        let keys = Arc::new(Mutex::new(Keys::new(scope.key("s"), self.keys, self.ops_per_key, seed.stream("set keys"))));
         let (used, reads, mut rng) = (keys.clone(), u64::from(self.reads_percent), seed.stream("set"));
         let mut next = 0;
         let main = Source::new(move || {

@@ -1,10 +1,12 @@
 //! The middle of a run: the system is started, clients and nemesis run, faults are healed.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use elenchus_control::system::{Node, System, SystemError, on_all_nodes};
-use elenchus_core::{DataType, Deployment, Endpoint, Failure, Finding, Generator, Nanos, NodeIndex, Phases, Request, Seed, Verdict};
+use elenchus_core::{
+    DataType, Deployment, Endpoint, Failure, Finding, Generator, Nanos, NodeIndex, Phases, Request, RunScope, Seed, Verdict,
+};
 use elenchus_nemesis::{Cluster, Ledger};
 use elenchus_workloads::generator::{Stagger, TimeLimit, each_until_ok};
 use tokio::sync::watch;
@@ -71,7 +73,12 @@ pub(super) async fn drive(test: Test<'_>, interrupt: &Interrupt, events: &Events
         () = interrupt.wait() => return Err(RunError::Interrupted),
     }
     let (watcher, signal) = watch_for_violation(plan)?;
-    let Phases { setup: requests, main, last } = plan.workload.phases(seed);
+    // A service that Elenchus did not start may hold what an earlier run wrote.
+    let scope = match &cluster.system {
+        Some(_) => RunScope::fresh(seed),
+        None => RunScope { seed, namespace: namespace() },
+    };
+    let Phases { setup: requests, main, last } = plan.workload.phases(&scope);
     let conductor = Conductor::new(setup, Recorder::watched(&dir.history(), &cluster.roster.nodes, watcher)?);
     tokio::select! {
         prepared = run_in_order(&conductor, requests) => prepared?,
@@ -137,6 +144,17 @@ pub(super) async fn drive(test: Test<'_>, interrupt: &Interrupt, events: &Events
         }
     }
     Ok(Driven { elapsed, findings })
+}
+
+/// A beginning for the names of keys that no other run has: the time, in seconds, as four letters or more.
+fn namespace() -> String {
+    let mut rest = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |now| now.as_secs());
+    let mut letters = Vec::new();
+    while rest > 0 {
+        letters.push(char::from(b'a' + (rest % 26) as u8));
+        rest /= 26;
+    }
+    letters.iter().rev().collect::<String>() + "-"
 }
 
 /// The clients of the plan, each with the nodes that its processes connect to.

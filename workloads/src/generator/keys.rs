@@ -5,7 +5,7 @@ use elenchus_core::{Rng, Value};
 /// A fixed number of keys in use at a time. A key retires after about so many operations and a new one takes its place: short histories are decided
 /// quickly, and each new key gives the system a new chance to be wrong. Lengths vary by a tenth, so that keys do not all change at the same moment.
 pub struct Keys {
-    prefix: &'static str,
+    prefix: String,
     mean: u64,
     rng: Rng,
     live: Vec<Key>,
@@ -20,8 +20,8 @@ struct Key {
 
 impl Keys {
     /// So many keys at a time, `<prefix>0`, `<prefix>1` …, each for about so many operations.
-    pub fn new(prefix: &'static str, keys: u32, ops_per_key: u32, rng: Rng) -> Keys {
-        let mut keys_in_use = Keys { prefix, mean: u64::from(ops_per_key), rng, live: Vec::new(), next: 0 };
+    pub fn new(prefix: impl Into<String>, keys: u32, ops_per_key: u32, rng: Rng) -> Keys {
+        let mut keys_in_use = Keys { prefix: prefix.into(), mean: u64::from(ops_per_key), rng, live: Vec::new(), next: 0 };
         keys_in_use.live = (0..keys).map(|_| keys_in_use.fresh()).collect();
         keys_in_use
     }

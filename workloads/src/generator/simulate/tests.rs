@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use elenchus_core::data::RegisterRequest;
-use elenchus_core::{Generator, Kind, Nanos, NodeIndex, Request, Seed, Value};
+use elenchus_core::{Generator, Kind, Nanos, NodeIndex, Request, RunScope, Seed, Value};
 use proptest::prelude::*;
 
 use super::{Moment, simulate};
@@ -159,7 +159,7 @@ proptest! {
     fn one_seed_one_stream(seed in any::<u64>(), workers in 1usize..9) {
         let run = || {
             let spec = crate::RegisterSettings::default();
-            let mut generator = Limit::new(300, crate::WorkloadSpec::Register(spec).build().unwrap().phases(Seed(seed)).main);
+            let mut generator = Limit::new(300, crate::WorkloadSpec::Register(spec).build().unwrap().phases(&RunScope::fresh(Seed(seed))).main);
             simulate(&mut generator, workers, 3, Nanos(1_000 * MS), |op| {
                 let latency = op.request.encode().value.as_int().unwrap_or(3);
                 (Nanos(1 + latency as u64), Kind::Ok)
