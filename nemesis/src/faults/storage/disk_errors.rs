@@ -1,7 +1,7 @@
 //! Disk errors and delays, for some operations on some files.
 
-use elenchus_agent::disk::faults::{Operation, Rule, error_names};
 use elenchus_agent::disk::Writes;
+use elenchus_agent::disk::faults::{Operation, Rule, error_names};
 use elenchus_core::Span;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -116,7 +116,9 @@ impl How {
     fn change(&self) -> ClockChange {
         match self {
             How::Bump(by) => ClockChange::Bump(by.0),
-            How::Strobe(Strobe { by, every }) => ClockChange::Strobe { by: by.0, every: i64::try_from(every.0.as_nanos()).unwrap_or(i64::MAX) },
+            How::Strobe(Strobe { by, every }) => {
+                ClockChange::Strobe { by: by.0, every: i64::try_from(every.0.as_nanos()).unwrap_or(i64::MAX) }
+            }
             How::Drift(gain) => ClockChange::Drift(*gain),
             How::Jump(date) => ClockChange::Jump(date.0),
             How::Freeze => ClockChange::Freeze,
