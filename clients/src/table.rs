@@ -41,7 +41,7 @@ pub trait Settings: Clone + Default + Serialize + DeserializeOwned + JsonSchema 
 /// How a conformance suite starts a server for a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TestServer {
-    /// None is needed: the client answers by itself.
+    /// No server is needed: the client replies by itself.
     InProcess,
     /// By a command for `sh`, which must not return. `{port}` is the port to serve clients on, `{peer_port}` another free port, `{dir}` an empty
     /// directory, `{elenchus}` the Elenchus binary.

@@ -225,7 +225,7 @@ impl Host {
     }
 }
 
-/// Names in a copy error the file that the caller knows, not the one it is staged in.
+/// Replaces the staging file in a copy error by the file that the caller named.
 fn about(error: ControlError, remote: &str) -> ControlError {
     match error {
         ControlError::Copy { host, reason, .. } => ControlError::Copy { host, file: remote.to_owned(), reason },

@@ -1,4 +1,4 @@
-//! How a system is asked: one [`Client`] per protocol, one [`Connection`] per process.
+//! The interface to a system: one [`Client`] per protocol, one [`Connection`] per process.
 
 use std::collections::BTreeMap;
 use std::fmt;

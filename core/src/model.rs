@@ -48,7 +48,7 @@ pub enum Step<S> {
 /// [`admits`](Model::admits) say more about the object. Those from [`observes`](Model::observes) on only make checks faster: an answer
 /// that is wrong there makes verdicts wrong, the default never does.
 pub trait Model: Send + Sync {
-    /// Everything that the object remembers.
+    /// The state of the object.
     type State: Clone + Eq + Hash + Debug + Send + Sync + 'static;
 
     /// The state before any operation.
@@ -71,7 +71,7 @@ pub trait Model: Send + Sync {
         true
     }
 
-    /// Whether the object has such an operation: a function it knows, with an argument it understands. A history with any other is not judged
+    /// Whether the object has such an operation: a known function with a valid argument. A history with any other is not checked
     /// ([`Verdict::Unknown`](crate::Verdict::Unknown)). Default: every operation.
     fn admits(&self, operation: &Operation<'_>) -> bool {
         let _ = operation;

@@ -1,4 +1,4 @@
-//! The requests to a system, and the checks that the answers must pass.
+//! The requests to a system, and the checks that the results must pass.
 
 use crate::data::{DataType, Request};
 use crate::{CheckSpec, Generator, Offer, Seed};
@@ -22,7 +22,7 @@ pub struct Need {
     pub client: &'static str,
     /// The data type that it must offer.
     pub data: DataType,
-    /// The functions of the data type that are asked.
+    /// The functions of the data type that it uses.
     pub functions: Vec<&'static str>,
 }
 

@@ -1,7 +1,7 @@
 //! Runs the generator's operations on worker slots, and records what the clients returned.
 //!
 //! There is no dispatcher task between the generator and the workers. All share one small state behind a lock; a worker that completes an operation
-//! records it, asks the generator for the next in the same critical section, and goes on with it at once when it is its own. Only an operation for an
+//! records it, polls the generator for the next in the same critical section, and executes it at once if it is its own. Only an operation for an
 //! idle worker costs a wake-up. That is what lets one machine record several hundred thousand operations a second.
 //!
 //! Events are stamped and recorded under the lock, so their order in the history is the order of their times, and an operation's interval in the
@@ -347,14 +347,14 @@ struct Task {
     encoded: Encoded,
 }
 
-/// Wakes the generator when the moment comes that it named.
+/// Polls the generator again at the time that it named.
 async fn keep_time(shared: std::sync::Weak<Shared>) {
     loop {
         let Some(run) = shared.upgrade() else { return };
         let wake_at = run.state.lock().wake_at;
         let until = wake_at.map_or(Duration::from_millis(100), |moment| Duration::from(moment.since(run.now())));
         let moved = run.moved.notified();
-        // Never asleep for long: a run that ended is let go.
+        // Short sleeps: the `Weak` above ends this task soon after the run.
         let slept = tokio::time::timeout(until.min(Duration::from_millis(100)), moved).await.is_err();
         if slept && wake_at.is_some_and(|moment| moment <= run.now()) {
             let mut state = run.state.lock();

@@ -1,6 +1,6 @@
 //! Elements are added to sets, and the sets are read all the time; at the end each is read once more.
 //!
-//! Every element is added once in a run, so that a read tells exactly which additions it shows. A read returns the whole set, so sets rotate as keys do.
+//! Every element is added once in a run, so that a read identifies the additions that it contains. A read returns the whole set, so sets rotate as keys do.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

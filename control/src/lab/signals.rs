@@ -79,7 +79,7 @@ impl Signals {
         self.wait_for_end(child).map(ChildEnd::status)
     }
 
-    /// As [`Signals::wait_for_status`], and tells an exit from a kill.
+    /// As [`Signals::wait_for_status`], and distinguishes an exit from a kill.
     pub(super) fn wait_for_end(&self, child: &Child) -> io::Result<ChildEnd> {
         self.wait_forwarding(child, |signal| signal != POWER_BUTTON)
     }

@@ -1,7 +1,7 @@
 //! Transactions: several steps over keys, all or none.
 //!
 //! A transaction is recorded as `txn` with the list of its steps, each `[word key argument]`; the `ok` completion has the same steps with what reads
-//! returned in the place of their argument. `docs/transactions.md` tells which checkers read which words.
+//! returned in the place of their argument. `docs/transactions.md` lists which checkers read which words.
 
 use super::{DataRequest, DecodeError, Encoded};
 use crate::{BoxFuture, Failure, Symbol, Value};
@@ -200,7 +200,7 @@ impl TransactionStep {
 pub struct TransactionResult {
     /// The result of each read, in the order of the reads among the steps. A [`TransactionStep::ReadWhere`] returns a list of `[key value]` pairs.
     pub reads: Vec<Value>,
-    /// When it began, by the store's own clock or log, where the store tells.
+    /// When it began, by the store's own clock or log, if the store returns it.
     pub start: Option<i64>,
     /// When it committed, likewise.
     pub commit: Option<i64>,
@@ -216,7 +216,7 @@ pub struct TransactionRequest {
 const TXN: Symbol = Symbol::of("txn");
 
 impl TransactionRequest {
-    /// The value of the `ok` completion: the steps with what the reads returned, and the store's timestamps where it told them.
+    /// The value of the `ok` completion: the steps with what the reads returned, and the store's timestamps if it returned them.
     fn completed(&self, result: TransactionResult) -> Result<Value, Failure> {
         let (expected, found) = (self.steps.iter().filter(|step| step.is_read()).count(), result.reads.len());
         if expected != found {

@@ -1,6 +1,6 @@
 //! A recipe from bytes.
 
-use elenchus_checkers::simulate::{KeyChoice, Recipe, STORES, Store, DefectRate, Workload};
+use elenchus_checkers::simulate::{DefectRate, KeyChoice, Recipe, STORES, Store, Workload};
 
 /// The recipe that the bytes say, of a pair of store and workload that `suits`; none where they are too few.
 pub fn recipe(data: &[u8], suits: impl Fn(Store, Workload) -> bool) -> Option<Recipe> {

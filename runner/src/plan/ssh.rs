@@ -53,7 +53,7 @@ pub struct JumpSettings {
 pub enum SudoSettings {
     /// Without sudo.
     None,
-    /// With sudo that asks for no password.
+    /// With sudo that needs no password.
     Passwordless,
     /// With sudo and this password. `${env:NAME}` takes it from the environment.
     Password(String),

@@ -31,7 +31,7 @@ const FINAL_LIMIT: Duration = Duration::from_secs(60);
 /// How long to wait before trying again to prepare the system.
 const SETUP_PAUSE: Duration = Duration::from_millis(200);
 
-/// How often the system is asked for its primary, where clients follow it.
+/// The interval at which the primary is looked up, where clients follow it.
 const PRIMARY_INTERVAL: Duration = Duration::from_millis(500);
 
 /// How often progress is emitted.

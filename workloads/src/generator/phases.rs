@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use elenchus_core::{Context, Event, Generator, Invocation, Poll, Worker};
 
-/// One generator after another, each when the one before is done and all its operations have completed: the next phase sees a quiet system.
+/// One generator after another, each when the one before is done and all its operations have completed: the next phase begins on an idle system.
 pub struct Phases {
     left: VecDeque<Box<dyn Generator>>,
 }

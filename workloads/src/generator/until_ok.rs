@@ -38,7 +38,7 @@ impl Generator for UntilOk {
     }
 }
 
-/// Each of some requests until it succeeds, as many at once as there are free workers. They are asked for when the first is due.
+/// Repeats each of some requests until it succeeds, as many at once as there are free workers. The requests are made when the first is due.
 pub fn each_until_ok(requests: impl FnOnce() -> Vec<Request> + Send + 'static) -> EachUntilOk {
     EachUntilOk { requests: Some(Box::new(requests)), waiting: VecDeque::new(), invoked: BTreeMap::new(), at_once: usize::MAX }
 }

@@ -200,7 +200,7 @@ mod tests {
 
     #[test]
     fn invalid_settings_are_rejected() {
-        assert!(complaint("{}").contains("nothing is set"));
+        assert!(complaint("{}").contains("no impairment is set"));
         assert!(complaint("rate: 5; reboot").contains("units"));
         assert!(complaint("rate: fast").contains("units"));
         assert!(complaint("loss: 1.5").contains("from 0 to 1"));
