@@ -233,8 +233,8 @@ impl PlanSource {
         let plan = &self.plan;
         let names: Vec<String> = nodes.iter().map(|node| node.name.clone()).collect();
         let roster = Roster::new(names, &plan.zones).map_err(|why| self.origin.error_at_word("zones", why))?;
-        let campaign = FaultSchedule { lines: &plan.nemesis, safety: &plan.safety, seed: Seed(0), duration: plan.load.duration.0 };
-        campaign.check(&roster).map_err(|(line, why)| {
+        let faults = FaultSchedule { lines: &plan.nemesis, safety: &plan.safety, seed: Seed(0), duration: plan.load.duration.0 };
+        faults.check(&roster).map_err(|(line, why)| {
             let path = line.map_or("safety".to_owned(), |line| format!("nemesis.{line}"));
             self.origin.error_at_word(&path, why)
         })?;
