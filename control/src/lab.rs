@@ -23,7 +23,7 @@
 //!
 //! # Example
 //!
-//! The lab executes the program again in other roles. [`main_hook`] must therefore be the first call in `main`, and [`enter`] must come before any thread.
+//! The lab executes the program again in other roles. [`main_hook`] must therefore be the first call in `main`, and [`enter()`] must come before any thread.
 //!
 //! ```no_run
 //! use elenchus_control::lab::{self, Entered, LabOptions};

@@ -49,12 +49,12 @@ impl Need {
     }
 }
 
-/// What makes the operations of one run its own.
+/// The seed of a run, and the namespace of its keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunScope {
     /// The seed of every random choice.
     pub seed: Seed,
-    /// What the names of keys begin with: nothing where the system starts without data, and otherwise a text that no other run uses. Values that an
+    /// The prefix of every key's name: empty where the system starts without data, and otherwise a text that no other run uses. Values that an
     /// earlier run left would contradict the history.
     pub namespace: String,
 }

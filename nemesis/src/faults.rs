@@ -1,6 +1,6 @@
 //! The faults, one per file, and their registration.
 //!
-//! To add a fault, write `faults/<kind>/<module>.rs` and add its line to [`all_faults`]: `key: module::Type`. That declares the module, adds the key to plans, their
+//! To add a fault, write `faults/<kind>/<module>.rs` and add its line to `all_faults`: `key: module::Type`. That declares the module, adds the key to plans, their
 //! schema and the documentation, and runs the conformance suite (`faults/tests.rs`) on it.
 
 pub(crate) mod limiting;

@@ -126,3 +126,17 @@ fn words_in_either_spelling_are_accepted_with_a_hint() {
     let error = Plan::parse(&text.replace("accept-new", "acept-new"), "plan.yaml", &[]).unwrap_err().render(false);
     assert!(error.contains("plan.yaml:4:17") && error.contains("host-key: acept-new"), "{error}");
 }
+
+#[test]
+fn checks_of_a_plan_set_options_and_add_checks() {
+    let text = "name: a\nnodes: [n1]\ncontrol: none\nclient: memory\nworkload: register\nchecks: {linearizable: {time_limit: 5}, monotonic-reads: {}}\n";
+    let resolved = Plan::parse(text, "plan.yaml", &[]).unwrap().resolve(&no_environment).unwrap();
+    let checks: Vec<String> = resolved.checks.iter().map(|check| serde_json::to_string(check).unwrap()).collect();
+    assert_eq!(
+        checks,
+        [
+            r#"{"checker":"linearizable","options":{"model":"cas-register","time-limit":5}}"#,
+            r#"{"checker":"monotonic-reads","options":{}}"#
+        ]
+    );
+}

@@ -77,7 +77,7 @@ pub(crate) enum Exceeded {
     Concurrency,
     /// A beam search was left without configurations after it had dropped some, which proves nothing.
     NarrowBeam,
-    /// [`Budget::overtaken`].
+    /// Another search of the race has already decided.
     Cancelled,
 }
 

@@ -2,7 +2,7 @@
 //!
 //! An operation is removed by setting it *free*: it may then take effect at any time or never. That only adds linearizations, so if the
 //! history remains not linearizable, the operations that are still *bound* prove it, whatever the others did. Free observations constrain
-//! nothing and are dropped. Where the model knows the values that an operation concerns ([`Model::subjects`]), free operations that are not
+//! nothing and are dropped. Where the model knows the values that an operation concerns ([`Model::affected_values`]), free operations that are not
 //! linked to a bound one are dropped too; a link is a chain of operations, each of which shares a value with the next. A crashed take of an
 //! unknown element is always kept and links nothing: whichever element it took, both can be removed together.
 //!

@@ -16,9 +16,11 @@ impl PlanSource {
     pub(super) fn checks(&self, workload: &dyn Workload) -> Result<Vec<CheckSpec>, PlanError> {
         let mut checks = workload.checks();
         for (checker, options) in &self.plan.checks {
+            // Plans spell their words in snake_case; the checkers' options are in kebab-case, as on the command line.
+            let options: Map<String, Json> = options.iter().map(|(name, value)| (name.replace('_', "-"), value.clone())).collect();
             match checks.iter_mut().find(|check| check.checker == *checker) {
-                Some(check) => check.options.extend(options.clone()),
-                None => checks.push(CheckSpec { checker: checker.clone(), options: options.clone() }),
+                Some(check) => check.options.extend(options),
+                None => checks.push(CheckSpec { checker: checker.clone(), options }),
             }
         }
         for check in &checks {
