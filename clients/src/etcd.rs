@@ -73,10 +73,6 @@ const PROVES_NOTHING_HAPPENED: &[(&str, &str)] = &[
         "refused by the back-pressure check before it is proposed (server/etcdserver/v3_server.go, processInternalRaftRequestOnce)",
     ),
     ("etcdserver: request is too large", "refused by the size check before it is proposed (same place)"),
-    (
-        "etcdserver: mvcc: database space exceeded",
-        "refused by the quota check, before it is proposed or, by every replica alike, when it is applied",
-    ),
     ("etcdserver: not capable", "refused by the API's version check"),
 ];
 
@@ -87,7 +83,7 @@ impl Client for EtcdSettings {
 
     fn connect<'a>(&'a self, session: &'a Session) -> BoxFuture<'a, Result<Box<dyn Connection>, Failure>> {
         Box::pin(async move {
-            let mut etcd = Etcd { http: Http::new(session.endpoint(), self.port)?, serializable: self.reads == EtcdReads::Serializable };
+            let mut etcd = Etcd { http: Http::new(session, self.port)?, serializable: self.reads == EtcdReads::Serializable };
             if let Some(login) = &session.deployment.credentials {
                 let body = etcd.ask("/v3/auth/authenticate", json!({ "name": login.user, "password": login.password.reveal() })).await?;
                 let token = body.get("token").and_then(Json::as_str).ok_or_else(|| Failure::Fail("etcd gave no token".into()))?;

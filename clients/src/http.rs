@@ -1,6 +1,6 @@
 //! JSON over HTTP, and the transport's part of the rule on failures.
 
-use elenchus_core::{Endpoint, Failure};
+use elenchus_core::{Failure, Session};
 use reqwest::{Client, Method, StatusCode, header, redirect};
 use serde_json::Value as Json;
 
@@ -45,16 +45,18 @@ fn shortened(text: &str) -> String {
 
 impl Http {
     /// A connection to a port of a node; nothing is sent yet.
-    pub(crate) fn new(endpoint: &Endpoint, port: u16) -> Result<Http, Failure> {
+    pub(crate) fn new(session: &Session, port: u16) -> Result<Http, Failure> {
         let client = Client::builder()
             .no_proxy()
             .redirect(redirect::Policy::none())
             .retry(reqwest::retry::never())
             .pool_max_idle_per_host(1)
             .tcp_nodelay(true)
+            // Sooner than the operation's time-out: a connection that was never made proves that nothing was sent.
+            .connect_timeout(session.deployment.timeout / 2)
             .build()
             .map_err(|error| Failure::Fail(format!("the HTTP client cannot be made: {error}")))?;
-        let address = &endpoint.address;
+        let address = &session.endpoint().address;
         let address = if address.contains(':') { format!("[{address}]") } else { address.clone() };
         Ok(Http { client, base: format!("http://{address}:{port}"), authorization: None })
     }

@@ -52,7 +52,7 @@ impl Client for SpecimenSettings {
     }
 
     fn connect<'a>(&'a self, session: &'a Session) -> BoxFuture<'a, Result<Box<dyn Connection>, Failure>> {
-        Box::pin(async move { Ok(typed(Specimen(Http::new(session.endpoint(), self.port)?))) })
+        Box::pin(async move { Ok(typed(Specimen(Http::new(session, self.port)?))) })
     }
 }
 

@@ -122,6 +122,7 @@ const REPLIES: &[&[u8]] = &[
     b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{\"kvs\r\n",
     b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 2\r\n\r\n{}",
     b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 38\r\n\r\n{\"error\":\"etcdserver: leader changed\"}\n",
+    b"HTTP/1.1 429 Too Many Requests\r\nContent-Length: 53\r\n\r\n{\"error\":\"etcdserver: mvcc: database space exceeded\"}\n",
     b"HTTP/1.1 302 Found\r\nLocation: /x\r\nContent-Length: 0\r\n\r\n",
     b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n",
     b"-ERR unknown command\r\n",

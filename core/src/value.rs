@@ -85,6 +85,18 @@ impl Value {
         Value::List(items.into_iter().map(Into::into).collect())
     }
 
+    /// Returns whether the value is nested deeper than [`MAX_DEPTH`], so that no history can hold it.
+    pub fn is_too_deep(&self) -> bool {
+        fn deeper(value: &Value, left: usize) -> bool {
+            match value {
+                Value::List(items) => left == 0 || items.iter().any(|item| deeper(item, left - 1)),
+                Value::Map(pairs) => left == 0 || pairs.iter().any(|(key, value)| deeper(key, left - 1) || deeper(value, left - 1)),
+                _ => false,
+            }
+        }
+        deeper(self, MAX_DEPTH)
+    }
+
     /// Returns whether this is [`Value::Nil`].
     pub fn is_nil(&self) -> bool {
         matches!(self, Value::Nil)

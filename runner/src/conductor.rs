@@ -20,6 +20,7 @@ use elenchus_core::{
     Client, Context, Deployment, Encoded, Event, Failure, FaultEvent, Generator, Invocation, Kind, Nanos, NodeIndex, Poll, Process, Symbol,
     Value, Worker, WorkerSet,
 };
+use futures_util::FutureExt as _;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
@@ -377,7 +378,12 @@ async fn work(shared: Arc<Shared>, worker: Worker) {
                 shared.invoke(&mut shared.state.lock(), handed)
             }
         };
-        let outcome = connections.perform(&shared.setup, &task).await;
+        let performed = std::panic::AssertUnwindSafe(connections.perform(&shared.setup, &task)).catch_unwind().await;
+        let outcome = performed.unwrap_or_else(|_| {
+            connections = slot::Connections::default();
+            let failure = Failure::Info("the client panicked; this is a bug in the client".into());
+            Err(if task.request.is_read_only() { failure.of_read() } else { failure })
+        });
         if let Err(failure) = &outcome {
             let is_unserved = !matches!(failure, Failure::No);
             tracing::debug!(worker = worker.0, request = %task.request, %failure, "operation did not succeed");

@@ -1,6 +1,7 @@
 //! From a history to findings.
 
 use elenchus_checkers::BuildError;
+use elenchus_core::exchange::Skipped;
 use elenchus_core::{CheckSpec, Checker, Event, Finding, History, Kind, Process, Verdict};
 use rayon::prelude::*;
 use serde::Serialize;
@@ -33,6 +34,16 @@ pub fn run(checkers: &[Box<dyn Checker>], history: &History) -> Vec<Finding> {
 /// A finding without anomalies.
 pub fn finding(checker: &str, verdict: Verdict, summary: String) -> Finding {
     Finding { checker: checker.to_owned(), verdict, summary, anomalies: Vec::new(), details: serde_json::Value::Null }
+}
+
+/// The checkers' names under which a run reports on itself. `elenchus check` repeats these findings, as judging again must not improve a verdict.
+pub const OF_RUNS: &[&str] = &["run", "faults", "final-operations", "clean-up", "node-logs"];
+
+/// A finding where a part of the history's file could not be read; none where it was read whole.
+pub fn completeness(skipped: &Skipped) -> Option<Finding> {
+    let bytes = skipped.unreadable_bytes;
+    let summary = || format!("the journal is damaged or cut off: its last {bytes} bytes cannot be read, so the history is incomplete");
+    (bytes > 0).then(|| finding("history", Verdict::Unknown, summary()))
 }
 
 /// The number of client operations by outcome.

@@ -38,6 +38,8 @@ pub use checks::CheckSettings;
 pub use choice::{NodeEntry, SystemChoice};
 pub use clients::{ClientChoice, CredentialSettings, PlacementChoice, ResolvedClient, ResolvedClients, ResolvedPlacement};
 pub use diagnostics::PlanError;
+pub use diagnostics::change_without_secrets;
+use load::HIDDEN;
 pub use load::PlanSource;
 pub use lookup::definition;
 pub use resolve::{Resolved, ResolvedNode};

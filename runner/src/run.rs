@@ -3,6 +3,7 @@
 //! | module | contents |
 //! | --- | --- |
 //! | `nodes` | the nodes of a plan, connected; the lab they are in |
+//! | `clients` | clients made ready, the system prepared by them, the primary followed |
 //! | `drive` | the system started, clients and nemesis running, faults healed |
 //! | `outcome` | findings about faults, logs and the end of the run |
 //! | `clock_log` | the nodes' clocks, sampled throughout |
@@ -10,6 +11,7 @@
 //! | `dry_run` | the actions of a run, for `--dry-run` |
 //! | `error` | why a run failed |
 
+mod clients;
 mod clock_log;
 mod drive;
 mod dry_run;
@@ -52,6 +54,11 @@ pub async fn run(mut plan: Resolved, net: Option<&LabNet>, facts: Facts, events:
         Err(error) => Err(error),
     };
     conclude(dir, facts, plan.text, collected, judged)
+}
+
+/// The summary of the finding by which a run says that it failed.
+pub(crate) fn failure_summary(error: &RunError) -> String {
+    format!("the run failed: {error}")
 }
 
 /// Creates the run's directory, with the plan and the facts known so far.
@@ -135,7 +142,10 @@ async fn execute(
 /// Reads the history back and runs the checks. Their findings come before those of the run.
 fn judge(checks: &[CheckSpec], dir: &RunDir, collected: &mut Collected<'_>) -> Result<History, RunError> {
     collected.events.phase(Phase::Checking);
-    let history = dir.read_history()?;
+    let (history, skipped) = dir.read_history()?;
+    if let Some(finding) = judge::completeness(&skipped) {
+        collected.add(finding);
+    }
     let judged = judge::judge(&history, checks)?;
     for finding in &judged {
         collected.events.emit(RunEvent::FindingReported { finding: finding.clone() });
@@ -155,8 +165,8 @@ fn conclude(
     let (history, error) = match judged {
         Ok(history) => (history, None),
         Err(error) => {
-            collected.add(finding("run", Verdict::Unknown, format!("the run failed: {error}")));
-            (dir.read_history().unwrap_or_default(), Some(error))
+            collected.add(finding("run", Verdict::Unknown, failure_summary(&error)));
+            (dir.read_history().map(|(history, _)| history).unwrap_or_default(), Some(error))
         }
     };
     let events = collected.events.clone();

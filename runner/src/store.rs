@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use elenchus_core::History;
-use elenchus_core::exchange::{self, ReadError};
+use elenchus_core::exchange::{self, ReadError, ReadOptions, Skipped};
 use thiserror::Error;
 
 /// Why the store could not be used.
@@ -118,12 +118,17 @@ impl RunDir {
         fs::write(file, content).map_err(at(file))
     }
 
+    /// The file of the results, for machines.
+    pub fn results(&self) -> PathBuf {
+        self.path.join("results.json")
+    }
+
     /// Reads the history, up to the last event on disk.
     ///
     /// # Errors
     /// When it does not exist, or is damaged.
-    pub fn read_history(&self) -> Result<History, ReadError> {
-        exchange::read(&self.history())
+    pub fn read_history(&self) -> Result<(History, Skipped), ReadError> {
+        exchange::read_with(&self.history(), &ReadOptions::default())
     }
 }
 

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Settings;
 use crate::generator::{Keys, Source};
-use crate::table::must;
+use crate::table::{KEYS_MAX, KEYS_RANGE, must};
 
 /// Settings of the register workload.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -53,7 +53,7 @@ impl Settings for RegisterSettings {
     const EXAMPLE: &'static str = "{register: {keys: 8, ops_per_key: 200, mix: {read: 2, write: 1, cas: 0}}}";
 
     fn build(&self) -> Result<Arc<dyn Workload>, String> {
-        must(self.keys > 0, "`keys` must be at least 1")?;
+        must((1..=KEYS_MAX).contains(&self.keys), KEYS_RANGE)?;
         must(self.ops_per_key > 0, "`ops_per_key` must be at least 1")?;
         must(self.values > 0, "`values` must be at least 1")?;
         must(self.mix != RegisterMix { read: 0, write: 0, cas: 0 }, "`mix` must give some kind of operation a weight above 0")?;
@@ -118,7 +118,7 @@ mod tests {
     #[test]
     fn senseless_settings_are_named() {
         let message = |settings: RegisterSettings| settings.build().err().unwrap();
-        assert_eq!(message(RegisterSettings { keys: 0, ..RegisterSettings::default() }), "`keys` must be at least 1");
+        assert_eq!(message(RegisterSettings { keys: 0, ..RegisterSettings::default() }), KEYS_RANGE);
         let nothing = RegisterMix { read: 0, write: 0, cas: 0 };
         assert!(message(RegisterSettings { mix: nothing, ..RegisterSettings::default() }).starts_with("`mix`"));
     }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Settings;
 use crate::generator::{Keys, Source, each_until_ok};
-use crate::table::must;
+use crate::table::{KEYS_MAX, KEYS_RANGE, must};
 
 /// Settings of the set workload.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -37,7 +37,7 @@ impl Settings for SetSettings {
     const EXAMPLE: &'static str = "{set: {keys: 4, linearizable: true}}";
 
     fn build(&self) -> Result<Arc<dyn Workload>, String> {
-        must(self.keys > 0, "`keys` must be at least 1")?;
+        must((1..=KEYS_MAX).contains(&self.keys), KEYS_RANGE)?;
         must(self.ops_per_key > 0, "`ops_per_key` must be at least 1")?;
         must(self.reads_percent < 100, "`reads_percent` must be less than 100, so that elements are added")?;
         Ok(Arc::new(self.clone()))

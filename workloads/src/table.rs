@@ -80,6 +80,12 @@ macro_rules! workloads {
 
 pub(crate) use workloads;
 
+/// The most keys that may be in use at a time: they are kept in memory.
+pub(crate) const KEYS_MAX: u32 = 100_000;
+
+/// The message for a number of keys out of range.
+pub(crate) const KEYS_RANGE: &str = "`keys` must be from 1 to 100000";
+
 /// Fails with a message if a setting is not valid.
 pub(crate) fn must(holds: bool, sentence: &str) -> Result<(), String> {
     if holds { Ok(()) } else { Err(sentence.to_owned()) }

@@ -54,6 +54,8 @@ pub struct Skipped {
     pub count: u64,
     /// The errors of the first of them.
     pub first: Vec<SyntaxError>,
+    /// The bytes of a journal from its first damaged or incomplete block on. Also counted without lenient mode: the events before them are good.
+    pub unreadable_bytes: u64,
 }
 
 impl Skipped {

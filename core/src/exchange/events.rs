@@ -272,6 +272,7 @@ impl Events {
             while let Ok(Some(ParsedChunk { chunk: Chunk::Frames { frames, torn_bytes }, .. })) = self.next_reading() {
                 self.torn_bytes += torn_bytes + length(&frames);
             }
+            self.skipped.unreadable_bytes = self.torn_bytes;
         }
         events
     }

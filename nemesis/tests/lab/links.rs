@@ -192,7 +192,7 @@ pub(crate) async fn traffic_flows_when_the_agent_is_killed(scene: &Scene) {
             assert_clean(scene).await;
         })
         .await;
-    assert!(said.is_some_and(|said| said.contains("no longer in force") && said.contains("does not run")));
+    assert!(said.is_some_and(|said| said.contains("no longer in force") && said.contains("it is not running")));
     show(scene, 1, "tc").await;
 }
 

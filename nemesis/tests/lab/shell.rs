@@ -38,7 +38,7 @@ pub(crate) async fn missing_requirements_are_reported_before_the_run(scene: &Sce
     let line = format!("shell: {{targets: one, {MARK}, requires: 'command -v no-such-command'}}");
     let error = scene.run_faults(&[&line], async || unreachable!("the run must not start")).await.unwrap_err().to_string();
     for node in ["n1", "n2", "n3"] {
-        assert!(error.contains(&format!("{node}: what the plan requires fails: command -v no-such-command")), "{error}");
+        assert!(error.contains(&format!("{node}: the plan's command `requires` fails: command -v no-such-command")), "{error}");
     }
 }
 

@@ -8,7 +8,7 @@ use clap::Args;
 use elenchus_checkers::models::MODELS;
 use elenchus_checkers::{ALL, BuildError};
 use elenchus_core::exchange::{self, ReadError, ReadOptions, Skipped};
-use elenchus_core::{CheckSpec, Checker, Event, Finding, History, Process, Span, Value};
+use elenchus_core::{CheckSpec, Checker, Event, Finding, History, Process, Span, Value, Verdict};
 use thiserror::Error;
 
 use super::{Cli, Failure, OutputArgs};
@@ -149,12 +149,31 @@ fn check(args: &CheckArgs) -> Result<Checked, CheckError> {
     if let Some(file) = &args.witness {
         write_witness(file, &mut findings).map_err(|source| CheckError::Witness { file: file.clone(), source })?;
     }
+    findings.extend(judge::completeness(&skipped));
     findings.push(outcomes.finding());
+    if let Some(dir) = dir.as_ref().filter(|_| args.checker.is_none() && args.model.is_none()) {
+        findings.extend(of_run(dir));
+    }
     let plan = dir.as_ref().and_then(|dir| std::fs::read_to_string(dir.plan()).ok()).unwrap_or_default();
     let clocks = dir.as_ref().map(|dir| read_clock_log(&dir.clocks())).unwrap_or_default();
     let run = JudgedRun { facts: facts(args, dir.as_ref(), &path), plan, history, clocks, findings };
     let results = CheckResults::of(&run, outcomes, &skipped, began.elapsed());
     Ok(Checked { run, results, skipped })
+}
+
+/// The findings of a run about itself: judging its history again does not improve its verdict.
+fn of_run(dir: &RunDir) -> Vec<Finding> {
+    let findings = std::fs::read(dir.results()).ok().and_then(|text| {
+        let results: serde_json::Value = serde_json::from_slice(&text).ok()?;
+        serde_json::from_value::<Vec<Finding>>(results.get("findings")?.clone()).ok()
+    });
+    match findings {
+        Some(all) => all.into_iter().filter(|finding| judge::OF_RUNS.contains(&finding.checker.as_str())).collect(),
+        None => {
+            let summary = "the run did not end: it has no results.json, so faults may be unhealed and the history incomplete";
+            vec![judge::finding("run", Verdict::Unknown, summary.to_owned())]
+        }
+    }
 }
 
 /// Checks while reading, without keeping the events.

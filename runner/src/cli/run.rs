@@ -63,9 +63,9 @@ impl RunArgs {
 
     /// The command that repeats the run.
     fn command_line(&self, seed: u64) -> String {
-        let mut command = format!("elenchus run {} --seed {seed}", self.plan.plan.display());
+        let mut command = format!("elenchus run {} --seed {seed}", quote(&self.plan.plan.display().to_string()));
         for change in &self.plan.overrides {
-            command.push_str(&format!(" --set {}", quote(change)));
+            command.push_str(&format!(" --set {}", quote(&crate::plan::change_without_secrets(change))));
         }
         if let Some(duration) = self.duration {
             command.push_str(&format!(" --duration {}", quote(&duration.to_string())));
@@ -136,17 +136,17 @@ fn fresh_seed() -> u64 {
 fn report_failure(cli: &Cli, args: &RunArgs, failure: RunFailure) -> Failure {
     let RunFailure { error, partial } = failure;
     let Some((dir, run)) = partial else { return error.into() };
-    let text = if args.output.json { Results::of(&run).to_json() + "\n" } else { findings(&run, &dir) };
+    let text = if args.output.json { Results::of(&run).to_json() + "\n" } else { findings(&run, &dir, &error) };
     // The run's own failure matters more than one to print it.
     let _ = super::output(cli.quiet || args.prints_events(), &args.output, &run, &text);
     error.into()
 }
 
 /// The findings of a failed run, for a terminal.
-fn findings(run: &JudgedRun, dir: &RunDir) -> String {
+fn findings(run: &JudgedRun, dir: &RunDir, error: &crate::run::RunError) -> String {
     let mut text = String::new();
-    // The last finding is the failure itself, which goes to standard error.
-    for finding in run.findings.iter().rev().skip(1).rev() {
+    // The failure itself goes to standard error.
+    for finding in run.findings.iter().filter(|finding| finding.summary != run::failure_summary(error)) {
         text.push_str(&format!("{:<7}  {}: {}\n", finding.verdict, finding.checker, report::summary_of(finding)));
         finding
             .anomalies

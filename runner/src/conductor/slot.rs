@@ -61,6 +61,10 @@ impl Connections {
         let outcome = timeout_at(deadline, open.connection.invoke(&task.request))
             .await
             .unwrap_or_else(|_| Err(Failure::Info(format!("no answer within {:?}", setup.timeout))));
+        let outcome = outcome.and_then(|value| match value.is_too_deep() {
+            true => Err(Failure::Info("the answer is nested too deeply for a history".into())),
+            false => Ok(value),
+        });
         match outcome {
             Err(failure @ Failure::Info(_)) => {
                 *place = None;

@@ -18,9 +18,11 @@ impl PlanSource {
         for (checker, options) in &self.plan.checks {
             // Plans spell their words in snake_case; the checkers' options are in kebab-case, as on the command line.
             let options: Map<String, Json> = options.iter().map(|(name, value)| (name.replace('_', "-"), value.clone())).collect();
-            match checks.iter_mut().find(|check| check.checker == *checker) {
-                Some(check) => check.options.extend(options),
-                None => checks.push(CheckSpec { checker: checker.clone(), options }),
+            if !checks.iter().any(|check| check.checker == *checker) {
+                checks.push(CheckSpec::new(checker));
+            }
+            for check in checks.iter_mut().filter(|check| check.checker == *checker) {
+                check.options.extend(options.clone());
             }
         }
         for check in &checks {

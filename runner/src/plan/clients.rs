@@ -72,6 +72,13 @@ pub struct ResolvedClient {
     pub credentials: Option<Credentials>,
 }
 
+impl ResolvedClient {
+    /// Whether it serves any workload, by the name `readers` or `writers`, rather than one part of a workload.
+    pub fn is_for_any_workload(&self) -> bool {
+        [READERS, WRITERS].contains(&self.name.as_str())
+    }
+}
+
 /// The nodes that a client's processes connect to, looked up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ResolvedPlacement {

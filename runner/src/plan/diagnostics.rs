@@ -23,6 +23,7 @@ mod syntax;
 pub use error::PlanError;
 
 pub(super) use changes::Change;
+pub use changes::change_without_secrets;
 pub(super) use explain::{did_you_mean, list, read};
 pub(super) use origin::Origin;
 pub(super) use secrets::is_secret;

@@ -24,7 +24,7 @@ impl Generator for Stagger {
 
     fn take(&mut self, context: &Context) -> Invocation {
         let gap = self.rng.exponential(self.mean_gap_ns);
-        self.next = self.next.map(|moment| Nanos(moment.0 + gap as u64));
+        self.next = self.next.map(|moment| Nanos(moment.0.saturating_add(gap as u64)));
         self.of.take(context)
     }
 

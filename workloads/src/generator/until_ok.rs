@@ -40,7 +40,7 @@ impl Generator for UntilOk {
 
 /// Repeats each of some requests until it succeeds, as many at once as there are free workers. The requests are made when the first is due.
 pub fn each_until_ok(requests: impl FnOnce() -> Vec<Request> + Send + 'static) -> EachUntilOk {
-    EachUntilOk { requests: Some(Box::new(requests)), waiting: VecDeque::new(), invoked: BTreeMap::new(), at_once: usize::MAX }
+    EachUntilOk { requests: Some(Box::new(requests)), waiting: VecDeque::new(), invoked: BTreeMap::new(), at_once: usize::MAX, after: 0 }
 }
 
 /// See [`each_until_ok`].
@@ -50,6 +50,7 @@ pub struct EachUntilOk {
     /// The pending request of each worker.
     invoked: BTreeMap<Worker, Request>,
     at_once: usize,
+    after: u16,
 }
 
 impl EachUntilOk {
@@ -75,7 +76,11 @@ impl Generator for EachUntilOk {
     }
 
     fn take(&mut self, context: &Context) -> Invocation {
-        let (Some(worker), Some(request)) = (context.free.first(), self.waiting.pop_front()) else { unreachable!("polled ready") };
+        // In turn, so that a request that one node refuses is tried on another.
+        let (Some(worker), Some(request)) = (context.free.first_from(self.after), self.waiting.pop_front()) else {
+            unreachable!("polled ready")
+        };
+        self.after = worker.0 + 1;
         self.invoked.insert(worker, request.clone());
         Invocation::new(worker, request)
     }

@@ -68,8 +68,11 @@ impl Change {
     /// Its text without secrets.
     pub(super) fn shown(&self) -> String {
         let value = self.value_start();
-        let is_hidden = is_secret(self.path.rsplit('.').next().unwrap_or_default(), &self.text[value..]);
-        if is_hidden { format!("{}{}", &self.text[..value], "*".repeat(self.text.len() - value)) } else { self.text.clone() }
+        if holds_secret(&self.path, &self.text[value..]) {
+            format!("{}{}", &self.text[..value], "*".repeat(self.text.len() - value))
+        } else {
+            self.text.clone()
+        }
     }
 
     fn value_start(&self) -> usize {
@@ -116,4 +119,18 @@ fn lengthen(path: &[&str], short: &Json) -> Map<String, Json> {
         _ => return Map::new(),
     };
     if short.is_string() { Map::from_iter([(key.to_owned(), short.clone())]) } else { Map::new() }
+}
+
+/// Whether a change gives a password: by its path, or in a map below it.
+fn holds_secret(path: &str, value: &str) -> bool {
+    is_secret(path.rsplit('.').next().unwrap_or_default(), value)
+        || (value.contains("password") && !value.trim_start().starts_with("${env:"))
+}
+
+/// A change of the command line, `path=value`, as it may be shown and stored.
+pub fn change_without_secrets(change: &str) -> String {
+    match change.split_once('=') {
+        Some((path, value)) if holds_secret(path, value) => format!("{path}={}", super::super::HIDDEN),
+        _ => change.to_owned(),
+    }
 }
