@@ -23,7 +23,7 @@ use crate::{Settings, TestServer};
 pub struct EtcdSettings {
     /// Port that etcd serves clients on.
     pub port: u16,
-    /// How it is read.
+    /// How reads are served: `linearizable`, confirmed by a quorum, or `serializable`, from the node's own state, which may be stale.
     pub reads: EtcdReads,
 }
 

@@ -16,7 +16,7 @@ use crate::{Settings, TestServer};
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct MemorySettings {
-    /// Its defect.
+    /// The defect of the store: `none`, `stale_reads` or `lost_writes`.
     pub defect: MemoryDefect,
 }
 

@@ -300,7 +300,7 @@ impl Verifier {
             HostKeyPolicy::Strict { known_hosts } => match self.known(known_hosts, key)? {
                 true => Ok(()),
                 false => Err(format!(
-                    "the host key ({}) is not known; add it with `ssh-keyscan -p {} {} >> ~/.ssh/known_hosts` after checking it, or set `ssh.host_key: accept-new`",
+                    "the host key ({}) is not known; add it with `ssh-keyscan -p {} {} >> ~/.ssh/known_hosts` after checking it, or write `ssh: {{host_key: accept_new}}` in the plan",
                     key.fingerprint(Default::default()),
                     self.port,
                     self.address

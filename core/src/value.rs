@@ -343,3 +343,15 @@ impl<'de> Visitor<'de> for ValueVisitor {
         Ok(Value::Map(pairs.into()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn depth_is_counted_as_readers_count_it() {
+        let nested = |depth: usize| (0..depth).fold(Value::Nil, |inner, _| Value::List(vec![inner]));
+        assert!(!nested(MAX_DEPTH).is_too_deep());
+        assert!(nested(MAX_DEPTH + 1).is_too_deep());
+    }
+}

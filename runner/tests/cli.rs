@@ -320,3 +320,43 @@ fn the_doctor_finds_the_example_healthy() {
     }
     snapshot("doctor-quickstart", &transcript(&output));
 }
+
+/// A plan that runs without any system, for a moment.
+const MEMORY: &str = "name: memory\nnodes: [a]\ncontrol: none\nclient: memory\nworkload: register\nload: {duration: 1s, rate: 500}\n";
+
+#[test]
+fn a_damaged_journal_is_never_valid() {
+    let desk = Desk::new();
+    let run = desk.write("plan.yaml", MEMORY).run(&["run", "plan.yaml", "--quiet"]);
+    assert_eq!(run.status.code(), Some(0), "{}", transcript(&run));
+    let journal = std::fs::read(desk.path().join("store/memory/latest/history.journal")).unwrap();
+    let check = |name: &str, bytes: &[u8]| {
+        std::fs::write(desk.path().join(name), bytes).unwrap();
+        desk.run(&["check", name])
+    };
+    assert_eq!(check("whole.journal", &journal).status.code(), Some(0));
+    let mut flipped = journal.clone();
+    flipped[journal.len() / 2] ^= 1;
+    for (name, bytes) in [("flipped.journal", flipped.as_slice()), ("cut.journal", &journal[..journal.len() - 5])] {
+        let checked = check(name, bytes);
+        assert_eq!(checked.status.code(), Some(2), "{name}: {}", transcript(&checked));
+        assert!(stdout(&checked).contains("bytes cannot be read, so the history is incomplete"), "{}", stdout(&checked));
+    }
+}
+
+#[test]
+fn a_password_of_the_command_line_is_not_stored() {
+    let desk = Desk::new();
+    let secret = ["--set", "ssh.password=Hunter2-flat", "--set", "ssh.jump={address: b, ssh: {password: Hunter2-nested}}"];
+    let run = desk.write("plan.yaml", MEMORY).run(&[&["run", "plan.yaml"], &secret[..]].concat());
+    assert_eq!(run.status.code(), Some(0), "{}", transcript(&run));
+    assert!(!transcript(&run).contains("Hunter2"), "{}", transcript(&run));
+    let stored = std::fs::read_dir(desk.path().join("store/memory/latest/")).unwrap();
+    for file in stored.flatten() {
+        let bytes = std::fs::read(file.path()).unwrap_or_default();
+        assert!(!bytes.windows(7).any(|window| window == b"Hunter2"), "{} holds the password", file.path().display());
+    }
+    let refused = desk.run(&["run", "plan.yaml", "--set", "ssh={password: Hunter2-wrong, usr: x}"]);
+    assert_eq!(refused.status.code(), Some(64));
+    assert!(!transcript(&refused).contains("Hunter2"), "{}", transcript(&refused));
+}

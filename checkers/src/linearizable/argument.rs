@@ -71,7 +71,7 @@ pub(crate) fn argue<M: Model>(model: &M, minimal: &Minimal<'_>, breaks: &Operati
         let more = others.len() - named.len();
         let rest = if more == 0 { String::new() } else { format!(", and {more} more") };
         sentences.push(format!(
-            "The other operations on the same values cannot change this, whenever they took effect and whether they did: {}{rest}.",
+            "The counterexample holds for any order and outcome of the other operations on the same values: {}{rest}.",
             named.join("; ")
         ));
     }

@@ -229,7 +229,7 @@ pub const STORES: &[StoreEntry] = &[
     store(
         Store::Stale,
         "stale",
-        "updates in one order; every read sees the state of up to k updates ago (k: the recipe's staleness)",
+        "updates in one order; every read sees the state of up to k updates ago (k: `--staleness`)",
         "k+1-atomicity: bounded staleness",
         "linearizability, monotonic reads, k-atomicity",
         READ,
@@ -237,7 +237,7 @@ pub const STORES: &[StoreEntry] = &[
     store(
         Store::StaleRead,
         "stale-read",
-        "linearizable, but some reads see the state of k updates ago (k: the recipe's staleness)",
+        "linearizable, but some reads see the state of k updates ago (k: `--staleness`)",
         "k+1-atomicity: bounded staleness",
         "linearizability",
         READ,
@@ -333,7 +333,7 @@ pub const STORES: &[StoreEntry] = &[
     store(
         Store::StrongSessionSnapshotIsolation,
         "strong-session-snapshot-isolation",
-        "as strong-snapshot-isolation, but the snapshot may be old but includes what the process has seen",
+        "as strong-snapshot-isolation, with a snapshot that may be old but includes what the process has seen",
         "strong session snapshot isolation (snapshot isolation as Cerone et al. define it)",
         "strong snapshot isolation: stale snapshots; serializability: write skew",
         TRANSACTIONAL,
@@ -373,7 +373,7 @@ pub const STORES: &[StoreEntry] = &[
     store(
         Store::ReadAtomic,
         "read-atomic",
-        "reads all commits of the own site and a recent prefix of those of three others, each transaction entirely; never aborts, last writer wins",
+        "reads all commits of its own site and a recent prefix of those of three others, each transaction entirely; never aborts, last writer wins",
         "read atomicity",
         "causal consistency: effects are seen without their causes",
         TRANSACTIONAL,

@@ -82,7 +82,7 @@ impl Transactional {
                 let list = |levels: &[Level]| levels.iter().map(|level| level.name()).collect::<Vec<_>>().join(", ");
                 let found: Vec<&str> = analysis.found.keys().map(|phenomenon| phenomenon.name()).collect();
                 format!(
-                    "not {isolation}: {committed} transactions show {}; weakest levels violated: {}; strongest levels not violated: {}",
+                    "not {isolation}: found {} among {committed} transactions; weakest levels violated: {}; strongest levels not violated: {}",
                     found.join(", "),
                     list(&analysis.boundary.refuted),
                     list(&analysis.boundary.possible)

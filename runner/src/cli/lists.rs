@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use elenchus_checkers::models::MODELS;
+use elenchus_checkers::transactional::Level;
 use elenchus_checkers::{ALL, Family, OptionEntry};
 use elenchus_clients::ALL as CLIENTS;
 use elenchus_control::system::Definition;
@@ -31,6 +32,8 @@ pub(super) fn checkers() -> String {
     for model in MODELS {
         let _ = writeln!(text, "  {:<20} {}", model.name, model.about);
     }
+    let levels: Vec<&str> = Level::all().filter(|level| level.is_judged()).map(Level::name).collect();
+    let _ = writeln!(text, "\nisolation levels (--isolation NAME; docs/transactions.md explains them):\n  {}", levels.join("\n  "));
     text
 }
 

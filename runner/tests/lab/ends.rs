@@ -61,6 +61,10 @@ fn a_run_that_is_interrupted_heals_and_is_checked() {
     let results = trial.results();
     assert_eq!(number(&results, "/faults/healed"), number(&results, "/faults/injected"), "{results:#}");
     assert!(trial.report().contains("the run was interrupted"));
+    // Judging the history again does not improve the verdict.
+    let again = elenchus(["check", &trial.dir().to_string_lossy()]).output().unwrap();
+    assert_status(&again, 2);
+    assert!(String::from_utf8_lossy(&again.stdout).contains("the run was interrupted"), "{again:?}");
     let events = run.events();
     assert!(steps(&events, "partition", "healed") > 0, "the heal is an event: {events:#?}");
     assert_eq!(events.last().map(|event| event["event"].clone()), Some("run_finished".into()));

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use elenchus_core::data::RegisterRequest;
-use elenchus_core::{Generator, Kind, Nanos, NodeIndex, Request, RunScope, Seed, Value};
+use elenchus_core::{Generator, Invocation, Kind, Nanos, NodeIndex, Request, RunScope, Seed, Value};
 use proptest::prelude::*;
 
 use super::{Moment, simulate};
@@ -151,6 +151,10 @@ fn each_request_is_tried_until_it_succeeds() {
     assert_eq!(names(&in_order), "aaabbbccc");
     let at_once = names(&simulate(&mut each_until_ok(requests), 4, 1, Nanos(10_000 * MS), third_works));
     assert!(at_once.starts_with("abc") && at_once.len() > 3, "{at_once}");
+    // A request that the node of one worker refuses reaches another.
+    let refusing = |op: &Invocation| (Nanos(MS), if op.worker.0 == 0 { Kind::Fail } else { Kind::Ok });
+    let tried = simulate(&mut each_until_ok(requests).in_order(), 4, 2, Nanos(10_000 * MS), refusing);
+    assert_eq!(names(&tried), "aabc");
 }
 
 proptest! {
