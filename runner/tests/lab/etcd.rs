@@ -65,8 +65,8 @@ fn wrong_clocks_are_in_its_log_and_do_no_harm() {
     assert!(with_the_wrong_date >= 2, "members that restart log with the wrong date: {with_the_wrong_date}");
 }
 
-/// Its log dates two starts some seconds apart about an hour apart: each second was five hundred to it. However long a start takes, the run goes on until
-/// both restarts have happened.
+/// Its log of some seconds spans about an hour: each second was five hundred to it. However long a start takes, the run goes on until both restarts have
+/// happened.
 #[test]
 fn a_clock_that_is_too_fast_is_in_its_log() {
     let Some(trial) = is_installed("etcd").then(|| Trial::of("examples/etcd/clocks.yaml")).flatten() else { return };
@@ -85,10 +85,11 @@ fn a_clock_that_is_too_fast_is_in_its_log() {
     let logs = std::fs::read_dir(trial.dir().join("logs/n1")).unwrap().flatten();
     let text: String = logs.map(|file| std::fs::read_to_string(file.path()).unwrap_or_default()).collect();
     let date = |line: &str| humantime::parse_rfc3339(line.split_once("\"ts\":\"")?.1.split_once('"')?.0).ok();
-    let starts: Vec<SystemTime> = text.lines().filter(|line| line.contains("\"msg\":\"starting etcd server\"")).filter_map(date).collect();
-    let gaps = starts.windows(2).filter_map(|pair| pair[1].duration_since(pair[0]).ok()).map(|gap| gap.as_secs());
-    let gaps: Vec<u64> = gaps.collect();
-    assert!(gaps.len() == 2 && (1500..20_000).contains(&gaps[1]), "{gaps:?}\n{text}");
+    let dates: Vec<SystemTime> = text.lines().filter_map(date).collect();
+    let starts = text.lines().filter(|line| line.contains("\"msg\":\"starting etcd server\"")).count();
+    // New processes get the wrong clock some milliseconds after their start, so the first lines of each may have the right date.
+    let spread = dates.iter().max().unwrap().duration_since(*dates.iter().min().unwrap()).unwrap().as_secs();
+    assert!(starts == 3 && (1500..20_000).contains(&spread), "{starts} starts, {spread} s\n{text}");
 }
 
 /// Etcd syncs before it acknowledges, so power failures of all nodes lose nothing.
