@@ -119,5 +119,4 @@ fn transactions_are_checked_in_a_run() {
 fn sets_are_checked_in_a_run() {
     assert_example("examples/set.yaml", "none", 0);
     assert_example("examples/set.yaml", "stale-reads", 1);
-    assert_example("examples/set.yaml", "early-ack", 1);
 }
