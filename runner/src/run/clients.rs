@@ -121,13 +121,13 @@ pub(super) async fn run_in_order(conductor: &Conductor, requests: Vec<Request>) 
     })
 }
 
-/// Keeps the primaries known to the clients that follow them, until this is dropped.
+/// Keeps the primaries known to the clients that follow them, until this is dropped; the caller has looked them up once.
 pub(super) async fn follow_primaries(plan: &Resolved, cluster: &Cluster, primaries: &Primaries) -> Infallible {
     loop {
+        sleep(PRIMARY_INTERVAL).await;
         if !look_up_primaries(plan, cluster, primaries).await {
             return std::future::pending().await;
         }
-        sleep(PRIMARY_INTERVAL).await;
     }
 }
 
