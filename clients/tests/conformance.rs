@@ -28,17 +28,7 @@ fn on_port(port: u16) -> impl Iterator<Item = (&'static ClientEntry, ClientSpec)
 fn requests(spec: &ClientSpec) -> Vec<Request> {
     let offers = spec.build().offers();
     let samples = offers.iter().flat_map(|offer| offer.data.samples(&Value::from("k")).into_iter().map(move |request| (offer, request)));
-    samples
-        .filter(|(offer, request)| functions(request).iter().all(|word| offer.functions.contains(word)))
-        .map(|(_, request)| request)
-        .collect()
-}
-
-fn functions(request: &Request) -> Vec<&'static str> {
-    match request {
-        Request::Transactions(transaction) => transaction.steps.iter().map(|step| step.kind().word()).collect(),
-        other => vec![other.encode().f.as_str()],
-    }
+    samples.filter(|(offer, request)| offer.covers(request)).map(|(_, request)| request).collect()
 }
 
 /// How a request ended.

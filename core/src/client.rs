@@ -115,6 +115,11 @@ impl Offer {
     pub fn some(data: DataType, functions: &[&'static str]) -> Offer {
         Offer { data, functions: functions.to_vec() }
     }
+
+    /// Whether a request of the data type uses only functions that are offered.
+    pub fn covers(&self, request: &Request) -> bool {
+        request.functions().iter().all(|function| self.functions.contains(function))
+    }
 }
 
 /// A node of the system, as clients reach it.

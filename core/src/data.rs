@@ -104,6 +104,11 @@ pub trait DataRequest: Sized {
     /// When it is not a request of this type.
     fn decode(encoded: &Encoded) -> Result<Self, DecodeError>;
 
+    /// Those of [`DataRequest::FUNCTIONS`] that the request uses.
+    fn functions(&self) -> Vec<&'static str> {
+        vec![self.encode().f.as_str()]
+    }
+
     /// Whether the request changes nothing, so that an unknown outcome is a plain failure.
     fn is_read_only(&self) -> bool;
 
@@ -179,6 +184,11 @@ macro_rules! data_types {
             /// The request as a history records it.
             pub fn encode(&self) -> Encoded {
                 match self { $(Request::$trait(request) => request.encode(),)+ }
+            }
+
+            /// The functions of its data type that it uses.
+            pub fn functions(&self) -> Vec<&'static str> {
+                match self { $(Request::$trait(request) => request.functions(),)+ }
             }
 
             /// Whether the request changes nothing, so that an unknown outcome is a plain failure.

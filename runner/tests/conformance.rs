@@ -98,15 +98,7 @@ async fn every_client_speaks_to_its_real_server() {
         let mut connection = client.connect(&session).await.unwrap_or_else(|failure| panic!("{}: {failure}", entry.name));
         for offer in &offers {
             let key = Value::from(format!("conformance-{}", offer.data));
-            for request in offer.data.samples(&key) {
-                let word = request.encode().f;
-                let words: Vec<&str> = match &request {
-                    elenchus_core::Request::Transactions(transaction) => transaction.steps.iter().map(|step| step.kind().word()).collect(),
-                    _ => vec![word.as_str()],
-                };
-                if !words.iter().all(|word| offer.functions.contains(word)) {
-                    continue;
-                }
+            for request in offer.data.samples(&key).into_iter().filter(|request| offer.covers(request)) {
                 match connection.invoke(&request).await {
                     // The client that does nothing refuses every compare-and-set; a real store has the value that was just written.
                     Ok(_) => {}

@@ -250,6 +250,10 @@ impl DataRequest for TransactionRequest {
         Ok(TransactionRequest { steps: steps.ok_or_else(malformed)? })
     }
 
+    fn functions(&self) -> Vec<&'static str> {
+        self.steps.iter().map(|step| step.kind().word()).collect()
+    }
+
     fn is_read_only(&self) -> bool {
         self.steps.iter().all(TransactionStep::is_read)
     }
